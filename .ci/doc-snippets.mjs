@@ -1,0 +1,179 @@
+// Type-checks every TypeScript block of the Markdown pages, and runs those marked so.
+// The conventions are in docs/CONTRIBUTING.md, "Code in pages".
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { cache, finish, pages, root, run, workspace } from "./lib.mjs";
+
+const output = join(cache, "doc-snippets");
+const runTimeoutMs = 30_000;
+const problems = [];
+
+rmSync(output, { recursive: true, force: true });
+mkdirSync(join(output, "node_modules"), { recursive: true });
+linkPackages();
+writeFileSync(join(output, "package.json"), '{ "type": "module" }\n');
+writeFileSync(
+  join(output, "tsconfig.json"),
+  JSON.stringify({ extends: "../../tsconfig.base.json", include: ["**/*.ts"] }),
+);
+
+/**
+ * What is written to disk, by path below `output`.
+ *
+ * @type {Map<string, { lines: string[], from: string[] }>} `from` has the "page:line" of each line.
+ */
+const modules = new Map();
+const runs = [];
+let count = 0;
+for (const page of pages()) collect(page);
+
+for (const [path, { lines }] of modules) {
+  mkdirSync(dirname(join(output, path)), { recursive: true });
+  writeFileSync(join(output, path), `${lines.join("\n")}\n`);
+}
+await typeCheck();
+if (problems.length === 0) for (const each of runs) await execute(each);
+finish([...new Set(problems)], `${count} blocks, ${runs.length} run`);
+
+/** Turns the blocks of one page into modules and runs. */
+function collect(page) {
+  const blocks = blocksOf(page);
+  const named = new Map();
+  let step = 1;
+  let previous;
+  for (const [index, block] of blocks.entries()) {
+    if (block.language !== "ts" && block.language !== "typescript") continue;
+    count += 1;
+    const at = `${page}:${block.line}`;
+    const { file, noCheck, isRun, continues, problem } = directivesOf(block.info);
+    if (problem) {
+      problems.push(`${at}: ${problem}`);
+      continue;
+    }
+    if (noCheck) continue;
+    const from = block.lines.map((_, offset) => `${page}:${block.line + 1 + offset}`);
+    if (continues) {
+      if (previous === undefined) {
+        problems.push(`${at}: "continues", but no block comes before`);
+        continue;
+      }
+      previous.module.lines.push(...block.lines);
+      previous.module.from.push(...from);
+    } else {
+      const module = { lines: [...block.lines], from };
+      if (file !== undefined && named.has(file)) {
+        // A later version of a file: the page's next step, beside the other files as they are.
+        step += 1;
+        for (const [name, kept] of named) modules.set(`${page}/step-${step}/${name}`, kept);
+      }
+      if (file !== undefined) named.set(file, module);
+      const path = `${page}/step-${step}/${file ?? `line-${block.line}.ts`}`;
+      modules.set(path, module);
+      previous = { path, module };
+    }
+    if (isRun) {
+      const next = blocks[index + 1];
+      const isOutput = next?.language === "text" && next.info.trim() === "output";
+      runs.push({
+        at,
+        path: previous.path,
+        expected: isOutput ? next.lines.join("\n") : undefined,
+      });
+    }
+  }
+}
+
+/** The fenced blocks of a page, without their indentation. */
+function blocksOf(page) {
+  const blocks = [];
+  let open;
+  for (const [index, line] of readFileSync(join(root, page), "utf8").split("\n").entries()) {
+    const fence = /^(\s*)(`{3,}|~{3,})\s*([^\s`]*)\s*([^`]*)$/.exec(line);
+    if (open === undefined && fence) {
+      const [, indent, mark, language, info] = fence;
+      open = { indent, mark, language, info, line: index + 1, lines: [] };
+    } else if (open !== undefined && fence?.[2].startsWith(open.mark) && fence[3] === "") {
+      blocks.push(open);
+      open = undefined;
+    } else if (open !== undefined) {
+      open.lines.push(
+        line.startsWith(open.indent) ? line.slice(open.indent.length) : line.trimStart(),
+      );
+    }
+  }
+  if (open !== undefined) problems.push(`${page}:${open.line}: the block has no end`);
+  return blocks;
+}
+
+/** What the words after the language ask for. */
+function directivesOf(info) {
+  const asked = { file: undefined, noCheck: false, isRun: false, continues: false };
+  for (const [word] of info.matchAll(/[^\s="]+(?:="[^"]*"|=\S*)?/g)) {
+    const value = word.split("=").slice(1).join("=").replaceAll('"', "");
+    if (word === "run") asked.isRun = true;
+    else if (word === "continues") asked.continues = true;
+    else if (word.startsWith("file=") && /^[\w./-]+\.ts$/.test(value))
+      asked.file = normalize(value);
+    else if (word.startsWith("no-check=") && value !== "") asked.noCheck = true;
+    else if (word.startsWith("no-check")) return { problem: 'write no-check="the reason"' };
+    else return { problem: `"${word}" is not a directive` };
+  }
+  if (asked.continues && asked.file !== undefined)
+    return { problem: "continues or file=, not both" };
+  if (asked.file?.startsWith("..")) return { problem: "file= leaves the page's folder" };
+  return asked;
+}
+
+/** Lets snippets import the workspace's packages, and whatever one of those depends on. */
+function linkPackages() {
+  const link = (name, target) => {
+    const path = join(output, "node_modules", name);
+    if (existsSync(path)) return;
+    mkdirSync(dirname(path), { recursive: true });
+    symlinkSync(target, path, "junction");
+  };
+  for (const { path, manifest } of workspace()) link(manifest.name, path);
+  for (const folder of [...workspace().map(({ path }) => path), root]) {
+    const modulesFolder = join(folder, "node_modules");
+    for (const entry of existsSync(modulesFolder) ? readdirSync(modulesFolder) : []) {
+      const names = entry.startsWith("@")
+        ? readdirSync(join(modulesFolder, entry)).map((name) => `${entry}/${name}`)
+        : [entry];
+      for (const name of names) if (!name.startsWith(".")) link(name, join(modulesFolder, name));
+    }
+  }
+}
+
+async function typeCheck() {
+  if (modules.size === 0) return;
+  const { stdout, code } = await run("tsc", ["-p", output, "--pretty", "false"], { cwd: output });
+  for (const line of stdout.trimEnd().split("\n").filter(Boolean)) {
+    const [, path, row, column, message] = /^(.+?)\((\d+),(\d+)\): (.*)$/.exec(line) ?? [];
+    const from = path && modules.get(path)?.from;
+    if (from) problems.push(`${from[row - 1] ?? from.at(-1)}:${column}: ${message}`);
+    else problems.push(line);
+  }
+  if (code !== 0 && problems.length === 0) problems.push("tsc failed without a message");
+}
+
+async function execute({ at, path, expected }) {
+  const args = ["--conditions=@busbar/source", join(output, path)];
+  const result = await run("tsx", args, {
+    cwd: dirname(join(output, path)),
+    timeoutMs: runTimeoutMs,
+  });
+  if (result.timedOut) problems.push(`${at}: did not end within ${runTimeoutMs} ms`);
+  else if (result.code !== 0)
+    problems.push(`${at}: ended with code ${result.code}\n${result.output}`);
+  else if (expected !== undefined && result.stdout.trimEnd() !== expected.trimEnd()) {
+    problems.push(`${at}: printed\n${result.stdout}instead of\n${expected}`);
+  }
+}

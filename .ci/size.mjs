@@ -1,0 +1,64 @@
+// What an application downloads for an entry point: bundled, minified, gzipped.
+import { basename, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { finish, root } from "./lib.mjs";
+
+const external = ["awilix", "tsx", "node:*"];
+const core = "packages/core/src/index.ts";
+const budgets = [
+  // Who makes a bus does not pay for the application around it: modules have no side effects.
+  {
+    what: "@busbar/core, the bus",
+    entry: core,
+    names: ["createEventBus"],
+    bytes: 20_000,
+    external,
+  },
+  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 36_000, external },
+];
+
+const problems = [];
+const sizes = [];
+for (const { what, entry, names, bytes, external: left } of budgets) {
+  const imported = names.includes("*") ? "*" : `{ ${names.join(", ")} }`;
+  const { outputFiles, metafile } = await build({
+    stdin: {
+      contents: `export ${imported} from ${JSON.stringify(join(root, entry))}`,
+      resolveDir: root,
+    },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    conditions: ["@busbar/source"],
+    external: left,
+    // What is imported on demand is not loaded with the entry.
+    splitting: true,
+    outdir: join(root, ".cache/size"),
+    write: false,
+    metafile: true,
+    logLevel: "silent",
+  });
+  const loaded = loadedWith("stdin.js", metafile.outputs);
+  const size = outputFiles
+    .filter(({ path }) => loaded.has(basename(path)))
+    .reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0);
+  const line = `${what}: ${size} of ${bytes} bytes`;
+  sizes.push(line);
+  if (size > bytes) problems.push(`${line}: over its budget by ${size - bytes}`);
+}
+finish(problems, sizes.join(", "));
+
+/** The names of an output and of all that it imports statically. */
+function loadedWith(entry, outputs) {
+  const byName = new Map(Object.entries(outputs).map(([path, output]) => [basename(path), output]));
+  const loaded = new Set([entry]);
+  for (const name of loaded) {
+    for (const { path, kind } of byName.get(name).imports) {
+      if (kind === "import-statement" && byName.has(basename(path))) loaded.add(basename(path));
+    }
+  }
+  return loaded;
+}

@@ -1,0 +1,126 @@
+import type { EventBus, StopOptions } from "../bus/event-bus.ts";
+import type { Role } from "../bus/options.ts";
+import type { AppContainer } from "../container/container.ts";
+import type { Modules } from "../contracts/container.ts";
+import type { Logger } from "../contracts/logger.ts";
+import type { TypedEventBus } from "../events/typed-event-bus.ts";
+import type { BusbarConfig } from "./config.ts";
+import { handleSignals } from "./signals.ts";
+
+/** What every application's container holds, beside the services of its configuration. */
+export interface AppCradle {
+  readonly [Modules.EVENT_BUS]: EventBus;
+  readonly logger: Logger;
+}
+
+/** The bus of an application: typed, if the events of its configuration are known. */
+export type AppBus<Events extends object, Received extends object = Events> = [Events] extends [
+  never,
+]
+  ? EventBus
+  : TypedEventBus<Events, Received>;
+
+/** An application: a bus with its provider, its container and its subscribers. */
+export interface App<
+  Events extends object = never,
+  Received extends object = Events,
+> extends AsyncDisposable {
+  readonly bus: AppBus<Events, Received>;
+  /**
+   * Holds the bus as `Modules.EVENT_BUS`, `logger`, and the services of the configuration. Its
+   * `dispose` is this application's `stop`, so that services outlive the handlers that use them.
+   */
+  readonly container: AppContainer<AppCradle>;
+  readonly config: BusbarConfig;
+  readonly role: Role;
+
+  /**
+   * Connects, declares the subscriptions and begins to consume, as far as the role allows. Resolves
+   * once that is done; every further call returns the same promise. Listens to SIGTERM and SIGINT.
+   * When it rejects, what had been started is stopped, and the application cannot be started again.
+   *
+   * @throws BusbarError `BUSBAR_UNAVAILABLE` when the provider cannot be reached.
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider cannot do what role or subscribers ask.
+   * @throws TypeError after `stop`: make another application.
+   */
+  start(): Promise<void>;
+
+  /**
+   * Takes no new deliveries, waits for those in flight, hands back the rest, closes the provider and
+   * then disposes the services of the container. Resolves once that is done; every further call
+   * returns the same promise. Safe before `start`, and after one that failed.
+   */
+  stop(options?: StopOptions): Promise<void>;
+}
+
+/** What {@link createAppLifecycle} is given. */
+export interface AppParts {
+  readonly bus: EventBus;
+  readonly container: AppContainer<AppCradle>;
+  readonly config: BusbarConfig;
+  readonly role: Role;
+  readonly logger: Logger;
+  /** Whether `start` listens to SIGTERM and SIGINT. */
+  readonly signals: boolean;
+}
+
+/** Joins bus and container to one application with one order of start and stop. */
+export function createAppLifecycle(parts: AppParts): App {
+  const { bus, container, logger } = parts;
+  // Awilix runs all disposers at the same time, so the order is kept here.
+  const disposeServices = container.dispose.bind(container);
+  container.dispose = () => stop();
+  let started: Promise<void> | undefined;
+  let failed = false;
+  let stopped: Promise<void> | undefined;
+  let ignoreSignals = (): void => {};
+
+  function start(): Promise<void> {
+    if (stopped !== undefined && !failed) {
+      return Promise.reject(new TypeError("An application that was stopped cannot start again"));
+    }
+    return (started ??= startOnce());
+  }
+
+  async function startOnce(): Promise<void> {
+    // Before anything is opened: a signal may come while the provider connects.
+    if (parts.signals) ignoreSignals = handleSignals({ stop, logger });
+    try {
+      await bus.start();
+    } catch (error) {
+      failed = true;
+      await stop().catch((cause: unknown) =>
+        logger.error({ err: cause }, "The stop after a failed start has failed"),
+      );
+      throw error;
+    }
+  }
+
+  function stop(options: StopOptions = {}): Promise<void> {
+    return (stopped ??= stopOnce(options));
+  }
+
+  async function stopOnce(options: StopOptions): Promise<void> {
+    const errors: unknown[] = [];
+    for (const step of [() => bus.stop(options), disposeServices]) {
+      try {
+        await step();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    ignoreSignals();
+    if (errors.length > 1) throw new AggregateError(errors, "The bus and a service failed to stop");
+    if (errors.length > 0) throw errors[0];
+  }
+
+  return {
+    bus,
+    container,
+    config: parts.config,
+    role: parts.role,
+    start,
+    stop,
+    [Symbol.asyncDispose]: () => stop(),
+  };
+}

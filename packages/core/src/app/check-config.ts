@@ -1,0 +1,140 @@
+import type { BusOptions } from "../bus/options.ts";
+import { isServiceResolver } from "../container/container.ts";
+import { Modules } from "../contracts/container.ts";
+import type { Issue } from "../errors.ts";
+import { configError } from "./config-error.ts";
+import type { BusbarConfig } from "./config.ts";
+import { unknownKeyReason } from "./nearest-name.ts";
+import { isRole, roleReason } from "./role.ts";
+
+type Check = (value: unknown, path: string) => readonly Issue[];
+
+const checks: Record<keyof BusbarConfig, Check> = {
+  name: rule(
+    (value) => typeof value === "string" && /^[\w.-]{1,100}$/.test(value),
+    "must be a string of 1 to 100 letters, digits, ., _ and -",
+  ),
+  modules: rule((value) => typeof value === "object", "must be an array or an object"),
+  subscribers: rule(
+    (value) => isPath(value) || (Array.isArray(value) && value.every(isPath)),
+    "must be a folder, or an array of folders",
+  ),
+  plugins: checkPlugins,
+  middleware: rule(
+    (value) => Array.isArray(value) && value.every(isFunction),
+    "must be an array of functions",
+  ),
+  bus: checkBusOptions,
+  events: rule(
+    (value) => isRecord(value) && isRecord(value["schemas"]) && isFunction(value["check"]),
+    "must be a catalogue made by defineEvents",
+  ),
+  role: (value, path) => (isRole(value) ? [] : [{ path, reason: roleReason(value) }]),
+  logger: rule(
+    (value) =>
+      isRecord(value) &&
+      ["debug", "info", "warn", "error"].every((level) => isFunction(value[level])),
+    "must have the methods debug, info, warn and error",
+  ),
+  services: checkServices,
+  root: rule(isPath, "must be a directory"),
+};
+
+const busOptionNames = Object.keys({
+  defaults: true,
+  isolation: true,
+  emitTimeoutMs: true,
+  maxCrashes: true,
+  deadLetters: true,
+  orphanedAfterMs: true,
+  groupTtlMs: true,
+  graceMs: true,
+} satisfies Record<keyof BusOptions, true>);
+
+/**
+ * Checks the shape of a configuration, and reports everything that is wrong with it at once. What
+ * is in `modules` is checked when the event module is looked for, and the values in `bus` by the bus.
+ */
+export function checkConfig(config: unknown, file?: string): BusbarConfig {
+  if (!isRecord(config)) {
+    const reason = `must be an object made by defineConfig, not ${describe(config)}`;
+    throw configError({ file, issues: [{ path: "", reason }] });
+  }
+  const issues = unknownKeys(config, Object.keys(checks), "");
+  for (const [key, check] of Object.entries(checks)) {
+    const value = config[key];
+    if (value !== undefined) issues.push(...check(value, key));
+  }
+  if (issues.length > 0) throw configError({ file, issues });
+  return config;
+}
+
+/** Says what a value is, for error messages, without showing what is in it. */
+export function describe(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" ? "an object" : typeof value;
+}
+
+/** Whether a value is an object that is not an array. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** An issue for each key that is not among the known ones. */
+export function unknownKeys(value: object, known: readonly string[], path: string): Issue[] {
+  return Object.keys(value)
+    .filter((key) => !known.includes(key))
+    .map((key) => ({
+      path: path === "" ? key : `${path}.${key}`,
+      reason: unknownKeyReason(key, known),
+    }));
+}
+
+function rule(holds: (value: unknown) => boolean, reason: string): Check {
+  return (value, path) =>
+    holds(value) ? [] : [{ path, reason: `${reason}, not ${describe(value)}` }];
+}
+
+function isPath(value: unknown): boolean {
+  return typeof value === "string" && value !== "";
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === "function";
+}
+
+function checkPlugins(value: unknown, path: string): readonly Issue[] {
+  if (!Array.isArray(value)) return [{ path, reason: `must be an array, not ${describe(value)}` }];
+  return value.flatMap((plugin: unknown, index) =>
+    isRecord(plugin) && isPath(plugin["name"])
+      ? []
+      : [
+          {
+            path: `${path}[${index}]`,
+            reason: "must be a plugin with a name, made by definePlugin",
+          },
+        ],
+  );
+}
+
+function checkBusOptions(value: unknown, path: string): readonly Issue[] {
+  if (!isRecord(value)) return [{ path, reason: `must be an object, not ${describe(value)}` }];
+  return unknownKeys(value, busOptionNames, path);
+}
+
+function checkServices(value: unknown, path: string): readonly Issue[] {
+  if (!isRecord(value)) return [{ path, reason: `must be an object, not ${describe(value)}` }];
+  const reserved: Record<string, string> = {
+    [Modules.EVENT_BUS]: "is the bus itself",
+    logger: "is registered already: give it as `logger` of the configuration",
+  };
+  return Object.entries(value).flatMap(([name, resolver]) => {
+    const reason = Object.hasOwn(reserved, name)
+      ? reserved[name]!
+      : isServiceResolver(resolver)
+        ? undefined
+        : "must be made by asValue, asFunction or asClass";
+    return reason === undefined ? [] : [{ path: `${path}.${name}`, reason }];
+  });
+}

@@ -1,0 +1,106 @@
+import type { BusOptions, Role } from "../bus/options.ts";
+import type { ServiceResolver } from "../container/container.ts";
+import type { EventModule } from "../contracts/event-module.ts";
+import type { Logger } from "../contracts/logger.ts";
+import type { Middleware } from "../contracts/middleware.ts";
+import type { Plugin } from "../contracts/plugin.ts";
+import type { EventCatalogue } from "../events/catalogue.ts";
+
+/** Which event module an application uses, and with what options. */
+export interface ModuleConfig {
+  /**
+   * A package name or a path, both resolved from the directory of the configuration file, or the
+   * module itself. A path leads to a file, or to a directory with a `package.json` or an index file.
+   */
+  readonly resolve: string | EventModule;
+  /** Validated at start by the module's own schema; `{}` when absent. */
+  readonly options?: unknown;
+  /** Passes over this module. @default false */
+  readonly disable?: boolean | undefined;
+}
+
+/** A {@link ModuleConfig} in the array form of `modules`. */
+export interface ModuleEntry extends ModuleConfig {
+  /** What the module is for. Events, today. @default "event_bus" */
+  readonly key?: "event_bus" | "eventBus" | undefined;
+}
+
+/** The object form of `modules`. `eventBus` and `event_bus` are the same key. */
+export interface ModulesByKey {
+  readonly eventBus?: ModuleConfig | undefined;
+  readonly event_bus?: ModuleConfig | undefined;
+}
+
+/**
+ * An application's configuration: what `busbar.config.ts` exports by default. `Events` and `Received`
+ * are what is emitted and what subscribers get, as its catalogue of events says.
+ */
+export interface BusbarConfig<Events extends object = object, Received extends object = Events> {
+  /**
+   * Prefixes everything that the provider names, so that several applications can share a Redis.
+   * Letters, digits, `.`, `_` and `-`.
+   *
+   * @default "busbar"
+   */
+  readonly name?: string | undefined;
+  /**
+   * The event module: at most one that is not disabled. Without any, the application uses
+   * `@busbar/local`, which keeps events in memory, and logs that it does.
+   */
+  readonly modules?: readonly ModuleEntry[] | ModulesByKey | undefined;
+  /**
+   * Folders of subscriber files, relative to the configuration file. See `SubscriberConfig`.
+   * Files and folders whose names begin with `_` or `.`, tests and declarations are passed over.
+   */
+  readonly subscribers?: string | readonly string[] | undefined;
+  readonly plugins?: readonly Plugin[] | undefined;
+  /** Wraps every run of every delivery, the first one outermost. */
+  readonly middleware?: readonly Middleware[] | undefined;
+  /** Options of the bus that do not concern its provider, such as defaults of every emit. */
+  readonly bus?: BusOptions | undefined;
+  /** Types and validates events; made by `defineEvents`. */
+  readonly events?: EventCatalogue<Events, Received> | undefined;
+  /** What this process does. @default the environment's `BUSBAR_ROLE`, else "shared" */
+  readonly role?: Role | undefined;
+  /** Registered as `logger`, and used by the bus. Nothing is logged by default. */
+  readonly logger?: Logger | undefined;
+  /**
+   * The application's own services, by the names under which handlers resolve them. They are
+   * disposed after the bus has drained.
+   *
+   * @example
+   * ```ts
+   * services: {
+   *   payments: asFunction(({ logger }) => new Payments(logger))
+   *     .singleton()
+   *     .disposer((payments) => payments.close()),
+   * }
+   * ```
+   */
+  readonly services?: Readonly<Record<string, ServiceResolver>> | undefined;
+  /**
+   * The directory that packages and relative paths are resolved from. Relative to the directory of
+   * the configuration file, or to the working directory when the configuration has no file.
+   *
+   * @default "."
+   */
+  readonly root?: string | undefined;
+}
+
+/**
+ * Types a configuration.
+ *
+ * @example
+ * ```ts
+ * export default defineConfig({
+ *   name: "shop",
+ *   modules: [{ resolve: "@busbar/local", options: { maxPending: 10_000 } }],
+ *   subscribers: "./src/subscribers",
+ * });
+ * ```
+ */
+export function defineConfig<Events extends object = never, Received extends object = Events>(
+  config: BusbarConfig<Events, Received>,
+): BusbarConfig<Events, Received> {
+  return config;
+}

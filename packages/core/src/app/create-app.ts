@@ -1,0 +1,163 @@
+import path from "node:path";
+import { EventBus } from "../bus/event-bus.ts";
+import type { Role } from "../bus/options.ts";
+import { createAppContainer, registerValue } from "../container/container.ts";
+import type { AppContainer } from "../container/container.ts";
+import { Modules } from "../contracts/container.ts";
+import { silentLogger } from "../contracts/logger.ts";
+import type { Logger } from "../contracts/logger.ts";
+import type { EventProvider } from "../contracts/provider.ts";
+import { createAppLifecycle } from "./app.ts";
+import type { App, AppCradle } from "./app.ts";
+import { checkConfig } from "./check-config.ts";
+import { configError } from "./config-error.ts";
+import type { BusbarConfig } from "./config.ts";
+import { loadConfig } from "./load-config.ts";
+import { loadModule } from "./load-module.ts";
+import { loadSubscribers, subscribeAll } from "./load-subscribers.ts";
+import type { LoadedSubscriber } from "./load-subscribers.ts";
+import { inProduction } from "./resolve-source.ts";
+import { resolveRole } from "./role.ts";
+import { defaultModule, selectModule } from "./select-module.ts";
+import { createSourceLoader } from "./source-loader.ts";
+
+/** What goes before the configuration. */
+export interface AppOverrides {
+  /** Goes before `role` of the configuration and `BUSBAR_ROLE`. */
+  readonly role?: Role | undefined;
+  /** Goes before `logger` of the configuration. */
+  readonly logger?: Logger | undefined;
+  /**
+   * Where a configuration file is looked for. For a configuration that is a value, the directory
+   * that packages and relative paths are resolved from; it goes before `root` of the configuration.
+   *
+   * @default process.cwd()
+   */
+  readonly root?: string | undefined;
+  /**
+   * Whether `start` listens to SIGTERM and SIGINT, to drain and stop the application and then let
+   * the signal end the process. In a process that listens to the signal itself, the application only
+   * drains and stops. With `false`, call `stop` yourself.
+   *
+   * @default true
+   */
+  readonly signals?: boolean | undefined;
+}
+
+/**
+ * Makes an application: loads its configuration, its event module and its subscribers, and registers
+ * bus, logger and services in a container. Nothing is connected and nothing consumed before `start`.
+ *
+ * @param config - The configuration, or the path of its file. Without it `busbar.config` is looked
+ *   for in the working directory.
+ * @throws BusbarError `BUSBAR_INVALID_CONFIG` when anything in it is wrong: the message names module
+ *   or file, and every reason.
+ *
+ * @example
+ * ```ts
+ * const app = await createApp();
+ * await app.start();
+ * await app.bus.emit("order.placed", { orderId: "42" });
+ * ```
+ */
+export async function createApp<Events extends object = never, Received extends object = Events>(
+  config?: BusbarConfig<Events, Received> | string,
+  overrides: AppOverrides = {},
+): Promise<App<Events, Received>> {
+  const source = await readConfig(config, overrides.root);
+  const { root, file } = source;
+  const role = resolveRole(overrides.role ?? source.config.role);
+  const logger = overrides.logger ?? source.config.logger ?? silentLogger;
+  const name = source.config.name ?? "busbar";
+  const entry = selectModule(source.config.modules, file);
+  const loader = createSourceLoader(root);
+  const module = await loadModule(entry, { root, file, loader });
+  const folders = source.config.subscribers ?? [];
+  const subscribers = await loadSubscribers([folders].flat(), root, loader);
+  // Last, because a provider may hold something open from here on.
+  const provider = await module.createProvider({ logger, name });
+  if (entry === undefined) reportDefaultModule(logger);
+
+  const app = assemble({
+    ...source,
+    provider,
+    name,
+    role,
+    logger,
+    signals: overrides.signals ?? true,
+  });
+  await subscribeOrStop(app, subscribers);
+  // One bus is behind both types.
+  return app as unknown as App<Events, Received>;
+}
+
+interface ConfigSource {
+  readonly config: BusbarConfig;
+  readonly root: string;
+  readonly file?: string | undefined;
+}
+
+async function readConfig(
+  given: BusbarConfig | string | undefined,
+  root: string | undefined,
+): Promise<ConfigSource> {
+  if (given === undefined || typeof given === "string") return loadConfig({ root, file: given });
+  const config = checkConfig(given);
+  return { config, root: path.resolve(root ?? config.root ?? ".") };
+}
+
+interface Assembly extends ConfigSource {
+  readonly provider: EventProvider;
+  readonly name: string;
+  readonly role: Role;
+  readonly logger: Logger;
+  readonly signals: boolean;
+}
+
+function assemble(parts: Assembly): App {
+  const { config, role, logger, signals } = parts;
+  // The bus and its container know each other.
+  const container: AppContainer<AppCradle> = createAppContainer<AppCradle>(config.services ?? {});
+  registerValue(container, "logger", logger);
+  const bus = createBus(parts, container);
+  registerValue(container, Modules.EVENT_BUS, bus);
+  return createAppLifecycle({ bus, container, config, role, logger, signals });
+}
+
+function createBus(parts: Assembly, container: AppContainer<AppCradle>): EventBus {
+  const { config, provider, name, role, logger } = parts;
+  const { events, plugins, middleware } = config;
+  try {
+    return new EventBus({
+      ...config.bus,
+      provider,
+      name,
+      role,
+      logger,
+      container,
+      events,
+      plugins,
+      middleware,
+    });
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw configError({ file: parts.file, issues: [{ path: "", reason: cause.message }], cause });
+  }
+}
+
+function reportDefaultModule(logger: Logger): void {
+  const message = `No event module is configured: events are kept in memory by ${defaultModule}`;
+  if (inProduction())
+    logger.warn({ module: defaultModule }, `${message}, and lost with the process`);
+  else logger.info({ module: defaultModule }, message);
+}
+
+/** Awaits the stop of an application that is given up, and keeps the reason. */
+async function subscribeOrStop(app: App, subscribers: readonly LoadedSubscriber[]): Promise<void> {
+  try {
+    subscribeAll(app.bus, subscribers);
+  } catch (error) {
+    await app.stop({ graceMs: 0 }).catch(() => {});
+    throw error;
+  }
+}

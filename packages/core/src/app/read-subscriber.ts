@@ -1,0 +1,112 @@
+import type { SubscriberContext } from "../contracts/subscriber.ts";
+import { checkSubscriberId, readPolicy } from "../delivery/policy.ts";
+import type { SubscriberArgs } from "../delivery/subscriber-args.ts";
+import type { Issue } from "../errors.ts";
+import { assertPattern } from "../router.ts";
+import { describe, isRecord, unknownKeys } from "./check-config.ts";
+import { messageOf } from "./config-error.ts";
+import type { SourceExports } from "./source-loader.ts";
+import type { SubscriberConfig } from "./subscriber-file.ts";
+
+/** What the default export of a subscriber file is. */
+export type SubscriberFunction = (args: SubscriberArgs) => void | Promise<void>;
+
+/** What a subscriber file says, checked and with its defaults filled in. */
+export interface SubscriberDefinition {
+  readonly handler: SubscriberFunction;
+  readonly events: readonly string[];
+  /** Its `subscriberId` is always there. */
+  readonly context: SubscriberContext & { readonly subscriberId: string };
+}
+
+const configNames = Object.keys({
+  event: true,
+  context: true,
+} satisfies Record<keyof SubscriberConfig, true>);
+
+const contextNames = Object.keys({
+  subscriberId: true,
+  attempts: true,
+  backoff: true,
+  timeoutMs: true,
+  concurrency: true,
+  ordering: true,
+  onOrderedFailure: true,
+  aliases: true,
+} satisfies Record<keyof SubscriberContext, true>);
+
+/**
+ * Reads the exports of a subscriber file, or says everything that is wrong with them.
+ *
+ * @param defaultId - The id of a file whose context gives none.
+ */
+export function readSubscriber(
+  exports: SourceExports,
+  defaultId: string,
+): SubscriberDefinition | readonly Issue[] {
+  const issues: Issue[] = [];
+  const { default: handler } = exports;
+  const own = typeof handler === "function" && "config" in handler ? handler.config : undefined;
+  const config = exports["config"] ?? own;
+  if (typeof handler !== "function") {
+    const found = handler === undefined ? "there is none" : `it is ${describe(handler)}`;
+    issues.push({ path: "default export", reason: `must be a handler function; ${found}` });
+  }
+  if (!isRecord(config)) {
+    const found = config === undefined ? "there is none" : `it is ${describe(config)}`;
+    issues.push({ path: "config", reason: `must be exported, as \`{ event: "…" }\`; ${found}` });
+    return issues;
+  }
+  issues.push(...unknownKeys(config, configNames, "config"));
+  const events = typeof config["event"] === "string" ? [config["event"]] : config["event"];
+  issues.push(...checkEvents(events), ...checkContext(config["context"], defaultId));
+  if (issues.length > 0) return issues;
+  const context = (config["context"] ?? {}) as SubscriberContext;
+  return {
+    handler: handler as SubscriberFunction,
+    events: events as readonly string[],
+    context: { ...context, subscriberId: context.subscriberId ?? defaultId },
+  };
+}
+
+function checkEvents(events: unknown): readonly Issue[] {
+  const path = "config.event";
+  if (events === undefined) return [{ path, reason: "is missing: name an event, or several" }];
+  if (!Array.isArray(events)) {
+    return [{ path, reason: `must be a string or an array of strings, not ${describe(events)}` }];
+  }
+  if (events.length === 0) return [{ path, reason: "must name at least one event" }];
+  return events.flatMap((event: unknown, index) => {
+    const place = `${path}[${index}]`;
+    if (typeof event !== "string") {
+      return [{ path: place, reason: `must be a string, not ${describe(event)}` }];
+    }
+    return issueOf(place, () => assertPattern(event));
+  });
+}
+
+function checkContext(context: unknown, defaultId: string): readonly Issue[] {
+  const path = "config.context";
+  if (context === undefined) return [];
+  if (!isRecord(context)) return [{ path, reason: `must be an object, not ${describe(context)}` }];
+  const unknown = unknownKeys(context, contextNames, path);
+  if (unknown.length > 0) return unknown;
+  const { subscriberId: id, ...policy } = context;
+  const idReason = id === undefined ? undefined : checkSubscriberId(id);
+  const idIssues =
+    idReason === undefined ? [] : [{ path: `${path}.subscriberId`, reason: idReason }];
+  // The subscription's own check, one option at a time so that all mistakes are found.
+  const policyIssues = Object.entries(policy).flatMap(([name, value]) =>
+    issueOf(path, () => readPolicy({ [name]: value }, typeof id === "string" ? id : defaultId)),
+  );
+  return [...idIssues, ...policyIssues];
+}
+
+function issueOf(path: string, check: () => unknown): readonly Issue[] {
+  try {
+    check();
+    return [];
+  } catch (error) {
+    return [{ path, reason: messageOf(error) }];
+  }
+}

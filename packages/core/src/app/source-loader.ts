@@ -1,0 +1,107 @@
+import { randomUUID } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { messageOf } from "./config-error.ts";
+import { inProduction, resolvePackage } from "./resolve-source.ts";
+
+/** The exports of a loaded file, by name. */
+export type SourceExports = Readonly<Record<string, unknown>>;
+
+/** Imports files of the application, TypeScript too. */
+export interface SourceLoader {
+  /**
+   * Imports a file or resolved module, through Node's own module cache: what the application has
+   * imported itself is the same copy.
+   *
+   * @throws Error what the file throws when it is imported; for TypeScript that cannot be loaded
+   *   here, an error that says what to do.
+   */
+  load(url: URL): Promise<SourceExports>;
+}
+
+/**
+ * Makes a loader. In development it registers `tsx` before the first TypeScript file, unless Node,
+ * or a loader that is there already, can load TypeScript. In production it registers nothing.
+ *
+ * @param root - Where `tsx` is looked for first; then beside this package.
+ */
+export function createSourceLoader(root: string): SourceLoader {
+  let prepared: Promise<void> | undefined;
+  return {
+    async load(url) {
+      // Node remembers a failed import for ever, so a loader must be there before the first attempt.
+      if (isTypeScript(url.href) && !inProduction()) await (prepared ??= prepareTypeScript(root));
+      try {
+        return unwrap(await importUrl(url));
+      } catch (error) {
+        throw isUnknownTypeScript(error) ? compileError(url, error) : error;
+      }
+    },
+  };
+}
+
+async function importUrl(url: URL): Promise<SourceExports> {
+  return (await import(/* @vite-ignore */ url.href)) as SourceExports;
+}
+
+/** What a CommonJS file, compiled from `export default`, exports is one level down. */
+function unwrap(exports: SourceExports): SourceExports {
+  const inner = exports["default"];
+  const isInterop = typeof inner === "object" && inner !== null && "__esModule" in inner;
+  return isInterop ? (inner as unknown as SourceExports) : exports;
+}
+
+function isTypeScript(href: string): boolean {
+  return /\.[mc]?tsx?$/.test(new URL(href).pathname);
+}
+
+async function prepareTypeScript(root: string): Promise<void> {
+  if (await canLoadTypeScript()) return;
+  for (const from of [root, import.meta.dirname]) {
+    let urls: readonly URL[];
+    try {
+      urls = ["tsx/cjs/api", "tsx/esm/api"].map((name) => resolvePackage(name, from));
+    } catch {
+      continue;
+    }
+    for (const url of urls) {
+      const { register } = (await importUrl(url)) as { register: () => unknown };
+      register();
+    }
+    return;
+  }
+}
+
+/** Imports an empty file: only Node knows whether it, or a loader in it, understands TypeScript. */
+async function canLoadTypeScript(): Promise<boolean> {
+  const file = path.join(tmpdir(), `busbar-${randomUUID()}.mts`);
+  try {
+    writeFileSync(file, "export {};\n");
+    await importUrl(pathToFileURL(file));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
+
+function isUnknownTypeScript(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    error.code === "ERR_UNKNOWN_FILE_EXTENSION" &&
+    /\.[mc]?tsx?\b/.test(error.message)
+  );
+}
+
+function compileError(url: URL, cause: unknown): Error {
+  const advice = inProduction()
+    ? "TypeScript is not compiled in production: compile it, and deploy the JavaScript"
+    : isTypeScript(url.href)
+      ? 'install tsx ("npm install --save-dev tsx"), or compile it to JavaScript'
+      : "it imports TypeScript: start with `node --import tsx`, or compile it to JavaScript";
+  return new Error(`${messageOf(cause)}: ${advice}`, { cause });
+}

@@ -1,0 +1,118 @@
+import type { BackoffOptions, EmitOptions } from "../contracts/event.ts";
+import type { Issue } from "../errors.ts";
+
+/** The least urgent priority: BullMQ's limit, and ours everywhere so that providers agree. */
+const MAX_PRIORITY = 2_097_151;
+
+const LEVELS = { high: 10, normal: 100, low: 1000 } as const;
+
+const CHECKS: { readonly [Name in keyof EmitOptions]-?: (value: unknown) => string | undefined } = {
+  attempts: checkAttempts,
+  backoff: checkBackoff,
+  delay: checkMilliseconds,
+  priority: checkPriority,
+  internal: (value) => (typeof value === "boolean" ? undefined : "must be true or false"),
+  orderingKey: checkKey,
+  deduplicationId: checkKey,
+  provider: (value) =>
+    isObject(value) && Object.values(value).every(isObject)
+      ? undefined
+      : "must be an object of providers' own options, each an object under the provider's name",
+};
+
+/** Adds what is wrong with emit options to `issues`. */
+export function checkEmitOptions(options: unknown, path: string, issues: Issue[]): void {
+  if (options === undefined) return;
+  if (!isObject(options)) {
+    issues.push({ path, reason: "must be an object" });
+    return;
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const check = Object.hasOwn(CHECKS, name) ? CHECKS[name as keyof EmitOptions] : undefined;
+    const reason = check
+      ? check(value)
+      : `is not an option; a provider's own options go under "provider"`;
+    if (reason !== undefined) issues.push({ path: path ? `${path}.${name}` : name, reason });
+  }
+}
+
+/** Merges options, those of the first layer going before those of the next. */
+export function mergeEmitOptions(
+  ...layers: readonly (EmitOptions | undefined)[]
+): EmitOptions | undefined {
+  const given = layers.filter((layer) => layer !== undefined);
+  if (given.length <= 1) return given[0];
+  const merged: Record<string, unknown> = {};
+  for (const layer of given.reverse()) {
+    for (const [name, value] of Object.entries(layer)) {
+      if (value === undefined) continue;
+      merged[name] = name === "provider" ? mergeOwnOptions(merged[name], value) : value;
+    }
+  }
+  return merged;
+}
+
+/** Merges the options of each provider, name by name. */
+function mergeOwnOptions(lower: unknown, higher: object): object {
+  const merged: Record<string, unknown> = { ...(lower as object | undefined) };
+  for (const [provider, options] of Object.entries(higher)) {
+    merged[provider] = { ...(merged[provider] as object | undefined), ...options };
+  }
+  return merged;
+}
+
+/** The number behind a priority; undefined for normal. */
+export function priorityNumber(options: EmitOptions): number | undefined {
+  const priority = options.priority ?? (options.internal ? "low" : undefined);
+  const number = typeof priority === "string" ? LEVELS[priority] : priority;
+  return number === LEVELS.normal ? undefined : number;
+}
+
+export function checkAttempts(value: unknown): string | undefined {
+  return Number.isSafeInteger(value) && (value as number) >= 1
+    ? undefined
+    : "must be a whole number from 1";
+}
+
+function checkMilliseconds(value: unknown): string | undefined {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0
+    ? undefined
+    : "must be a number of milliseconds from 0";
+}
+
+export function checkBackoff(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null) return checkMilliseconds(value);
+  const { type, delay, jitter, maxDelay, ...others } = value as Partial<BackoffOptions>;
+  if (type !== "fixed" && type !== "exponential") return `needs a type: "fixed" or "exponential"`;
+  const wrong = checkMilliseconds(delay);
+  if (wrong) return `needs a delay, which ${wrong}`;
+  if (jitter !== undefined && !(typeof jitter === "number" && jitter >= 0 && jitter <= 1)) {
+    return "has a jitter that must be a number from 0 to 1";
+  }
+  if (maxDelay !== undefined && checkMilliseconds(maxDelay)) {
+    return "has a maxDelay that must be a number of milliseconds from 0";
+  }
+  const unknown = Object.keys(others)[0];
+  return unknown === undefined ? undefined : `has no member "${unknown}"`;
+}
+
+function checkPriority(value: unknown): string | undefined {
+  const valid =
+    typeof value === "string"
+      ? Object.hasOwn(LEVELS, value)
+      : Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= MAX_PRIORITY;
+  return valid
+    ? undefined
+    : `must be "high", "normal", "low" or a whole number from 1 to ${MAX_PRIORITY}`;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function checkKey(value: unknown): string | undefined {
+  return typeof value === "string" && value.length >= 1 && value.length <= 255
+    ? undefined
+    : "must be a string of 1 to 255 characters";
+}

@@ -1,0 +1,263 @@
+import type { Clock } from "../contracts/clock.ts";
+import type { EmitOptions, EventMessage } from "../contracts/event.ts";
+import type { GroupStaging, StagedEvent } from "../contracts/groups.ts";
+import type { Interceptor } from "../contracts/interceptor.ts";
+import { BusbarError, isBusbarError } from "../errors.ts";
+import type { CheckResult, EventCatalogue } from "../events/catalogue.ts";
+import { type CurrentRun, currentRun } from "./causality.ts";
+import type { BusCounters } from "./counters.ts";
+import { createEnvelopes } from "./envelopes.ts";
+import type { EmitTimeLimit } from "./emit-time-limit.ts";
+import { nameOf } from "./event-names.ts";
+import { createEventIds } from "./event-ids.ts";
+import { intercept } from "./interceptors.ts";
+import { assertAccepted, type Publisher } from "./publisher.ts";
+import { type Support, unsupported } from "./support.ts";
+
+/** What `emit` takes first. */
+export type Emission = string | symbol | EventMessage | readonly EventMessage[];
+
+/** What an {@link Emitter} needs. */
+export interface EmitterOptions {
+  readonly bus: object;
+  readonly providerName: string;
+  readonly clock: Clock;
+  readonly defaults: EmitOptions | undefined;
+  readonly groupTtlMs: number | undefined;
+  readonly catalogue: Pick<EventCatalogue<object>, "check"> | undefined;
+  readonly interceptors: ReadonlySet<Interceptor>;
+  readonly counters: BusCounters;
+  readonly publisher: Publisher;
+  readonly timeLimit: EmitTimeLimit;
+  readonly support: Support;
+  /**
+   * Passes, or tells what to wait for, before an emit.
+   *
+   * @throws TypeError before start, and BusbarError `BUSBAR_NOT_RUNNING` after stop.
+   */
+  readonly ready: () => Promise<void> | undefined;
+  /** Absent where groups cannot be staged. */
+  readonly staging: GroupStaging | undefined;
+}
+
+/** The way of an event from `emit` to the provider. */
+export class Emitter {
+  readonly #options: EmitterOptions;
+  readonly #nextId = createEventIds();
+
+  constructor(options: EmitterOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the caller is a handler of this bus. */
+  get isInHandler(): boolean {
+    return currentRun()?.bus === this.#options.bus;
+  }
+
+  /**
+   * Emits as {@link IEventBusModule.emit} does: validates messages, stages those of groups, and
+   * publishes the others.
+   */
+  async emit(
+    first: Emission,
+    second: unknown,
+    third: EmitOptions | undefined,
+  ): Promise<readonly string[]> {
+    const { timeLimit } = this.#options;
+    const deadline = timeLimit.deadline();
+    const waiting = this.#options.ready();
+    const run = currentRun();
+    // Before any wait: what is emitted is what the data is now.
+    const prepared = this.prepare(first, second, third, run);
+    const events =
+      "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
+    if (waiting) await this.#within(waiting, deadline, "A declaration of subscriptions");
+    const { interceptors } = this.#options;
+    if (interceptors.size > 0 || events.some(isGrouped)) {
+      await this.#interceptAndStage(events, run, deadline);
+    } else if (!this.#tryPublish(events)) {
+      await this.#publish(events, run, deadline);
+    }
+    return events.map(({ envelope }) => envelope.id);
+  }
+
+  /**
+   * Validates messages and makes events of them. A promise only if a schema's answer is one.
+   *
+   * @throws BusbarError `BUSBAR_INVALID_MESSAGE`, `BUSBAR_INVALID_EVENT` or `BUSBAR_UNSUPPORTED`.
+   */
+  prepare(
+    first: Emission,
+    second: unknown,
+    third: EmitOptions | undefined,
+    run: CurrentRun | undefined = currentRun(),
+  ): readonly StagedEvent[] | Promise<readonly StagedEvent[]> {
+    const { clock, defaults, providerName, support, staging, catalogue } = this.#options;
+    const isNamed = typeof first === "string" || typeof first === "symbol";
+    const isArray = Array.isArray(first);
+    const events = createEnvelopes({
+      messages: isNamed
+        ? [{ name: nameOf(first), data: second }]
+        : isArray
+          ? (first as readonly EventMessage[])
+          : [first as EventMessage],
+      isArray,
+      options: isNamed ? third : (second as EmitOptions | undefined),
+      defaults,
+      run,
+      providerName,
+      now: clock.now(),
+      nextId: this.#nextId,
+    });
+    for (const { envelope } of events) {
+      support.assertEnvelope(envelope);
+      if (envelope.metadata.eventGroupId !== undefined && !staging) {
+        throw unsupported(providerName, "eventGroupId", "groups (metadata.eventGroupId)");
+      }
+    }
+    return catalogue ? this.#checkAll(events) : events;
+  }
+
+  /** Runs the interceptors on events that are not grouped. */
+  interceptAtEmit(
+    events: readonly StagedEvent[],
+    deadline: number = this.#options.timeLimit.deadline(),
+  ): Promise<readonly StagedEvent[]> {
+    return this.#within(this.#intercept(events, false), deadline, "An interceptor");
+  }
+
+  /** Runs the interceptors on events of a group that is being released. */
+  interceptAtRelease(events: readonly StagedEvent[]): Promise<readonly StagedEvent[]> {
+    const deadline = this.#options.timeLimit.deadline();
+    return this.#within(this.#intercept(events, true), deadline, "An interceptor");
+  }
+
+  /** Nothing has been sent at this point: running out of time refuses the emit as a whole. */
+  #within<T>(promise: Promise<T>, deadline: number, who: string): Promise<T> {
+    return this.#options.timeLimit.within(promise, deadline, () => ({ who }));
+  }
+
+  async #interceptAndStage(
+    events: readonly StagedEvent[],
+    run: CurrentRun | undefined,
+    deadline: number,
+  ): Promise<void> {
+    const grouped = events.filter(isGrouped);
+    const single = events.filter((event) => !isGrouped(event));
+    const { interceptors } = this.#options;
+    const kept = interceptors.size > 0 ? await this.interceptAtEmit(single, deadline) : single;
+    if (grouped.length > 0) await this.#stageWithin(grouped, deadline);
+    if (kept.length === 0) return;
+    try {
+      await this.#publish(kept, run, deadline);
+    } catch (error) {
+      throw withAccepted(error, grouped);
+    }
+  }
+
+  async #intercept(
+    events: readonly StagedEvent[],
+    isGrouped: boolean,
+  ): Promise<readonly StagedEvent[]> {
+    const { interceptors, counters } = this.#options;
+    const kept = await intercept(interceptors, events, isGrouped, (name, data) =>
+      this.#checkData(name, data),
+    );
+    counters.intercepted += events.length - kept.length;
+    return kept;
+  }
+
+  async #stageWithin(events: readonly StagedEvent[], deadline: number): Promise<void> {
+    const { timeLimit, providerName } = this.#options;
+    const unknown = events.map(({ envelope }) => envelope.id);
+    try {
+      await timeLimit.within(this.#stage(events), deadline, () => ({
+        who: "The staging",
+        unknown,
+      }));
+    } catch (error) {
+      if (isBusbarError(error)) throw error;
+      throw new BusbarError(
+        "BUSBAR_UNAVAILABLE",
+        `Events could not be staged in their group: ${(error as Error)?.message}`,
+        { provider: providerName, unknown },
+        { cause: error },
+      );
+    }
+  }
+
+  async #stage(events: readonly StagedEvent[]): Promise<void> {
+    const { staging, groupTtlMs } = this.#options;
+    const ids = new Set(events.map(groupOf));
+    for (const eventGroupId of ids) {
+      const members = events.filter((event) => groupOf(event) === eventGroupId);
+      await staging?.stage(eventGroupId as string, members, { ttlMs: groupTtlMs });
+    }
+  }
+
+  #tryPublish(events: readonly StagedEvent[]): boolean {
+    const { publisher, providerName } = this.#options;
+    const envelopes = events.map(({ envelope }) => envelope);
+    const results = publisher.tryPublish(envelopes);
+    if (results) assertAccepted(providerName, envelopes, results);
+    return results !== undefined;
+  }
+
+  async #publish(
+    events: readonly StagedEvent[],
+    run: CurrentRun | undefined,
+    deadline: number,
+  ): Promise<void> {
+    const { publisher, providerName, bus } = this.#options;
+    const envelopes = events.map(({ envelope }) => envelope);
+    const results = await publisher.publish(envelopes, run?.bus === bus, deadline);
+    assertAccepted(providerName, envelopes, results);
+  }
+
+  #checkAll(events: StagedEvent[]): readonly StagedEvent[] | Promise<readonly StagedEvent[]> {
+    const checks = events.map(({ envelope }) => ({
+      name: envelope.name,
+      result: this.#options.catalogue?.check(envelope.name, envelope.data),
+    }));
+    if (checks.some(({ result }) => result instanceof Promise)) {
+      const answers = checks.map(async ({ name, result }) => assertValid(name, await result));
+      return Promise.all(answers).then(() => events);
+    }
+    for (const { name, result } of checks) assertValid(name, result as CheckResult);
+    return events;
+  }
+
+  #checkData(name: string, data: unknown): void | Promise<void> {
+    const result = this.#options.catalogue?.check(name, data);
+    return result instanceof Promise
+      ? result.then((issues) => assertValid(name, issues))
+      : assertValid(name, result);
+  }
+}
+
+function groupOf({ envelope }: StagedEvent): string | undefined {
+  return envelope.metadata.eventGroupId;
+}
+
+function isGrouped(event: StagedEvent): boolean {
+  return groupOf(event) !== undefined;
+}
+
+/** The error of the events that are not grouped, told that those which are have been staged. */
+function withAccepted(error: unknown, staged: readonly StagedEvent[]): unknown {
+  if (!isBusbarError(error) || !("accepted" in error.details)) return error;
+  if (staged.length === 0) return error;
+  const { code, message, details, cause } = error;
+  const accepted = [...staged.map(({ envelope }) => envelope.id), ...(details.accepted ?? [])];
+  return new BusbarError(code, message, { ...details, accepted }, { cause });
+}
+
+function assertValid(event: string, issues: CheckResult): void {
+  if (!issues) return;
+  const reasons = issues.map(({ path, reason }) => `${path || "data"}: ${reason}`);
+  throw new BusbarError(
+    "BUSBAR_INVALID_EVENT",
+    `Event "${event}" does not match its schema: ${reasons.join("; ")}`,
+    { event, issues },
+  );
+}

@@ -1,0 +1,100 @@
+import type { Envelope, PublishResult } from "../contracts/provider.ts";
+
+/** Hands one batch to the provider. */
+export type SendBatch = (batch: readonly Envelope[]) => Promise<readonly PublishResult[]>;
+
+/** Results of envelopes, each at its index; undefined where nothing is known yet. */
+export type PublishResults = (PublishResult | undefined)[];
+
+interface Call {
+  readonly envelopes: readonly Envelope[];
+  readonly results: PublishResults;
+  /** How many envelopes have left. */
+  sent: number;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+const NOT_SENT: PublishResult = {
+  status: "rejected",
+  code: "refused",
+  reason: "was not handed to the provider",
+};
+
+/**
+ * Group commit: one publish at a time, and what is emitted meanwhile leaves together in the next, up
+ * to `maxBatch` envelopes. An idle bus adds no latency: a lone emit leaves at once.
+ */
+export class GroupCommit {
+  readonly #send: SendBatch;
+  readonly #maxBatch: number;
+  readonly #queue: Call[] = [];
+  #sending = false;
+
+  constructor(send: SendBatch, maxBatch: number) {
+    this.#send = send;
+    this.#maxBatch = maxBatch;
+  }
+
+  /**
+   * Resolves once every envelope has its result in `results`. Rejects if one of its batches does:
+   * `results` tells what became of the others.
+   */
+  publish(envelopes: readonly Envelope[], results: PublishResults): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ envelopes, results, sent: 0, resolve, reject });
+      if (!this.#sending) void this.#sendAll();
+    });
+  }
+
+  /** Takes back what has not left of a call that no longer waits: its results say so. */
+  withdraw(envelopes: readonly Envelope[]): void {
+    const index = this.#queue.findIndex((call) => call.envelopes === envelopes);
+    const [call] = index === -1 ? [] : this.#queue.splice(index, 1);
+    if (!call) return;
+    for (let at = call.sent; at < envelopes.length; at += 1) call.results[at] = NOT_SENT;
+  }
+
+  async #sendAll(): Promise<void> {
+    this.#sending = true;
+    try {
+      while (this.#queue.length > 0) await this.#sendBatch();
+    } finally {
+      this.#sending = false;
+    }
+  }
+
+  async #sendBatch(): Promise<void> {
+    const parts = this.#takeBatch();
+    try {
+      const results = await this.#send(
+        parts.flatMap(({ call, from, to }) => call.envelopes.slice(from, to)),
+      );
+      let next = 0;
+      for (const { call, from, to } of parts) {
+        for (let at = from; at < to; at += 1) call.results[at] = results[next++];
+        if (to === call.envelopes.length) call.resolve();
+      }
+    } catch (error) {
+      for (const { call } of parts) {
+        this.withdraw(call.envelopes);
+        call.reject(error);
+      }
+    }
+  }
+
+  #takeBatch(): { call: Call; from: number; to: number }[] {
+    const parts: { call: Call; from: number; to: number }[] = [];
+    let room = this.#maxBatch;
+    while (room > 0) {
+      const call = this.#queue[0];
+      if (!call) break;
+      const from = call.sent;
+      call.sent = Math.min(call.envelopes.length, from + room);
+      room -= call.sent - from;
+      parts.push({ call, from, to: call.sent });
+      if (call.sent === call.envelopes.length) this.#queue.shift();
+    }
+    return parts;
+  }
+}

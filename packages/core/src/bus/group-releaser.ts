@@ -1,0 +1,164 @@
+import type { Clock, Timer } from "../contracts/clock.ts";
+import type { GroupClaim, GroupStaging, StagedEvent } from "../contracts/groups.ts";
+import type { Logger } from "../contracts/logger.ts";
+import type { Envelope } from "../contracts/provider.ts";
+import { assertAccepted, type Publisher } from "./publisher.ts";
+
+/** Milliseconds between two looks for groups whose release was not finished. */
+const SWEEP_EVERY_MS = 5_000;
+/** Milliseconds that a claim holds beyond the time limit of its publish. */
+const LEASE_MARGIN_MS = 20_000;
+
+/** What a {@link GroupReleaser} needs. */
+export interface GroupReleaserOptions {
+  readonly staging: GroupStaging;
+  /** Counts what is published. Absent where the staging publishes by way of the bus. */
+  readonly counted: Publisher["counted"] | undefined;
+  readonly providerName: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly emitTimeoutMs: number;
+  /** Whether groups outlive the process, so that others may have left some unfinished. */
+  readonly durable: boolean;
+  /** Runs the interceptors. */
+  readonly intercept: (events: readonly StagedEvent[]) => Promise<readonly StagedEvent[]>;
+}
+
+/** Releases groups, and finishes releases that were begun and not finished. */
+export class GroupReleaser {
+  readonly #options: GroupReleaserOptions;
+  /** What this process is about to publish, by group. */
+  readonly #underWay = new Map<string, Promise<void>>();
+  #timer: Timer | undefined;
+  #closed = false;
+
+  constructor(options: GroupReleaserOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to look for unfinished releases. */
+  start(): void {
+    if (this.#options.durable) this.#sweepLater();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+  }
+
+  /**
+   * Publishes what is staged in a group. Once marked, the release will be finished, if not by this
+   * call then later, here or by another process.
+   */
+  async release(eventGroupId: string, inHandler: boolean): Promise<void> {
+    const { staging } = this.#options;
+    await staging.mark(eventGroupId);
+    try {
+      for (;;) {
+        const claim = await staging.claim({ eventGroupId, leaseMs: this.#leaseMs });
+        if (claim) return await this.#finish(claim, inHandler);
+        // What joined after the claim of a release under way has to wait for that one.
+        const underWay = this.#underWay.get(eventGroupId);
+        if (!underWay) return;
+        await underWay.catch(() => {});
+      }
+    } catch (error) {
+      this.#sweepLater();
+      throw error;
+    }
+  }
+
+  get #leaseMs(): number {
+    return this.#options.emitTimeoutMs + LEASE_MARGIN_MS;
+  }
+
+  async #finish(claim: GroupClaim, inHandler: boolean): Promise<void> {
+    const { eventGroupId } = claim;
+    const publish = this.#publish(claim, inHandler);
+    this.#underWay.set(eventGroupId, publish);
+    try {
+      await publish;
+    } finally {
+      this.#underWay.delete(eventGroupId);
+    }
+  }
+
+  async #publish(claim: GroupClaim, inHandler: boolean): Promise<void> {
+    const { staging, providerName, intercept, counted, clock, emitTimeoutMs } = this.#options;
+    try {
+      const kept = await intercept(claim.events);
+      const now = clock.now();
+      const envelopes = kept.map((event) => releasedEnvelope(event, now));
+      const options = { deadline: now + emitTimeoutMs, inHandler };
+      const complete = () => staging.complete(claim, envelopes, options);
+      const results = await (counted ? counted(envelopes, complete) : complete());
+      assertAccepted(providerName, envelopes, results);
+    } catch (error) {
+      await this.#abandon(claim);
+      throw error;
+    }
+  }
+
+  async #abandon(claim: GroupClaim): Promise<void> {
+    const { staging, logger } = this.#options;
+    try {
+      await staging.abandon(claim);
+    } catch (err) {
+      logger.warn({ err }, "The claim on a group could not be given up; its lease will end");
+    }
+  }
+
+  #sweepLater(): void {
+    if (this.#closed) return;
+    this.#timer?.cancel();
+    this.#timer = this.#options.clock.setTimeout(() => void this.#sweep(), SWEEP_EVERY_MS);
+  }
+
+  async #sweep(): Promise<void> {
+    const { durable, logger } = this.#options;
+    const failed = new Set<string>();
+    let again = durable;
+    try {
+      for (;;) {
+        const claim = await this.#nextUnfinished(failed);
+        if (!claim) break;
+        if (this.#closed) return await this.#abandon(claim);
+        try {
+          await this.#finish(claim, false);
+        } catch (err) {
+          const { eventGroupId } = claim;
+          failed.add(eventGroupId);
+          logger.warn(
+            { err, eventGroupId },
+            `Group "${eventGroupId}" is marked for release and could not be released yet`,
+          );
+        }
+      }
+    } catch (err) {
+      again = true;
+      logger.warn({ err }, "Groups that are marked for release could not be looked for");
+    }
+    if (again || failed.size > 0) this.#sweepLater();
+  }
+
+  /** Any group, until one has failed: that one would be in the way of the others. */
+  async #nextUnfinished(failed: ReadonlySet<string>): Promise<GroupClaim | undefined> {
+    const { staging } = this.#options;
+    const leaseMs = this.#leaseMs;
+    if (failed.size === 0) return staging.claim({ leaseMs });
+    for (const { eventGroupId, marked } of await staging.list()) {
+      if (!marked || failed.has(eventGroupId)) continue;
+      const claim = await staging.claim({ eventGroupId, leaseMs });
+      if (claim) return claim;
+    }
+    return undefined;
+  }
+}
+
+function releasedEnvelope({ envelope, delayMs }: StagedEvent, now: number): Envelope {
+  return {
+    ...envelope,
+    metadata: { ...envelope.metadata, published_at: now },
+    notBefore: delayMs === undefined ? undefined : now + delayMs,
+  };
+}

@@ -1,0 +1,120 @@
+import type { ClearGroupOptions } from "../contracts/event-bus-module.ts";
+import type { GroupStaging, StagedEvent, StagedGroup } from "../contracts/groups.ts";
+import type { EventProvider } from "../contracts/provider.ts";
+import { MemoryGroupStaging } from "../memory/memory-group-staging.ts";
+import type { BusCounters } from "./counters.ts";
+import type { EmitTimeLimit } from "./emit-time-limit.ts";
+import { GroupReleaser } from "./group-releaser.ts";
+import type { Publisher } from "./publisher.ts";
+import type { BusSettings } from "./settings.ts";
+import { unsupported } from "./support.ts";
+
+/** What {@link Groups} need. */
+export interface GroupsOptions {
+  readonly provider: EventProvider;
+  readonly settings: BusSettings;
+  readonly counters: BusCounters;
+  readonly publisher: Publisher;
+  readonly timeLimit: EmitTimeLimit;
+  /** A plugin's own staging, which goes before the provider's. */
+  readonly staging: GroupStaging | undefined;
+  /** Runs the interceptors on events that are released. */
+  readonly intercept: (events: readonly StagedEvent[]) => Promise<readonly StagedEvent[]>;
+}
+
+/** The event groups of a bus, wherever they are staged. */
+export class Groups {
+  /** Absent where groups cannot be staged: on a durable provider without a part for them. */
+  readonly staging: GroupStaging | undefined;
+  readonly #providerName: string;
+  readonly #releaser: GroupReleaser | undefined;
+  readonly #timeLimit: EmitTimeLimit;
+  /** Set where groups are staged in the memory of this process. */
+  readonly #inMemory: MemoryGroupStaging | undefined;
+  readonly #giveUp: GiveUp;
+
+  constructor(options: GroupsOptions) {
+    const { provider, settings, intercept } = options;
+    const { durable } = provider.capabilities;
+    const given = options.staging ?? provider.groups;
+    this.#providerName = provider.name;
+    this.#timeLimit = options.timeLimit;
+    this.#giveUp = giveUp(options);
+    if (!given && !durable) this.#inMemory = stagingInMemory(options, this.#giveUp);
+    this.staging = given ?? this.#inMemory;
+    this.#releaser =
+      this.staging &&
+      new GroupReleaser({
+        staging: this.staging,
+        counted:
+          this.staging === provider.groups
+            ? (envelopes, send) => options.publisher.counted(envelopes, send)
+            : undefined,
+        clock: settings.clock,
+        logger: settings.logger,
+        emitTimeoutMs: settings.emitTimeoutMs,
+        providerName: provider.name,
+        durable: given !== undefined,
+        intercept,
+      });
+  }
+
+  start(): void {
+    this.#releaser?.start();
+  }
+
+  close(): void {
+    this.#releaser?.close();
+  }
+
+  /** Gives up what is staged in the memory of a process that stops. */
+  async discard(): Promise<void> {
+    for (const { eventGroupId, events } of (await this.#inMemory?.list()) ?? []) {
+      this.#giveUp(eventGroupId, events, "were given up with their group: the bus has stopped");
+    }
+    this.#inMemory?.close();
+  }
+
+  async release(eventGroupId: string, inHandler: boolean): Promise<void> {
+    if (!this.#releaser) throw this.#unsupported();
+    // Once marked it will be finished, also when this call no longer waits.
+    const who = `The release of group "${eventGroupId}"`;
+    const release = this.#releaser.release(eventGroupId, inHandler);
+    await this.#timeLimit.within(release, this.#timeLimit.deadline(), () => ({ who }));
+  }
+
+  async clear(eventGroupId: string, options: ClearGroupOptions): Promise<void> {
+    if (!this.staging) throw this.#unsupported();
+    await this.staging.clear(eventGroupId, options);
+  }
+
+  async list(): Promise<readonly StagedGroup[]> {
+    return (await this.staging?.list()) ?? [];
+  }
+
+  #unsupported(): Error {
+    return unsupported(this.#providerName, "eventGroupId", "groups");
+  }
+}
+
+/** Counts and logs staged events that nobody will publish. */
+type GiveUp = (eventGroupId: string, count: number, why: string) => void;
+
+function giveUp({ settings, counters }: GroupsOptions): GiveUp {
+  return (eventGroupId, count, why) => {
+    counters.discarded += count;
+    settings.logger.warn({ eventGroupId, count }, `${count} staged events ${why}`);
+  };
+}
+
+function stagingInMemory(
+  { settings, publisher }: GroupsOptions,
+  onGivenUp: GiveUp,
+): MemoryGroupStaging {
+  return new MemoryGroupStaging({
+    clock: settings.clock,
+    publish: (envelopes, { inHandler, deadline }) =>
+      publisher.publish(envelopes, inHandler, deadline),
+    onExpired: (eventGroupId, count) => onGivenUp(eventGroupId, count, "expired with their group"),
+  });
+}

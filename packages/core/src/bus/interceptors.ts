@@ -1,0 +1,78 @@
+import type { Event } from "../contracts/event.ts";
+import type { StagedEvent } from "../contracts/groups.ts";
+import type { Interceptor, InterceptorContext } from "../contracts/interceptor.ts";
+import type { Envelope, EnvelopeMetadata } from "../contracts/provider.ts";
+import type { Issue } from "../errors.ts";
+import { receivedEvent } from "../delivery/received-event.ts";
+import { invalidMessage, readMetadata } from "./envelopes.ts";
+import { checkEventName } from "./event-names.ts";
+import { copyAsJson } from "./json-copy.ts";
+
+/** Rejects data that does not match the schema of its event. */
+export type DataCheck = (name: string, data: unknown) => void | Promise<void>;
+
+/**
+ * Shows events to interceptors, one event after the other.
+ *
+ * @returns What is left of them, in order.
+ */
+export async function intercept(
+  interceptors: ReadonlySet<Interceptor>,
+  events: readonly StagedEvent[],
+  isGrouped: boolean,
+  checkData: DataCheck,
+): Promise<readonly StagedEvent[]> {
+  if (interceptors.size === 0) return events;
+  const kept: StagedEvent[] = [];
+  for (const staged of events) {
+    const { eventGroupId } = staged.envelope.metadata;
+    const context = isGrouped ? { isGrouped, eventGroupId } : { isGrouped };
+    const envelope = await interceptOne(interceptors, staged.envelope, context, checkData);
+    if (envelope) kept.push({ ...staged, envelope });
+  }
+  return kept;
+}
+
+async function interceptOne(
+  interceptors: ReadonlySet<Interceptor>,
+  original: Envelope,
+  context: InterceptorContext,
+  checkData: DataCheck,
+): Promise<Envelope | undefined> {
+  let envelope = original;
+  for (const interceptor of interceptors) {
+    const answer = await interceptor(receivedEvent(envelope, true), context);
+    if (answer === null) return undefined;
+    if (answer === undefined) continue;
+    envelope = replaced(envelope, answer);
+    await checkData(envelope.name, envelope.data);
+  }
+  return envelope;
+}
+
+/** The envelope of an interceptor's replacement: its id, times, group and options stay. */
+function replaced(envelope: Envelope, replacement: Event): Envelope {
+  const issues: Issue[] = [];
+  const { name, data, metadata } = replacement;
+  const nameIssue = checkEventName(name);
+  if (nameIssue) issues.push({ path: "name", reason: nameIssue });
+  const newData = copyAsJson(data, "data");
+  if ("issue" in newData) issues.push(newData.issue);
+  const newMetadata = readMetadata(metadata ?? {}, "metadata", issues);
+  if ("issue" in newData || !newMetadata || issues.length > 0) {
+    throw invalidMessage(
+      issues.map((issue) => ({ ...issue, path: `(intercepted) ${issue.path}` })),
+    );
+  }
+  const { created_at, published_at, correlationId, causationId, eventGroupId } = envelope.metadata;
+  const { eventGroupId: _, ...others } = newMetadata;
+  const kept: EnvelopeMetadata = {
+    correlationId,
+    ...(causationId !== undefined && { causationId }),
+    ...others,
+    ...(eventGroupId !== undefined && { eventGroupId }),
+    created_at,
+    published_at,
+  };
+  return { ...envelope, name, data: newData.value, metadata: kept };
+}

@@ -1,0 +1,95 @@
+import type { Clock } from "../contracts/clock.ts";
+import type { ServiceContainer } from "../contracts/container.ts";
+import type { EmitOptions } from "../contracts/event.ts";
+import type { Logger } from "../contracts/logger.ts";
+import type { Middleware } from "../contracts/middleware.ts";
+import type { Plugin } from "../contracts/plugin.ts";
+import type { EventProvider } from "../contracts/provider.ts";
+import type { EventCatalogue } from "../events/catalogue.ts";
+
+/**
+ * What a process does: `shared` emits and consumes, `server` emits and never consumes (and needs a
+ * durable provider), `worker` consumes, and emits what its handlers emit.
+ */
+export type Role = "shared" | "server" | "worker";
+
+/** A container that can make a scope for one delivery. An Awilix container fits as it is. */
+export interface ScopingContainer extends ServiceContainer {
+  createScope?(): ServiceContainer & { dispose?(): void | Promise<void> };
+}
+
+/** How long, and how many, dead letters are kept. */
+export interface DeadLetterOptions {
+  /** @default 10_000 */
+  readonly maxPerSubscription?: number | undefined;
+  /**
+   * Milliseconds.
+   *
+   * @default 2_592_000_000 (30 days)
+   */
+  readonly maxAgeMs?: number | undefined;
+}
+
+/** Options of a bus that do not concern its provider. */
+export interface BusOptions {
+  /** Options of every emit that says nothing else. */
+  readonly defaults?: EmitOptions | undefined;
+  /**
+   * `copy`: every handler gets data of its own. `none`: the handlers of an event share one object,
+   * for those who do so on purpose. The emitter's own object is never shared.
+   *
+   * @default "copy"
+   */
+  readonly isolation?: "copy" | "none" | undefined;
+  /**
+   * Milliseconds after which an emit rejects.
+   *
+   * @default 10_000
+   */
+  readonly emitTimeoutMs?: number | undefined;
+  /**
+   * Hand-overs of one delivery that may end in a crash; one more, and it is dead.
+   *
+   * @default 5
+   */
+  readonly maxCrashes?: number | undefined;
+  readonly deadLetters?: DeadLetterOptions | undefined;
+  /**
+   * Milliseconds after which a subscription that no process declares gets no new events.
+   *
+   * @default 604_800_000 (7 days)
+   */
+  readonly orphanedAfterMs?: number | undefined;
+  /** Milliseconds after which a group that is neither released nor cleared expires. Never by default. */
+  readonly groupTtlMs?: number | undefined;
+  /** Milliseconds that `stop` waits for deliveries in flight. @default 20_000 */
+  readonly graceMs?: number | undefined;
+}
+
+/** Options of `createEventBus`. `Received` is what handlers get, where it differs from what is emitted. */
+export interface EventBusOptions<
+  Events extends object = never,
+  Received extends object = Events,
+> extends BusOptions {
+  readonly provider: EventProvider;
+  /**
+   * Prefixes everything that the provider names. Letters, digits, `.`, `_` and `-`.
+   *
+   * @default "busbar"
+   */
+  readonly name?: string | undefined;
+  /** Types and validates events; made by `defineEvents`. */
+  readonly events?: EventCatalogue<Events, Received> | undefined;
+  /** @default "shared" */
+  readonly role?: Role | undefined;
+  /** Nothing is logged by default. */
+  readonly logger?: Logger | undefined;
+  /** What handlers find in `context.container`. */
+  readonly container?: ScopingContainer | undefined;
+  readonly plugins?: readonly Plugin[] | undefined;
+  readonly middleware?: readonly Middleware[] | undefined;
+  /** The provider's by default, if it brings one, or else the system's. */
+  readonly clock?: Clock | undefined;
+  /** Numbers from 0 to below 1, for jitter. The provider's by default, or else `Math.random`. */
+  readonly random?: (() => number) | undefined;
+}

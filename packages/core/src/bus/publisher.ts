@@ -1,0 +1,237 @@
+import type { Clock } from "../contracts/clock.ts";
+import type { Envelope, EventProvider, PublishResult } from "../contracts/provider.ts";
+import { BusbarError, type EmitOutcome, isBusbarError } from "../errors.ts";
+import type { BusCounters } from "./counters.ts";
+import type { EmitTimeLimit } from "./emit-time-limit.ts";
+import { GroupCommit, type PublishResults } from "./group-commit.ts";
+import type { SettlementTracker } from "./settlement-tracker.ts";
+
+/** Milliseconds before a refusal that is worth another try is tried again. */
+const RETRY_AFTER_MS = 50;
+
+/** What a {@link Publisher} needs. */
+export interface PublisherOptions {
+  readonly provider: EventProvider;
+  readonly clock: Clock;
+  readonly timeLimit: EmitTimeLimit;
+  readonly counters: BusCounters;
+  /** Present where every delivery runs in this process. */
+  readonly tracker: SettlementTracker | undefined;
+}
+
+/** Hands envelopes to the provider, within a time limit. */
+export class Publisher {
+  readonly #options: PublisherOptions;
+  readonly #commit: GroupCommit | undefined;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+    const { maxBatch } = options.provider.capabilities;
+    if (maxBatch !== undefined) {
+      const send = (batch: readonly Envelope[]): Promise<readonly PublishResult[]> =>
+        this.#send(batch, options.timeLimit.deadline(), false);
+      this.#commit = new GroupCommit(send, maxBatch);
+    }
+  }
+
+  /**
+   * Resolves with one result per envelope.
+   *
+   * @throws BusbarError `BUSBAR_EMIT_TIMEOUT` when the provider does not answer in time.
+   * @throws BusbarError `BUSBAR_UNAVAILABLE` when it throws.
+   */
+  publish(
+    envelopes: readonly Envelope[],
+    inHandler: boolean,
+    deadline: number = this.#options.timeLimit.deadline(),
+  ): Promise<readonly PublishResult[]> {
+    const results: PublishResults = [];
+    return this.counted(
+      envelopes,
+      async () => {
+        await this.#publishOnce(envelopes, results, deadline, inHandler);
+        if (results.some(isRetryable)) {
+          await this.#publishAgain(envelopes, results, deadline, inHandler);
+        }
+        return results as PublishResult[];
+      },
+      results,
+    );
+  }
+
+  /** Publishes at once, where the provider can: gives one result per envelope, or has done nothing. */
+  tryPublish(envelopes: readonly Envelope[]): readonly PublishResult[] | undefined {
+    const { provider, tracker, counters } = this.#options;
+    const results = provider.tryPublish?.(envelopes);
+    if (!results) return undefined;
+    // No delivery has begun: the provider hands over later.
+    for (let index = 0; index < envelopes.length; index += 1) {
+      const result = results[index] as PublishResult;
+      if (result.status === "accepted") {
+        tracker?.accepted(envelopes[index] as Envelope, result.subscriptions);
+      }
+      count(counters, result);
+    }
+    return results;
+  }
+
+  /**
+   * Counts what becomes of envelopes, and waits for them in `settled`.
+   *
+   * @param known Has results of `send` also when it rejects.
+   */
+  async counted(
+    envelopes: readonly Envelope[],
+    send: () => Promise<readonly PublishResult[]>,
+    known: PublishResults = [],
+  ): Promise<readonly PublishResult[]> {
+    const { tracker } = this.#options;
+    if (tracker) for (const envelope of envelopes) tracker.publishing(envelope);
+    let results: Readonly<PublishResults> = known;
+    try {
+      const all = await send();
+      results = all;
+      return all;
+    } catch (error) {
+      throw this.#failure(error, envelopes, known);
+    } finally {
+      envelopes.forEach(({ id }, index) => this.#count(id, results[index]));
+    }
+  }
+
+  #publishOnce(
+    envelopes: readonly Envelope[],
+    results: PublishResults,
+    deadline: number,
+    inHandler: boolean,
+  ): Promise<void> {
+    const commit = this.#commit;
+    if (!commit) {
+      const sent = this.#send(envelopes, deadline, inHandler);
+      return sent.then((answers) => answers.forEach((answer) => results.push(answer)));
+    }
+    return this.#options.timeLimit.within(commit.publish(envelopes, results), deadline, () => {
+      commit.withdraw(envelopes);
+      return { who: this.#who };
+    });
+  }
+
+  async #send(
+    envelopes: readonly Envelope[],
+    deadline: number,
+    inHandler: boolean,
+  ): Promise<readonly PublishResult[]> {
+    const { provider, timeLimit } = this.#options;
+    const results = await timeLimit.within(
+      provider.publish(envelopes, { deadline, inHandler }),
+      deadline,
+      () => ({ who: this.#who }),
+      true,
+    );
+    if (results.length === envelopes.length) return results;
+    throw new Error(`it has ${results.length} results for ${envelopes.length} envelopes`);
+  }
+
+  /** Publishes what was refused for the moment until the deadline. */
+  async #publishAgain(
+    envelopes: readonly Envelope[],
+    results: PublishResults,
+    deadline: number,
+    inHandler: boolean,
+  ): Promise<void> {
+    const { clock } = this.#options;
+    while (results.some(isRetryable) && clock.now() + RETRY_AFTER_MS < deadline) {
+      await new Promise<void>((resolve) =>
+        clock.setTimeout(resolve, RETRY_AFTER_MS, { keepAlive: true }),
+      );
+      const again = results.flatMap((result, index) => (isRetryable(result) ? [index] : []));
+      const batch = again.map((index) => envelopes[index] as Envelope);
+      const retried: PublishResults = [];
+      try {
+        await this.#publishOnce(batch, retried, deadline, inHandler);
+      } finally {
+        again.forEach((index, position) => {
+          results[index] = retried[position];
+        });
+      }
+    }
+  }
+
+  get #who(): string {
+    return `Provider "${this.#options.provider.name}"`;
+  }
+
+  /** The error of a publish that ended early, with what is known of each envelope. */
+  #failure(error: unknown, envelopes: readonly Envelope[], results: PublishResults): unknown {
+    const outcome = outcomeOf(envelopes, results);
+    if (isBusbarError(error, "BUSBAR_EMIT_TIMEOUT")) {
+      const { message, details } = error;
+      return new BusbarError("BUSBAR_EMIT_TIMEOUT", message, { ...details, ...outcome });
+    }
+    if (isBusbarError(error)) return error;
+    return new BusbarError(
+      "BUSBAR_UNAVAILABLE",
+      `${this.#who} could not publish: ${(error as Error)?.message}`,
+      { provider: this.#options.provider.name, ...outcome },
+      { cause: error },
+    );
+  }
+
+  #count(eventId: string, result: PublishResult | undefined): void {
+    const { tracker, counters } = this.#options;
+    tracker?.published(eventId, result?.status === "accepted" ? result.subscriptions : 0);
+    count(counters, result);
+  }
+}
+
+function count(counters: BusCounters, result: PublishResult | undefined): void {
+  if (result?.status === "duplicate") counters.duplicates += 1;
+  if (result?.status !== "accepted") return;
+  counters.emitted += 1;
+  if (result.subscriptions === 0) counters.unrouted += 1;
+}
+
+/**
+ * Passes when every envelope was accepted.
+ *
+ * @throws BusbarError `BUSBAR_OVERLOADED` or `BUSBAR_UNAVAILABLE`, with what is known of each.
+ */
+export function assertAccepted(
+  provider: string,
+  envelopes: readonly Envelope[],
+  results: readonly PublishResult[],
+): void {
+  const first = results.find(isRejected);
+  if (!first) return;
+  const code = first.code === "overloaded" ? "BUSBAR_OVERLOADED" : "BUSBAR_UNAVAILABLE";
+  const outcome = outcomeOf(envelopes, results);
+  throw new BusbarError(
+    code,
+    `Provider "${provider}" refused ${outcome.rejected.length} of ${envelopes.length} events: ${first.reason}`,
+    { provider, ...outcome },
+    { cause: first.cause },
+  );
+}
+
+function outcomeOf(envelopes: readonly Envelope[], results: Readonly<PublishResults>): EmitOutcome {
+  const accepted: string[] = [];
+  const rejected: { id: string; reason: string }[] = [];
+  const unknown: string[] = [];
+  envelopes.forEach(({ id }, index) => {
+    const result = results[index];
+    if (!result) unknown.push(id);
+    else if (isRejected(result)) rejected.push({ id, reason: result.reason });
+    else accepted.push(id);
+  });
+  return { accepted, rejected, unknown };
+}
+
+type RejectedResult = Extract<PublishResult, { status: "rejected" }>;
+
+function isRejected(result: PublishResult | undefined): result is RejectedResult {
+  return result?.status === "rejected";
+}
+
+function isRetryable(result: PublishResult | undefined): boolean {
+  return isRejected(result) && result.retryable === true;
+}

@@ -1,0 +1,106 @@
+import type { Clock } from "../contracts/clock.ts";
+import type { EmitOptions } from "../contracts/event.ts";
+import { type Logger, silentLogger } from "../contracts/logger.ts";
+import type { EventProvider } from "../contracts/provider.ts";
+import { noServices } from "../delivery/delivery-run.ts";
+import type { Issue } from "../errors.ts";
+import { systemClock } from "../system-clock.ts";
+import { checkEmitOptions } from "./emit-options.ts";
+import type { EventBusOptions, Role, ScopingContainer } from "./options.ts";
+
+const DAY_MS = 86_400_000;
+const ROLES: readonly Role[] = ["shared", "server", "worker"];
+const ISOLATIONS: readonly BusSettings["isolation"][] = ["copy", "none"];
+
+/** The options of a bus, with every default filled in. */
+export interface BusSettings {
+  readonly name: string;
+  readonly role: Role;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly services: ScopingContainer;
+  readonly defaults: EmitOptions | undefined;
+  readonly isolation: "copy" | "none";
+  readonly emitTimeoutMs: number;
+  readonly maxCrashes: number;
+  readonly deadLetters: { readonly maxPerSubscription: number; readonly maxAgeMs: number };
+  readonly orphanedAfterMs: number;
+  readonly groupTtlMs: number | undefined;
+  readonly graceMs: number;
+}
+
+/**
+ * Fills in the defaults of a bus.
+ *
+ * @throws TypeError when an option has a value that it cannot have.
+ */
+export function readSettings(options: EventBusOptions<object>): BusSettings {
+  assertProvider(options.provider);
+  const issues: Issue[] = [];
+  checkEmitOptions(options.defaults, "defaults", issues);
+  for (const { path, reason } of issues) throw new TypeError(`Option ${path} ${reason}`);
+
+  const { name = "busbar", role = "shared", isolation = "copy" } = options;
+  if (!/^[\w.-]{1,100}$/.test(name)) {
+    throw new TypeError(
+      `Option name must have 1 to 100 letters, digits, ".", "_" or "-": "${name}"`,
+    );
+  }
+  if (!ROLES.includes(role)) throw new TypeError(`Option role must be one of ${ROLES.join(", ")}`);
+  if (!ISOLATIONS.includes(isolation)) {
+    throw new TypeError(`Option isolation must be one of ${ISOLATIONS.join(", ")}`);
+  }
+  return {
+    name,
+    role,
+    isolation,
+    defaults: options.defaults,
+    logger: options.logger ?? silentLogger,
+    clock: options.clock ?? options.provider.clock ?? systemClock,
+    random: options.random ?? options.provider.random ?? Math.random,
+    services: options.container ?? noServices,
+    emitTimeoutMs: positive("emitTimeoutMs", options.emitTimeoutMs) ?? 10_000,
+    maxCrashes: wholeNumber("maxCrashes", options.maxCrashes) ?? 5,
+    deadLetters: {
+      maxPerSubscription:
+        positive("deadLetters.maxPerSubscription", options.deadLetters?.maxPerSubscription) ??
+        10_000,
+      maxAgeMs: positive("deadLetters.maxAgeMs", options.deadLetters?.maxAgeMs) ?? 30 * DAY_MS,
+    },
+    orphanedAfterMs: positive("orphanedAfterMs", options.orphanedAfterMs) ?? 7 * DAY_MS,
+    groupTtlMs: positive("groupTtlMs", options.groupTtlMs),
+    graceMs: wholeNumber("graceMs", options.graceMs) ?? 20_000,
+  };
+}
+
+function assertProvider(provider: EventProvider): void {
+  const isProvider =
+    typeof provider === "object" &&
+    provider !== null &&
+    typeof provider.name === "string" &&
+    typeof provider.capabilities === "object" &&
+    provider.capabilities !== null &&
+    (["start", "publish", "consume", "stop"] as const).every(
+      (method) => typeof provider[method] === "function",
+    );
+  if (!isProvider) {
+    throw new TypeError("Option provider must be an EventProvider, such as localProvider()");
+  }
+  const { name, capabilities, subscriptions, admin } = provider;
+  if (capabilities.durable && !(subscriptions && admin)) {
+    throw new TypeError(
+      `Provider "${name}" says that it is durable, but has no ${subscriptions ? "admin" : "subscriptions"} part`,
+    );
+  }
+}
+
+function positive(name: string, value: number | undefined): number | undefined {
+  if (value === undefined || (Number.isFinite(value) && value > 0)) return value;
+  throw new TypeError(`Option ${name} must be a number above 0`);
+}
+
+function wholeNumber(name: string, value: number | undefined): number | undefined {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) return value;
+  throw new TypeError(`Option ${name} must be a whole number from 0`);
+}

@@ -1,0 +1,124 @@
+import type { Clock } from "../contracts/clock.ts";
+import type { ProviderAdmin, SubscriptionStats } from "../contracts/provider-parts.ts";
+import { BusbarError, type UnsettledEvent } from "../errors.ts";
+import type { RunningSubscriptions, SettlementTracker } from "./settlement-tracker.ts";
+
+const POLL_EVERY_MS = 50;
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** Options of `settled`. */
+export interface SettledOptions {
+  /** Wait for this event and all that was emitted because of it; by default for everything. */
+  readonly eventId?: string | undefined;
+  /**
+   * Milliseconds.
+   *
+   * @default 10_000
+   */
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * Waits for the tree of an event, or for all, where every delivery runs in this process. Resolves with
+ * false when the tracker has lost track.
+ */
+export async function settledHere(
+  tracker: SettlementTracker,
+  clock: Clock,
+  running: RunningSubscriptions,
+  { eventId, timeoutMs = DEFAULT_TIMEOUT_MS }: SettledOptions,
+): Promise<boolean> {
+  while (tracker.isExact) {
+    await waitUntilSettled(tracker, clock, running, eventId, timeoutMs);
+    // The provider applies the last settlement after the tracker has heard of it.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (tracker.isExact && tracker.isSettled(eventId)) return true;
+  }
+  return false;
+}
+
+/** Waits until the queues are empty, where other processes take part. */
+export async function settledEverywhere(
+  admin: ProviderAdmin,
+  clock: Clock,
+  { timeoutMs = DEFAULT_TIMEOUT_MS }: SettledOptions,
+): Promise<void> {
+  const deadline = clock.now() + timeoutMs;
+  for (;;) {
+    const waiting = (await admin.stats()).filter((stats) => backlogOf(stats) > 0);
+    if (waiting.length === 0) return;
+    if (clock.now() >= deadline) {
+      const lines = waiting.map(
+        (stats) => `${stats.subscriptionId}: ${backlogOf(stats)} deliveries`,
+      );
+      throw notSettled("The queues are not empty", timeoutMs, [], lines);
+    }
+    await new Promise<void>((resolve) =>
+      clock.setTimeout(resolve, POLL_EVERY_MS, { keepAlive: true }),
+    );
+  }
+}
+
+function waitUntilSettled(
+  tracker: SettlementTracker,
+  clock: Clock,
+  running: RunningSubscriptions,
+  eventId: string | undefined,
+  timeoutMs: number,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const check = (): void => {
+      if (tracker.isExact && !tracker.isSettled(eventId)) return;
+      end();
+      resolve();
+    };
+    const stopListening = tracker.onSettled(check);
+    const timer = clock.setTimeout(
+      () => {
+        end();
+        const unsettled = tracker.unsettled(eventId, running);
+        const what = eventId === undefined ? "Some events are" : `Event ${eventId} is`;
+        reject(notSettled(`${what} not settled`, timeoutMs, unsettled, treeLines(unsettled)));
+      },
+      timeoutMs,
+      { keepAlive: true },
+    );
+    const end = (): void => {
+      stopListening();
+      timer.cancel();
+    };
+    check();
+  });
+}
+
+function notSettled(
+  what: string,
+  timeoutMs: number,
+  unsettled: readonly UnsettledEvent[],
+  lines: readonly string[],
+): BusbarError<"BUSBAR_NOT_SETTLED"> {
+  return new BusbarError(
+    "BUSBAR_NOT_SETTLED",
+    `${what} after ${timeoutMs} ms:\n${lines.join("\n")}`,
+    { timeoutMs, unsettled },
+  );
+}
+
+/** `order.placed 0198… (2 deliveries)`, with the events that it caused below it. */
+function treeLines(events: readonly UnsettledEvent[], indent = ""): readonly string[] {
+  return events.flatMap((event, index) => {
+    const isLast = index === events.length - 1;
+    const branch = `${isLast ? "└─" : "├─"} `;
+    const below = `${indent}${isLast ? "   " : "│  "}`;
+    const open = event.waitingFor.length > 0 ? `: ${event.waitingFor.join(", ")}` : "";
+    const count = `${event.deliveries} ${event.deliveries === 1 ? "delivery" : "deliveries"}`;
+    return [
+      `${indent}${branch}${event.name} ${event.id} (${count}${open})`,
+      ...treeLines(event.children, below),
+    ];
+  });
+}
+
+function backlogOf({ ready, delayed, inFlight }: SubscriptionStats): number {
+  return ready + delayed + inFlight;
+}

@@ -1,0 +1,173 @@
+import type { IEventBusModule } from "../contracts/event-bus-module.ts";
+import type { Plugin } from "../contracts/plugin.ts";
+import type { Envelope, EventProvider, PublishResult } from "../contracts/provider.ts";
+import type { DeliveryEngine } from "../delivery/engine.ts";
+import { isAnonymous } from "../delivery/policy.ts";
+import type { Subscription } from "../delivery/subscription.ts";
+import { BusbarError, isBusbarError } from "../errors.ts";
+import type { Consumers } from "./consumers.ts";
+import type { BusCounters } from "./counters.ts";
+import type { EmitTimeLimit } from "./emit-time-limit.ts";
+import type { Groups } from "./groups.ts";
+import type { HealthRecord } from "./inspection.ts";
+import type { LifecycleSteps } from "./lifecycle.ts";
+import { receiveReport } from "./provider-reports.ts";
+import type { Publisher } from "./publisher.ts";
+import type { BusSettings } from "./settings.ts";
+import type { SettlementTracker } from "./settlement-tracker.ts";
+import { unsupported } from "./support.ts";
+
+/** What {@link StartAndStop} needs. */
+export interface StartAndStopOptions {
+  readonly bus: IEventBusModule;
+  readonly settings: BusSettings;
+  readonly provider: EventProvider;
+  readonly plugins: readonly Plugin[];
+  readonly subscriptions: Iterable<Subscription>;
+  readonly counters: BusCounters;
+  readonly health: HealthRecord;
+  readonly tracker: SettlementTracker | undefined;
+  readonly publisher: Publisher;
+  readonly timeLimit: EmitTimeLimit;
+  readonly engine: DeliveryEngine;
+  readonly consumers: Consumers;
+  readonly groups: Groups;
+}
+
+/** The order in which the parts of a bus start and stop. */
+export class StartAndStop implements LifecycleSteps {
+  readonly #options: StartAndStopOptions;
+
+  constructor(options: StartAndStopOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { role, clock, logger } = this.#options.settings;
+    const { name, capabilities } = this.#options.provider;
+    if (role === "server" && !capabilities.durable) {
+      throw unsupported(name, "role", `the role "server": nobody else could handle its events`);
+    }
+    const anonymous = [...this.#options.subscriptions].map(({ id }) => id).filter(isAnonymous);
+    if (capabilities.durable && anonymous.length > 0) {
+      logger.warn({ anonymous }, "Give subscribers a subscriberId: anonymous ones rerun as one");
+    }
+    const started: Plugin[] = [];
+    try {
+      await this.#orUnavailable("could not start", () => this.#startProvider());
+      for (const plugin of this.#options.plugins) {
+        await plugin.start?.({
+          logger,
+          bus: this.#options.bus,
+          publishEnvelopes: (envelopes) => this.#publishEnvelopes(envelopes),
+        });
+        started.push(plugin);
+      }
+      await this.#orUnavailable("could not be told of the subscriptions", () =>
+        this.#options.consumers.start(),
+      );
+    } catch (error) {
+      this.#options.consumers.close();
+      try {
+        await this.#stopAll(started, 0);
+      } catch (err) {
+        logger.error({ err, provider: name }, `Provider "${name}" could not be stopped`);
+      }
+      throw error;
+    }
+    this.#options.groups.start();
+    this.#options.health.set("up", clock.now(), undefined);
+  }
+
+  /** Not before the provider knows of every subscription: those would not get what is published. */
+  async #publishEnvelopes(envelopes: readonly Envelope[]): Promise<readonly PublishResult[]> {
+    const { consumers, publisher, timeLimit } = this.#options;
+    const deadline = timeLimit.deadline();
+    const declared = consumers.whenDeclared();
+    const who = "A declaration of subscriptions";
+    if (declared) await timeLimit.within(declared, deadline, () => ({ who }));
+    return publisher.publish(envelopes, false, deadline);
+  }
+
+  #startProvider(): Promise<void> {
+    const { provider, counters, health, tracker } = this.#options;
+    const { logger, clock, name, deadLetters, orphanedAfterMs } = this.#options.settings;
+    const receiver = { providerName: provider.name, clock, logger, counters, health, tracker };
+    return provider.start({
+      logger,
+      clock,
+      namespace: name,
+      instanceId: crypto.randomUUID(),
+      deadLetters,
+      orphanedAfterMs,
+      report: (report) => receiveReport(receiver, report),
+    });
+  }
+
+  async #orUnavailable(what: string, step: () => Promise<void>): Promise<void> {
+    const { name } = this.#options.provider;
+    try {
+      await step();
+    } catch (error) {
+      if (isBusbarError(error) || error instanceof TypeError) throw error;
+      throw new BusbarError(
+        "BUSBAR_UNAVAILABLE",
+        `Provider "${name}" ${what}: ${(error as Error)?.message}`,
+        { provider: name },
+        { cause: error },
+      );
+    }
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    const { clock } = this.#options.settings;
+    this.#options.consumers.close();
+    this.#options.groups.close();
+    const reason = new Error(`The bus stops, and ${graceMs} ms have passed`);
+    const graceTimer = clock.setTimeout(() => this.#options.engine.cutShort(reason), graceMs, {
+      keepAlive: true,
+    });
+    try {
+      await this.#stopAll(this.#options.plugins, graceMs);
+    } finally {
+      graceTimer.cancel();
+      this.#options.health.set("down", clock.now(), "has stopped");
+    }
+  }
+
+  discard(): Promise<void> {
+    return this.#options.provider.stop({ graceMs: 0 });
+  }
+
+  waitFor(promise: Promise<unknown>, limitMs: number): Promise<void> {
+    const { clock } = this.#options.settings;
+    return new Promise((resolve) => {
+      const timer = clock.setTimeout(resolve, limitMs, { keepAlive: true });
+      const end = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      promise.then(end, end);
+    });
+  }
+
+  /** Stops the plugins, the last one first, and then the provider, within one period of grace. */
+  async #stopAll(plugins: readonly Plugin[], graceMs: number): Promise<void> {
+    const { clock, logger } = this.#options.settings;
+    const deadline = clock.now() + graceMs;
+    const left = (): { graceMs: number } => ({ graceMs: Math.max(0, deadline - clock.now()) });
+    for (const plugin of plugins.toReversed()) {
+      try {
+        await plugin.stop?.(left());
+      } catch (err) {
+        logger.error({ err, plugin: plugin.name }, `Plugin "${plugin.name}" could not be stopped`);
+      }
+    }
+    try {
+      await this.#options.provider.stop(left());
+    } finally {
+      this.#options.timeLimit.close();
+      await this.#options.groups.discard();
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import type { EmitOptions, EventMessage } from "./event.ts";
+import type { Interceptor } from "./interceptor.ts";
+import type { Subscriber, SubscriberContext } from "./subscriber.ts";
+
+/** Which events of a group to clear. Both given: those that match both. */
+export interface ClearGroupOptions {
+  readonly eventNames?: readonly string[] | undefined;
+  /** Ids of workflow steps, as in `metadata.stepId`. */
+  readonly stepIds?: readonly string[] | undefined;
+}
+
+/**
+ * The event module: what applications, workflows and subscribers see, whichever provider carries
+ * the events. Registered in the container as `Modules.EVENT_BUS`.
+ */
+export interface IEventBusModule {
+  /**
+   * Emits one event or several, and resolves with their ids, in order, once the provider has
+   * accepted them: durably, where it is durable. Handlers run later; one that fails never makes
+   * this reject. Grouped events resolve once they are staged. All messages are validated before
+   * any is sent.
+   *
+   * @throws BusbarError `BUSBAR_INVALID_MESSAGE` when a message is malformed; none was sent.
+   * @throws BusbarError `BUSBAR_INVALID_EVENT` when data does not match the event's schema; none was sent.
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider cannot do what an option asks; none was sent.
+   * @throws BusbarError `BUSBAR_OVERLOADED` when a subscription in memory had no room within `emitTimeoutMs`.
+   * @throws BusbarError `BUSBAR_UNAVAILABLE` when the provider refused; `details` say what was accepted.
+   * @throws BusbarError `BUSBAR_EMIT_TIMEOUT` when the provider did not answer within `emitTimeoutMs`: the
+   *   outcome is unknown, and emitting again with the same ids is safe where handlers are idempotent.
+   * @throws BusbarError `BUSBAR_NOT_RUNNING` after `stop`.
+   * @throws TypeError before `start`.
+   */
+  emit<T>(
+    message: EventMessage<T> | readonly EventMessage<T>[],
+    options?: EmitOptions,
+  ): Promise<readonly string[]>;
+  emit<T>(name: string | symbol, data: T, options?: EmitOptions): Promise<readonly string[]>;
+
+  /**
+   * Subscribes to events by name or pattern: `order.*` is one more segment, `order.**` one or more,
+   * `*` every event. A symbol stands for its description. May be called before and after `start`;
+   * an emit that follows waits until the provider knows the subscription.
+   *
+   * @throws TypeError when the same `subscriberId` is already on the event, or has another policy.
+   */
+  subscribe<T>(
+    event: string | symbol | readonly string[],
+    subscriber: Subscriber<T>,
+    context?: SubscriberContext,
+  ): this;
+
+  /**
+   * Ends a subscription in this process, by function or, with `context.subscriberId`, by id.
+   * Runs in flight finish. On a durable provider other processes go on with it, and its events wait
+   * for them: `retire` ends it everywhere.
+   */
+  unsubscribe<T>(
+    event: string | symbol | readonly string[],
+    subscriber: Subscriber<T>,
+    context?: SubscriberContext,
+  ): this;
+
+  /**
+   * Publishes the events of a group, in the order of their emits. Resolves once the provider has
+   * accepted them. Safe to call again and from several places: each event is published once.
+   * Events that join the group later wait for the next release.
+   */
+  releaseGroupedEvents(eventGroupId: string): Promise<void>;
+
+  /** Drops the staged events of a group: all, or those that `options` name. */
+  clearGroupedEvents(eventGroupId: string, options?: ClearGroupOptions): Promise<void>;
+
+  addInterceptor(interceptor: Interceptor): this;
+  removeInterceptor(interceptor: Interceptor): this;
+}

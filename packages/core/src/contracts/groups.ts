@@ -1,0 +1,67 @@
+import type { ClearGroupOptions } from "./event-bus-module.ts";
+import type { Envelope, PublishResult } from "./provider.ts";
+
+/** An event that waits in a group. */
+export interface StagedEvent {
+  /** `published_at` and `notBefore` are set at release. */
+  readonly envelope: Envelope;
+  /** Milliseconds to delay, counted from the release. */
+  readonly delayMs?: number | undefined;
+}
+
+/** A group in numbers, for `inspect()`. */
+export interface StagedGroup {
+  readonly eventGroupId: string;
+  readonly events: number;
+  /** Milliseconds since the epoch at which its first event was staged. */
+  readonly stagedAt: number;
+  /** Release was asked for, and is not finished. */
+  readonly marked: boolean;
+}
+
+/** The right to publish a group's events, for a while. */
+export interface GroupClaim {
+  readonly eventGroupId: string;
+  /** In the order of their emits. */
+  readonly events: readonly StagedEvent[];
+  /** The staging's own proof of the claim. */
+  readonly token: string;
+}
+
+/**
+ * Keeps grouped events until they are released or cleared. A release marks the group, claims it
+ * under a lease, and publishes and deletes its events in one step, so that neither two releases at
+ * once nor a crash between them loses or repeats an event.
+ */
+export interface GroupStaging {
+  /** Adds events to a group. `ttlMs`, if given, counts from the group's last event. */
+  stage(
+    eventGroupId: string,
+    events: readonly StagedEvent[],
+    options: { readonly ttlMs?: number | undefined },
+  ): Promise<void>;
+  /** Records, as durably as the events themselves, that the group is to be released. */
+  mark(eventGroupId: string): Promise<void>;
+  /**
+   * Claims the events that a marked group had when it was marked, or those of any marked group.
+   * Resolves with undefined when there is none, or when it is claimed and the lease has not ended.
+   */
+  claim(options: {
+    readonly eventGroupId?: string | undefined;
+    readonly leaseMs: number;
+  }): Promise<GroupClaim | undefined>;
+  /**
+   * Publishes `envelopes` and deletes the claimed events, in one step. Events whose result is
+   * `rejected` stay staged and marked.
+   */
+  complete(
+    claim: GroupClaim,
+    envelopes: readonly Envelope[],
+    options: { readonly deadline: number; readonly inHandler: boolean },
+  ): Promise<readonly PublishResult[]>;
+  /** Gives a claim up, so that the next `claim` need not wait for the lease to end. */
+  abandon(claim: GroupClaim): Promise<void>;
+  /** Deletes staged events. Resolves with how many. */
+  clear(eventGroupId: string, options: ClearGroupOptions): Promise<number>;
+  list(): Promise<readonly StagedGroup[]>;
+}

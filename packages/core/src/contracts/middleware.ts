@@ -1,0 +1,14 @@
+import type { Event } from "./event.ts";
+import type { DeliveryContext } from "./subscriber.ts";
+
+/** One run of one delivery, as middleware sees it. */
+export interface DeliveryRun {
+  readonly event: Event;
+  readonly context: DeliveryContext;
+}
+
+/**
+ * Wraps every run of every delivery. `next` runs the rest and rejects when the run fails; what the
+ * middleware throws fails the run, and not calling `next` acknowledges without handling.
+ */
+export type Middleware = (delivery: DeliveryRun, next: () => Promise<void>) => void | Promise<void>;

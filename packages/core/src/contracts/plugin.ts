@@ -1,0 +1,42 @@
+import type { IEventBusModule } from "./event-bus-module.ts";
+import type { GroupStaging } from "./groups.ts";
+import type { Logger } from "./logger.ts";
+import type { Middleware } from "./middleware.ts";
+import type { Envelope, PublishResult } from "./provider.ts";
+
+/** What a plugin may use of the bus it is attached to. */
+export interface PluginContext {
+  readonly logger: Logger;
+  readonly bus: IEventBusModule;
+  /**
+   * Publishes envelopes that were made before, under the ids they have: no interceptors, no
+   * validation. Resolves with one result per envelope. Waits until the bus has started, so that every
+   * subscription gets what it wants: do not await it in `start`.
+   */
+  publishEnvelopes(envelopes: readonly Envelope[]): Promise<readonly PublishResult[]>;
+}
+
+/** How a plugin keeps events until they may be published. */
+export interface StagingPlugin {
+  /** Takes the place of the provider's own staging of groups. */
+  readonly groups?: GroupStaging | undefined;
+  /**
+   * Writes events within the caller's own transaction, for `withTransaction(tx).emit(…)`. Delays are
+   * in `notBefore`, counted from now.
+   */
+  stage?(transaction: unknown, envelopes: readonly Envelope[]): Promise<void>;
+}
+
+/** Attaches to a bus: starts after its provider, and stops before it. */
+export interface Plugin {
+  readonly name: string;
+  start?(context: PluginContext): void | Promise<void>;
+  stop?(options: { readonly graceMs: number }): void | Promise<void>;
+  readonly staging?: StagingPlugin | undefined;
+  readonly middleware?: Middleware | undefined;
+}
+
+/** Types a plugin. */
+export function definePlugin(plugin: Plugin): Plugin {
+  return plugin;
+}

@@ -1,0 +1,247 @@
+import type { Clock } from "./clock.ts";
+import type { Backoff } from "./event.ts";
+import type { GroupStaging } from "./groups.ts";
+import type { JsonObject, JsonValue } from "./json.ts";
+import type { Logger } from "./logger.ts";
+import type { ProviderAdmin, SubscriptionRegistry, SubscriptionSpec } from "./provider-parts.ts";
+
+/**
+ * An {@link Event} on its way: a JSON value that the bus has validated. A provider whose
+ * `capabilities.payload` is `"shared"` passes it on as it is; one that crosses a process boundary
+ * encodes it once, with `encodeEnvelope`.
+ */
+export interface Envelope {
+  /** Any string of 1–255 characters. Two envelopes may carry the same one. */
+  readonly id: string;
+  readonly name: string;
+  readonly data: JsonValue;
+  readonly metadata: EnvelopeMetadata;
+  /** What the emitter said of delivery. Read by the bus, carried by the provider. */
+  readonly policy?: EnvelopePolicy | undefined;
+  readonly orderingKey?: string | undefined;
+  /** From 1, the most urgent, to 2 097 151. Absent: 100, which is normal. */
+  readonly priority?: number | undefined;
+  /** Milliseconds since the epoch before which the envelope must not be delivered. */
+  readonly notBefore?: number | undefined;
+  readonly deduplicationId?: string | undefined;
+  /** The emitter's options for this provider: the member of `options.provider` with its name. */
+  readonly providerOptions?: JsonObject | undefined;
+}
+
+/** {@link EventMetadata} as JSON: times are milliseconds since the epoch. */
+export interface EnvelopeMetadata extends JsonObject {
+  readonly created_at: number;
+  readonly published_at: number;
+  readonly correlationId: string;
+  readonly causationId?: string | undefined;
+  readonly eventGroupId?: string | undefined;
+  readonly stepId?: string | undefined;
+}
+
+/** The emitter's wishes for delivery, used where a subscription has none of its own. */
+export interface EnvelopePolicy {
+  readonly attempts?: number | undefined;
+  readonly backoff?: Backoff | undefined;
+  readonly internal?: boolean | undefined;
+}
+
+/** What a provider can do. Fixed when the provider is made; each is tested in both directions. */
+export interface ProviderCapabilities {
+  /** A published envelope, the subscription list and dead letters survive a crash of every process. */
+  readonly durable: boolean;
+  /**
+   * `fresh`: each delivery's envelope is an object of its own, as decoding makes it. `shared`: several
+   * deliveries may carry the same object, so the bus copies it before a handler sees it.
+   */
+  readonly payload: "shared" | "fresh";
+  /** `notBefore` and the `delayMs` of a settlement are honoured. */
+  readonly delay: boolean;
+  /** `priority` is honoured. */
+  readonly priority: boolean;
+  /** `deduplicationId` is honoured. */
+  readonly deduplication: boolean;
+  /** `orderingKey` and the `ordering` of a subscription are honoured, across retries too. */
+  readonly ordering: boolean;
+  /**
+   * The longest time in milliseconds from the death of a process to the redelivery of what it had in
+   * hand. 0 where nothing outlives the process.
+   */
+  readonly redeliverAfterMs: number;
+  /**
+   * The most envelopes that one `publish` takes. Given, the bus publishes one batch at a time, and
+   * what is emitted meanwhile leaves together in the next. Absent, every emit publishes at once.
+   */
+  readonly maxBatch?: number | undefined;
+}
+
+/** What became of one envelope of a `publish`. */
+export type PublishResult =
+  | {
+      /** `duplicate`: accepted before under this `deduplicationId`, and not delivered again. */
+      readonly status: "accepted" | "duplicate";
+      /** How many subscriptions the envelope goes to. 0 means that nobody wants it. */
+      readonly subscriptions: number;
+    }
+  | {
+      readonly status: "rejected";
+      /** `overloaded`: no room in memory until the deadline. `refused`: anything else. */
+      readonly code: "overloaded" | "refused";
+      /** One sentence for the error message. */
+      readonly reason: string;
+      /** The bus publishes it again, until the deadline. */
+      readonly retryable?: boolean | undefined;
+      readonly cause?: unknown;
+    };
+
+/** Options of {@link EventProvider.publish}. */
+export interface PublishOptions {
+  /** Milliseconds since the epoch after which the caller no longer waits. */
+  readonly deadline: number;
+  /**
+   * The emit comes from inside a handler. A provider that makes an emit wait for room in memory must
+   * not make this one wait: the handler holds the slot that would make room.
+   */
+  readonly inHandler: boolean;
+}
+
+/** One envelope handed to one subscription. */
+export interface Delivery {
+  readonly envelope: Envelope;
+  /** The `state` of the last `retry` settlement, unchanged; undefined at first. */
+  readonly state?: JsonValue | undefined;
+  /** How many hand-overs before this one ended unsettled, since the last `retry`. */
+  readonly crashes: number;
+}
+
+/** The bus's word on a delivery. A provider does exactly that, and decides nothing itself. */
+export type Settlement =
+  | { readonly type: "ack" }
+  | { readonly type: "retry"; readonly delayMs: number; readonly state: JsonValue }
+  | { readonly type: "dead"; readonly reason: string; readonly state: JsonValue }
+  /** Handed back, not counted: for another process, or for later. */
+  | { readonly type: "release"; readonly delayMs?: number | undefined };
+
+/** A subscription that this process runs, and how many of its deliveries at the same time. */
+export interface ConsumeSpec extends SubscriptionSpec {
+  readonly concurrency: number;
+}
+
+/** A running consumer. */
+export interface ConsumerHandle {
+  /**
+   * Takes no new deliveries, waits up to `graceMs` milliseconds for those in hand, and leaves the
+   * rest to others within `redeliverAfterMs`; a settlement that comes later is passed over.
+   * Idempotent, and works while a handler hangs.
+   */
+  close(options: { readonly graceMs: number }): Promise<void>;
+}
+
+/** What a provider tells the bus while it runs. */
+export type ProviderReport =
+  | {
+      readonly type: "state";
+      readonly state: "connecting" | "ready" | "degraded" | "down";
+      readonly cause?: unknown;
+    }
+  /** Dead letters left because of their bound, by number or by age. */
+  | {
+      readonly type: "dead-letters-dropped";
+      readonly subscriptionId: string;
+      readonly count: number;
+    }
+  /** Deliveries left unsettled by `stop` that nobody will take up. */
+  | { readonly type: "discarded"; readonly subscriptionId: string; readonly count: number };
+
+/** What the bus gives a provider at `start`. */
+export interface ProviderContext {
+  readonly logger: Logger;
+  /** The provider's only source of time. */
+  readonly clock: Clock;
+  /** The name of the application or bus: the prefix of everything the provider names. */
+  readonly namespace: string;
+  /** Unique to this bus in this process. */
+  readonly instanceId: string;
+  /** The bound on dead letters: per subscription, and by age in milliseconds. */
+  readonly deadLetters: { readonly maxPerSubscription: number; readonly maxAgeMs: number };
+  /** Milliseconds without a `declare` after which a subscription gets no new events. */
+  readonly orphanedAfterMs: number;
+  /** Tells the bus what happened in the background, where nothing can be thrown. */
+  report(report: ProviderReport): void;
+}
+
+/** What {@link EventProvider.probe} found. */
+export interface ProbeResult {
+  readonly ok: boolean;
+  /** One sentence for `health()`. */
+  readonly detail?: string | undefined;
+}
+
+/**
+ * Carries envelopes from the processes that emit to the processes that handle.
+ *
+ * Implement this to add a transport; applications use the bus. The bus validates, fills in defaults,
+ * decides on retries and dead letters, copies payloads, times out and traces, so a provider does
+ * none of that.
+ *
+ * Calls arrive in this order: `start` once; `subscriptions.declare`, `publish` and `consume` any
+ * number of times and concurrently; `stop` once or more. `publish` comes also from a process that
+ * never consumes.
+ *
+ * A provider never throws from the background, never logs payloads, and leaves neither timer nor
+ * socket behind after `stop`.
+ */
+export interface EventProvider {
+  /** Stable and lower-case, such as `"redis"`: used in logs, errors, metrics and `options.provider`. */
+  readonly name: string;
+  readonly capabilities: ProviderCapabilities;
+
+  /** Resolves once an envelope could be published. Nothing is consumed yet. */
+  start(context: ProviderContext): Promise<void>;
+
+  /**
+   * Accepts envelopes, and routes each to every declared subscription that wants its name, in one
+   * atomic step. Resolves with one result per envelope, in order, once they are as safe as
+   * `capabilities.durable` says; does not wait for delivery, and does not retry.
+   */
+  publish(batch: readonly Envelope[], options: PublishOptions): Promise<readonly PublishResult[]>;
+
+  /**
+   * As `publish`, but at once: accepts the whole batch if that takes no waiting, or else does nothing
+   * and returns undefined, and the bus calls `publish`. Only for a provider in memory, where a promise
+   * costs more than the publish; others leave it out.
+   */
+  tryPublish?(batch: readonly Envelope[]): readonly PublishResult[] | undefined;
+
+  /**
+   * Begins to hand over a subscription's envelopes, at most `concurrency` at a time, and settles each
+   * as `deliver` says. Consumers of one subscription compete; different subscriptions each get every
+   * envelope. Should `deliver` reject, the delivery is unsettled and comes again.
+   */
+  consume(
+    subscription: ConsumeSpec,
+    deliver: (delivery: Delivery) => Promise<Settlement>,
+  ): Promise<ConsumerHandle>;
+
+  /**
+   * Ends every consumer as its `close` would, then closes only what the provider opened itself. One
+   * that is not durable first delivers what is due, as far as `graceMs` milliseconds allow. Safe to
+   * call twice, and before `start`.
+   */
+  stop(options: { readonly graceMs: number }): Promise<void>;
+
+  /** The subscription list. Required when durable. */
+  readonly subscriptions?: SubscriptionRegistry | undefined;
+  /** Backlog and dead letters. Required when durable. */
+  readonly admin?: ProviderAdmin | undefined;
+  /** Durable staging of grouped events. Without it a durable provider refuses groups. */
+  readonly groups?: GroupStaging | undefined;
+  /** Looks whether the provider works, and changes nothing. */
+  probe?(): Promise<ProbeResult>;
+  /**
+   * The time that a bus on this provider lives in, unless the bus is given a clock. For doubles of
+   * tests, so that time cannot be forgotten: others leave it out.
+   */
+  readonly clock?: Clock | undefined;
+  /** As `clock`: where the jitter of such a bus comes from. Numbers from 0 to below 1. */
+  readonly random?: (() => number) | undefined;
+}

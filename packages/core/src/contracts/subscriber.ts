@@ -1,0 +1,74 @@
+import type { ServiceContainer } from "./container.ts";
+import type { Backoff, Event } from "./event.ts";
+import type { Logger } from "./logger.ts";
+
+/** What a handler may know of the run it is in. */
+export interface DeliveryContext {
+  /** Aborts when the run has taken `timeoutMs`, or when a shutdown has run out of `graceMs`. */
+  readonly signal: AbortSignal;
+  /** 1 for the first run, 2 for the first retry. Crashes and releases do not count. */
+  readonly attempt: number;
+  /** The subscription that this run belongs to. */
+  readonly subscriberId: string;
+  /**
+   * The application's services. In an application made by `createApp` this is a scope of its own,
+   * disposed after the run. Resolving throws on a bus that was made without a container.
+   */
+  readonly container: ServiceContainer;
+  readonly logger: Logger;
+}
+
+/**
+ * Handles an event. Fulfilment, or a plain return, acknowledges the delivery; a throw or a
+ * rejection is a failed attempt, and a `PermanentError` the last one.
+ */
+export type Subscriber<T = unknown> = (
+  event: Event<T>,
+  context: DeliveryContext,
+) => void | Promise<void>;
+
+/**
+ * Which deliveries wait for each other. `none`: no one. `key`: those with the same `orderingKey`.
+ * `all`: all of the subscription.
+ */
+export type Ordering = "none" | "key" | "all";
+
+/**
+ * What becomes of a key when one of its deliveries is dead: `park` goes on with the next, `block`
+ * keeps the key waiting until the dead one is replayed or discarded.
+ */
+export type OrderedFailure = "park" | "block";
+
+/** Names a subscription and says how it wants to be delivered to. */
+export interface SubscriberContext {
+  /**
+   * 1–200 printable characters, the same in every process and release. Without it, all anonymous
+   * subscribers of one event form one subscription: when one fails, they all run again.
+   */
+  readonly subscriberId?: string | undefined;
+  /**
+   * How often a delivery may run and fail before it is dead. Goes before what the emitter says.
+   *
+   * @default 1
+   */
+  readonly attempts?: number | undefined;
+  /** The wait between attempts. Goes before what the emitter says. None by default. */
+  readonly backoff?: Backoff | undefined;
+  /**
+   * Milliseconds after which a run has failed and its slot is free. A handler that ignores its
+   * signal is logged, and its result thrown away. None by default.
+   */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * Deliveries that one process runs at the same time.
+   *
+   * @default 10
+   */
+  readonly concurrency?: number | undefined;
+  /** @default "none" */
+  readonly ordering?: Ordering | undefined;
+  /** @default "park" */
+  readonly onOrderedFailure?: OrderedFailure | undefined;
+  /** Ids that this subscription had before. What waits under them is delivered here. */
+  readonly aliases?: readonly string[] | undefined;
+}

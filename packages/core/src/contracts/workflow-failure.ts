@@ -1,0 +1,9 @@
+/** Which steps of a failed workflow could not be undone. */
+export interface WorkflowFailureDetails {
+  readonly workflowId: string;
+  readonly transactionId: string;
+  /** The step whose failure began it. */
+  readonly step: string;
+  /** The steps whose compensation failed, and how. */
+  readonly compensations: readonly { readonly step: string; readonly error: unknown }[];
+}

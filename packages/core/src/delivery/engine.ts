@@ -1,0 +1,234 @@
+import { runCausedBy } from "../bus/causality.ts";
+import type { BusCounters } from "../bus/counters.ts";
+import type { ScopingContainer } from "../bus/options.ts";
+import type { SettlementTracker } from "../bus/settlement-tracker.ts";
+import type { Clock } from "../contracts/clock.ts";
+import type { Logger } from "../contracts/logger.ts";
+import type { Delivery, Settlement } from "../contracts/provider.ts";
+import type { Subscriber } from "../contracts/subscriber.ts";
+import { BusbarError, isPermanentError } from "../errors.ts";
+import { backoffDelay } from "./backoff.ts";
+import { DeliveryRun } from "./delivery-run.ts";
+import { type DeliveryState, NO_FAILURES, recordFailure, withFailure } from "./failures.ts";
+import type { HandlerRunner } from "./handler-runner.ts";
+import type { Subscription } from "./subscription.ts";
+
+const ACK: Settlement = { type: "ack" };
+/** For a delivery that this process has no code for: offered again in a second. */
+const NOT_OURS: Settlement = { type: "release", delayMs: 1000 };
+
+/** What a {@link DeliveryEngine} needs. */
+export interface EngineOptions {
+  /** Stands for the bus, so that an emit can tell whose handler it is in. */
+  readonly bus: object;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly maxCrashes: number;
+  readonly services: ScopingContainer;
+  readonly counters: BusCounters;
+  readonly tracker: SettlementTracker | undefined;
+  readonly runner: HandlerRunner;
+}
+
+/** Runs deliveries, and decides what becomes of them. */
+export class DeliveryEngine {
+  readonly #options: EngineOptions;
+  /** Runs that have not ended. */
+  readonly #runs = new Set<DeliveryRun>();
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+  }
+
+  /** The subscriptions that run an event at the moment. */
+  running(eventId: string): readonly string[] {
+    return [...this.#runs]
+      .filter((run) => run.eventId === eventId)
+      .map(({ subscriberId }) => subscriberId);
+  }
+
+  /** Aborts every run because the bus stops: they count as nothing, and are handed back. */
+  cutShort(reason: unknown): void {
+    for (const run of this.#runs) run.cutShort(reason);
+  }
+
+  /**
+   * Runs one delivery once. Never rejects.
+   *
+   * Not an async function: this is where an event spends its time, and each promise costs.
+   */
+  deliver(subscription: Subscription, delivery: Delivery): Promise<Settlement> {
+    const { bus, logger, services, runner, maxCrashes } = this.#options;
+    const { envelope } = delivery;
+    const state = (delivery.state as DeliveryState | undefined) ?? NO_FAILURES;
+    if (delivery.crashes > maxCrashes) {
+      return Promise.resolve(this.#crashed(subscription, delivery, state));
+    }
+    const handlers = subscription.handlersFor(envelope.name);
+    // Code for the event is on its way, in another process, or gone: it is not ours to judge.
+    if (handlers.length === 0) return Promise.resolve(NOT_OURS);
+
+    const run = new DeliveryRun(bus, envelope, subscription.id, state.runs + 1, logger, services);
+    this.#runs.add(run);
+    const succeed = (): Settlement | Promise<Settlement> => this.#end(run, this.#succeeded(run));
+    const fail = (thrown: unknown): Settlement | Promise<Settlement> =>
+      this.#end(run, this.#failed(subscription, run, state, thrown));
+    try {
+      const work = runCausedBy(run, () => this.#limited(subscription, run, runner, handlers));
+      return work ? Promise.resolve(work).then(succeed, fail) : Promise.resolve(succeed());
+    } catch (thrown) {
+      return Promise.resolve(fail(thrown));
+    }
+  }
+
+  #end(run: DeliveryRun, settlement: Settlement): Settlement | Promise<Settlement> {
+    this.#runs.delete(run);
+    return run.hasScope ? this.#dispose(run).then(() => settlement) : settlement;
+  }
+
+  #succeeded({ envelope, subscriberId }: DeliveryRun): Settlement {
+    const { counters, tracker } = this.#options;
+    counters.acknowledged += 1;
+    tracker?.settled(envelope.id, subscriberId);
+    return ACK;
+  }
+
+  #limited(
+    { policy }: Subscription,
+    run: DeliveryRun,
+    runner: HandlerRunner,
+    handlers: readonly Subscriber[],
+  ): void | Promise<void> {
+    const work = runner.run(run, handlers);
+    return policy.timeoutMs === undefined ? work : this.#withTimeout(run, work, policy.timeoutMs);
+  }
+
+  #withTimeout(run: DeliveryRun, work: void | Promise<void>, timeoutMs: number): Promise<void> {
+    const { clock } = this.#options;
+    const startedAt = clock.now();
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const timer = clock.setTimeout(
+        () => {
+          isOver = true;
+          const what = `subscriber "${run.subscriberId}"`;
+          const error = new BusbarError(
+            "BUSBAR_TIMEOUT",
+            `The ${what} took more than ${timeoutMs} ms`,
+            { timeoutMs, what },
+          );
+          run.abort(error);
+          reject(error);
+        },
+        timeoutMs,
+        { keepAlive: true },
+      );
+      const end = (settle: () => void): void => {
+        timer.cancel();
+        if (isOver) this.#endedLate(run, clock.now() - startedAt);
+        else settle();
+      };
+      Promise.resolve(work).then(
+        () => end(resolve),
+        (error: unknown) => end(() => reject(error as Error)),
+      );
+    });
+  }
+
+  #failed(
+    subscription: Subscription,
+    run: DeliveryRun,
+    before: DeliveryState,
+    thrown: unknown,
+  ): Settlement {
+    if (run.isCutShort) return { type: "release" };
+    const { clock, random, counters, tracker } = this.#options;
+    counters.failed += 1;
+    const state = withFailure(before, recordFailure(thrown, clock.now()));
+    const { policy } = subscription;
+    const wished = run.envelope.policy;
+    const attempts = policy.attempts ?? wished?.attempts ?? 1;
+    const isRetired = subscription.isRetired(run.envelope.name);
+    const reason =
+      deathReason(run, thrown, state.runs, attempts) ?? (isRetired ? "retired" : undefined);
+    if (reason) return this.#dead(run, reason, state, thrown);
+
+    const delayMs = backoffDelay(policy.backoff ?? wished?.backoff, state.runs, random);
+    this.#log(
+      "warn",
+      run,
+      { attempts, delayMs, err: thrown },
+      `Subscriber "${run.subscriberId}" failed attempt ${state.runs} of ${attempts}; runs again in ${delayMs} ms`,
+    );
+    tracker?.retrying(run.eventId, subscription.id);
+    return { type: "retry", delayMs, state };
+  }
+
+  #crashed(subscription: Subscription, delivery: Delivery, before: DeliveryState): Settlement {
+    const { bus, clock, logger, services } = this.#options;
+    const { envelope, crashes } = delivery;
+    const run = new DeliveryRun(bus, envelope, subscription.id, before.runs, logger, services);
+    const error = new Error(`The process ended ${crashes} times while this was being handled`);
+    error.name = "Crash";
+    delete error.stack;
+    const state = withFailure(before, recordFailure(error, clock.now()));
+    return this.#dead(run, "crashed", { ...state, runs: before.runs }, error);
+  }
+
+  #dead(run: DeliveryRun, reason: string, state: DeliveryState, err: unknown): Settlement {
+    const { counters, tracker } = this.#options;
+    counters.dead += 1;
+    tracker?.settled(run.eventId, run.subscriberId);
+    this.#log(
+      "error",
+      run,
+      { reason, err },
+      `Subscriber "${run.subscriberId}" has a dead letter after ${state.runs} attempts (${reason}); replay or discard it`,
+    );
+    return { type: "dead", reason, state };
+  }
+
+  #endedLate(run: DeliveryRun, tookMs: number): void {
+    this.#log(
+      "warn",
+      run,
+      { tookMs },
+      `Subscriber "${run.subscriberId}" ended ${tookMs} ms after its start, past its time limit; its result is thrown away`,
+    );
+  }
+
+  async #dispose(run: DeliveryRun): Promise<void> {
+    try {
+      await run.dispose();
+    } catch (err) {
+      this.#log("error", run, { err }, "The services of a delivery could not be disposed");
+    }
+  }
+
+  #log(level: "warn" | "error", run: DeliveryRun, fields: object, message: string): void {
+    const { envelope, subscriberId, attempt } = run;
+    const { id: eventId, name: event } = envelope;
+    const quiet = level === "warn" && envelope.policy?.internal === true;
+    const { logger } = this.#options;
+    logger[quiet ? "debug" : level]({ subscriberId, event, eventId, attempt, ...fields }, message);
+  }
+}
+
+function deathReason(
+  run: DeliveryRun,
+  thrown: unknown,
+  runs: number,
+  attempts: number,
+): string | undefined {
+  if (run.isInvalid) return "invalid";
+  if (isPermanent(thrown)) return "permanent";
+  return runs >= attempts ? "failed" : undefined;
+}
+
+/** Several handlers failed as one: permanent only if no retry can mend any of them. */
+function isPermanent(thrown: unknown): boolean {
+  return thrown instanceof AggregateError && thrown.errors.length > 0
+    ? thrown.errors.every(isPermanentError)
+    : isPermanentError(thrown);
+}

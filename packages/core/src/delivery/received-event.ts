@@ -1,0 +1,26 @@
+import { cloneJson, setMember } from "../bus/json-copy.ts";
+import type { Event, EventMetadata } from "../contracts/event.ts";
+import type { Envelope } from "../contracts/provider.ts";
+
+/**
+ * The event in an envelope, as handlers and interceptors see it: times are Dates.
+ *
+ * @param isolated Whether the receiver gets data of its own, to do with what it likes.
+ */
+export function receivedEvent(envelope: Envelope, isolated: boolean): Event {
+  const { id, name, data, metadata } = envelope;
+  return {
+    id,
+    name,
+    data: isolated ? cloneJson(data) : data,
+    metadata: receivedMetadata(metadata),
+  };
+}
+
+function receivedMetadata(metadata: Envelope["metadata"]): EventMetadata {
+  const received: Record<string, unknown> = {};
+  for (const key of Object.keys(metadata)) setMember(received, key, cloneJson(metadata[key]));
+  received["created_at"] = new Date(metadata.created_at);
+  received["published_at"] = new Date(metadata.published_at);
+  return received;
+}

@@ -1,0 +1,152 @@
+import type { SubscriptionSpec } from "../contracts/provider-parts.ts";
+import type { Envelope } from "../contracts/provider.ts";
+import { DelayedItems } from "./delayed-items.ts";
+import { KeyLanes } from "./key-lanes.ts";
+import type { QueueHost } from "./queue-host.ts";
+import { bySequence, QueueItem } from "./queue-item.ts";
+import { ReadyItems } from "./ready-items.ts";
+
+/** What waits in one queue: ready, delayed, or behind another of its key. */
+export class Backlog {
+  readonly ready: ReadyItems = new ReadyItems();
+  readonly #delayed: DelayedItems;
+  readonly #lanes = new KeyLanes();
+  readonly #host: QueueHost;
+  readonly #ordering: SubscriptionSpec["ordering"];
+  /** Something is ready. */
+  readonly #onReady: () => void;
+
+  constructor(host: QueueHost, ordering: SubscriptionSpec["ordering"], onReady: () => void) {
+    this.#host = host;
+    this.#ordering = ordering;
+    this.#onReady = onReady;
+    this.#delayed = new DelayedItems(host.clock, (item) => this.#comeDue(item));
+  }
+
+  get size(): number {
+    return this.ready.size + this.#delayed.size + this.#lanes.size;
+  }
+
+  /** Milliseconds since the epoch at which the next delayed item is due. */
+  get nextDue(): number | undefined {
+    return this.#delayed.nextDue;
+  }
+
+  stats(): { readonly ready: number; readonly delayed: number; readonly oldestAt?: number } {
+    let oldestAt: number | undefined;
+    for (const items of [this.ready, this.#delayed, this.#lanes]) {
+      for (const { envelope } of items) {
+        const at = envelope.metadata.published_at;
+        if (oldestAt === undefined || at < oldestAt) oldestAt = at;
+      }
+    }
+    return {
+      ready: this.ready.size,
+      delayed: this.#delayed.size + this.#lanes.size,
+      ...(oldestAt !== undefined && { oldestAt }),
+    };
+  }
+
+  /** Takes an envelope in that comes for the first time, or is replayed. */
+  add(envelope: Envelope): void {
+    const item = new QueueItem(envelope, this.#host.nextSequence());
+    const { notBefore } = envelope;
+    if (notBefore !== undefined && notBefore > this.#host.clock.now()) {
+      item.due = notBefore;
+      this.#delayed.add(item);
+    } else {
+      this.#enter(item);
+    }
+  }
+
+  /** Takes an envelope in for which its key has been held. */
+  addHolder(envelope: Envelope, key: string): void {
+    const item = new QueueItem(envelope, this.#host.nextSequence());
+    item.key = key;
+    item.holdsKey = true;
+    this.#makeReady(item);
+  }
+
+  /** Takes an item back after a run. It holds its key through the delay. */
+  takeBack(item: QueueItem, delayMs: number, keepsPlace: boolean): void {
+    item.keepsPlace = keepsPlace;
+    if (delayMs > 0) {
+      item.due = this.#host.clock.now() + delayMs;
+      this.#delayed.add(item);
+      return;
+    }
+    if (!keepsPlace) item.sequence = this.#host.nextSequence();
+    this.#enter(item);
+  }
+
+  /** The item is done for good: the next of its key may go on. */
+  leave(item: QueueItem): void {
+    if (item.holdsKey && item.key !== undefined) this.freeKey(item.key);
+  }
+
+  freeKey(key: string): void {
+    const next = this.#lanes.next(key);
+    if (next) this.#makeReady(next);
+  }
+
+  /** Takes a key for what is not in the backlog. Whether it was free. */
+  holdKey(key: string): boolean {
+    return this.#lanes.hold(key);
+  }
+
+  /** Gives an item that held its key elsewhere the same key here, if it is free. */
+  adoptKey(item: QueueItem): void {
+    if (!item.holdsKey) return;
+    item.key = this.#keyOf(item.envelope);
+    item.holdsKey = item.key !== undefined && this.#lanes.hold(item.key);
+  }
+
+  /** Empties it, in order. Those that held a key still say so. */
+  takeAll(): QueueItem[] {
+    const items = [...this.ready.takeAll(), ...this.#delayed.takeAll(), ...this.#lanes.takeAll()];
+    for (const item of items) this.leave(item);
+    return items.toSorted(bySequence);
+  }
+
+  /** Takes what `takeAll` gave: first those that held a key, for whom others must wait again. */
+  putBack(items: readonly QueueItem[]): void {
+    const now = this.#host.clock.now();
+    for (const item of items) this.adoptKey(item);
+    for (const item of items) {
+      if (item.due > now) this.#delayed.add(item);
+      else this.#enter(item);
+    }
+  }
+
+  #keyOf(envelope: Envelope): string | undefined {
+    switch (this.#ordering) {
+      case "none":
+        return undefined;
+      case "key":
+        return envelope.orderingKey;
+      case "all":
+        return "";
+    }
+  }
+
+  /** Ready, or behind the others of its key. */
+  #enter(item: QueueItem): void {
+    if (!item.holdsKey) {
+      const key = this.#keyOf(item.envelope);
+      if (key !== undefined && !this.#lanes.join(item, key)) return;
+    }
+    this.#makeReady(item);
+  }
+
+  #makeReady(item: QueueItem): void {
+    this.ready.add(item);
+    this.#onReady();
+  }
+
+  #comeDue(item: QueueItem): void {
+    if (!item.keepsPlace) item.sequence = this.#host.nextSequence();
+    this.#enter(item);
+    // Behind its key it may not be ready, and what was waited for is over.
+    this.#host.progressed();
+  }
+}

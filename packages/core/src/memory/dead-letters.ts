@@ -1,0 +1,123 @@
+import type { Clock, Timer } from "../contracts/clock.ts";
+import type { JsonValue } from "../contracts/json.ts";
+import type { DeadDelivery, Page } from "../contracts/provider-parts.ts";
+import type { Envelope, ProviderContext } from "../contracts/provider.ts";
+
+/** A dead letter, and the key that waits for it. */
+export interface DeadLetter {
+  readonly delivery: DeadDelivery;
+  readonly blockedKey: string | undefined;
+}
+
+/** The dead letters of one subscription, the oldest first, bounded by number and age. */
+export class DeadLetters {
+  /** By id. Ids are ascending numbers. */
+  readonly #letters = new Map<string, DeadLetter>();
+  readonly #clock: Clock;
+  readonly #bounds: ProviderContext["deadLetters"];
+  readonly #onDropped: (letters: readonly DeadLetter[]) => void;
+  #lastId = 0;
+  #timer: Timer | undefined;
+  #stopped = false;
+
+  constructor(
+    clock: Clock,
+    bounds: ProviderContext["deadLetters"],
+    onDropped: (letters: readonly DeadLetter[]) => void,
+  ) {
+    this.#clock = clock;
+    this.#bounds = bounds;
+    this.#onDropped = onDropped;
+  }
+
+  get size(): number {
+    return this.#letters.size;
+  }
+
+  add(envelope: Envelope, reason: string, state: JsonValue, blockedKey: string | undefined): void {
+    const diedAt = this.#clock.now();
+    this.takeOver({ id: "", envelope, reason, state, diedAt }, blockedKey);
+  }
+
+  /** Adds a dead letter of another subscription, under an id of its own. */
+  takeOver(delivery: DeadDelivery, blockedKey: string | undefined): void {
+    const id = String(++this.#lastId);
+    this.#letters.set(id, { delivery: { ...delivery, id }, blockedKey });
+    this.#applyBounds();
+  }
+
+  page(limit: number, cursor: string | undefined): Page<DeadDelivery> {
+    this.#applyBounds();
+    // Ids only grow, so a cursor stays right when the letter it names is gone.
+    const after = cursor === undefined ? 0 : Number(cursor);
+    const items: DeadDelivery[] = [];
+    for (const { delivery } of this.#letters.values()) {
+      if (Number(delivery.id) <= after) continue;
+      if (items.length === limit) return { items, cursor: items.at(-1)?.id ?? cursor };
+      items.push(delivery);
+    }
+    return { items };
+  }
+
+  /** Removes letters by id, and returns them, the oldest first. Unknown ids are passed over. */
+  take(ids: readonly string[]): DeadLetter[] {
+    const taken: DeadLetter[] = [];
+    for (const id of ids) {
+      const letter = this.#letters.get(id);
+      if (!letter) continue;
+      this.#letters.delete(id);
+      taken.push(letter);
+    }
+    this.#setTimer();
+    return taken.toSorted((a, b) => Number(a.delivery.id) - Number(b.delivery.id));
+  }
+
+  takeAll(): DeadLetter[] {
+    const letters = [...this.#letters.values()];
+    this.#letters.clear();
+    this.#setTimer();
+    return letters;
+  }
+
+  /** Leaves no timer behind. What is dead stays readable. */
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelTimer();
+  }
+
+  #applyBounds(): void {
+    const expired = this.#clock.now() - this.#bounds.maxAgeMs;
+    const dropped: DeadLetter[] = [];
+    for (const [id, letter] of this.#letters) {
+      const tooMany = this.#letters.size > this.#bounds.maxPerSubscription;
+      if (!tooMany && letter.delivery.diedAt > expired) break;
+      this.#letters.delete(id);
+      dropped.push(letter);
+    }
+    this.#setTimer();
+    if (dropped.length > 0) this.#onDropped(dropped);
+  }
+
+  #setTimer(): void {
+    const [oldest] = this.#letters.values();
+    if (!oldest || this.#stopped) {
+      this.#cancelTimer();
+      return;
+    }
+    // A timer set for a letter that has left since finds nothing, and is set anew.
+    if (this.#timer) return;
+    const expiresAt = oldest.delivery.diedAt + this.#bounds.maxAgeMs;
+    this.#timer = this.#clock.setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#applyBounds();
+      },
+      Math.max(0, expiresAt - this.#clock.now()),
+    );
+  }
+
+  #cancelTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+}

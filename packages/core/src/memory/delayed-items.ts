@@ -1,0 +1,66 @@
+import type { Clock, Timer } from "../contracts/clock.ts";
+import { BinaryHeap } from "./binary-heap.ts";
+import type { QueueItem } from "./queue-item.ts";
+
+/** Items whose time has not come, and one timer for the next of them. */
+export class DelayedItems {
+  readonly #heap = new BinaryHeap<QueueItem>(isBefore);
+  readonly #clock: Clock;
+  readonly #onDue: (item: QueueItem) => void;
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock, onDue: (item: QueueItem) => void) {
+    this.#clock = clock;
+    this.#onDue = onDue;
+  }
+
+  get size(): number {
+    return this.#heap.size;
+  }
+
+  /** Milliseconds since the epoch at which the next item is due. */
+  get nextDue(): number | undefined {
+    return this.#heap.first()?.due;
+  }
+
+  add(item: QueueItem): void {
+    this.#heap.push(item);
+    if (this.#heap.first() === item) this.#setTimer();
+  }
+
+  /** Leaves no timer behind. */
+  takeAll(): QueueItem[] {
+    const items = this.#heap.takeAll();
+    this.#setTimer();
+    return items;
+  }
+
+  [Symbol.iterator](): IterableIterator<QueueItem> {
+    return this.#heap[Symbol.iterator]();
+  }
+
+  #setTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const due = this.nextDue;
+    if (due === undefined) return;
+    const delayMs = Math.max(0, due - this.#clock.now());
+    // What was promised for later must find the process alive.
+    this.#timer = this.#clock.setTimeout(this.#fire, delayMs, { keepAlive: true });
+  }
+
+  readonly #fire = (): void => {
+    this.#timer = undefined;
+    const now = this.#clock.now();
+    for (;;) {
+      const due = this.nextDue;
+      if (due === undefined || due > now) break;
+      this.#onDue(this.#heap.shift() as QueueItem);
+    }
+    this.#setTimer();
+  };
+}
+
+function isBefore(a: QueueItem, b: QueueItem): boolean {
+  return a.due === b.due ? a.sequence < b.sequence : a.due < b.due;
+}

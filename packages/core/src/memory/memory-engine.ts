@@ -1,0 +1,210 @@
+import { AsyncResource } from "node:async_hooks";
+import type { Clock, Timer } from "../contracts/clock.ts";
+import type { RetiredBacklog, SubscriptionSpec } from "../contracts/provider-parts.ts";
+import type {
+  ConsumerHandle,
+  ConsumeSpec,
+  Delivery,
+  Envelope,
+  ProviderContext,
+  ProviderReport,
+  PublishOptions,
+  PublishResult,
+  Settlement,
+} from "../contracts/provider.ts";
+import { assertPattern } from "../router.ts";
+import type { DeliveryChannel } from "./delivery-channel.ts";
+import { MemoryConsumer } from "./memory-consumer.ts";
+import { MemorySubscriptions } from "./memory-subscriptions.ts";
+import type { QueueHost } from "./queue-host.ts";
+import type { SubscriptionQueue } from "./subscription-queue.ts";
+import { WaitingPublish } from "./waiting-publish.ts";
+import { WaitingRoom } from "./waiting-room.ts";
+import type { PublishTarget } from "./waiting-room.ts";
+
+/** What a provider that was started is made of. */
+export class MemoryEngine implements QueueHost, PublishTarget {
+  readonly clock: Clock;
+  readonly deadLetters: ProviderContext["deadLetters"];
+  readonly maxPending: number;
+  readonly deduplicationWindowMs: number;
+  readonly scope: AsyncResource = new AsyncResource("BusbarDelivery");
+  readonly subscriptions: MemorySubscriptions;
+  readonly #context: ProviderContext;
+  readonly #channel: DeliveryChannel;
+  readonly #room: WaitingRoom;
+  /** By the number of subscriptions: most results look alike. */
+  readonly #accepted: PublishResult[] = [];
+  #lastSequence = 0;
+  #stopping: Promise<void> | undefined;
+  /** Looks whether there is anything left to stop for. */
+  #checkDrained: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(
+    context: ProviderContext,
+    channel: DeliveryChannel,
+    limits: { readonly maxPending: number; readonly deduplicationWindowMs: number },
+  ) {
+    this.#context = context;
+    this.#channel = channel;
+    this.clock = context.clock;
+    this.deadLetters = context.deadLetters;
+    this.maxPending = limits.maxPending;
+    this.deduplicationWindowMs = limits.deduplicationWindowMs;
+    this.subscriptions = new MemorySubscriptions(this, channel);
+    this.#room = new WaitingRoom(this);
+  }
+
+  get isStopped(): boolean {
+    return this.#stopped;
+  }
+
+  publish(
+    batch: readonly Envelope[],
+    { deadline, inHandler }: PublishOptions,
+  ): Promise<readonly PublishResult[]> {
+    // Who waits goes before who comes.
+    if (this.#room.size > 0) this.#room.admit();
+    const results: PublishResult[] = [];
+    let publish: WaitingPublish | undefined;
+    for (let index = 0; index < batch.length; index++) {
+      const envelope = batch[index] as Envelope;
+      const queues = this.subscriptions.queuesFor(envelope.name);
+      if (inHandler || !this.#room.obstacle(queues)) {
+        results[index] = this.place(envelope);
+      } else if (this.clock.now() >= deadline) {
+        results[index] = this.#room.overloaded(envelope);
+      } else {
+        publish ??= this.#waitingPublish(results, deadline);
+        this.#room.wait(publish, index, envelope);
+      }
+    }
+    return publish?.promise ?? Promise.resolve(results);
+  }
+
+  /** Puts all envelopes in all their queues, if there is room without a doubt. */
+  tryPublish(batch: readonly Envelope[]): readonly PublishResult[] | undefined {
+    if (this.#room.size > 0) return undefined;
+    const room = this.maxPending - batch.length;
+    for (const { name } of batch) {
+      for (const queue of this.subscriptions.queuesFor(name)) {
+        if (queue.pending > room) return undefined;
+      }
+    }
+    return batch.map((envelope) => this.place(envelope));
+  }
+
+  queuesFor(name: string): readonly SubscriptionQueue[] {
+    return this.subscriptions.queuesFor(name);
+  }
+
+  /** All of its queues, or none. */
+  place(envelope: Envelope): PublishResult {
+    let queues = this.subscriptions.queuesFor(envelope.name);
+    const { deduplicationId } = envelope;
+    if (deduplicationId !== undefined) {
+      const now = this.clock.now();
+      const wanting = queues.filter((queue) => !queue.recentIds.has(deduplicationId, now));
+      if (wanting.length === 0 && queues.length > 0) {
+        return { status: "duplicate", subscriptions: queues.length };
+      }
+      for (const queue of wanting) queue.recentIds.add(deduplicationId, now);
+      queues = wanting;
+    }
+    for (const queue of queues) this.#channel.emit(queue.subscriptionId, envelope);
+    return this.#acceptedBy(queues.length);
+  }
+
+  declare(specs: readonly SubscriptionSpec[]): void {
+    // All or none.
+    for (const { events } of specs) for (const event of events) assertPattern(event);
+    for (const spec of specs) this.subscriptions.declare(spec);
+    this.#room.regroup();
+  }
+
+  retire(id: string, events: readonly string[] | undefined, backlog: RetiredBacklog): number {
+    const count = this.subscriptions.retire(id, events, backlog);
+    this.#room.regroup();
+    return count;
+  }
+
+  consume(spec: ConsumeSpec, deliver: (delivery: Delivery) => Promise<Settlement>): ConsumerHandle {
+    this.declare([spec]);
+    const queue = this.subscriptions.queue(spec.subscriptionId) as SubscriptionQueue;
+    const consumer = new MemoryConsumer(queue, this, deliver, spec.concurrency);
+    queue.attach(consumer);
+    return consumer;
+  }
+
+  stop(graceMs: number): Promise<void> {
+    this.#stopping ??= this.#drain(graceMs);
+    return this.#stopping;
+  }
+
+  nextSequence(): number {
+    return ++this.#lastSequence;
+  }
+
+  report(report: ProviderReport): void {
+    try {
+      this.#context.report(report);
+    } catch (error) {
+      this.#context.logger.error({ err: error }, "A report to the bus failed");
+    }
+  }
+
+  progressed(): void {
+    if (this.#room.size > 0) this.#room.admit();
+    this.#checkDrained?.();
+  }
+
+  consumerEnded(queue: SubscriptionQueue): void {
+    this.subscriptions.removeIfUnused(queue);
+  }
+
+  #acceptedBy(subscriptions: number): PublishResult {
+    this.#accepted[subscriptions] ??= { status: "accepted", subscriptions };
+    return this.#accepted[subscriptions];
+  }
+
+  #waitingPublish(results: PublishResult[], deadline: number): WaitingPublish {
+    const publish: WaitingPublish = new WaitingPublish(results, this.clock, deadline, () => {
+      this.#room.expire(publish);
+    });
+    return publish;
+  }
+
+  #drain(graceMs: number): Promise<void> {
+    const deadline = this.clock.now() + graceMs;
+    return new Promise((resolve) => {
+      let timer: Timer | undefined;
+      const finish = (): void => {
+        this.#checkDrained = undefined;
+        timer?.cancel();
+        this.#finish();
+        resolve();
+      };
+      if (graceMs <= 0) {
+        finish();
+        return;
+      }
+      timer = this.clock.setTimeout(finish, graceMs, { keepAlive: true });
+      this.#checkDrained = () => {
+        for (const queue of this.subscriptions.queues()) {
+          if (queue.canProgressBefore(deadline)) return;
+        }
+        finish();
+      };
+      this.#checkDrained();
+    });
+  }
+
+  #finish(): void {
+    this.#stopped = true;
+    this.#room.close("The provider has stopped");
+    for (const [subscriptionId, count] of this.subscriptions.stop()) {
+      if (count > 0) this.report({ type: "discarded", subscriptionId, count });
+    }
+  }
+}

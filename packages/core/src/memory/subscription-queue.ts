@@ -1,0 +1,232 @@
+import type { JsonValue } from "../contracts/json.ts";
+import type {
+  DeadDelivery,
+  Page,
+  SubscriptionSpec,
+  SubscriptionStats,
+} from "../contracts/provider-parts.ts";
+import type { Envelope, Settlement } from "../contracts/provider.ts";
+import { Backlog } from "./backlog.ts";
+import { DeadLetters } from "./dead-letters.ts";
+import type { DeadLetter } from "./dead-letters.ts";
+import { HandOver } from "./hand-over.ts";
+import type { MemoryConsumer } from "./memory-consumer.ts";
+import type { QueueHost } from "./queue-host.ts";
+import type { QueueItem } from "./queue-item.ts";
+import { RecentIds } from "./recent-ids.ts";
+
+/** The policy of a queue: that of its subscription when it was first declared. */
+export type QueuePolicy = Pick<
+  SubscriptionSpec,
+  "subscriptionId" | "ordering" | "onOrderedFailure"
+>;
+
+/**
+ * The queue of one subscription. A delivery is ready, delayed, waiting for its key, in flight or
+ * dead, and in exactly one of the five.
+ */
+export class SubscriptionQueue {
+  readonly policy: QueuePolicy;
+  /** Deduplication ids that this subscription has been given. */
+  readonly recentIds: RecentIds;
+  readonly #host: QueueHost;
+  readonly #backlog: Backlog;
+  readonly #dead: DeadLetters;
+  readonly #handOver: HandOver;
+  /** Those that have something in hand or may get it. */
+  readonly #consumers = new Set<MemoryConsumer>();
+  #inFlight = 0;
+  #stopped = false;
+
+  constructor(policy: QueuePolicy, host: QueueHost) {
+    this.policy = policy;
+    this.#host = host;
+    this.recentIds = new RecentIds(host.deduplicationWindowMs);
+    this.#backlog = new Backlog(host, policy.ordering, () => this.#handOver.schedule());
+    this.#dead = new DeadLetters(host.clock, host.deadLetters, (letters) => this.#dropped(letters));
+    this.#handOver = new HandOver(host, this.#backlog.ready, () => void this.#inFlight++);
+  }
+
+  get subscriptionId(): string {
+    return this.policy.subscriptionId;
+  }
+
+  /** Deliveries that wait: ready, delayed, or for their key. */
+  get pending(): number {
+    return this.#backlog.size;
+  }
+
+  get isFull(): boolean {
+    return this.pending >= this.#host.maxPending;
+  }
+
+  get isOrdered(): boolean {
+    return this.policy.ordering !== "none";
+  }
+
+  /** Nothing is in it, and nobody is at it. */
+  get isUnused(): boolean {
+    return this.pending + this.#dead.size + this.#consumers.size === 0;
+  }
+
+  /** Takes an envelope in. Listens on the channel. */
+  readonly accept = (envelope: Envelope): void => {
+    if (!this.#stopped) this.#backlog.add(envelope);
+  };
+
+  attach(consumer: MemoryConsumer): void {
+    this.#consumers.add(consumer);
+    this.#handOver.add(consumer);
+  }
+
+  /** The consumer takes nothing new. */
+  detach(consumer: MemoryConsumer): void {
+    this.#handOver.remove(consumer);
+    this.#host.progressed();
+  }
+
+  /** The consumer has nothing in hand any more. */
+  ended(consumer: MemoryConsumer): void {
+    this.#consumers.delete(consumer);
+    this.#host.consumerEnded(this);
+  }
+
+  /** Of a retired subscription: what waits goes on waiting. */
+  park(parked: boolean): void {
+    this.#handOver.pause(parked);
+  }
+
+  /** Ends a delivery as the bus says. Without a settlement it comes again at once. */
+  settle(item: QueueItem, settlement: Settlement | undefined): void {
+    this.#inFlight--;
+    switch (settlement?.type) {
+      case "ack":
+        this.#backlog.leave(item);
+        break;
+      case "retry":
+        item.state = settlement.state;
+        item.crashes = 0;
+        this.#backlog.takeBack(item, settlement.delayMs, false);
+        break;
+      case "dead":
+        this.#die(item, settlement.reason, settlement.state);
+        break;
+      case "release":
+        this.#backlog.takeBack(item, settlement.delayMs ?? 0, true);
+        break;
+      case undefined:
+        item.crashes++;
+        this.#backlog.takeBack(item, 0, true);
+    }
+    this.#handOver.slotFreed();
+    this.#host.progressed();
+  }
+
+  stats(): SubscriptionStats {
+    return {
+      subscriptionId: this.subscriptionId,
+      inFlight: this.#inFlight,
+      dead: this.#dead.size,
+      ...this.#backlog.stats(),
+    };
+  }
+
+  listDead(limit: number, cursor: string | undefined): Page<DeadDelivery> {
+    return this.#dead.page(limit, cursor);
+  }
+
+  replayDead(ids: readonly string[]): number {
+    const letters = this.#dead.take(ids);
+    for (const { delivery, blockedKey } of letters) {
+      if (blockedKey === undefined) this.#backlog.add(delivery.envelope);
+      else this.#backlog.addHolder(delivery.envelope, blockedKey);
+    }
+    return letters.length;
+  }
+
+  discardDead(ids: readonly string[]): number {
+    const letters = this.#dead.take(ids);
+    this.#unblock(letters);
+    return letters.length;
+  }
+
+  /** Removes what waits and is not wanted. Returns how many there were. */
+  removeUnwanted(isWanted: (name: string) => boolean, backlog: "dead-letter" | "discard"): number {
+    const items = this.#backlog.takeAll();
+    const unwanted = items.filter((item) => !isWanted(item.envelope.name));
+    this.#backlog.putBack(items.filter((item) => isWanted(item.envelope.name)));
+    if (backlog === "dead-letter") {
+      for (const { envelope, state } of unwanted) {
+        this.#dead.add(envelope, "retired", state ?? null, undefined);
+      }
+    }
+    this.#host.progressed();
+    return unwanted.length;
+  }
+
+  /** Takes over all that another queue has: it is the same subscription under an earlier id. */
+  absorb(earlier: SubscriptionQueue): void {
+    this.recentIds.addAll(earlier.recentIds);
+    for (const consumer of earlier.#consumers) {
+      consumer.queue = this;
+      this.#consumers.add(consumer);
+      if (!consumer.isClosing) this.#handOver.add(consumer);
+      for (const item of consumer) {
+        this.#backlog.adoptKey(item);
+        this.#inFlight++;
+      }
+    }
+    for (const { delivery, blockedKey } of earlier.#dead.takeAll()) {
+      const blocks =
+        blockedKey !== undefined &&
+        this.policy.onOrderedFailure === "block" &&
+        this.#backlog.holdKey(blockedKey);
+      this.#dead.takeOver(delivery, blocks ? blockedKey : undefined);
+    }
+    const waiting = earlier.#backlog.takeAll();
+    earlier.#consumers.clear();
+    earlier.stop();
+    this.#backlog.putBack(waiting);
+  }
+
+  /** Whether it delivers anything before `deadline`. */
+  canProgressBefore(deadline: number): boolean {
+    if (this.#inFlight > 0) return true;
+    if (!this.#handOver.isOpen) return false;
+    const { ready, nextDue } = this.#backlog;
+    return ready.size > 0 || (nextDue !== undefined && nextDue <= deadline);
+  }
+
+  /**
+   * Ends its consumers at once and drops what waits. Returns how much that was. Dead letters stay to
+   * be read.
+   */
+  stop(): number {
+    for (const consumer of this.#consumers) consumer.abandon();
+    this.#stopped = true;
+    this.#handOver.stop();
+    this.#dead.stop();
+    return this.#backlog.takeAll().length;
+  }
+
+  #die(item: QueueItem, reason: string, state: JsonValue): void {
+    const blocks = item.holdsKey && this.policy.onOrderedFailure === "block";
+    this.#dead.add(item.envelope, reason, state, blocks ? item.key : undefined);
+    if (!blocks) this.#backlog.leave(item);
+  }
+
+  #unblock(letters: readonly DeadLetter[]): void {
+    for (const { blockedKey } of letters) {
+      if (blockedKey !== undefined) this.#backlog.freeKey(blockedKey);
+    }
+  }
+
+  #dropped(letters: readonly DeadLetter[]): void {
+    this.#host.report({
+      type: "dead-letters-dropped",
+      subscriptionId: this.subscriptionId,
+      count: letters.length,
+    });
+    this.#unblock(letters);
+  }
+}

@@ -1,0 +1,187 @@
+import type { Clock, Timer } from "./contracts/clock.ts";
+import type { Logger } from "./contracts/logger.ts";
+import type { ConsumerHandle, Delivery, Settlement } from "./contracts/provider.ts";
+
+/** Milliseconds before a fetch that failed is tried again; doubles up to the longest. */
+const RETRY_AFTER_MS = 100;
+const RETRY_AFTER_AT_MOST_MS = 10_000;
+
+/** What a store hands out: a delivery, and the store's own proof that it is in hand. */
+export interface PolledDelivery<Token> {
+  readonly token: Token;
+  readonly delivery: Delivery;
+}
+
+/** The store behind a polling consumer, and how it is asked. */
+export interface PollingConsumerOptions<Token> {
+  /** Deliveries at the same time: the `concurrency` of the subscription. */
+  readonly concurrency: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** From `consume`. */
+  readonly deliver: (delivery: Delivery) => Promise<Settlement>;
+  /** Takes up to `limit` deliveries in hand, under a lease if they can be lost. */
+  fetch(limit: number): Promise<readonly PolledDelivery<Token>[]>;
+  /** Does what the bus said, in one step. A rejection is logged: the delivery will come again. */
+  settle(token: Token, settlement: Settlement): Promise<void>;
+  /** Hands deliveries back, not counted: for `close`. */
+  release(tokens: readonly Token[]): Promise<void>;
+  /** Renews the leases of what is in hand. */
+  extend?(tokens: readonly Token[]): Promise<void>;
+  /** Milliseconds between two calls of `extend`; a third of the lease is a good choice. */
+  readonly extendEveryMs?: number | undefined;
+  /**
+   * Milliseconds between two fetches while there is nothing to do.
+   *
+   * @default 1_000
+   */
+  readonly pollEveryMs?: number | undefined;
+  /** Calls back whenever a fetch may find something. Returns a function that ends that. */
+  wake?(callback: () => void): () => void;
+}
+
+/**
+ * Makes a consumer out of a store that can only be asked: fetches while there are free slots, renews
+ * leases, settles, and on `close` drains and hands back the rest. Survives every failure of the store
+ * by trying again.
+ */
+export function createPollingConsumer<Token>(
+  options: PollingConsumerOptions<Token>,
+): ConsumerHandle {
+  const consumer = new PollingConsumer(options);
+  consumer.start();
+  return { close: ({ graceMs }) => consumer.close(graceMs) };
+}
+
+class PollingConsumer<Token> {
+  readonly #options: PollingConsumerOptions<Token>;
+  readonly #inHand = new Set<Token>();
+  readonly #stopWaking: (() => void) | undefined;
+  #fetching = false;
+  /** Something may have come while a fetch was under way. */
+  #fetchAgain = false;
+  #failures = 0;
+  #pollTimer: Timer | undefined;
+  #extendTimer: Timer | undefined;
+  #closing: Promise<void> | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: PollingConsumerOptions<Token>) {
+    this.#options = options;
+    this.#stopWaking = options.wake?.(() => this.#fetchSoon());
+  }
+
+  start(): void {
+    this.#extendLater();
+    this.#fetchSoon();
+  }
+
+  close(graceMs: number): Promise<void> {
+    this.#closing ??= this.#close(graceMs);
+    return this.#closing;
+  }
+
+  #fetchSoon(): void {
+    if (this.#closing) return;
+    if (this.#fetching) this.#fetchAgain = true;
+    // With all slots taken, the next fetch comes with the next free one.
+    else if (this.#inHand.size < this.#options.concurrency) void this.#fetch();
+  }
+
+  async #fetch(): Promise<void> {
+    this.#pollTimer?.cancel();
+    this.#fetching = true;
+    this.#fetchAgain = false;
+    const free = this.#options.concurrency - this.#inHand.size;
+    let found = 0;
+    try {
+      const polled = await this.#options.fetch(free);
+      found = polled.length;
+      this.#failures = 0;
+      if (this.#closing) await this.#release(polled.map(({ token }) => token));
+      else for (const { token, delivery } of polled) void this.#run(token, delivery);
+    } catch (err) {
+      this.#failures += 1;
+      this.#options.logger.warn({ err }, "Deliveries could not be fetched; will try again");
+    }
+    this.#fetching = false;
+    this.#onIdle?.();
+    if (this.#closing || this.#inHand.size >= this.#options.concurrency) return;
+    if (this.#fetchAgain || (found > 0 && found === free)) this.#fetchSoon();
+    else this.#fetchLater();
+  }
+
+  #fetchLater(): void {
+    const { clock, pollEveryMs = 1_000 } = this.#options;
+    const backoffMs = RETRY_AFTER_MS * 2 ** (this.#failures - 1);
+    const delayMs = this.#failures > 0 ? Math.min(backoffMs, RETRY_AFTER_AT_MOST_MS) : pollEveryMs;
+    this.#pollTimer?.cancel();
+    // A consumer keeps its process alive, as a connection would.
+    this.#pollTimer = clock.setTimeout(() => this.#fetchSoon(), delayMs, { keepAlive: true });
+  }
+
+  async #run(token: Token, delivery: Delivery): Promise<void> {
+    const options = this.#options;
+    this.#inHand.add(token);
+    try {
+      const settlement = await options.deliver(delivery);
+      // Handed back meanwhile: it is somebody else's now.
+      if (this.#inHand.has(token)) await options.settle(token, settlement);
+    } catch (err) {
+      options.logger.warn({ err }, "A delivery could not be settled; it will come again");
+    }
+    this.#inHand.delete(token);
+    this.#onIdle?.();
+    this.#fetchSoon();
+  }
+
+  #extendLater(): void {
+    const { clock, extendEveryMs } = this.#options;
+    if (extendEveryMs === undefined) return;
+    this.#extendTimer = clock.setTimeout(() => void this.#extend(), extendEveryMs);
+  }
+
+  async #extend(): Promise<void> {
+    const options = this.#options;
+    try {
+      if (this.#inHand.size > 0) await options.extend?.([...this.#inHand]);
+    } catch (err) {
+      options.logger.warn({ err }, "Leases could not be renewed; will try again");
+    }
+    if (!this.#closing || this.#inHand.size > 0) this.#extendLater();
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    this.#stopWaking?.();
+    this.#pollTimer?.cancel();
+    await this.#drain(graceMs);
+    const left = [...this.#inHand];
+    this.#inHand.clear();
+    this.#extendTimer?.cancel();
+    await this.#release(left);
+  }
+
+  /** Resolves when nothing is in hand, and no fetch brings more, or when time is over. */
+  #drain(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const { clock } = this.#options;
+      const timer = clock.setTimeout(resolve, graceMs, { keepAlive: true });
+      this.#onIdle = () => {
+        if (this.#inHand.size > 0 || this.#fetching) return;
+        timer.cancel();
+        resolve();
+      };
+      this.#onIdle();
+    });
+  }
+
+  async #release(tokens: readonly Token[]): Promise<void> {
+    if (tokens.length === 0) return;
+    try {
+      await this.#options.release(tokens);
+    } catch (err) {
+      const message = "Deliveries could not be handed back; they will come again";
+      this.#options.logger.warn({ err }, message);
+    }
+  }
+}

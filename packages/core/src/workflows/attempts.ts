@@ -1,0 +1,70 @@
+import { BusbarError, isPermanentError } from "../errors.ts";
+
+/** How to try something. */
+export interface AttemptOptions<T> {
+  readonly maxRetries: number;
+  readonly retryIntervalMs: number;
+  readonly timeoutMs: number | undefined;
+  /** What takes too long, for the error that says so. */
+  readonly what: string;
+  /** Aborts the attempts' signals, and ends the retries. */
+  readonly signal: AbortSignal;
+  /** Ends the retries. */
+  readonly stopRetries: AbortSignal;
+  readonly attempt: (attempt: number, signal: AbortSignal) => Promise<T>;
+  /** Called when an attempt ends that had timed out before. */
+  readonly onLate: () => void;
+}
+
+/**
+ * Tries until an attempt succeeds, a `PermanentError` is thrown, or the retries have run out.
+ * Rejects with what the last attempt threw.
+ */
+export async function tryRepeatedly<T>(options: AttemptOptions<T>): Promise<T> {
+  const { maxRetries, retryIntervalMs, signal, stopRetries } = options;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await tryOnce(options, attempt);
+    } catch (error) {
+      if (attempt > maxRetries || isPermanentError(error)) throw error;
+      if (!(await waited(retryIntervalMs, AbortSignal.any([signal, stopRetries])))) throw error;
+    }
+  }
+}
+
+async function tryOnce<T>(options: AttemptOptions<T>, number: number): Promise<T> {
+  const { attempt, timeoutMs, what, signal } = options;
+  if (timeoutMs === undefined) return attempt(number, signal);
+
+  return new Promise((resolve, reject) => {
+    const controller = new AbortController();
+    const timer = setTimeout(() => {
+      const message = `${what} took longer than ${timeoutMs} ms`;
+      const error = new BusbarError("BUSBAR_TIMEOUT", message, { timeoutMs, what });
+      reject(error);
+      controller.abort(error);
+    }, timeoutMs);
+    const work = attempt(number, AbortSignal.any([signal, controller.signal]));
+    work.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      if (controller.signal.aborted) options.onLate();
+    });
+  });
+}
+
+/** Resolves with whether the time has passed without an abort. */
+function waited(delayMs: number, signal: AbortSignal): Promise<boolean> {
+  if (signal.aborted) return Promise.resolve(false);
+  if (delayMs === 0) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      resolve(false);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", stop);
+      resolve(true);
+    }, delayMs);
+    signal.addEventListener("abort", stop, { once: true });
+  });
+}

@@ -1,0 +1,59 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+
+import { currentRun } from "../bus/causality.ts";
+import type { ServiceContainer } from "../contracts/container.ts";
+import type { EventGroup } from "./event-group.ts";
+
+/** The part of a run that its steps, and the runs inside of them, have to do with. */
+export interface EnclosingRun {
+  readonly container: ServiceContainer;
+  readonly group: EventGroup;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** Makes a step part of this run and of all around it, so that they can clear its events. */
+  register(stepId: string): void;
+}
+
+/** One attempt of a step, or of its compensation. */
+export class StepAttempt {
+  readonly run: EnclosingRun;
+  readonly signal: AbortSignal;
+  /** The step, and those of the runs inside of it. */
+  readonly stepIds: Set<string>;
+  #isOpen = true;
+  /** A handler's run that begins inside of the step, as it emits, is no part of it. */
+  readonly #handlerRun: object | undefined = currentRun();
+
+  constructor(run: EnclosingRun, stepId: string, signal: AbortSignal) {
+    this.run = run;
+    this.signal = signal;
+    this.stepIds = new Set([stepId]);
+  }
+
+  /** Runs that begin later do not belong to the step. */
+  close(): void {
+    this.#isOpen = false;
+  }
+
+  /** Whether a run that begins here and now belongs to the step. */
+  get isOpenHere(): boolean {
+    return this.#isOpen && this.#handlerRun === currentRun();
+  }
+
+  /** Makes the step of a run inside of this one part of it. */
+  register(stepId: string): void {
+    this.stepIds.add(stepId);
+    this.run.register(stepId);
+  }
+}
+
+const attempts = new AsyncLocalStorage<StepAttempt>();
+
+/** Runs a step's function as part of an attempt. */
+export function runInAttempt<T>(attempt: StepAttempt, callback: () => T): T {
+  return attempts.run(attempt, callback);
+}
+
+/** The attempt that the caller is part of, if any. */
+export function currentAttempt(): StepAttempt | undefined {
+  return attempts.getStore();
+}

@@ -1,0 +1,67 @@
+import { Modules } from "../contracts/container.ts";
+import type { EmitOptions, EventMessage, EventMetadata } from "../contracts/event.ts";
+import type { Step } from "./create-step.ts";
+import { createStep } from "./create-step.ts";
+import { currentAttempt } from "./current-step.ts";
+import type { StepContext } from "./step-context.ts";
+
+/**
+ * The data of an event, or of several: an array is one event for each item. Nothing is emitted for
+ * undefined.
+ */
+export type EmitEventData<T extends object = object> = T | readonly T[] | undefined;
+
+/** What {@link emitEventStep} emits. Placeholders may be anywhere inside, except in a function. */
+export interface EmitEventStepInput<T extends object = object> {
+  readonly eventName: string;
+  /** The data, or a function of the step's context that returns it, or resolves with it. */
+  readonly data:
+    | EmitEventData<T>
+    | ((context: StepContext) => EmitEventData<T> | Promise<EmitEventData<T>>);
+  /** Goes into each event's metadata; `eventGroupId` and `stepId` are the step's own. */
+  readonly metadata?: EventMetadata | undefined;
+  /** Goes into each message. */
+  readonly options?: EmitOptions | undefined;
+}
+
+/**
+ * Emits events when the workflow succeeds. The step stages them in the run's group, on the
+ * container's event module; they are released once the last step has finished, and cleared when
+ * one fails. Undoing the step clears the events of this use of it, and no others. Its output are
+ * the ids of the events.
+ *
+ * May be used many times in one workflow.
+ *
+ * @example
+ * ```ts
+ * emitEventStep({ eventName: "order.placed", data: { orderId: order.id } });
+ * ```
+ */
+export const emitEventStep: Step<EmitEventStepInput, readonly string[]> = createStep(
+  "emit-event-step",
+  async (input: EmitEventStepInput, context): Promise<readonly string[]> => {
+    const { eventName, metadata, options } = input;
+    const data = typeof input.data === "function" ? await input.data(context) : input.data;
+    // Time may have run out in the function: what is staged now would be nobody's.
+    context.signal.throwIfAborted();
+    const items = (Array.isArray(data) ? data : [data]) as readonly unknown[];
+    const messages = items
+      .filter((item) => item !== undefined)
+      .map((item): EventMessage => {
+        const { eventGroupId, stepId } = context;
+        return {
+          name: eventName,
+          data: item,
+          metadata: { ...metadata, eventGroupId, stepId },
+          ...(options && { options }),
+        };
+      });
+    if (messages.length === 0) return [];
+    const bus = context.container.resolve(Modules.EVENT_BUS);
+    currentAttempt()?.run.group.stagedOn(bus);
+    return bus.emit(messages);
+  },
+  async (_ids, { stepId }) => {
+    await currentAttempt()?.run.group.discard([stepId]);
+  },
+);

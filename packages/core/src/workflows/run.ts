@@ -1,0 +1,267 @@
+import { v7 as uuidv7 } from "uuid";
+
+import type { ServiceContainer } from "../contracts/container.ts";
+import { tryRepeatedly } from "./attempts.ts";
+import type { ChildNode, ParallelNode, StepNode, WhenNode, WorkflowNode } from "./composition.ts";
+import type { EnclosingRun } from "./current-step.ts";
+import { runInAttempt, StepAttempt } from "./current-step.ts";
+import type { EventGroup } from "./event-group.ts";
+import type { Reporter } from "./reporter.ts";
+import { findLogger } from "./reporter.ts";
+import type { WorkflowRunError } from "./run-options.ts";
+import { Scope } from "./scope.ts";
+import type { StepContext } from "./step-context.ts";
+import { PermanentStepFailure, skipped, StepResponse } from "./step-response.ts";
+import type { WorkflowDefinition } from "./workflow-definition.ts";
+
+/** What a {@link Run} needs. */
+export interface RunOptions {
+  readonly transactionId: string;
+  readonly container: ServiceContainer;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly group: EventGroup;
+  readonly reporter: Reporter;
+  /** The step that the run is part of. */
+  readonly parent: StepAttempt | undefined;
+}
+
+/** A step as one run sees it. */
+interface StepUse {
+  readonly node: StepNode;
+  readonly workflowId: string;
+  /** Its name, after those of the children that it is in. */
+  readonly path: string;
+  readonly stepId: string;
+}
+
+/** A step to undo if the run fails. */
+interface CompletedStep {
+  readonly use: StepUse;
+  readonly input: unknown;
+}
+
+/** Where nodes run: a workflow, as itself or as a child. */
+interface Place {
+  readonly workflow: WorkflowDefinition;
+  readonly scope: Scope;
+  /** Before the names of its steps: empty, or `child/`. */
+  readonly prefix: string;
+}
+
+/** Ends the run; what failed is in `errors` already. */
+class RunStopped extends Error {}
+
+/** Runs the steps of a workflow once, and undoes them when one fails. */
+export class Run implements EnclosingRun {
+  readonly container: ServiceContainer;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly group: EventGroup;
+  /** In the order of time: the first is why the run has failed. */
+  readonly errors: WorkflowRunError[] = [];
+  /** All steps that ran, those of runs inside of them included. */
+  readonly stepIds: Set<string> = new Set();
+  readonly #options: RunOptions;
+  readonly #signal: AbortSignal;
+  /** Aborts at the first failure: steps that run at the same time are not tried again. */
+  readonly #failure = new AbortController();
+  readonly #completed: CompletedStep[] = [];
+  #ended = false;
+
+  constructor(options: RunOptions) {
+    this.container = options.container;
+    this.metadata = options.metadata;
+    this.group = options.group;
+    this.#options = options;
+    this.#signal = options.parent?.signal ?? new AbortController().signal;
+  }
+
+  register(stepId: string): void {
+    this.stepIds.add(stepId);
+    this.#options.parent?.register(stepId);
+  }
+
+  /** Resolves with the workflow's result. When it has failed instead, `errors` is not empty. */
+  async invoke(workflow: WorkflowDefinition, input: unknown): Promise<unknown> {
+    try {
+      return await this.#runWorkflow({ workflow, scope: new Scope(input), prefix: "" });
+    } catch (reason) {
+      if (!(reason instanceof RunStopped)) throw reason;
+      return undefined;
+    }
+  }
+
+  /** Undoes the steps that succeeded, the last one first. Failures are added to `errors`. */
+  async compensate(): Promise<void> {
+    for (const completed of this.#completed.toReversed()) {
+      try {
+        await this.#compensateStep(completed);
+      } catch (error) {
+        this.errors.push({ step: completed.use.path, action: "compensate", error });
+      }
+    }
+  }
+
+  /** To be called when the events were cleared: what a step stages later is cleared as well. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  async #runWorkflow(place: Place): Promise<unknown> {
+    const { workflow, scope, prefix } = place;
+    await this.#runAll(workflow.nodes, place);
+    const name = `${prefix}${workflow.workflowId}`;
+    return this.#orStop(name, () => {
+      // An enclosing step that has timed out may be under way again, without this run.
+      this.#signal.throwIfAborted();
+      return scope.resolve(workflow.response);
+    });
+  }
+
+  async #runAll(nodes: readonly WorkflowNode[], place: Place): Promise<void> {
+    for (const node of nodes) await this.#runNode(node, place);
+  }
+
+  #runNode(node: WorkflowNode, place: Place): Promise<void> {
+    if (node.kind === "step") return this.#runStep(node, place);
+    if (node.kind === "child") return this.#runChild(node, place);
+    if (node.kind === "when") return this.#runWhen(node, place);
+    return this.#runParallel(node, place);
+  }
+
+  async #runChild(node: ChildNode, { scope, prefix }: Place): Promise<void> {
+    const name = `${prefix}${node.name}`;
+    const input = await this.#orStop(name, () => scope.resolve(node.input));
+    const child = { workflow: node.workflow, scope: new Scope(input), prefix: `${name}/` };
+    scope.setOutput(node, await this.#runWorkflow(child));
+  }
+
+  async #runWhen(node: WhenNode, place: Place): Promise<void> {
+    const { scope, prefix } = place;
+    const name = `${prefix}${node.name}`;
+    const holds = await this.#orStop(name, async () =>
+      node.condition((await scope.resolve(node.input)) as never),
+    );
+    if (!holds) return scope.skip(node);
+    await this.#runAll(node.nodes, place);
+    scope.setOutput(node, await this.#orStop(name, () => scope.resolve(node.result)));
+  }
+
+  async #runParallel({ nodes }: ParallelNode, place: Place): Promise<void> {
+    const outcomes = await Promise.allSettled(nodes.map((node) => this.#runNode(node, place)));
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+  }
+
+  async #runStep(node: StepNode, { workflow, scope, prefix }: Place): Promise<void> {
+    // Of what runs at the same time, one has failed: what is under way ends, and nothing begins.
+    if (this.#failure.signal.aborted) throw new RunStopped();
+    const use: StepUse = {
+      node,
+      workflowId: workflow.workflowId,
+      path: `${prefix}${node.name}`,
+      stepId: `${node.name}:${uuidv7()}`,
+    };
+    this.register(use.stepId);
+    const response = await this.#orStop(use.path, async () => {
+      this.#signal.throwIfAborted();
+      const input = await scope.resolve(node.input);
+      return this.#invoke(use, input);
+    });
+    if (response !== skipped) this.#complete(use, response.compensateInput);
+    scope.setOutput(node, response.output);
+  }
+
+  async #invoke(use: StepUse, input: unknown): Promise<StepResponse<unknown, unknown>> {
+    let previous: StepAttempt | undefined;
+    try {
+      return await tryRepeatedly({
+        ...use.node.step,
+        what: `Step "${use.path}"`,
+        signal: this.#signal,
+        stopRetries: this.#failure.signal,
+        attempt: async (number, signal) => {
+          if (previous) await this.group.clear(previous.stepIds);
+          const attempt = new StepAttempt(this, use.stepId, signal);
+          previous = attempt;
+          try {
+            const returned = await runInAttempt(attempt, async () =>
+              use.node.step.invoke(input as never, this.#context(use, number, signal)),
+            );
+            return returned instanceof StepResponse ? returned : new StepResponse(returned);
+          } finally {
+            attempt.close();
+          }
+        },
+        onLate: () => {
+          this.#reportLate(use);
+          if (this.#ended) void this.group.discard(this.stepIds);
+        },
+      });
+    } catch (error) {
+      if (error instanceof PermanentStepFailure) {
+        const inputs = error.takeCompensateInput();
+        if (inputs.length > 0) this.#complete(use, inputs[0]);
+      }
+      throw error;
+    }
+  }
+
+  async #compensateStep({ use, input }: CompletedStep): Promise<void> {
+    // Neither the failure nor the time-out of an enclosing step may stop what undoes them.
+    const never = new AbortController().signal;
+    await tryRepeatedly({
+      ...use.node.step,
+      what: `Compensation of step "${use.path}"`,
+      signal: never,
+      stopRetries: never,
+      attempt: async (number, signal) => {
+        const attempt = new StepAttempt(this, use.stepId, signal);
+        // A workflow that undoes something is one of its own: its events are not cleared.
+        attempt.close();
+        await runInAttempt(attempt, async () =>
+          use.node.step.compensate?.(input as never, this.#context(use, number, signal)),
+        );
+      },
+      onLate: () => this.#reportLate(use),
+    });
+  }
+
+  #complete(use: StepUse, input: unknown): void {
+    if (use.node.step.compensate) this.#completed.push({ use, input });
+  }
+
+  #context(use: StepUse, attempt: number, signal: AbortSignal): StepContext {
+    const { container, group, metadata } = this;
+    return {
+      container,
+      get eventGroupId() {
+        return group.idForStep();
+      },
+      workflowId: use.workflowId,
+      transactionId: this.#options.transactionId,
+      stepName: use.node.name,
+      stepId: use.stepId,
+      attempt,
+      signal,
+      metadata,
+      get logger() {
+        return findLogger(container);
+      },
+    };
+  }
+
+  #reportLate(use: StepUse): void {
+    this.#options.reporter.warn("A step ended after its timeout; its result is thrown away", {
+      step: use.path,
+    });
+  }
+
+  async #orStop<T>(step: string, action: () => T | Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      this.errors.push({ step, action: "invoke", error });
+      this.#failure.abort();
+      throw new RunStopped();
+    }
+  }
+}

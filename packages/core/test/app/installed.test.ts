@@ -1,0 +1,260 @@
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { dependencyPath, installCore, run } from "./support/installed-core.ts";
+import type { InstalledCore, TestProcess } from "./support/installed-core.ts";
+import { install, moduleSource, project, write } from "./support/project.ts";
+import type { Files } from "./support/project.ts";
+
+let core: InstalledCore;
+beforeAll(() => (core = installCore()));
+afterAll(() => core.remove());
+
+const imports = `
+  import { createApp } from "@busbar/core/app/create-app.js";
+  import { BusbarError, isBusbarError } from "@busbar/core/errors.js";
+`;
+
+/** Starts the application, emits once, prints what its subscribers print, and stops. */
+const main = `${imports}
+  const app = await createApp();
+  await app.start();
+  await app.bus.emit("order.placed", { orderId: "42" });
+  await app.stop();
+`;
+
+/** A project in TypeScript: configuration, module and subscribers, with what only a compiler can read. */
+const typescript: Files = {
+  "main.js": main,
+  "busbar.config.ts": `
+    import { defineConfig } from "@busbar/core/app/config.js";
+    enum Folder { Subscribers = "./subscribers" }
+    export default defineConfig({ name: "shop", modules: [{ resolve: "./bus" }], subscribers: Folder.Subscribers });`,
+  "bus.ts": moduleSource.replace("(name)", "(name: string)"),
+  "shared.ts": `
+    import { BusbarError } from "@busbar/core/errors.js";
+    export const state: { count: number } = { count: 0 };
+    export { BusbarError };`,
+  "subscribers/orders/receipt.ts": `
+    import type { SubscriberArgs } from "@busbar/core/delivery/subscriber-args.js";
+    import { state } from "../../shared";
+    export let runs = 0;
+    export default async ({ event, subscriberId }: SubscriberArgs<{ orderId: string }>): Promise<void> => {
+      runs += 1;
+      state.count += 1;
+      console.log(subscriberId, event.name, event.data.orderId, state.count);
+    };
+    export const config = { event: "order.placed" };`,
+};
+
+function app(files: Files, ...packages: string[]): string {
+  const root = project(files);
+  install(root, "@busbar/core", core.path);
+  for (const name of packages) install(root, name, dependencyPath(name));
+  return root;
+}
+
+async function finished(process: TestProcess): Promise<string> {
+  expect(await process.ended, process.output()).toBe(0);
+  return process.output();
+}
+
+describe("an application in TypeScript", () => {
+  test("runs in plain Node.js where tsx is installed", async () => {
+    const root = app(typescript, "tsx");
+    const output = await finished(run(path.join(root, "main.js")));
+    expect(output).toBe("orders/receipt order.placed 42 1");
+  });
+
+  test("runs under a loader that is there already", async () => {
+    const loader = pathToFileURL(path.join(dependencyPath("tsx"), "dist/loader.mjs"));
+    const root = app({ ...typescript, "main.ts": main });
+    const output = await finished(
+      run(path.join(root, "main.ts"), { NODE_OPTIONS: `--import=${loader.href}` }),
+    );
+    expect(output).toBe("orders/receipt order.placed 42 1");
+  });
+
+  test("runs in a package that is not of type module", async () => {
+    const root = app({ ...typescript, "package.json": "{}", "main.mjs": main }, "tsx");
+    const output = await finished(run(path.join(root, "main.mjs")));
+    expect(output).toBe("orders/receipt order.placed 42 1");
+  });
+
+  test("shares one copy of core, and of its own files, with what is loaded", async () => {
+    const root = app(
+      {
+        ...typescript,
+        "main.js": `${imports}
+          import { pathToFileURL } from "node:url";
+          const app = await createApp();
+          const load = (file) => import(pathToFileURL(process.cwd() + file).href);
+          const shared = await load("/shared.ts");
+          const receipt = await load("/subscribers/orders/receipt.ts");
+          console.log("one core:", shared.BusbarError === BusbarError);
+          await app.start();
+          await app.bus.emit("order.placed", { orderId: "42" });
+          await app.stop();
+          console.log("one state:", shared.state.count, receipt.runs);
+          const error = await createApp({ modules: [{ resolve: "./throws.ts" }] }).catch((e) => e);
+          console.log(error instanceof BusbarError, isBusbarError(error.cause), error.cause instanceof BusbarError);`,
+        "throws.ts": `
+          import { BusbarError } from "@busbar/core/errors.js";
+          throw new BusbarError("BUSBAR_NOT_FOUND", "nothing", { kind: "x" as string, id: "y" });`,
+      },
+      "tsx",
+    );
+    const output = await finished(run(path.join(root, "main.js")));
+    expect(output.split("\n")).toEqual([
+      "one core: true",
+      "orders/receipt order.placed 42 1",
+      "one state: 1 1",
+      "true true true",
+    ]);
+  });
+
+  test("says to compile it in production, and registers nothing", async () => {
+    const root = app(
+      {
+        ...typescript,
+        "main.js": `${imports} await createApp().catch(({ code, message }) => console.log(code, message));`,
+      },
+      "tsx",
+    );
+    const output = await finished(run(path.join(root, "main.js"), { NODE_ENV: "production" }));
+    expect(output).toContain(
+      "BUSBAR_INVALID_CONFIG Configuration (busbar.config.ts): cannot be loaded: ",
+    );
+    expect(output).toContain("TypeScript is not compiled in production: compile it");
+  });
+
+  test("says to install tsx where neither the application nor core has it", async () => {
+    const root = app({
+      ...typescript,
+      "main.js": `${imports} await createApp().catch(({ code, message }) => console.log(code, message));`,
+    });
+    const output = await finished(run(path.join(root, "main.js")));
+    expect(output).toContain(
+      "BUSBAR_INVALID_CONFIG Configuration (busbar.config.ts): cannot be loaded: ",
+    );
+    expect(output).toContain('install tsx ("npm install --save-dev tsx"), or compile it');
+  });
+
+  test("names the subscriber file that has a syntax error", async () => {
+    const root = app(
+      {
+        ...typescript,
+        "subscribers/bad.ts": "export default {{",
+        "main.js": `${imports} await createApp().catch(({ code, message }) => console.log(code, message));`,
+      },
+      "tsx",
+    );
+    const output = await finished(run(path.join(root, "main.js")));
+    expect(output).toContain(
+      "BUSBAR_INVALID_CONFIG Subscriber subscribers/bad.ts: cannot be loaded: ",
+    );
+  });
+});
+
+describe("an application compiled to JavaScript", () => {
+  const receipt = `async ({ event, subscriberId }) => console.log(subscriberId, event.name, event.data.orderId)`;
+
+  test("runs in production, with the ids that its TypeScript had", async () => {
+    const root = app({
+      "main.js": main,
+      "busbar.config.js": `export default { modules: [{ resolve: "./bus.ts" }], subscribers: "./subscribers" };`,
+      "bus.js": moduleSource,
+      "subscribers/orders/receipt.js": `export default ${receipt}; export const config = { event: "order.placed" };`,
+      "subscribers/orders/receipt.ts": typescript["subscribers/orders/receipt.ts"]!,
+    });
+    const output = await finished(run(path.join(root, "main.js"), { NODE_ENV: "production" }));
+    expect(output).toBe("orders/receipt order.placed 42");
+  });
+
+  test("may be CommonJS", async () => {
+    const flag = 'Object.defineProperty(exports, "__esModule", { value: true });';
+    const root = app({
+      "package.json": "{}",
+      "main.mjs": main,
+      "busbar.config.js": `${flag} exports.default = { modules: [{ resolve: "./bus.js" }], subscribers: "subscribers" };`,
+      "bus.js": `${flag} ${moduleSource.replace("export const calls", "const calls").replace("export function", "function").replace("export default", "exports.default =")}`,
+      "subscribers/orders/receipt.js": `${flag} exports.default = ${receipt}; exports.config = { event: "order.placed" };`,
+    });
+    const output = await finished(run(path.join(root, "main.mjs")));
+    expect(output).toBe("orders/receipt order.placed 42");
+  });
+});
+
+describe("an application that is sent a signal", () => {
+  /** Its handler holds until the file `release` appears. */
+  const files: Files = {
+    "busbar.config.js": `export default { modules: [{ resolve: "./bus.js" }], subscribers: "./subscribers" };`,
+    "bus.js": moduleSource,
+    "subscribers/slow.js": `
+      import { watch } from "node:fs";
+      export default async () => {
+        const watcher = watch(process.cwd());
+        console.log("handling");
+        await new Promise((resolve) => watcher.on("change", (_, name) => name === "release" && resolve()));
+        watcher.close();
+        console.log("handled");
+      };
+      export const config = { event: "order.placed" };`,
+  };
+  const program = (extra = "") => `${imports}
+    const logger = { debug() {}, info: (_, m) => console.log(m), warn: (_, m) => console.log(m), error: console.log };
+    setInterval(() => {}, 1_000); // as a server would, keeps the process alive
+    ${extra}
+    const app = await createApp(undefined, { logger });
+    await app.start();
+    await app.bus.emit("order.placed", {});
+  `;
+
+  function start(extra?: string): { process: TestProcess; release: () => void } {
+    const root = app({ ...files, "main.js": program(extra) });
+    return {
+      process: run(path.join(root, "main.js")),
+      release: () => write(root, { release: "" }),
+    };
+  }
+
+  test.for(["SIGTERM", "SIGINT"] as const)(
+    "finishes what is in flight and ends by %s",
+    async (signal) => {
+      const { process, release } = start();
+      await process.line("handling");
+      process.child.kill(signal);
+      await process.line("Stopping: waiting for deliveries in flight");
+      release();
+      expect(await process.ended).toBe(signal);
+      expect(process.output()).toContain("handled");
+    },
+  );
+
+  test("ends at once at a second signal", async () => {
+    const { process } = start();
+    await process.line("handling");
+    process.child.kill("SIGTERM");
+    await process.line("Stopping: waiting for deliveries in flight");
+    process.child.kill("SIGINT");
+    expect(await process.ended).toBe("SIGINT");
+    expect(process.output()).not.toContain("handled");
+  });
+
+  test("leaves the end of the process to a listener of its own", async () => {
+    const { process, release } = start(`
+      process.once("SIGTERM", async () => {
+        await app.stop();
+        await new Promise((resolve) => setImmediate(resolve)); // as the close of a server takes
+        console.log("server closed");
+        process.exit(7);
+      });`);
+    await process.line("handling");
+    process.child.kill("SIGTERM");
+    await process.line("Stopping: waiting for deliveries in flight");
+    release();
+    expect(await process.ended).toBe(7);
+    expect(process.output()).toContain("handled");
+    expect(process.output()).toContain("server closed");
+  });
+});

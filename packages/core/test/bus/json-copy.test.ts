@@ -1,0 +1,237 @@
+import { describe, expect, test } from "vitest";
+import type { EventMetadata } from "../../src/contracts/event.ts";
+import { isBusbarError, type Issue } from "../../src/errors.ts";
+import { startTestBus } from "../support/test-bus.ts";
+
+/** What a handler gets of data that is emitted. */
+async function received(data: unknown): Promise<unknown> {
+  const { bus } = await startTestBus();
+  const seen: unknown[] = [];
+  bus.subscribe("a", (event) => void seen.push(event.data));
+  await bus.emit("a", data);
+  await bus.settled();
+  expect(seen).toHaveLength(1);
+  return seen[0];
+}
+
+async function refused(...messages: unknown[]): Promise<readonly Issue[]> {
+  const { bus } = await startTestBus();
+  const error: unknown = await bus
+    .emit(messages.map((data) => ({ name: "a", data })))
+    .then(() => new Error("It was emitted"))
+    .catch((reason) => reason);
+  if (!isBusbarError(error, "BUSBAR_INVALID_MESSAGE")) throw error;
+  return error.details.issues;
+}
+
+class Money {
+  readonly amount: number;
+  readonly currency = "EUR";
+  #secret = "never sent";
+
+  constructor(amount: number) {
+    this.amount = amount;
+  }
+
+  get secret(): string {
+    return this.#secret;
+  }
+
+  plus(other: Money): Money {
+    return new Money(this.amount + other.amount);
+  }
+}
+
+describe("data that is JSON", () => {
+  test.each([
+    [null],
+    [true],
+    [false],
+    [0],
+    [-1.5e-300],
+    [Number.MAX_SAFE_INTEGER],
+    [""],
+    ['Größe 日本語 🎉 \u0000 \\ " \u2028'],
+    [[]],
+    [{}],
+    [[[], [[]], {}]],
+    [{ a: null, b: [null, { c: null }] }],
+    [{ "": "", " ": 1, "a.b": 2, Straße: 3, "0": 4 }],
+  ])("%j arrives as it is", async (data) => {
+    expect(await received(data)).toStrictEqual(data);
+  });
+
+  test("undefined members are dropped, and in arrays they are null", async () => {
+    const data = { a: undefined, b: [1, undefined, 3], c: { d: undefined } };
+    expect(await received(data)).toStrictEqual({ b: [1, null, 3], c: {} });
+  });
+
+  test("a hole in an array is null", async () => {
+    // oxlint-disable-next-line no-sparse-arrays
+    expect(await received([1, , 3])).toStrictEqual([1, null, 3]);
+  });
+
+  test("dates and others with toJSON are what it returns", async () => {
+    const at = new Date("2026-01-01T12:00:00.000Z");
+    const own = { toJSON: () => ({ at, list: [at] }) };
+    const text = "2026-01-01T12:00:00.000Z";
+    expect(await received({ at, own })).toStrictEqual({
+      at: text,
+      own: { at: text, list: [text] },
+    });
+    expect(await received(at)).toBe(text);
+    expect(await received(Buffer.from("hi"))).toStrictEqual({ type: "Buffer", data: [104, 105] });
+    expect(await received(new URL("https://shop.test/"))).toBe("https://shop.test/");
+  });
+
+  test("an instance of a class is its own members", async () => {
+    expect(await received({ total: new Money(5) })).toStrictEqual({
+      total: { amount: 5, currency: "EUR" },
+    });
+  });
+
+  test("an object without a prototype is its members", async () => {
+    const data = Object.assign(Object.create(null) as object, { a: 1 });
+    expect(await received(data)).toStrictEqual({ a: 1 });
+  });
+
+  test("boxed primitives are primitives", async () => {
+    const data = [new String("a"), new Number(1), new Boolean(false)];
+    expect(await received(data)).toStrictEqual(["a", 1, false]);
+  });
+
+  test("members that are not enumerable, inherited or under a symbol stay behind", async () => {
+    const data = Object.create({ inherited: 1 }) as Record<string | symbol, unknown>;
+    Object.defineProperty(data, "hidden", { value: 1 });
+    data[Symbol("key")] = 1;
+    data["own"] = 1;
+    expect(await received(data)).toStrictEqual({ own: 1 });
+  });
+
+  test("a member named __proto__ is data like any other", async () => {
+    const data = JSON.parse('{"__proto__":{"isAdmin":true},"constructor":1}') as object;
+    const seen = (await received({ nested: [data] })) as { nested: [Record<string, unknown>] };
+    const [copy] = seen.nested;
+    expect(Object.keys(copy)).toEqual(["__proto__", "constructor"]);
+    expect(JSON.stringify(copy)).toBe('{"__proto__":{"isAdmin":true},"constructor":1}');
+    expect(copy["isAdmin"]).toBeUndefined();
+    expect(Object.getPrototypeOf(copy)).toBe(Object.prototype);
+    expect(({} as Record<string, unknown>)["isAdmin"]).toBeUndefined();
+  });
+
+  test("__proto__ in metadata is data, too", async () => {
+    const { bus } = await startTestBus();
+    const metadata = JSON.parse('{"__proto__":{"isAdmin":true}}') as EventMetadata;
+    let seen: object = {};
+    bus.subscribe("a", (event) => {
+      seen = event.metadata;
+    });
+    await bus.emit({ name: "a", data: 1, metadata });
+    await bus.settled();
+    expect(Object.hasOwn(seen, "__proto__")).toBe(true);
+    expect((seen as Record<string, unknown>)["isAdmin"]).toBeUndefined();
+  });
+
+  test("an object that is there twice is no cycle", async () => {
+    const address = { city: "Bonn" };
+    const data = { billing: address, shipping: address, all: [address, address] };
+    expect(await received(data)).toStrictEqual(structuredClone(data));
+  });
+
+  test("500 levels are not too deep", async () => {
+    let data: unknown = 1;
+    for (let level = 0; level < 500; level++) data = [data];
+    expect(await received(data)).toStrictEqual(data);
+    expect(await refused([data])).toEqual([
+      { path: "[0].data", reason: "is nested more than 500 levels deep" },
+    ]);
+  });
+
+  test("10 MB arrive whole", async () => {
+    const data = {
+      text: "x".repeat(5_000_000),
+      rows: Array.from({ length: 50_000 }, (_, i) => ({ i, text: `row ${i}`.repeat(10) })),
+    };
+    const seen = (await received(data)) as typeof data;
+    expect(JSON.stringify(seen).length).toBeGreaterThan(10_000_000);
+    expect(JSON.stringify(seen) === JSON.stringify(data)).toBe(true);
+  });
+});
+
+describe("data that is not JSON", () => {
+  test.each([
+    [undefined, "undefined is not JSON; use null"],
+    [() => 1, "a function is not JSON"],
+    [class {}, "a function is not JSON"],
+    [Symbol("a"), "a symbol is not JSON"],
+    [1n, "a BigInt is not JSON; use a string"],
+    [Object(1n), "a BigInt is not JSON; use a string"],
+    [Number.NaN, "NaN is not JSON"],
+    [Number.POSITIVE_INFINITY, "Infinity is not JSON"],
+    [Number.NEGATIVE_INFINITY, "-Infinity is not JSON"],
+    [Object(Number.NaN), "NaN is not JSON"],
+    [new Map([[1, 2]]), "a Map is not JSON"],
+    [new Set([1]), "a Set is not JSON"],
+    [new (class Prices extends Map {})(), "a Map is not JSON"],
+    [new WeakMap(), "a weak collection is not JSON"],
+    [new WeakSet(), "a weak collection is not JSON"],
+    [Promise.resolve(1), "a Promise (is an await missing?) is not JSON"],
+  ])("%o is refused, at the top and within", async (value, reason) => {
+    if (value !== undefined) {
+      expect(await refused({ a: 1 }, { items: [{ sku: value }] })).toEqual([
+        { path: "[1].data.items[0].sku", reason },
+      ]);
+      expect(await refused([[1, value]])).toEqual([{ path: "[0].data[0][1]", reason }]);
+    }
+    expect(await refused(value)).toEqual([{ path: "[0].data", reason }]);
+  });
+
+  test("a cycle is refused, and the path ends where it closes", async () => {
+    const order: { id: number; lines: unknown[] } = { id: 1, lines: [] };
+    order.lines.push({ id: 2, order });
+    expect(await refused({ order })).toEqual([
+      { path: "[0].data.order.lines[0].order", reason: "is a cycle: it holds itself" },
+    ]);
+    const list: unknown[] = [];
+    list.push(list);
+    expect(await refused(list)).toEqual([
+      { path: "[0].data[0]", reason: "is a cycle: it holds itself" },
+    ]);
+  });
+
+  test("only what is wrong is in the path, and what is there twice is no cycle", async () => {
+    const address = { city: "Bonn" };
+    const data = { billing: address, lines: [1, { shipping: address }], total: Number.NaN };
+    expect(await refused(data)).toEqual([{ path: "[0].data.total", reason: "NaN is not JSON" }]);
+  });
+
+  test("a toJSON that never ends is refused", async () => {
+    const endless = { toJSON: (): object => ({ again: endless }) };
+    const [issue] = await refused({ endless });
+    expect(issue).toEqual({ path: "[0].data", reason: "is nested more than 500 levels deep" });
+  });
+
+  test("data that is nested too deeply is refused", async () => {
+    let data: unknown = 1;
+    for (let level = 0; level < 100_000; level++) data = { data };
+    const [issue] = await refused(data);
+    expect(issue).toEqual({ path: "[0].data", reason: "is nested more than 500 levels deep" });
+  });
+
+  test("a getter or a toJSON that throws is refused with what it threw", async () => {
+    const getter = {
+      get total(): number {
+        throw new Error("no prices");
+      },
+    };
+    expect(await refused(getter)).toEqual([
+      { path: "[0].data", reason: "cannot be read: no prices" },
+    ]);
+    const text = {
+      toJSON() {
+        throw "no JSON";
+      },
+    };
+    expect(await refused(text)).toEqual([{ path: "[0].data", reason: "cannot be read: no JSON" }]);
+  });
+});

@@ -1,0 +1,37 @@
+import { describe, expect, test } from "vitest";
+
+import type { Envelope } from "../src/contracts/provider.ts";
+import { decodeEnvelope, encodeEnvelope } from "../src/envelope-codec.ts";
+
+const envelope: Envelope = {
+  id: "01a1fced-8d64-7042-a9f5-f39236dd4787",
+  name: "order.placed",
+  data: JSON.parse(
+    '{"__proto__":{"a":1},"text":"naïve \\u2028 😀","none":null,"list":[[],{}]}',
+  ) as never,
+  metadata: { created_at: 1, published_at: 2, correlationId: "c", own: { nested: [null, ""] } },
+  policy: { attempts: 3, backoff: { type: "exponential", delay: 10, jitter: 0.5 } },
+  orderingKey: "42",
+  priority: 10,
+  notBefore: 3,
+  deduplicationId: "d",
+  providerOptions: { lane: "small" },
+};
+
+describe("encodeEnvelope and decodeEnvelope", () => {
+  test("give back an equal envelope, own __proto__ members included", () => {
+    const decoded = decodeEnvelope(encodeEnvelope(envelope));
+
+    expect(decoded).toEqual(envelope);
+    expect(Object.keys(decoded.data as object)).toContain("__proto__");
+  });
+
+  test.each([
+    ["not JSON", "{"],
+    ["a number", "1"],
+    ["no metadata", '{"id":"1","name":"a","data":1}'],
+    ["no data", '{"id":"1","name":"a","metadata":{}}'],
+  ])("refuse what is no envelope: %s", (_what, text) => {
+    expect(() => decodeEnvelope(text)).toThrow(TypeError);
+  });
+});

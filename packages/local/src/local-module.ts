@@ -1,0 +1,12 @@
+import { defineEventModule } from "@busbar/core";
+import type { EventModule } from "@busbar/core";
+import { localProvider } from "./local-provider.ts";
+import type { LocalProviderOptions } from "./local-provider.ts";
+import { optionsSchema } from "./options-schema.ts";
+
+/** What `{ resolve: "@busbar/local" }` in a configuration stands for. */
+export const localModule: EventModule<LocalProviderOptions> = defineEventModule({
+  name: "@busbar/local",
+  options: optionsSchema,
+  provider: (options) => localProvider(options),
+});

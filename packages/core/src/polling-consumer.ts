@@ -24,6 +24,11 @@ export interface PollingConsumerOptions<Token> {
   fetch(limit: number): Promise<readonly PolledDelivery<Token>[]>;
   /** Does what the bus said, in one step. A rejection is logged: the delivery will come again. */
   settle(token: Token, settlement: Settlement): Promise<void>;
+  /**
+   * Takes back a delivery for which `deliver` rejected, and counts the crash. Without it the end of
+   * its lease does both.
+   */
+  crash?(token: Token): Promise<void>;
   /** Hands deliveries back, not counted: for `close`. */
   release(tokens: readonly Token[]): Promise<void>;
   /** Renews the leases of what is in hand. */
@@ -31,11 +36,14 @@ export interface PollingConsumerOptions<Token> {
   /** Milliseconds between two calls of `extend`; a third of the lease is a good choice. */
   readonly extendEveryMs?: number | undefined;
   /**
-   * Milliseconds between two fetches while there is nothing to do.
+   * Milliseconds between two fetches while there is nothing to do, at most: up to a half of it is left
+   * out at random, lest one of several consumers always come first.
    *
    * @default 1_000
    */
   readonly pollEveryMs?: number | undefined;
+  /** Numbers from 0 to below 1. `Math.random` by default. */
+  readonly random?: (() => number) | undefined;
   /** Calls back whenever a fetch may find something. Returns a function that ends that. */
   wake?(callback: () => void): () => void;
 }
@@ -55,7 +63,8 @@ export function createPollingConsumer<Token>(
 
 class PollingConsumer<Token> {
   readonly #options: PollingConsumerOptions<Token>;
-  readonly #inHand = new Set<Token>();
+  /** One object per hand-over: a store may use a token again. */
+  readonly #inHand = new Set<{ readonly token: Token }>();
   readonly #stopWaking: (() => void) | undefined;
   #fetching = false;
   /** Something may have come while a fetch was under way. */
@@ -112,9 +121,10 @@ class PollingConsumer<Token> {
   }
 
   #fetchLater(): void {
-    const { clock, pollEveryMs = 1_000 } = this.#options;
+    const { clock, pollEveryMs = 1_000, random = Math.random } = this.#options;
     const backoffMs = RETRY_AFTER_MS * 2 ** (this.#failures - 1);
-    const delayMs = this.#failures > 0 ? Math.min(backoffMs, RETRY_AFTER_AT_MOST_MS) : pollEveryMs;
+    const pollMs = pollEveryMs * (1 - random() / 2);
+    const delayMs = this.#failures > 0 ? Math.min(backoffMs, RETRY_AFTER_AT_MOST_MS) : pollMs;
     this.#pollTimer?.cancel();
     // A consumer keeps its process alive, as a connection would.
     this.#pollTimer = clock.setTimeout(() => this.#fetchSoon(), delayMs, { keepAlive: true });
@@ -122,17 +132,31 @@ class PollingConsumer<Token> {
 
   async #run(token: Token, delivery: Delivery): Promise<void> {
     const options = this.#options;
-    this.#inHand.add(token);
+    const handover = { token };
+    this.#inHand.add(handover);
     try {
-      const settlement = await options.deliver(delivery);
+      const settlement = await this.#deliver(delivery);
       // Handed back meanwhile: it is somebody else's now.
-      if (this.#inHand.has(token)) await options.settle(token, settlement);
+      if (!this.#inHand.has(handover)) return;
+      if (settlement) await options.settle(token, settlement);
+      else await options.crash?.(token);
     } catch (err) {
       options.logger.warn({ err }, "A delivery could not be settled; it will come again");
+    } finally {
+      this.#inHand.delete(handover);
+      this.#onIdle?.();
+      this.#fetchSoon();
     }
-    this.#inHand.delete(token);
-    this.#onIdle?.();
-    this.#fetchSoon();
+  }
+
+  async #deliver(delivery: Delivery): Promise<Settlement | undefined> {
+    try {
+      return await this.#options.deliver(delivery);
+    } catch (err) {
+      const message = "A delivery ended without a settlement; it will come again";
+      this.#options.logger.warn({ err }, message);
+      return undefined;
+    }
   }
 
   #extendLater(): void {
@@ -144,7 +168,7 @@ class PollingConsumer<Token> {
   async #extend(): Promise<void> {
     const options = this.#options;
     try {
-      if (this.#inHand.size > 0) await options.extend?.([...this.#inHand]);
+      if (this.#inHand.size > 0) await options.extend?.(this.#tokens());
     } catch (err) {
       options.logger.warn({ err }, "Leases could not be renewed; will try again");
     }
@@ -155,10 +179,14 @@ class PollingConsumer<Token> {
     this.#stopWaking?.();
     this.#pollTimer?.cancel();
     await this.#drain(graceMs);
-    const left = [...this.#inHand];
+    const left = this.#tokens();
     this.#inHand.clear();
     this.#extendTimer?.cancel();
     await this.#release(left);
+  }
+
+  #tokens(): readonly Token[] {
+    return Array.from(this.#inHand, ({ token }) => token);
   }
 
   /** Resolves when nothing is in hand, and no fetch brings more, or when time is over. */

@@ -33,6 +33,7 @@ function setUp(overrides: Partial<PollingConsumerOptions<number>> = {}) {
     extend: async (tokens) => void extended.push([...tokens]),
     extendEveryMs: 100,
     pollEveryMs: 1000,
+    random: () => 0,
     wake: (callback) => {
       wake = callback;
       return () => (wake = () => {});
@@ -98,6 +99,18 @@ describe("createPollingConsumer", () => {
     await vi.waitFor(() => expect([...it.running.keys()]).toEqual([1]));
   });
 
+  test("leaves out up to a half of pollEveryMs, so that consumers do not poll in step", async () => {
+    const it = setUp({ random: () => 0.5 });
+    await vi.waitFor(() => expect(it.clock.pendingTimers()).toBe(2));
+    it.waiting.push(1);
+
+    await it.clock.advance(749);
+    expect(it.running.size).toBe(0);
+    await it.clock.advance(1);
+
+    await vi.waitFor(() => expect([...it.running.keys()]).toEqual([1]));
+  });
+
   test("goes on when a fetch fails, with growing pauses", async () => {
     let failures = 3;
     const it = setUp();
@@ -124,6 +137,47 @@ describe("createPollingConsumer", () => {
 
     await vi.waitFor(() => expect(it.running.has(3)).toBe(true));
     expect(it.warnings).toEqual(["A delivery could not be settled; it will come again"]);
+  });
+
+  test("gives a delivery for which deliver rejects to crash()", async () => {
+    const crashed: number[] = [];
+    const it = setUp({
+      deliver: () => Promise.reject(new Error("out of memory")),
+      crash: async (token) => void crashed.push(token),
+    });
+    it.waiting.push(1);
+    it.wake();
+
+    await vi.waitFor(() => expect(crashed).toEqual([1]));
+    expect(it.settled).toEqual([]);
+    expect(it.warnings).toEqual(["A delivery ended without a settlement; it will come again"]);
+  });
+
+  test("lets a store hand out a token again before its settlement has ended", async () => {
+    const it = setUp({
+      settle: async (token, { type }) => {
+        it.settled.push([token, type]);
+        if (it.settled.length > 1) return;
+        it.waiting.push(token);
+        it.wake();
+        await idle();
+      },
+    });
+    it.waiting.push(1);
+    it.wake();
+    await vi.waitFor(() => expect(it.running.size).toBe(1));
+    it.running.get(1)?.({ type: "release" });
+    await vi.waitFor(() => expect(it.settled).toEqual([[1, "release"]]));
+    await idle();
+
+    it.end(1);
+
+    await vi.waitFor(() =>
+      expect(it.settled).toEqual([
+        [1, "release"],
+        [1, "ack"],
+      ]),
+    );
   });
 
   test("renews the leases of what is in hand", async () => {

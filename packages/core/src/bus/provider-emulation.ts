@@ -29,10 +29,19 @@ type Deliver = (delivery: Delivery) => Promise<Settlement>;
 
 /** A subscription that is consumed through an {@link ProviderEmulation}. */
 interface Consumed {
+  readonly subscriptionId: string;
   readonly events: readonly string[];
   readonly deliver: Deliver;
   readonly dead: DeadLetters;
   inFlight: number;
+}
+
+/** A wait before a retry. */
+interface Wait {
+  readonly dueAt: number;
+  /** The inner provider has the delivery in hand, and waits for it when it stops. */
+  readonly isInHand: boolean;
+  readonly giveUp: () => void;
 }
 
 /**
@@ -49,9 +58,10 @@ export class ProviderEmulation {
   readonly #consumed = new Map<string, Consumed>();
   /** Events whose time has not come. */
   readonly #delayed = new Map<Timer, Envelope>();
-  /** Waits before a retry, which `stop` ends by calling what is kept with them. */
-  readonly #waits = new Map<Timer, () => void>();
-  #stopped = false;
+  /** Waits before a retry, and what ends one that `stop` has no time for. */
+  readonly #waits = new Map<Timer, Wait>();
+  /** Milliseconds since the epoch by which `stop` has to end. */
+  #stopBy: number | undefined;
   #context: ProviderContext | undefined;
 
   constructor(inner: EventProvider) {
@@ -83,23 +93,22 @@ export class ProviderEmulation {
   async consume(spec: ConsumeSpec, deliver: Deliver): Promise<ConsumerHandle> {
     const { subscriptionId, events } = spec;
     const dead = this.#dead(subscriptionId) ?? this.#newDeadLetters(subscriptionId);
-    const consumed: Consumed = { events, deliver, dead, inFlight: 0 };
+    const consumed: Consumed = { subscriptionId, events, deliver, dead, inFlight: 0 };
     this.#consumed.set(subscriptionId, consumed);
     return this.#inner.consume(spec, (delivery) => this.#settle(consumed, deliver, delivery));
   }
 
   async stop(options: { readonly graceMs: number }): Promise<void> {
-    this.#stopped = true;
-    for (const [timer, end] of this.#waits) {
-      timer.cancel();
-      end();
-    }
-    this.#waits.clear();
+    const stopBy = this.#now + options.graceMs;
+    this.#stopBy ??= stopBy;
+    this.#giveUpWaits(stopBy);
     for (const { dead } of this.#consumed.values()) dead.stop();
     for (const timer of this.#delayed.keys()) timer.cancel();
     if (this.#delayed.size > 0) this.#discard(DELAYED, this.#delayed.size);
     this.#delayed.clear();
     await this.#inner.stop(options);
+    for (const timer of this.#waits.keys()) timer.cancel();
+    this.#waits.clear();
   }
 
   /** Keeps an envelope that must not be published now, and says what becomes of it. */
@@ -143,7 +152,7 @@ export class ProviderEmulation {
 
   #delay(envelope: Envelope, delayMs: number): void {
     const clock = this.#context?.clock;
-    if (!clock || this.#stopped) {
+    if (!clock || this.#stopBy !== undefined) {
       this.#discard(DELAYED, 1);
       return;
     }
@@ -170,7 +179,12 @@ export class ProviderEmulation {
     }
   }
 
-  async #settle(consumed: Consumed, deliver: Deliver, delivery: Delivery): Promise<Settlement> {
+  async #settle(
+    consumed: Consumed,
+    deliver: Deliver,
+    delivery: Delivery,
+    isInHand = true,
+  ): Promise<Settlement> {
     consumed.inFlight += 1;
     try {
       const settlement = await deliver(delivery);
@@ -179,8 +193,10 @@ export class ProviderEmulation {
       }
       const delayMs = "delayMs" in settlement ? (settlement.delayMs ?? 0) : 0;
       if (delayMs === 0 || this.#inner.capabilities.delay) return settlement;
-      const isOver = await this.#wait(delayMs);
-      return isOver ? ({ ...settlement, delayMs: 0 } as Settlement) : { type: "release" };
+      if (await this.#wait(delayMs, isInHand)) return { ...settlement, delayMs: 0 } as Settlement;
+      // Handed back, it would be delivered again at once, for as long as the inner provider drains.
+      this.#discard(consumed.subscriptionId, 1);
+      return { type: "ack" };
     } finally {
       consumed.inFlight -= 1;
     }
@@ -190,38 +206,45 @@ export class ProviderEmulation {
     const consumed = this.#consumed.get(subscriptionId);
     const letters = consumed?.dead.take(ids) ?? [];
     for (const { delivery } of letters) {
-      void this.#redeliver(subscriptionId, consumed as Consumed, delivery);
+      void this.#redeliver(consumed as Consumed, delivery);
     }
     return letters.length;
   }
 
   /** Delivers without the inner provider: it has no way to reach a single subscription. */
-  async #redeliver(
-    subscriptionId: string,
-    consumed: Consumed,
-    { envelope }: DeadDelivery,
-  ): Promise<void> {
+  async #redeliver(consumed: Consumed, { envelope }: DeadDelivery): Promise<void> {
     let delivery: Delivery = { envelope, crashes: 0 };
-    while (!this.#stopped) {
-      const settlement = await this.#settle(consumed, consumed.deliver, delivery);
+    while (this.#stopBy === undefined) {
+      const settlement = await this.#settle(consumed, consumed.deliver, delivery, false);
       if (settlement.type === "ack" || settlement.type === "dead") return;
       if (settlement.type === "retry") delivery = { ...delivery, state: settlement.state };
     }
-    this.#discard(subscriptionId, 1);
+    this.#discard(consumed.subscriptionId, 1);
   }
 
-  /** Resolves with false when `stop` has ended the wait. */
-  #wait(delayMs: number): Promise<boolean> {
+  /** Resolves with false when there is no time for it before the end of `stop`. */
+  #wait(delayMs: number, isInHand: boolean): Promise<boolean> {
     const clock = this.#context?.clock;
-    if (!clock || this.#stopped) return Promise.resolve(false);
+    const dueAt = this.#now + delayMs;
+    const hasTime = this.#stopBy === undefined || (isInHand && dueAt <= this.#stopBy);
+    if (!clock || !hasTime) return Promise.resolve(false);
     return new Promise((resolve) => {
       const end = (): void => {
         this.#waits.delete(timer);
         resolve(true);
       };
       const timer = clock.setTimeout(end, delayMs, { keepAlive: true });
-      this.#waits.set(timer, () => resolve(false));
+      this.#waits.set(timer, { dueAt, isInHand, giveUp: () => resolve(false) });
     });
+  }
+
+  #giveUpWaits(stopBy: number): void {
+    for (const [timer, { dueAt, isInHand, giveUp }] of this.#waits) {
+      if (isInHand && dueAt <= stopBy) continue;
+      this.#waits.delete(timer);
+      timer.cancel();
+      giveUp();
+    }
   }
 
   #discard(subscriptionId: string, count: number): void {

@@ -253,6 +253,42 @@ describe("a provider that can only start, publish, consume and stop", () => {
     expect(runs).toEqual(["fast", "slow"]);
   });
 
+  test("stop waits for a retry that comes due in time, and runs nothing again before", async () => {
+    const inner = createMinimalProvider();
+    const { bus, clock } = await startTestBus({
+      provider: providerLike(inner, {
+        // When it stops it first delivers what is due, and that is what was handed back.
+        consume: (spec, deliver) =>
+          inner.consume(spec, async (first) => {
+            for (let delivery = first; ;) {
+              const settlement = await deliver(delivery);
+              if (settlement.type === "retry") delivery = { ...first, state: settlement.state };
+              else if (settlement.type !== "release") return settlement;
+            }
+          }),
+      }),
+    });
+    const attempts: number[] = [];
+    bus.subscribe(
+      "order.placed",
+      (_event, { attempt }) => {
+        attempts.push(attempt);
+        if (attempt < 3 && attempts.length < 10) throw new Error("no");
+      },
+      { subscriberId: "s", attempts: 3, backoff: { type: "exponential", delay: 1_000 } },
+    );
+    await bus.emit("order.placed", 1);
+    await idle();
+    const stop = bus.stop({ graceMs: 2_000 });
+    await clock.advance(999);
+    expect(attempts).toEqual([1]);
+    await clock.advance(1);
+    await stop;
+    // The third attempt would come too late.
+    expect(attempts).toEqual([1, 2]);
+    expect(clock.pendingTimers()).toBe(0);
+  });
+
   test("what is emitted with a delay while the bus stops is counted as discarded", async () => {
     const { bus, logger, clock } = await startMinimal();
     const gate = createGate();

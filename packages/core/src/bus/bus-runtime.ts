@@ -27,7 +27,7 @@ import { Lifecycle } from "./lifecycle.ts";
 import type { EventBusOptions } from "./options.ts";
 import { Publisher } from "./publisher.ts";
 import { type BusSettings, readSettings } from "./settings.ts";
-import { settledEverywhere, settledHere, type SettledOptions } from "./settled.ts";
+import type { SettledOptions } from "./settled.ts";
 import { SettlementTracker } from "./settlement-tracker.ts";
 import { StartAndStop } from "./start-and-stop.ts";
 import { Support, unsupported } from "./support.ts";
@@ -73,7 +73,7 @@ export class BusRuntime {
     this.#tracker = durable ? undefined : new SettlementTracker();
     const shared = { clock, logger, counters: this.#counters, tracker: this.#tracker };
     const timeLimit = new EmitTimeLimit(clock, settings.emitTimeoutMs);
-    this.#publisher = new Publisher({ ...shared, provider, timeLimit });
+    this.#publisher = new Publisher({ ...shared, bus, provider, timeLimit });
     this.#engine = new DeliveryEngine({
       ...shared,
       bus,
@@ -208,6 +208,8 @@ export class BusRuntime {
   async settled(options: SettledOptions): Promise<void> {
     this.#lifecycle.assertRunning("settled", true);
     const { clock } = this.#settings;
+    // Loaded on demand: it is for tests and scripts.
+    const { settledEverywhere, settledHere } = await import("./settled.ts");
     const tracker = this.#tracker;
     const running = (id: string): readonly string[] => this.#engine.running(id);
     if (tracker && (await settledHere(tracker, clock, running, options))) return;

@@ -1,11 +1,13 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
+import type { Envelope } from "../contracts/provider.ts";
+
 /** The run of a handler that the current code belongs to. */
 export interface CurrentRun {
   /** The bus that runs it: only that bus lets its emits pass without waiting for room. */
   readonly bus: object;
-  readonly eventId: string;
-  readonly correlationId: string;
+  /** The event that it handles. */
+  readonly envelope: Envelope;
 }
 
 const current = new AsyncLocalStorage<CurrentRun>();

@@ -135,14 +135,14 @@ export class DeadLetters {
 
   async #replay(subscriptionId: string, letters: readonly DeadDelivery[]): Promise<number> {
     const tracker = this.#tracker;
-    for (const { envelope } of letters) tracker?.publishing(envelope);
+    for (const { envelope } of letters) tracker?.publishing(envelope, undefined);
     let count = 0;
     try {
       const ids = letters.map(({ id }) => id);
       count = await this.#admin().replayDead(subscriptionId, ids);
       return count;
     } finally {
-      for (const { envelope } of letters) tracker?.published(envelope.id, Math.min(count, 1));
+      for (const { envelope } of letters) tracker?.published(envelope, Math.min(count, 1));
       // Somebody else was faster with some of them, and nobody says with which.
       if (count > 0 && count < letters.length) tracker?.loseTrack();
     }

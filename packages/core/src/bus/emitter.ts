@@ -8,11 +8,12 @@ import { type CurrentRun, currentRun } from "./causality.ts";
 import type { BusCounters } from "./counters.ts";
 import { createEnvelopes } from "./envelopes.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
-import { nameOf } from "./event-names.ts";
+import { createNameCheck, nameOf } from "./event-names.ts";
 import { createEventIds } from "./event-ids.ts";
 import { intercept } from "./interceptors.ts";
 import { assertAccepted, type Publisher } from "./publisher.ts";
 import { type Support, unsupported } from "./support.ts";
+import { unavailable } from "./unavailable.ts";
 
 /** What `emit` takes first. */
 export type Emission = string | symbol | EventMessage | readonly EventMessage[];
@@ -44,6 +45,7 @@ export interface EmitterOptions {
 export class Emitter {
   readonly #options: EmitterOptions;
   readonly #nextId = createEventIds();
+  readonly #checkName = createNameCheck();
 
   constructor(options: EmitterOptions) {
     this.#options = options;
@@ -63,12 +65,13 @@ export class Emitter {
     second: unknown,
     third: EmitOptions | undefined,
   ): Promise<readonly string[]> {
-    const { timeLimit } = this.#options;
-    const deadline = timeLimit.deadline();
+    const { timeLimit, clock } = this.#options;
+    const now = clock.now();
+    const deadline = now + timeLimit.timeoutMs;
     const waiting = this.#options.ready();
     const run = currentRun();
     // Before any wait: what is emitted is what the data is now.
-    const prepared = this.prepare(first, second, third, run);
+    const prepared = this.prepare(first, second, third, run, now);
     const events =
       "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
     if (waiting) await this.#within(waiting, deadline, "A declaration of subscriptions");
@@ -91,8 +94,9 @@ export class Emitter {
     second: unknown,
     third: EmitOptions | undefined,
     run: CurrentRun | undefined = currentRun(),
+    now: number = this.#options.clock.now(),
   ): readonly StagedEvent[] | Promise<readonly StagedEvent[]> {
-    const { clock, defaults, providerName, support, staging, catalogue } = this.#options;
+    const { defaults, providerName, support, staging, catalogue } = this.#options;
     const isNamed = typeof first === "string" || typeof first === "symbol";
     const isArray = Array.isArray(first);
     const events = createEnvelopes({
@@ -106,8 +110,9 @@ export class Emitter {
       defaults,
       run,
       providerName,
-      now: clock.now(),
+      now,
       nextId: this.#nextId,
+      checkName: this.#checkName,
     });
     for (const { envelope } of events) {
       support.assertEnvelope(envelope);
@@ -176,13 +181,9 @@ export class Emitter {
         unknown,
       }));
     } catch (error) {
-      if (isBusbarError(error)) throw error;
-      throw new BusbarError(
-        "BUSBAR_UNAVAILABLE",
-        `Events could not be staged in their group: ${(error as Error)?.message}`,
-        { provider: providerName, unknown },
-        { cause: error },
-      );
+      throw unavailable(providerName, "Events could not be staged in their group", error, {
+        unknown,
+      });
     }
   }
 

@@ -1,12 +1,12 @@
 import type { EmitOptions, EventMessage, EventMetadata } from "../contracts/event.ts";
 import type { StagedEvent } from "../contracts/groups.ts";
 import type { JsonObject, JsonValue } from "../contracts/json.ts";
-import type { Envelope, EnvelopeMetadata, EnvelopePolicy } from "../contracts/provider.ts";
+import type { EnvelopeMetadata, EnvelopePolicy } from "../contracts/provider.ts";
 import { BusbarError, type Issue } from "../errors.ts";
 import type { CurrentRun } from "./causality.ts";
 import { checkEmitOptions, mergeEmitOptions, priorityNumber } from "./emit-options.ts";
-import { checkEventName } from "./event-names.ts";
 import { copyAsJson } from "./json-copy.ts";
+import { OutgoingEnvelope } from "./outgoing-envelope.ts";
 
 const MESSAGE_MEMBERS = new Set(["name", "data", "id", "metadata", "options"]);
 const MAX_ID_LENGTH = 255;
@@ -22,6 +22,8 @@ export interface EnvelopeSource {
   readonly providerName: string;
   readonly now: number;
   nextId(now: number): string;
+  /** What is wrong with the name of an event, if anything. */
+  checkName(name: unknown): string | undefined;
 }
 
 /**
@@ -32,10 +34,13 @@ export interface EnvelopeSource {
 export function createEnvelopes(source: EnvelopeSource): StagedEvent[] {
   const issues: Issue[] = [];
   checkEmitOptions(source.options, "options", issues);
-  // Array.from sees the holes of a sparse array, too.
-  const events = Array.from(source.messages, (message, index) =>
-    createEnvelope(source, message, source.isArray ? `[${index}]` : "", issues),
-  );
+  const events: StagedEvent[] = [];
+  // By index, to see the holes of a sparse array, too.
+  for (let index = 0; index < source.messages.length; index += 1) {
+    const message = source.messages[index] as EventMessage;
+    const at = source.isArray ? `[${index}].` : "";
+    events.push(createEnvelope(source, message, at, issues));
+  }
   if (issues.length > 0) throw invalidMessage(issues);
   return events;
 }
@@ -52,26 +57,21 @@ function createEnvelope(
   at: string,
   issues: Issue[],
 ): StagedEvent {
-  const place = (member: string): string => (at ? `${at}.${member}` : member);
   if (!checkMessage(message, at, issues)) return NOTHING;
 
-  const nameIssue = checkEventName(message.name);
-  if (nameIssue) issues.push({ path: place("name"), reason: nameIssue });
-  const data = copyAsJson(message.data, place("data"));
-  if ("issue" in data) issues.push(data.issue);
-  if (message.options !== undefined) checkEmitOptions(message.options, place("options"), issues);
+  const nameIssue = source.checkName(message.name);
+  if (nameIssue) issues.push({ path: `${at}name`, reason: nameIssue });
+  const data = copyAsJson(message.data, at, "data", issues);
+  if (message.options !== undefined) checkEmitOptions(message.options, `${at}options`, issues);
   const id = message.id ?? source.nextId(source.now);
-  const metadata = createMetadata(source, message, id, place("metadata"), issues);
+  const metadata = createMetadata(source, message, id, at, issues);
   if (issues.length > 0) return NOTHING;
 
+  const envelope = new OutgoingEnvelope(id, message.name, data, metadata);
   const options = mergeEmitOptions(message.options, source.options, source.defaults);
-  return createEvent(
-    source,
-    { id, name: message.name, data: "value" in data ? data.value : null, metadata },
-    options,
-    place("options"),
-    issues,
-  );
+  return options === undefined
+    ? { envelope }
+    : applyOptions(source, envelope, options, `${at}options`, issues);
 }
 
 /** Stands for a message that is refused; never leaves this file. */
@@ -86,45 +86,37 @@ const NOTHING: StagedEvent = {
 
 function checkMessage(message: unknown, at: string, issues: Issue[]): boolean {
   if (typeof message !== "object" || message === null) {
-    issues.push({ path: at, reason: "must be a message: { name, data }" });
+    issues.push({ path: at.slice(0, -1), reason: "must be a message: { name, data }" });
     return false;
   }
   for (const member of Object.keys(message)) {
     if (!MESSAGE_MEMBERS.has(member)) {
-      issues.push({
-        path: at ? `${at}.${member}` : member,
-        reason: "is not a member of a message",
-      });
+      issues.push({ path: at + member, reason: "is not a member of a message" });
     }
   }
   const { id } = message as EventMessage;
   if (id !== undefined && !isId(id)) {
-    issues.push({ path: at ? `${at}.id` : "id", reason: ID_REASON });
+    issues.push({ path: `${at}id`, reason: ID_REASON });
   }
   return true;
 }
 
-function createEvent(
+function applyOptions(
   source: EnvelopeSource,
-  base: Pick<Envelope, "id" | "name" | "data" | "metadata">,
-  options: EmitOptions | undefined,
+  envelope: OutgoingEnvelope,
+  options: EmitOptions,
   path: string,
   issues: Issue[],
 ): StagedEvent {
-  if (options === undefined) return { envelope: base };
   const delayMs = options.delay ? options.delay : undefined;
-  return {
-    delayMs,
-    envelope: {
-      ...base,
-      policy: policyOf(options),
-      orderingKey: options.orderingKey,
-      priority: priorityNumber(options),
-      notBefore: delayMs === undefined ? undefined : source.now + delayMs,
-      deduplicationId: options.deduplicationId,
-      providerOptions: ownOptions(options.provider?.[source.providerName], path, source, issues),
-    },
-  };
+  envelope.policy = policyOf(options);
+  envelope.orderingKey = options.orderingKey;
+  envelope.priority = priorityNumber(options);
+  envelope.notBefore = delayMs === undefined ? undefined : source.now + delayMs;
+  envelope.deduplicationId = options.deduplicationId;
+  const own = options.provider?.[source.providerName];
+  envelope.providerOptions = ownOptions(own, path, source, issues);
+  return { envelope, delayMs };
 }
 
 function policyOf({ attempts, backoff, internal }: EmitOptions): EnvelopePolicy | undefined {
@@ -140,17 +132,14 @@ function ownOptions(
   issues: Issue[],
 ): JsonObject | undefined {
   if (options === undefined) return undefined;
-  const copied = copyAsJson(options, `${path}.provider.${providerName}`);
-  if ("value" in copied) return copied.value as JsonObject;
-  issues.push(copied.issue);
-  return undefined;
+  return copyAsJson(options, `${path}.provider.`, providerName, issues) as JsonObject;
 }
 
 function createMetadata(
   source: EnvelopeSource,
   { metadata }: EventMessage,
   id: string,
-  path: string,
+  at: string,
   issues: Issue[],
 ): EnvelopeMetadata {
   const { now, run } = source;
@@ -160,18 +149,19 @@ function createMetadata(
       : {
           created_at: now,
           published_at: now,
-          correlationId: run.correlationId,
-          causationId: run.eventId,
+          correlationId: run.envelope.metadata.correlationId,
+          causationId: run.envelope.id,
         };
   }
-  const given = readMetadata(metadata, path, issues);
+  const given = readMetadata(metadata, at, issues);
   if (!given) return NOTHING.envelope.metadata;
   const { created_at } = metadata;
   return {
-    correlationId: run?.correlationId ?? id,
-    ...(run && { causationId: run.eventId }),
+    correlationId: run?.envelope.metadata.correlationId ?? id,
+    ...(run && { causationId: run.envelope.id }),
     ...given,
-    created_at: created_at === undefined ? now : readTime(created_at, `${path}.created_at`, issues),
+    created_at:
+      created_at === undefined ? now : readTime(created_at, `${at}metadata.created_at`, issues),
     published_at: now,
   };
 }
@@ -179,23 +169,20 @@ function createMetadata(
 /** Metadata as JSON, without the two times; undefined, and issues, when it cannot be that. */
 export function readMetadata(
   metadata: unknown,
-  path: string,
+  at: string,
   issues: Issue[],
 ): Readonly<Record<string, JsonValue>> | undefined {
   if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) {
-    issues.push({ path, reason: "must be an object" });
+    issues.push({ path: `${at}metadata`, reason: "must be an object" });
     return undefined;
   }
   const { created_at: _, published_at: __, ...others } = metadata as EventMetadata;
-  const copied = copyAsJson(others, path);
-  if ("issue" in copied) {
-    issues.push(copied.issue);
-    return undefined;
-  }
-  const given = copied.value as Record<string, JsonValue>;
+  const before = issues.length;
+  const given = copyAsJson(others, at, "metadata", issues) as Record<string, JsonValue>;
+  if (issues.length > before) return undefined;
   for (const member of ["eventGroupId", "stepId", "correlationId", "causationId"]) {
     if (given[member] !== undefined && !isId(given[member])) {
-      issues.push({ path: `${path}.${member}`, reason: ID_REASON });
+      issues.push({ path: `${at}metadata.${member}`, reason: ID_REASON });
     }
   }
   return given;

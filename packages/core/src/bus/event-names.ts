@@ -24,3 +24,20 @@ export function checkSelector(name: unknown): string | undefined {
   if (/[\s\p{Cc}]/u.test(name)) return "must not contain spaces or control characters";
   return undefined;
 }
+
+/** Past this many names, those that were found to be fine are forgotten: names may be dynamic. */
+const MAX_REMEMBERED = 1000;
+
+/** Makes a {@link checkEventName} that remembers the names it has found nothing wrong with. */
+export function createNameCheck(): typeof checkEventName {
+  const fine = new Set<unknown>();
+  return (name) => {
+    if (fine.has(name)) return undefined;
+    const reason = checkEventName(name);
+    if (reason === undefined) {
+      if (fine.size >= MAX_REMEMBERED) fine.clear();
+      fine.add(name);
+    }
+    return reason;
+  };
+}

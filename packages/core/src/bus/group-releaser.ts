@@ -2,6 +2,7 @@ import type { Clock, Timer } from "../contracts/clock.ts";
 import type { GroupClaim, GroupStaging, StagedEvent } from "../contracts/groups.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { Envelope } from "../contracts/provider.ts";
+import { OutgoingEnvelope } from "./outgoing-envelope.ts";
 import { assertAccepted, type Publisher } from "./publisher.ts";
 
 /** Milliseconds between two looks for groups whose release was not finished. */
@@ -156,9 +157,8 @@ export class GroupReleaser {
 }
 
 function releasedEnvelope({ envelope, delayMs }: StagedEvent, now: number): Envelope {
-  return {
-    ...envelope,
+  return OutgoingEnvelope.from(envelope, {
     metadata: { ...envelope.metadata, published_at: now },
     notBefore: delayMs === undefined ? undefined : now + delayMs,
-  };
+  });
 }

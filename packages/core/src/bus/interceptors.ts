@@ -7,6 +7,7 @@ import { receivedEvent } from "../delivery/received-event.ts";
 import { invalidMessage, readMetadata } from "./envelopes.ts";
 import { checkEventName } from "./event-names.ts";
 import { copyAsJson } from "./json-copy.ts";
+import { OutgoingEnvelope } from "./outgoing-envelope.ts";
 
 /** Rejects data that does not match the schema of its event. */
 export type DataCheck = (name: string, data: unknown) => void | Promise<void>;
@@ -56,10 +57,9 @@ function replaced(envelope: Envelope, replacement: Event): Envelope {
   const { name, data, metadata } = replacement;
   const nameIssue = checkEventName(name);
   if (nameIssue) issues.push({ path: "name", reason: nameIssue });
-  const newData = copyAsJson(data, "data");
-  if ("issue" in newData) issues.push(newData.issue);
-  const newMetadata = readMetadata(metadata ?? {}, "metadata", issues);
-  if ("issue" in newData || !newMetadata || issues.length > 0) {
+  const newData = copyAsJson(data, "", "data", issues);
+  const newMetadata = readMetadata(metadata ?? {}, "", issues);
+  if (!newMetadata || issues.length > 0) {
     throw invalidMessage(
       issues.map((issue) => ({ ...issue, path: `(intercepted) ${issue.path}` })),
     );
@@ -74,5 +74,5 @@ function replaced(envelope: Envelope, replacement: Event): Envelope {
     created_at,
     published_at,
   };
-  return { ...envelope, name, data: newData.value, metadata: kept };
+  return OutgoingEnvelope.from(envelope, { name, data: newData, metadata: kept });
 }

@@ -1,4 +1,4 @@
-import type { JsonValue } from "../contracts/json.ts";
+import type { JsonObject, JsonValue } from "../contracts/json.ts";
 import type { Issue } from "../errors.ts";
 
 /** Deeper than any payload that is meant; shallow enough for the stack. */
@@ -18,38 +18,48 @@ interface Walk {
 /**
  * Copies a value as JSON would carry it: `toJSON` is honoured, undefined members are dropped.
  *
- * Returns an {@link Issue} with its path instead when something in it cannot be carried: a function,
- * a symbol, a BigInt, a number that is not finite, a Map, Set or promise, a cycle.
+ * Adds an {@link Issue} with its path instead, and gives null, when something in it cannot be carried: a
+ * function, a symbol, a BigInt, a number that is not finite, a Map, Set or promise, a cycle.
+ *
+ * @param at Where the value's member is, such as `[2].`; put together with it only when needed.
  */
-export function copyAsJson(value: unknown, path: string): { value: JsonValue } | { issue: Issue } {
+export function copyAsJson(value: unknown, at: string, member: string, issues: Issue[]): JsonValue {
   try {
-    return { value: copy(value, 0, undefined) };
+    return copy(value, 0, undefined);
   } catch (error) {
-    if (!(error instanceof NotJson)) {
-      // A getter or toJSON of the caller's that throws.
-      const reason = error instanceof Error ? error.message : String(error);
-      return { issue: { path, reason: `cannot be read: ${reason}` } };
-    }
+    issues.push(explain(value, at + member, error));
+    return null;
+  }
+}
+
+function explain(value: unknown, path: string, error: unknown): Issue {
+  if (!(error instanceof NotJson)) {
+    // A getter or toJSON of the caller's that throws.
+    const reason = error instanceof Error ? error.message : String(error);
+    return { path, reason: `cannot be read: ${reason}` };
   }
   // Places are kept on this second walk only: the first is the hot one.
   const walk: Walk = { segments: [], ancestors: [] };
   try {
     copy(value, 0, walk);
-  } catch (error) {
-    const segments = error instanceof TooDeep ? [] : walk.segments;
-    return { issue: { path: joinPath(path, segments), reason: (error as Error).message } };
+  } catch (found) {
+    const segments = found instanceof TooDeep ? [] : walk.segments;
+    return { path: joinPath(path, segments), reason: (found as Error).message };
   }
-  return { issue: { path, reason: "changes while it is read" } };
+  return { path, reason: "changes while it is read" };
 }
 
 /** Copies a value that is JSON already, so that a handler may do with it what it likes. */
 export function cloneJson<T extends JsonValue | undefined>(value: T): T {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(cloneJson) as unknown as T;
-  const source = value as Record<string, JsonValue | undefined>;
-  const result: Record<string, JsonValue | undefined> = {};
-  for (const key of Object.keys(source)) setMember(result, key, cloneJson(source[key]));
-  return result as T;
+  // Spread first, because engines are at their best with it, and then what is nested.
+  const clone: Record<string, JsonValue | undefined> = { ...(value as object) };
+  for (const key in clone) {
+    const member = clone[key];
+    if (typeof member === "object" && member !== null) setMember(clone, key, cloneJson(member));
+  }
+  return clone as T;
 }
 
 function copy(input: unknown, depth: number, walk: Walk | undefined): JsonValue {
@@ -104,6 +114,23 @@ function copyObject(input: object, depth: number, walk: Walk | undefined): JsonV
     if (lossy !== undefined) throw new NotJson(`${lossy} is not JSON`);
     if (isBoxed(input)) return copy(input.valueOf(), depth + 1, walk);
   }
+  return (walk ? undefined : spreadObject(input, depth)) ?? walkObject(input, depth, walk);
+}
+
+/** The fast way, for what is all members with values and string keys. Gives undefined for the rest. */
+function spreadObject(input: object, depth: number): JsonValue | undefined {
+  const result: Record<string, unknown> = { ...input };
+  for (const key in result) {
+    const member = result[key];
+    if (typeof member === "string" || typeof member === "boolean") continue;
+    if (member === undefined) return undefined;
+    if (typeof member === "number" && Number.isFinite(member)) continue;
+    setMember(result, key, copy(member, depth + 1, undefined));
+  }
+  return Object.getOwnPropertySymbols(result).length > 0 ? undefined : (result as JsonObject);
+}
+
+function walkObject(input: object, depth: number, walk: Walk | undefined): JsonValue {
   const source = input as Record<string, unknown>;
   const result: Record<string, JsonValue> = {};
   for (const key of Object.keys(source)) {
@@ -135,7 +162,7 @@ function isBoxed(input: object): boolean {
 }
 
 /** Sets a member, also one that is named `__proto__`. */
-export function setMember<T>(target: Record<string, T>, key: string, value: T): void {
+function setMember<T>(target: Record<string, T>, key: string, value: T): void {
   if (key === "__proto__") {
     // Assigning would set the prototype and lose the member.
     Object.defineProperty(target, key, {

@@ -1,16 +1,20 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { Envelope, EventProvider, PublishResult } from "../contracts/provider.ts";
 import { BusbarError, type EmitOutcome, isBusbarError } from "../errors.ts";
+import { currentRun } from "./causality.ts";
 import type { BusCounters } from "./counters.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
 import { GroupCommit, type PublishResults } from "./group-commit.ts";
 import type { SettlementTracker } from "./settlement-tracker.ts";
+import { unavailable } from "./unavailable.ts";
 
 /** Milliseconds before a refusal that is worth another try is tried again. */
 const RETRY_AFTER_MS = 50;
 
 /** What a {@link Publisher} needs. */
 export interface PublisherOptions {
+  /** Stands for the bus, to tell whether a handler is one of its own. */
+  readonly bus: object;
   readonly provider: EventProvider;
   readonly clock: Clock;
   readonly timeLimit: EmitTimeLimit;
@@ -64,11 +68,12 @@ export class Publisher {
     const { provider, tracker, counters } = this.#options;
     const results = provider.tryPublish?.(envelopes);
     if (!results) return undefined;
+    const cause = tracker && this.#cause;
     // No delivery has begun: the provider hands over later.
     for (let index = 0; index < envelopes.length; index += 1) {
       const result = results[index] as PublishResult;
       if (result.status === "accepted") {
-        tracker?.accepted(envelopes[index] as Envelope, result.subscriptions);
+        tracker?.accepted(envelopes[index] as Envelope, cause, result.subscriptions);
       }
       count(counters, result);
     }
@@ -86,7 +91,8 @@ export class Publisher {
     known: PublishResults = [],
   ): Promise<readonly PublishResult[]> {
     const { tracker } = this.#options;
-    if (tracker) for (const envelope of envelopes) tracker.publishing(envelope);
+    const cause = tracker && this.#cause;
+    if (tracker) for (const envelope of envelopes) tracker.publishing(envelope, cause);
     let results: Readonly<PublishResults> = known;
     try {
       const all = await send();
@@ -95,7 +101,7 @@ export class Publisher {
     } catch (error) {
       throw this.#failure(error, envelopes, known);
     } finally {
-      envelopes.forEach(({ id }, index) => this.#count(id, results[index]));
+      envelopes.forEach((envelope, index) => this.#count(envelope, results[index]));
     }
   }
 
@@ -157,6 +163,12 @@ export class Publisher {
     }
   }
 
+  /** The envelope in whose handler the caller is. */
+  get #cause(): Envelope | undefined {
+    const run = currentRun();
+    return run?.bus === this.#options.bus ? run?.envelope : undefined;
+  }
+
   get #who(): string {
     return `Provider "${this.#options.provider.name}"`;
   }
@@ -168,18 +180,13 @@ export class Publisher {
       const { message, details } = error;
       return new BusbarError("BUSBAR_EMIT_TIMEOUT", message, { ...details, ...outcome });
     }
-    if (isBusbarError(error)) return error;
-    return new BusbarError(
-      "BUSBAR_UNAVAILABLE",
-      `${this.#who} could not publish: ${(error as Error)?.message}`,
-      { provider: this.#options.provider.name, ...outcome },
-      { cause: error },
-    );
+    const { name } = this.#options.provider;
+    return unavailable(name, `${this.#who} could not publish`, error, outcome);
   }
 
-  #count(eventId: string, result: PublishResult | undefined): void {
+  #count(envelope: Envelope, result: PublishResult | undefined): void {
     const { tracker, counters } = this.#options;
-    tracker?.published(eventId, result?.status === "accepted" ? result.subscriptions : 0);
+    tracker?.published(envelope, result?.status === "accepted" ? result.subscriptions : 0);
     count(counters, result);
   }
 }

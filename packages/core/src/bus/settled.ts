@@ -1,7 +1,11 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { ProviderAdmin, SubscriptionStats } from "../contracts/provider-parts.ts";
 import { BusbarError, type UnsettledEvent } from "../errors.ts";
-import type { RunningSubscriptions, SettlementTracker } from "./settlement-tracker.ts";
+import type {
+  RunningSubscriptions,
+  SettlementTracker,
+  TrackedEvent,
+} from "./settlement-tracker.ts";
 
 const POLL_EVERY_MS = 50;
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -29,10 +33,12 @@ export async function settledHere(
   { eventId, timeoutMs = DEFAULT_TIMEOUT_MS }: SettledOptions,
 ): Promise<boolean> {
   while (tracker.isExact) {
-    await waitUntilSettled(tracker, clock, running, eventId, timeoutMs);
+    const events = eventId === undefined ? undefined : tracker.withId(eventId);
+    await waitUntilSettled(tracker, clock, running, events, timeoutMs);
     // The provider applies the last settlement after the tracker has heard of it.
     await new Promise((resolve) => setImmediate(resolve));
-    if (tracker.isExact && tracker.isSettled(eventId)) return true;
+    const isLeft = eventId === undefined ? !tracker.isIdle : tracker.withId(eventId).length > 0;
+    if (tracker.isExact && !isLeft) return true;
   }
   return false;
 }
@@ -63,12 +69,13 @@ function waitUntilSettled(
   tracker: SettlementTracker,
   clock: Clock,
   running: RunningSubscriptions,
-  eventId: string | undefined,
+  events: readonly TrackedEvent[] | undefined,
   timeoutMs: number,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const check = (): void => {
-      if (tracker.isExact && !tracker.isSettled(eventId)) return;
+      const isSettled = events ? events.every((event) => event.isSettled) : tracker.isIdle;
+      if (tracker.isExact && !isSettled) return;
       end();
       resolve();
     };
@@ -76,8 +83,8 @@ function waitUntilSettled(
     const timer = clock.setTimeout(
       () => {
         end();
-        const unsettled = tracker.unsettled(eventId, running);
-        const what = eventId === undefined ? "Some events are" : `Event ${eventId} is`;
+        const unsettled = tracker.describe(events, running);
+        const what = events ? `Event ${events[0]?.id} is` : "Some events are";
         reject(notSettled(`${what} not settled`, timeoutMs, unsettled, treeLines(unsettled)));
       },
       timeoutMs,

@@ -1,19 +1,42 @@
 import type { Envelope } from "../contracts/provider.ts";
 import type { UnsettledEvent } from "../errors.ts";
+import { OutgoingEnvelope } from "./outgoing-envelope.ts";
 
 /** An event, until it and all that was emitted because of it is acknowledged or dead. */
-interface TrackedEvent {
+export class TrackedEvent {
   readonly id: string;
   readonly name: string;
-  readonly parent: TrackedEvent | undefined;
+  parent: TrackedEvent | undefined;
   /** Publishes whose result is not known. */
   publishing: number;
   /** Deliveries to come or under way. Below zero while the publish has not said how many. */
   open: number;
   /** Made with the first child: most events have none. */
-  children: Set<TrackedEvent> | undefined;
+  children: Set<TrackedEvent> | undefined = undefined;
   /** Subscriptions that failed and will run again. Made with the first one. */
-  retrying: Set<string> | undefined;
+  retrying: Set<string> | undefined = undefined;
+  isSettled = false;
+  /** Its neighbours among the unsettled. */
+  previous: TrackedEvent | undefined = undefined;
+  next: TrackedEvent | undefined = undefined;
+
+  constructor(
+    id: string,
+    name: string,
+    parent: TrackedEvent | undefined,
+    publishing: number,
+    open: number,
+  ) {
+    this.id = id;
+    this.name = name;
+    this.parent = parent;
+    this.publishing = publishing;
+    this.open = open;
+  }
+
+  get isDone(): boolean {
+    return this.publishing === 0 && this.open <= 0 && !this.children?.size;
+  }
 }
 
 /** Names the subscriptions that run an event at the moment. */
@@ -24,7 +47,10 @@ export type RunningSubscriptions = (eventId: string) => readonly string[];
  * of which. Exact where every delivery runs in this process; an event that is settled is forgotten.
  */
 export class SettlementTracker {
-  readonly #events = new Map<string, TrackedEvent>();
+  /** The latest of the unsettled. */
+  #last: TrackedEvent | undefined;
+  /** Made when a provider brings back other envelopes than it was given: then ids have to do. */
+  #byId: Map<string, TrackedEvent> | undefined;
   readonly #waiters = new Set<() => void>();
   #isExact = true;
 
@@ -39,43 +65,52 @@ export class SettlementTracker {
     this.#wake();
   }
 
-  /** Begins to wait for an event that is about to be published. */
-  publishing(envelope: Envelope): void {
-    this.#track(envelope, 1, 0);
+  /**
+   * Begins to wait for an event that is about to be published.
+   *
+   * @param cause The envelope in whose handler it was emitted.
+   */
+  publishing(envelope: Envelope, cause: Envelope | undefined): void {
+    this.#track(envelope, cause, 1, 0);
   }
 
   /** Begins to wait for an event that goes to that many subscriptions. */
-  accepted(envelope: Envelope, subscriptions: number): void {
-    if (subscriptions > 0) this.#track(envelope, 0, subscriptions);
+  accepted(envelope: Envelope, cause: Envelope | undefined, subscriptions: number): void {
+    if (subscriptions > 0) this.#track(envelope, cause, 0, subscriptions);
   }
 
   /** Ends a publish: the event goes to that many subscriptions, 0 when it was refused. */
-  published(eventId: string, subscriptions: number): void {
-    const event = this.#events.get(eventId);
+  published(envelope: Envelope, subscriptions: number): void {
+    const event = this.#find(envelope);
     if (!event) return;
     event.publishing -= 1;
     event.open += subscriptions;
-    this.#forgetIfSettled(event);
+    this.#forgetIfDone(event);
   }
 
   /** Notes that a delivery has failed and will run again. */
-  retrying(eventId: string, subscriptionId: string): void {
-    const event = this.#events.get(eventId);
+  retrying(envelope: Envelope, subscriptionId: string): void {
+    const event = this.#find(envelope);
     if (event) (event.retrying ??= new Set()).add(subscriptionId);
   }
 
   /** Ends one delivery of an event. */
-  settled(eventId: string, subscriptionId: string): void {
-    const event = this.#events.get(eventId);
+  settled(envelope: Envelope, subscriptionId: string): void {
+    const event = this.#find(envelope);
     if (!event) return;
     event.retrying?.delete(subscriptionId);
     event.open -= 1;
-    this.#forgetIfSettled(event);
+    this.#forgetIfDone(event);
   }
 
-  /** Whether nothing is left of one event, or of all. */
-  isSettled(eventId: string | undefined): boolean {
-    return eventId === undefined ? this.#events.size === 0 : !this.#events.has(eventId);
+  /** Whether nothing is left. */
+  get isIdle(): boolean {
+    return this.#last === undefined;
+  }
+
+  /** The unsettled events with an id. */
+  withId(eventId: string): readonly TrackedEvent[] {
+    return [...this.#unsettled()].filter(({ id }) => id === eventId);
   }
 
   /**
@@ -87,63 +122,110 @@ export class SettlementTracker {
     return () => this.#waiters.delete(callback);
   }
 
-  /** What is left of one event, or of all, as trees. */
-  unsettled(eventId: string | undefined, running: RunningSubscriptions): readonly UnsettledEvent[] {
-    const roots = [...this.#events.values()].filter((event) =>
-      eventId === undefined ? event.parent === undefined : event.id === eventId,
-    );
+  /** What is left of some events, or of all, as trees. */
+  describe(
+    events: readonly TrackedEvent[] | undefined,
+    running: RunningSubscriptions,
+  ): readonly UnsettledEvent[] {
+    const roots =
+      events?.filter(({ isSettled }) => !isSettled) ??
+      [...this.#unsettled()].filter(({ parent }) => parent === undefined).reverse();
     return roots.map((event) => describe(event, running));
   }
 
   /** Forgets everything: for when the queues are known to be empty. */
   clear(): void {
-    this.#events.clear();
+    for (const event of this.#unsettled()) this.#unlink(event);
+    this.#byId = undefined;
     this.#isExact = true;
     this.#wake();
   }
 
-  #track(envelope: Envelope, publishing: number, open: number): void {
-    const { id, name, metadata } = envelope;
-    const known = this.#events.get(id);
+  #track(envelope: Envelope, cause: Envelope | undefined, publishing: number, open: number): void {
+    const known = this.#find(envelope);
     if (known) {
       known.publishing += publishing;
       known.open += open;
       return;
     }
-    const { causationId } = metadata;
-    const parent = causationId === undefined ? undefined : this.#events.get(causationId);
-    const event: TrackedEvent = {
-      id,
-      name,
-      parent,
-      publishing,
-      open,
-      children: undefined,
-      retrying: undefined,
-    };
+    const parent = cause && this.#find(cause);
+    const event = new TrackedEvent(envelope.id, envelope.name, parent, publishing, open);
     if (parent) (parent.children ??= new Set()).add(event);
-    this.#events.set(id, event);
+    event.previous = this.#last;
+    if (this.#last) this.#last.next = event;
+    this.#last = event;
+    OutgoingEnvelope.setNote(envelope, event);
+    this.#byId?.set(envelope.id, event);
   }
 
-  #forgetIfSettled(settled: TrackedEvent): void {
+  #find(envelope: Envelope): TrackedEvent | undefined {
+    if (this.#byId) return this.#byId.get(envelope.id);
+    const note = OutgoingEnvelope.noteOn(envelope);
+    if (note) return note.isSettled ? undefined : note;
+    // One of ours that was not tracked yet needs no look-up; nor does anything while nothing is open.
+    if (envelope instanceof OutgoingEnvelope || !this.#last) return undefined;
+    this.#byId = this.#index();
+    return this.#byId.get(envelope.id);
+  }
+
+  /** By id; what was emitted twice under one id counts as one event from now on. */
+  #index(): Map<string, TrackedEvent> {
+    const index = new Map<string, TrackedEvent>();
+    for (const event of this.#unsettled()) {
+      const known = index.get(event.id);
+      if (!known) {
+        index.set(event.id, event);
+        continue;
+      }
+      known.publishing += event.publishing;
+      known.open += event.open;
+      for (const child of event.children ?? []) {
+        child.parent = known;
+        (known.children ??= new Set()).add(child);
+      }
+      this.#unlink(event);
+    }
+    return index;
+  }
+
+  *#unsettled(): Generator<TrackedEvent> {
+    let event = this.#last;
+    while (event) {
+      // The one that is looked at may be unlinked meanwhile.
+      const { previous }: TrackedEvent = event;
+      yield event;
+      event = previous;
+    }
+  }
+
+  #forgetIfDone(settled: TrackedEvent): void {
     let event: TrackedEvent | undefined = settled;
     let forgotten = false;
-    while (event && isDone(event)) {
-      this.#events.delete(event.id);
-      event.parent?.children?.delete(event);
-      event = event.parent;
+    while (event?.isDone && !event.isSettled) {
+      const { parent }: TrackedEvent = event;
+      this.#unlink(event);
+      this.#byId?.delete(event.id);
+      parent?.children?.delete(event);
+      event.parent = undefined;
+      event = parent;
       forgotten = true;
     }
     if (forgotten) this.#wake();
   }
 
+  #unlink(event: TrackedEvent): void {
+    event.isSettled = true;
+    if (event.previous) event.previous.next = event.next;
+    if (event.next) event.next.previous = event.previous;
+    else this.#last = event.previous;
+    // A dead letter's envelope would keep all that came before.
+    event.previous = undefined;
+    event.next = undefined;
+  }
+
   #wake(): void {
     for (const waiter of this.#waiters) waiter();
   }
-}
-
-function isDone(event: TrackedEvent): boolean {
-  return event.publishing === 0 && event.open <= 0 && !event.children?.size;
 }
 
 function describe(event: TrackedEvent, running: RunningSubscriptions): UnsettledEvent {

@@ -4,7 +4,6 @@ import type { Envelope, EventProvider, PublishResult } from "../contracts/provid
 import type { DeliveryEngine } from "../delivery/engine.ts";
 import { isAnonymous } from "../delivery/policy.ts";
 import type { Subscription } from "../delivery/subscription.ts";
-import { BusbarError, isBusbarError } from "../errors.ts";
 import type { Consumers } from "./consumers.ts";
 import type { BusCounters } from "./counters.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
@@ -16,6 +15,7 @@ import type { Publisher } from "./publisher.ts";
 import type { BusSettings } from "./settings.ts";
 import type { SettlementTracker } from "./settlement-tracker.ts";
 import { unsupported } from "./support.ts";
+import { unavailable } from "./unavailable.ts";
 
 /** What {@link StartAndStop} needs. */
 export interface StartAndStopOptions {
@@ -109,13 +109,9 @@ export class StartAndStop implements LifecycleSteps {
     try {
       await step();
     } catch (error) {
-      if (isBusbarError(error) || error instanceof TypeError) throw error;
-      throw new BusbarError(
-        "BUSBAR_UNAVAILABLE",
-        `Provider "${name}" ${what}: ${(error as Error)?.message}`,
-        { provider: name },
-        { cause: error },
-      );
+      throw error instanceof TypeError
+        ? error
+        : unavailable(name, `Provider "${name}" ${what}`, error);
     }
   }
 
@@ -131,6 +127,8 @@ export class StartAndStop implements LifecycleSteps {
       await this.#stopAll(this.#options.plugins, graceMs);
     } finally {
       graceTimer.cancel();
+      // What still runs is over: the provider may have given it up in the moment before the timer.
+      this.#options.engine.cutShort(reason);
       this.#options.health.set("down", clock.now(), "has stopped");
     }
   }

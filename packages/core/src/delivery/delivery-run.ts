@@ -16,10 +16,13 @@ export class DeliveryRun implements DeliveryContext, CurrentRun {
   readonly logger: Logger;
   /** The event does not match its schema: no retry can mend that. */
   isInvalid = false;
+  /** Its neighbours among the runs that have not ended. */
+  previous: DeliveryRun | undefined = undefined;
+  next: DeliveryRun | undefined = undefined;
   readonly #services: ScopingContainer;
-  #controller: AbortController | undefined;
-  #abortReason: unknown;
-  #scope: Scope | undefined;
+  #controller: AbortController | undefined = undefined;
+  #abortReason: unknown = undefined;
+  #scope: Scope | undefined = undefined;
   #isCutShort = false;
 
   constructor(
@@ -36,14 +39,6 @@ export class DeliveryRun implements DeliveryContext, CurrentRun {
     this.attempt = attempt;
     this.logger = logger;
     this.#services = services;
-  }
-
-  get eventId(): string {
-    return this.envelope.id;
-  }
-
-  get correlationId(): string {
-    return this.envelope.metadata.correlationId;
   }
 
   /** Made when first read: most handlers never do, and an AbortController is not cheap. */

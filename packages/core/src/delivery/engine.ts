@@ -34,8 +34,11 @@ export interface EngineOptions {
 /** Runs deliveries, and decides what becomes of them. */
 export class DeliveryEngine {
   readonly #options: EngineOptions;
-  /** Runs that have not ended. */
-  readonly #runs = new Set<DeliveryRun>();
+  /**
+   * The latest of the runs that have not ended. They are linked: a Set that is added to and deleted from
+   * with every delivery rebuilds its table all the time.
+   */
+  #lastRun: DeliveryRun | undefined;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -43,14 +46,15 @@ export class DeliveryEngine {
 
   /** The subscriptions that run an event at the moment. */
   running(eventId: string): readonly string[] {
-    return [...this.#runs]
-      .filter((run) => run.eventId === eventId)
-      .map(({ subscriberId }) => subscriberId);
+    return [...this.#runs()]
+      .filter(({ envelope }) => envelope.id === eventId)
+      .map(({ subscriberId }) => subscriberId)
+      .toReversed();
   }
 
   /** Aborts every run because the bus stops: they count as nothing, and are handed back. */
   cutShort(reason: unknown): void {
-    for (const run of this.#runs) run.cutShort(reason);
+    for (const run of this.#runs()) run.cutShort(reason);
   }
 
   /**
@@ -70,7 +74,7 @@ export class DeliveryEngine {
     if (handlers.length === 0) return Promise.resolve(NOT_OURS);
 
     const run = new DeliveryRun(bus, envelope, subscription.id, state.runs + 1, logger, services);
-    this.#runs.add(run);
+    this.#link(run);
     const succeed = (): Settlement | Promise<Settlement> => this.#end(run, this.#succeeded(run));
     const fail = (thrown: unknown): Settlement | Promise<Settlement> =>
       this.#end(run, this.#failed(subscription, run, state, thrown));
@@ -83,14 +87,37 @@ export class DeliveryEngine {
   }
 
   #end(run: DeliveryRun, settlement: Settlement): Settlement | Promise<Settlement> {
-    this.#runs.delete(run);
+    this.#unlink(run);
     return run.hasScope ? this.#dispose(run).then(() => settlement) : settlement;
+  }
+
+  *#runs(): Generator<DeliveryRun> {
+    let run = this.#lastRun;
+    while (run) {
+      const { previous }: DeliveryRun = run;
+      yield run;
+      run = previous;
+    }
+  }
+
+  #link(run: DeliveryRun): void {
+    run.previous = this.#lastRun;
+    if (this.#lastRun) this.#lastRun.next = run;
+    this.#lastRun = run;
+  }
+
+  #unlink(run: DeliveryRun): void {
+    if (run.previous) run.previous.next = run.next;
+    if (run.next) run.next.previous = run.previous;
+    else this.#lastRun = run.previous;
+    run.previous = undefined;
+    run.next = undefined;
   }
 
   #succeeded({ envelope, subscriberId }: DeliveryRun): Settlement {
     const { counters, tracker } = this.#options;
     counters.acknowledged += 1;
-    tracker?.settled(envelope.id, subscriberId);
+    tracker?.settled(envelope, subscriberId);
     return ACK;
   }
 
@@ -161,7 +188,7 @@ export class DeliveryEngine {
       { attempts, delayMs, err: thrown },
       `Subscriber "${run.subscriberId}" failed attempt ${state.runs} of ${attempts}; runs again in ${delayMs} ms`,
     );
-    tracker?.retrying(run.eventId, subscription.id);
+    tracker?.retrying(run.envelope, subscription.id);
     return { type: "retry", delayMs, state };
   }
 
@@ -179,7 +206,7 @@ export class DeliveryEngine {
   #dead(run: DeliveryRun, reason: string, state: DeliveryState, err: unknown): Settlement {
     const { counters, tracker } = this.#options;
     counters.dead += 1;
-    tracker?.settled(run.eventId, run.subscriberId);
+    tracker?.settled(run.envelope, run.subscriberId);
     this.#log(
       "error",
       run,

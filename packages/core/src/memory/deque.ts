@@ -24,6 +24,8 @@ export class Deque<T> {
 
   shift(): T | undefined {
     if (this.size === 0) return undefined;
+    // What comes and goes one by one never needs another array.
+    if (this.#items.length === 1) return this.#items.pop();
     const item = this.#items[this.#head];
     this.#items[this.#head++] = undefined;
     if (this.#head === this.#items.length) {

@@ -35,6 +35,11 @@ export class HandOver {
     return this.#consumers.length > 0 && !this.#paused;
   }
 
+  /** Whether what is ready waits for I/O and timers to have their turn. */
+  get isBehind(): boolean {
+    return this.#immediate !== undefined;
+  }
+
   add(consumer: MemoryConsumer): void {
     this.#consumers.push(consumer);
     this.slotFreed();
@@ -66,9 +71,11 @@ export class HandOver {
   stop(): void {
     this.#stopped = true;
     clearImmediate(this.#immediate);
+    this.#immediate = undefined;
   }
 
   readonly #nextTurn = (): void => {
+    this.#immediate = undefined;
     this.#budget = BUDGET;
     this.#enterScope();
   };

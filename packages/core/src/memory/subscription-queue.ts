@@ -60,6 +60,11 @@ export class SubscriptionQueue {
     return this.pending >= this.#host.maxPending;
   }
 
+  /** It could hand over more, and lets I/O and timers have their turn first. */
+  get isBehind(): boolean {
+    return this.#handOver.isBehind;
+  }
+
   get isOrdered(): boolean {
     return this.policy.ordering !== "none";
   }

@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from "uuid";
+import { randomUUID } from "node:crypto";
 
 import type { ServiceContainer } from "../contracts/container.ts";
 import { BusbarError } from "../errors.ts";
@@ -34,9 +34,9 @@ export async function runWorkflow(
   const { context = {}, throwOnError = true, logOnError = false, events = {} } = settings;
   const enclosing = enclosingAttempt();
   const container = givenContainer ?? enclosing?.run.container ?? noContainer(workflowId);
-  const transactionId = context.transactionId ?? uuidv7();
+  const transactionId = context.transactionId ?? randomUUID();
   const parent = joins(context, enclosing) ? enclosing : undefined;
-  const eventGroupId = parent?.run.group.id ?? context.eventGroupId ?? uuidv7();
+  const eventGroupId = parent?.run.group.id ?? context.eventGroupId ?? randomUUID();
   const reporter = new Reporter(container, { workflowId, transactionId, eventGroupId });
   const group =
     parent?.run.group ??

@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from "uuid";
+import { randomUUID } from "node:crypto";
 
 import type { ServiceContainer } from "../contracts/container.ts";
 import { tryRepeatedly } from "./attempts.ts";
@@ -158,7 +158,7 @@ export class Run implements EnclosingRun {
       node,
       workflowId: workflow.workflowId,
       path: `${prefix}${node.name}`,
-      stepId: `${node.name}:${uuidv7()}`,
+      stepId: `${node.name}:${randomUUID()}`,
     };
     this.register(use.stepId);
     const response = await this.#orStop(use.path, async () => {

@@ -198,7 +198,8 @@ describe("a run inside of a step", () => {
     const { bus, container } = makeBus();
     const outer = createWorkflow("outer", () => {
       doIt(async () => {
-        const delivery = { bus, eventId: "e1", correlationId: "e1" };
+        const metadata = { created_at: 0, published_at: 0, correlationId: "e1" };
+        const delivery = { bus, envelope: { id: "e1", name: "placed", data: null, metadata } };
         await runCausedBy(delivery, () => emitting(container).run({ input: { name: "handler" } }));
       });
       fail();

@@ -1,0 +1,154 @@
+import { randomUUID } from "node:crypto";
+import {
+  createEventBus,
+  type EventBus,
+  type EventBusOptions,
+  type EventProvider,
+  type Logger,
+  type ProviderCapabilities,
+  type ProviderContext,
+  type ProviderReport,
+  systemClock,
+} from "@busbar/core";
+import { ChildProcess } from "./child/child-process.ts";
+import type { ProviderFaults, ProviderHarness, ProviderRequest } from "./harness.ts";
+import { Instance } from "./instance.ts";
+import type { Subject } from "./requirements.ts";
+import { Waiting } from "./waiting.ts";
+
+const DAY_MS = 86_400_000;
+
+type BusOptions = Partial<Omit<EventBusOptions, "events" | "provider">> & {
+  readonly provider?: EventProvider | undefined;
+};
+
+/** What a case works with. Everything that is made here is stopped when the case is over. */
+export class CaseContext {
+  readonly waiting: Waiting = new Waiting();
+  readonly namespace: string = `conformance-${randomUUID().slice(0, 8)}`;
+  readonly subject: Subject;
+  readonly patience: number;
+  readonly quietMs: number;
+  readonly #cleanups: (() => void | Promise<void>)[] = [];
+
+  constructor(subject: Subject) {
+    this.subject = subject;
+    const { patience = 1, quietMs = 40 } = subject.harness.timing ?? {};
+    this.patience = patience;
+    this.quietMs = quietMs;
+  }
+
+  get harness(): ProviderHarness {
+    return this.subject.harness;
+  }
+
+  get capabilities(): ProviderCapabilities {
+    return this.subject.capabilities;
+  }
+
+  /** The fault hooks; cases that use them require a durable provider, which has them. */
+  get faults(): ProviderFaults {
+    const { faults } = this.harness;
+    if (!faults) throw new TypeError("The harness has no faults");
+    return faults;
+  }
+
+  /** Milliseconds that a working provider cannot need, however busy the machine is. */
+  ms(milliseconds: number): number {
+    return milliseconds * this.patience;
+  }
+
+  /** Calls back when the case is over: the last one first. */
+  onEnd(cleanup: () => void | Promise<void>): void {
+    this.#cleanups.push(cleanup);
+  }
+
+  /** Ends everything. */
+  async end(): Promise<void> {
+    this.waiting.end();
+    const errors: unknown[] = [];
+    for (const cleanup of this.#cleanups.splice(0).toReversed()) {
+      try {
+        await cleanup();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+  }
+
+  /** Makes a provider that is not started. */
+  async create(request: Partial<ProviderRequest> = {}): Promise<EventProvider> {
+    const provider = await this.harness.create({ namespace: this.namespace, ...request });
+    this.onEnd(() => provider.stop({ graceMs: 0 }));
+    return provider;
+  }
+
+  /** What the bus would hand to `start`. */
+  providerContext(
+    reports: ProviderReport[] = [],
+    members: Partial<ProviderContext> = {},
+  ): ProviderContext {
+    return {
+      logger: silentLogger,
+      clock: systemClock,
+      namespace: this.namespace,
+      instanceId: randomUUID(),
+      deadLetters: { maxPerSubscription: 10_000, maxAgeMs: 30 * DAY_MS },
+      orphanedAfterMs: 7 * DAY_MS,
+      report: (report) => {
+        reports.push(report);
+        this.waiting.changed();
+      },
+      ...members,
+    };
+  }
+
+  /** Makes a provider and starts it. */
+  async start(
+    members: Partial<ProviderContext> = {},
+    request: Partial<ProviderRequest> = {},
+  ): Promise<Instance> {
+    return this.started(await this.create(request), members);
+  }
+
+  /** Starts a provider that was made. */
+  async started(
+    provider: EventProvider,
+    members: Partial<ProviderContext> = {},
+  ): Promise<Instance> {
+    const reports: ProviderReport[] = [];
+    await this.waiting.for("start", provider.start(this.providerContext(reports, members)));
+    const { quietMs } = this;
+    return new Instance(provider, reports, this.waiting, { quietMs, publishMs: this.ms(10_000) });
+  }
+
+  /** Another instance that reaches the same store: the same one where nothing can be shared. */
+  async peerOf(instance: Instance): Promise<Instance> {
+    return this.capabilities.durable ? this.start() : instance;
+  }
+
+  /** Makes a bus that is not started. */
+  async bus(options: BusOptions = {}): Promise<EventBus> {
+    const { provider = await this.create(), ...others } = options;
+    const bus = createEventBus({
+      provider,
+      name: this.namespace,
+      // A provider's own clock may be one that stands still.
+      clock: systemClock,
+      ...others,
+    });
+    this.onEnd(() => bus.stop({ graceMs: 0 }));
+    return bus;
+  }
+
+  /** Starts a process that has a provider of this namespace. */
+  async child(): Promise<ChildProcess> {
+    const child = new ChildProcess(this.faults, this.namespace, this.waiting);
+    this.onEnd(() => child.kill());
+    await child.started();
+    return child;
+  }
+}
+
+const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };

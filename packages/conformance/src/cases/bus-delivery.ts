@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { PermanentError } from "@busbar/core";
+import { type ConformanceCase, defineCases } from "../conformance-case.ts";
+import { Recorder, settled } from "../recorder.ts";
+import { all, can, durable, has } from "../requirements.ts";
+
+const fail = (): never => {
+  throw new Error("fails, as it should");
+};
+
+export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery", [
+  {
+    id: "dead-after-one",
+    name: "with one attempt, what fails is a dead letter with its error, and can be replayed",
+    promise: "design 4.1: this holds with attempts: 1",
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      const mail = seen.subscriber(() => (seen.runs.length === 1 ? fail() : undefined));
+      bus.subscribe("order.placed", mail, { subscriberId: "mail" });
+      await bus.start();
+      const [id] = await bus.emit("order.placed", { orderId: "42" });
+      await settled(context, bus);
+      const { items } = await bus.deadLetters.list();
+      assert.equal(items.length, 1);
+      const [letter] = items;
+      assert.deepEqual(
+        [letter?.subscriptionId, letter?.reason, letter?.attempts, letter?.event.id],
+        ["mail", "failed", 1, id],
+      );
+      assert.equal(letter?.errors[0]?.message, "fails, as it should");
+      assert.equal(await bus.deadLetters.replay("mail"), 1);
+      await seen.ran(2);
+      await settled(context, bus);
+      assert.deepEqual((await bus.deadLetters.list()).items, []);
+      assert.deepEqual(seen.data, [{ orderId: "42" }, { orderId: "42" }]);
+      assert.equal(seen.runs[1]?.attempt, 1, "as if for the first time");
+    },
+  },
+  {
+    id: "discard",
+    name: "a dead letter can be discarded",
+    promise: "design 4.1: a dead one can be listed, replayed and discarded",
+    async run(context) {
+      const bus = await context.bus();
+      bus.subscribe("a", fail, { subscriberId: "mail" });
+      await bus.start();
+      await bus.emit([1, 2, 3].map((data) => ({ name: "a", data })));
+      await settled(context, bus);
+      assert.equal(await bus.deadLetters.discard("mail"), 3);
+      assert.deepEqual((await bus.deadLetters.list()).items, []);
+    },
+  },
+  {
+    id: "attempts",
+    name: "a failing delivery runs as often as its attempts say, counted from 1",
+    promise: "design 3.1: attempts count runs that failed",
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      bus.subscribe("a", seen.subscriber(fail), { subscriberId: "mail", attempts: 4 });
+      await bus.start();
+      await bus.emit("a", 1);
+      await seen.ran(4);
+      await settled(context, bus);
+      assert.deepEqual(
+        seen.runs.map(({ attempt }) => attempt),
+        [1, 2, 3, 4],
+      );
+      const [letter] = (await bus.deadLetters.list()).items;
+      assert.deepEqual([letter?.attempts, letter?.errors.length], [4, 4]);
+    },
+  },
+  {
+    id: "backoff",
+    name: "a retry waits for its backoff, and the event is then handled",
+    promise: "design 3.1: backoff",
+    when: can("delay"),
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      const work = seen.subscriber((_, { attempt }) => (attempt < 3 ? fail() : undefined));
+      const backoff = { type: "exponential", delay: 60 } as const;
+      bus.subscribe("a", work, { subscriberId: "mail", attempts: 3, backoff });
+      await bus.start();
+      await bus.emit("a", 1);
+      await seen.ran(3);
+      await settled(context, bus);
+      const [first, second, third] = seen.runs.map(({ at }) => at);
+      assert.ok(Number(second) - Number(first) >= 57, "60 ms after the first");
+      assert.ok(Number(third) - Number(second) >= 117, "120 ms after the second");
+      assert.deepEqual((await bus.deadLetters.list()).items, []);
+    },
+  },
+  {
+    id: "emit-options",
+    name: "attempts and backoff of an emit hold where the subscription says nothing",
+    promise: "design 3.1: precedence of options",
+    async run(context) {
+      const bus = await context.bus();
+      const [plain, own] = [new Recorder(context), new Recorder(context)];
+      bus.subscribe("a", plain.subscriber(fail), { subscriberId: "plain" });
+      bus.subscribe("a", own.subscriber(fail), { subscriberId: "own", attempts: 2 });
+      await bus.start();
+      await bus.emit("a", 1, { attempts: 3 });
+      await plain.ran(3);
+      await own.ran(2);
+      await settled(context, bus);
+      assert.deepEqual([plain.runs.length, own.runs.length], [3, 2]);
+    },
+  },
+  {
+    id: "permanent",
+    name: "a PermanentError makes a delivery dead at once",
+    promise: "design 3.1: PermanentError",
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      const work = seen.subscriber(() => {
+        throw new PermanentError("no retry can mend this");
+      });
+      bus.subscribe("a", work, { subscriberId: "mail", attempts: 5 });
+      await bus.start();
+      await bus.emit("a", 1);
+      await settled(context, bus);
+      assert.equal(seen.runs.length, 1);
+      assert.equal((await bus.deadLetters.list()).items[0]?.reason, "permanent");
+    },
+  },
+  {
+    id: "retry-elsewhere",
+    name: "a delivery that failed in one instance goes on counting in another",
+    promise: "contract: the next Delivery brings the state back",
+    when: durable,
+    limitMs: ({ redeliverAfterMs }) => 15_000 + 2 * redeliverAfterMs,
+    async run(context) {
+      const seen = new Recorder(context);
+      const policy = { subscriberId: "mail", attempts: 3, backoff: 300 };
+      const first = await context.bus();
+      first.subscribe("a", seen.subscriber(fail), policy);
+      await first.start();
+      await first.emit("a", 1);
+      await seen.ran(1);
+      await first.stop({ graceMs: 100 });
+      const second = await context.bus();
+      second.subscribe("a", seen.subscriber(fail), policy);
+      await second.start();
+      await seen.ran(3);
+      await settled(context, second);
+      assert.deepEqual(
+        seen.runs.map(({ attempt }) => attempt),
+        [1, 2, 3],
+      );
+      const [letter] = (await second.deadLetters.list()).items;
+      assert.equal(letter?.errors.length, 3);
+    },
+  },
+  {
+    id: "ordered-failure",
+    name: "an ordered subscription keeps its order through retries and goes on after a death",
+    promise: "design 3.1: onOrderedFailure",
+    when: all(can("ordering"), has("admin")),
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      const work = seen.subscriber(({ data }) => (data === 1 ? fail() : undefined));
+      bus.subscribe("a", work, { subscriberId: "mail", ordering: "key", attempts: 3 });
+      await bus.start();
+      const messages = [1, 2, 3].map((data) => ({ name: "a", data }));
+      await bus.emit(messages, { orderingKey: "key" });
+      await seen.ran(5);
+      await settled(context, bus);
+      assert.deepEqual(seen.data, [1, 1, 1, 2, 3]);
+    },
+  },
+]);

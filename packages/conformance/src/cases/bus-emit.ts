@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { createGate } from "../builders.ts";
+import { type ConformanceCase, defineCases } from "../conformance-case.ts";
+import { Recorder, settled } from "../recorder.ts";
+import { can } from "../requirements.ts";
+
+export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
+  {
+    id: "ids",
+    name: "emit answers with an id for each event, in order, and handlers see them",
+    promise: "design 3.1: an event keeps one id from emit to the last handler",
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      bus.subscribe("*", seen.subscriber(), { subscriberId: "mail" });
+      await bus.start();
+      const ids = await bus.emit([
+        { name: "a", data: 0 },
+        { name: "b", data: 1, id: "given" },
+        { name: "c", data: 2 },
+      ]);
+      assert.equal(ids[1], "given");
+      await seen.ran(3);
+      for (const { event } of seen.runs) assert.equal(event.id, ids[event.data as number]);
+    },
+  },
+  {
+    id: "never-hangs",
+    name: "emit resolves while every handler hangs",
+    promise: "design 4.4: emit never hangs",
+    async run(context) {
+      const bus = await context.bus({ emitTimeoutMs: context.ms(5_000) });
+      const gate = createGate();
+      bus.subscribe("a", () => gate.opened, { subscriberId: "mail", concurrency: 1 });
+      await bus.start();
+      await Promise.all(Array.from({ length: 200 }, (_, data) => bus.emit("a", data)));
+      gate.open();
+      await settled(context, bus);
+    },
+  },
+  {
+    id: "in-handler",
+    name: "a handler may emit, also to itself, and all of it is handled",
+    promise: "design 4.2: an emit inside a handler is never made to wait",
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      const work = seen.subscriber(async ({ data }) => {
+        const left = data as number;
+        if (left > 0) await bus.emit([left - 1, left - 1].map((it) => ({ name: "a", data: it })));
+      });
+      bus.subscribe("a", work, { subscriberId: "mail", concurrency: 1 });
+      await bus.start();
+      await bus.emit("a", 5);
+      await seen.ran(63);
+      await settled(context, bus);
+      assert.equal(seen.runs.length, 63);
+    },
+  },
+  {
+    id: "settled",
+    name: "settled waits for an event and all that was emitted because of it",
+    promise: "design 3.1: settled",
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      bus.subscribe("a", () => bus.emit("b", 1).then(() => {}), { subscriberId: "first" });
+      const slow = seen.subscriber(() => new Promise((resolve) => setTimeout(resolve, 50)));
+      bus.subscribe("b", slow, { subscriberId: "second" });
+      await bus.start();
+      const [eventId] = await bus.emit("a", 1);
+      await context.waiting.for("settled", bus.settled({ eventId, timeoutMs: context.ms(8_000) }));
+      assert.equal(seen.runs.length, 1);
+      assert.deepEqual(
+        (await bus.inspect()).subscriptions.map(({ inFlight }) => inFlight),
+        [0, 0],
+      );
+    },
+  },
+  {
+    id: "unrouted",
+    name: "events that nobody wants are counted",
+    promise: "design 4.1: events that no subscription wants are counted (unrouted)",
+    async run(context) {
+      const bus = await context.bus();
+      bus.subscribe("a", () => {}, { subscriberId: "mail" });
+      await bus.start();
+      await bus.emit("a", 1);
+      await bus.emit(["b", "c"].map((name) => ({ name, data: 1 })));
+      const { counters } = await bus.inspect();
+      assert.deepEqual([counters.emitted, counters.unrouted], [3, 2]);
+    },
+  },
+  {
+    id: "delay",
+    name: "a delayed emit is handled no earlier",
+    promise: "design 3.1: emit option delay",
+    when: can("delay"),
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
+      await bus.start();
+      const from = Date.now();
+      await bus.emit("a", 1, { delay: 200 });
+      await seen.ran(1);
+      assert.ok((seen.runs[0]?.at ?? 0) - from >= 197);
+    },
+  },
+  {
+    id: "deduplication",
+    name: "of two emits with one deduplicationId, one is handled, and the other counted",
+    promise: "design 3.1: only deduplicationId deduplicates",
+    async run(context) {
+      // A provider in memory that has none gets it from the bus; a durable one has it refused.
+      if (context.capabilities.durable && !context.capabilities.deduplication) return;
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
+      await bus.start();
+      await bus.emit("a", "first", { deduplicationId: "d" });
+      await bus.emit("a", "second", { deduplicationId: "d" });
+      await bus.emit("a", "third", { deduplicationId: "e" });
+      await seen.ran(2);
+      await settled(context, bus);
+      assert.deepEqual(seen.data, ["first", "third"]);
+      assert.equal((await bus.inspect()).counters.duplicates, 1);
+    },
+  },
+  {
+    id: "same-id-twice",
+    name: "emitting again with the same id is delivered again",
+    promise: "design 3.1: ids identify; only deduplicationId deduplicates",
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
+      await bus.start();
+      for (const data of [1, 2]) await bus.emit({ id: "same", name: "a", data });
+      await seen.ran(2);
+      assert.deepEqual(seen.data.map(String).toSorted(), ["1", "2"]);
+    },
+  },
+]);

@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { createGate } from "../builders.ts";
+import { type ConformanceCase, defineCases } from "../conformance-case.ts";
+import { Recorder, settled } from "../recorder.ts";
+
+const fail = (): never => {
+  throw new Error("fails, as it should");
+};
+
+/** What one handler may do, or see, of another. */
+export const busIsolation: readonly ConformanceCase[] = defineCases("bus-delivery", [
+  {
+    id: "isolated-failure",
+    name: "a subscription that fails repeats, delays and fails no other",
+    promise: "design 4.2: one failing subscription never delays, repeats or fails another",
+    async run(context) {
+      const bus = await context.bus();
+      const [failing, fine] = [new Recorder(context), new Recorder(context)];
+      bus.subscribe("a", failing.subscriber(fail), { subscriberId: "failing", attempts: 5 });
+      bus.subscribe("a", fine.subscriber(), { subscriberId: "fine" });
+      await bus.start();
+      await bus.emit(Array.from({ length: 20 }, (_, data) => ({ name: "a", data })));
+      await failing.ran(100);
+      await fine.ran(20);
+      await settled(context, bus);
+      assert.equal(fine.runs.length, 20);
+      const { items } = await bus.deadLetters.list();
+      assert.ok(items.length === 20 && items.every((it) => it.subscriptionId === "failing"));
+    },
+  },
+  {
+    id: "slow-neighbour",
+    name: "a subscription that hangs delays no other, and no emit",
+    promise: "design 4.2 and 4.4: emit never hangs",
+    async run(context) {
+      const bus = await context.bus();
+      const [gate, fine] = [createGate(), new Recorder(context)];
+      bus.subscribe("a", () => gate.opened, { subscriberId: "hangs", concurrency: 1 });
+      bus.subscribe("a", fine.subscriber(), { subscriberId: "fine" });
+      await bus.start();
+      for (let index = 0; index < 30; index++) await bus.emit("a", index);
+      await fine.ran(30);
+      gate.open();
+      await settled(context, bus);
+    },
+  },
+  {
+    id: "timeout",
+    name: "a handler that hangs loses its slot at its time limit",
+    promise: "design 4.5: a hanging handler loses its slot by timeoutMs",
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      const work = seen.subscriber((event) =>
+        event.data === "hangs" ? new Promise<never>(() => {}) : undefined,
+      );
+      bus.subscribe("a", work, { subscriberId: "mail", concurrency: 1, timeoutMs: 100 });
+      await bus.start();
+      await bus.emit("a", "hangs");
+      await bus.emit("a", "fine");
+      await seen.ran(2);
+      await settled(context, bus);
+      assert.deepEqual(seen.data, ["hangs", "fine"]);
+      const [letter] = (await bus.deadLetters.list()).items;
+      assert.equal(letter?.errors[0]?.code, "BUSBAR_TIMEOUT");
+    },
+  },
+  {
+    id: "payload-isolation",
+    name: "what a handler does to its event nobody else sees",
+    promise: "design 4.5: payloads are isolated",
+    async run(context) {
+      const bus = await context.bus();
+      const seen: unknown[] = [];
+      for (const subscriberId of ["one", "other"]) {
+        bus.subscribe<{ list: number[] }>(
+          "a",
+          ({ data }, { attempt }) => {
+            seen.push(structuredClone(data));
+            data.list.push(99);
+            (data as Record<string, unknown>)["spoilt"] = true;
+            if (attempt === 1) fail();
+          },
+          { subscriberId, attempts: 2 },
+        );
+      }
+      await bus.start();
+      const data = { list: [1, 2] };
+      const emitted = bus.emit("a", data);
+      data.list.push(3);
+      await emitted;
+      await settled(context, bus);
+      assert.deepEqual(
+        seen,
+        Array.from({ length: 4 }, () => ({ list: [1, 2] })),
+      );
+      assert.deepEqual(data, { list: [1, 2, 3] });
+    },
+  },
+  {
+    id: "event",
+    name: "a handler gets id, name, data and metadata, with times as Dates",
+    promise: "design 3.1: created_at and published_at are Dates in handlers, on every provider",
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      bus.subscribe("order.*", seen.subscriber(), { subscriberId: "mail" });
+      await bus.start();
+      const created_at = new Date(1_700_000_000_123);
+      const metadata = { created_at, tenant: { id: 7, name: "Größe" } };
+      const from = Date.now();
+      await bus.emit({ id: "my-id", name: "order.placed", data: { when: created_at }, metadata });
+      await seen.ran(1);
+      const event = seen.runs[0]?.event;
+      assert.deepEqual([event?.id, event?.name], ["my-id", "order.placed"]);
+      assert.deepEqual(event?.data, { when: created_at.toISOString() });
+      assert.ok(event?.metadata.created_at instanceof Date);
+      assert.equal(event.metadata.created_at.getTime(), created_at.getTime());
+      assert.ok(event.metadata.published_at instanceof Date);
+      assert.ok(event.metadata.published_at.getTime() >= from - 3);
+      assert.deepEqual(event.metadata["tenant"], metadata.tenant);
+      assert.equal(event.metadata.correlationId, "my-id");
+    },
+  },
+  {
+    id: "correlation",
+    name: "what is emitted in a handler carries the correlation on, also through a retry",
+    promise: "contract: correlationId is shared by all that was emitted because of an event",
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      const work = async ({ attempt }: { readonly attempt: number }): Promise<void> => {
+        if (attempt === 1) fail();
+        await bus.emit("b", 2);
+      };
+      bus.subscribe("a", (_, run) => work(run), { subscriberId: "first", attempts: 2 });
+      bus.subscribe("b", () => bus.emit("c", 3).then(() => {}), { subscriberId: "second" });
+      bus.subscribe("c", seen.subscriber(), { subscriberId: "third" });
+      await bus.start();
+      const [id] = await bus.emit("a", 1);
+      await seen.ran(1);
+      const { metadata } = seen.runs[0]?.event ?? {};
+      assert.equal(metadata?.correlationId, id);
+      assert.notEqual(metadata?.causationId, id);
+      await settled(context, bus);
+    },
+  },
+]);

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { createGate } from "../builders.ts";
+import { type ConformanceCase, defineCases } from "../conformance-case.ts";
+import { Recorder, settled } from "../recorder.ts";
+import { durable, notDurable } from "../requirements.ts";
+
+export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown", [
+  {
+    id: "drains",
+    name: "stop waits for what is in flight, and takes no new emits",
+    promise: "design 4.6: shutdown drains",
+    async run(context) {
+      const bus = await context.bus();
+      const [gate, seen] = [createGate(), new Recorder(context)];
+      let finished = 0;
+      const work = seen.subscriber(async () => {
+        await gate.opened;
+        finished += 1;
+      });
+      bus.subscribe("a", work, { subscriberId: "mail" });
+      await bus.start();
+      await bus.emit([1, 2, 3].map((data) => ({ name: "a", data })));
+      await seen.ran(3);
+      let stopped = false;
+      const stopping = bus.stop({ graceMs: context.ms(8_000) }).then(() => (stopped = true));
+      await assert.rejects(bus.emit("a", 4), { code: "BUSBAR_NOT_RUNNING" });
+      await new Promise((resolve) => setTimeout(resolve, context.quietMs));
+      assert.equal(stopped, false, "it waits for its handlers");
+      gate.open();
+      await context.waiting.for("stop", stopping);
+      assert.equal(finished, 3);
+    },
+  },
+  {
+    id: "deadline",
+    name: "stop ends at its deadline while a handler hangs, whose signal says so",
+    promise: "design 4.6: wait for those in flight up to graceMs",
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      let aborted = false;
+      const work = seen.subscriber((_, { signal }) => {
+        signal.addEventListener("abort", () => (aborted = true));
+        return new Promise<never>(() => {});
+      });
+      bus.subscribe("a", work, { subscriberId: "mail" });
+      await bus.start();
+      await bus.emit("a", 1);
+      await seen.ran(1);
+      const limitMs = context.ms(4_000);
+      await context.waiting.within("stop, at its deadline", limitMs, bus.stop({ graceMs: 150 }));
+      assert.equal(aborted, true);
+    },
+  },
+  {
+    id: "what-is-due",
+    name: "in memory, stop first delivers what is due, and what handlers emit meanwhile",
+    promise: "contract: a provider that is not durable first delivers what is due",
+    when: notDurable,
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      const work = seen.subscriber(async ({ data }) => {
+        if (data === 9) await bus.emit("a", "more");
+      });
+      bus.subscribe("a", work, { subscriberId: "mail", concurrency: 1 });
+      await bus.start();
+      await bus.emit(Array.from({ length: 10 }, (_, data) => ({ name: "a", data })));
+      await context.waiting.for("stop", bus.stop());
+      assert.equal(seen.runs.length, 11);
+    },
+  },
+  {
+    id: "hands-back",
+    name: "what stop hands back is handled elsewhere, as its first attempt",
+    promise: "design 4.6: hand back the rest",
+    when: durable,
+    limitMs: ({ redeliverAfterMs }) => 15_000 + 2 * redeliverAfterMs,
+    async run(context) {
+      const [hanging, next] = [new Recorder(context), new Recorder(context)];
+      const first = await context.bus();
+      const policy = { subscriberId: "mail", concurrency: 2 };
+      first.subscribe(
+        "a",
+        hanging.subscriber(() => new Promise<never>(() => {})),
+        policy,
+      );
+      await first.start();
+      await first.emit(Array.from({ length: 10 }, (_, data) => ({ name: "a", data })));
+      await hanging.ran(2);
+      await first.stop({ graceMs: 50 });
+      const second = await context.bus();
+      second.subscribe("a", next.subscriber(), policy);
+      await second.start();
+      await next.ran(10);
+      await settled(context, second);
+      assert.equal(next.runs.length, 10);
+      assert.ok(next.runs.every(({ attempt }) => attempt === 1));
+    },
+  },
+]);

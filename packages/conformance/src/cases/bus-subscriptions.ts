@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { type ConformanceCase, defineCases } from "../conformance-case.ts";
+import { Recorder, settled } from "../recorder.ts";
+import { all, has } from "../requirements.ts";
+
+export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
+  {
+    id: "subscribe-late",
+    name: "an emit that follows a subscribe waits until the provider knows of it",
+    promise: "contract: an emit that follows waits until the provider knows the subscription",
+    async run(context) {
+      const bus = await context.bus();
+      await bus.start();
+      const seen = new Recorder(context);
+      for (let index = 0; index < 10; index++) {
+        bus.subscribe(`late.${index}`, seen.subscriber(), { subscriberId: `late-${index}` });
+        await bus.emit(`late.${index}`, index);
+      }
+      await seen.ran(10);
+    },
+  },
+  {
+    id: "unsubscribe",
+    name: "after unsubscribe nothing is handled here, and after subscribe again new events are",
+    promise: "design 3.1: unsubscribe ends it in this process",
+    async run(context) {
+      const bus = await context.bus();
+      const [seen, marker] = [new Recorder(context), new Recorder(context)];
+      const handler = seen.subscriber();
+      bus.subscribe("a", handler, { subscriberId: "mail" });
+      bus.subscribe("a", marker.subscriber(), { subscriberId: "marker" });
+      await bus.start();
+      await bus.emit("a", "before");
+      await seen.ran(1);
+      bus.unsubscribe("a", handler, { subscriberId: "mail" });
+      await bus.emit("a", "between");
+      await marker.ran(2);
+      await new Promise((resolve) => setTimeout(resolve, context.quietMs));
+      assert.deepEqual(seen.data, ["before"]);
+      bus.subscribe("a", handler, { subscriberId: "mail" });
+      await bus.emit("a", "after");
+      await context.waiting.until("an event after subscribe", () => seen.data.includes("after"));
+      // Where others might have gone on with it, what came between has waited for them. A provider
+      // without a list is not told that a subscription has ended, and may do either.
+      if (!context.subject.parts.includes("subscriptions")) return;
+      assert.equal(seen.data.includes("between"), context.capabilities.durable);
+    },
+  },
+  {
+    id: "pause",
+    name: "while a subscription is paused its events wait, and resume brings them",
+    promise: "design 3.1: pause and resume",
+    async run(context) {
+      const bus = await context.bus();
+      const [seen, other] = [new Recorder(context), new Recorder(context)];
+      bus.subscribe("a", seen.subscriber(), { subscriberId: "paused" });
+      bus.subscribe("a", other.subscriber(), { subscriberId: "other" });
+      await bus.start();
+      await bus.pause("paused");
+      for (let index = 0; index < 10; index++) await bus.emit("a", index);
+      await other.ran(10);
+      await new Promise((resolve) => setTimeout(resolve, context.quietMs));
+      assert.equal(seen.runs.length, 0);
+      await bus.resume("paused");
+      await seen.ran(10);
+      await settled(context, bus);
+      assert.equal(seen.runs.length, 10);
+    },
+  },
+  {
+    id: "retire",
+    name: "a retired subscription gets nothing more, and what waited is a dead letter",
+    promise: "design 4.3: removing is explicit (retire)",
+    when: all(has("subscriptions"), has("admin")),
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
+      await bus.start();
+      await bus.pause("mail");
+      await bus.emit([1, 2].map((data) => ({ name: "a", data })));
+      assert.equal(await bus.retire("mail"), 2);
+      await bus.emit("a", 3);
+      assert.equal((await bus.inspect()).counters.unrouted, 1);
+      const { items } = await bus.deadLetters.list({ subscriptionId: "mail" });
+      assert.deepEqual(
+        items.map(({ reason }) => reason),
+        ["retired", "retired"],
+      );
+      await assert.rejects(bus.retire("mail"), { code: "BUSBAR_NOT_FOUND" });
+      assert.equal(seen.runs.length, 0);
+    },
+  },
+  {
+    id: "inspect",
+    name: "inspect shows every subscription with its backlog and dead letters",
+    promise: "design 3.1: inspect",
+    when: has("admin"),
+    async run(context) {
+      const bus = await context.bus();
+      bus.subscribe("a", () => Promise.reject(new Error("no")), { subscriberId: "fails" });
+      bus.subscribe(["a", "b"], () => {}, { subscriberId: "paused" });
+      await bus.start();
+      await bus.pause("paused");
+      await bus.emit([1, 2, 3].map((data) => ({ name: "a", data })));
+      await context.waiting.eventually("3 dead letters in inspect", async () => {
+        const { subscriptions } = await bus.inspect();
+        return subscriptions.some(({ dead }) => dead === 3);
+      });
+      const { subscriptions } = await bus.inspect();
+      assert.deepEqual(
+        subscriptions.map((it) => [it.subscriptionId, it.events.length, it.ready, it.dead]),
+        [
+          ["fails", 1, 0, 3],
+          ["paused", 2, 3, 0],
+        ],
+      );
+      assert.ok(subscriptions[1]?.oldestAt instanceof Date);
+    },
+  },
+  {
+    id: "health",
+    name: "health is up while the bus works, and down when it has stopped",
+    promise: "design 3.1: health",
+    async run(context) {
+      const bus = await context.bus();
+      await bus.start();
+      assert.equal((await bus.health()).status, "up");
+      await bus.stop();
+      assert.equal((await bus.health()).status, "down");
+    },
+  },
+]);

@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import type { ProviderCapabilities } from "@busbar/core";
+import { ACK, consumer, envelope, envelopes, EVENT, subscription } from "../builders.ts";
+import { type ConformanceCase, defineCases } from "../conformance-case.ts";
+import { durable } from "../requirements.ts";
+
+/** For a case in which that many processes die one after the other. */
+function deaths(count: number) {
+  return ({ redeliverAfterMs }: ProviderCapabilities): number =>
+    20_000 + count * (2 * redeliverAfterMs + 5_000);
+}
+
+export const processFaults: readonly ConformanceCase[] = defineCases("faults", [
+  {
+    id: "kill-worker",
+    name: "what a worker had in hand when it was killed comes again in time, and nothing else does",
+    promise: "design 4.2: a crash repeats only what had not been recorded as settled",
+    when: durable,
+    limitMs: deaths(1),
+    async run(context) {
+      const instance = await context.start();
+      await instance.declare(subscription("mail"));
+      const worker = await context.child();
+      const held = envelopes(20, "held-").map(({ id }) => id);
+      await worker.consume(consumer("mail", { concurrency: 40 }), held);
+      await instance.publish(...envelopes(20, "held-"), ...envelopes(20, "done-"));
+      await worker.received(40);
+      await instance.hasStats("mail", { ready: 0, delayed: 0, inFlight: 20 });
+      const inbox = await instance.consume(consumer("mail", { concurrency: 40 }));
+      const from = Date.now();
+      await worker.kill();
+      await inbox.has(held);
+      const { redeliverAfterMs } = context.capabilities;
+      const tookMs = Date.now() - from;
+      const limitMs = redeliverAfterMs + context.ms(2_000);
+      assert.ok(
+        tookMs <= limitMs,
+        `redelivered after ${tookMs} ms, promised ${redeliverAfterMs} ms`,
+      );
+      await instance.nothingMore(inbox);
+      assert.deepEqual(
+        inbox.ids.filter((id) => id.startsWith("done-")),
+        [],
+      );
+      assert.equal(inbox.ids.length, 21, "each once, and the marker");
+      for (const id of held) {
+        const { crashes } = inbox.last(id).delivery;
+        assert.equal(crashes, 1, "a hand-over that ended unsettled is counted");
+      }
+    },
+  },
+  {
+    id: "five-crashes",
+    name: "what kills its process five times is declared dead by the bus, as crashed",
+    promise: "design 3.1: beyond maxCrashes the delivery is dead with reason crashed",
+    when: durable,
+    limitMs: deaths(6),
+    async run(context) {
+      const instance = await context.start();
+      await instance.declare(subscription("mail"));
+      await instance.publish(envelope("poison"));
+      for (let crashes = 0; crashes < 5; crashes++) {
+        const worker = await context.child();
+        await worker.consume(consumer("mail"), "all");
+        await worker.received(1);
+        assert.equal(worker.delivered[0]?.crashes, crashes);
+        await worker.kill();
+      }
+      const bus = await context.bus({ maxCrashes: 4 });
+      let runs = 0;
+      bus.subscribe(EVENT, () => void runs++, { subscriberId: "mail" });
+      await bus.start();
+      const [letter] = await instance.hasDead("mail", 1);
+      assert.equal(letter?.reason, "crashed");
+      assert.equal(letter.envelope.id, "poison");
+      assert.equal(runs, 0);
+    },
+  },
+  {
+    id: "kill-emitter",
+    name: "all that an emitter saw accepted before it was killed is delivered, to all or to none",
+    promise: "contract: publish resolves only when envelopes are safe; fan-out is one atomic step",
+    when: durable,
+    limitMs: () => 40_000,
+    async run(context) {
+      const instance = await context.start();
+      const inboxes = [];
+      for (const id of ["mail", "stock", "audit"]) {
+        inboxes.push(await instance.consume(consumer(id, { concurrency: 50 })));
+      }
+      const emitter = await context.child();
+      emitter.emitForever(EVENT, "round-", 7);
+      await emitter.hasEmitted(500);
+      await emitter.kill();
+      for (const inbox of inboxes) await inbox.has(emitter.accepted);
+      for (const inbox of inboxes) await instance.nothingMore(inbox);
+      const [first, ...others] = inboxes.map(({ ids }) => {
+        return new Set(ids.filter((id) => id.startsWith("round-")));
+      });
+      for (const other of others) assert.deepEqual(other, first, "all subscriptions have the same");
+    },
+  },
+  {
+    id: "kill-idle",
+    name: "a worker that is killed with nothing in hand takes nothing with it",
+    promise: "design 4.1: nothing is lost silently",
+    when: durable,
+    limitMs: deaths(1),
+    async run(context) {
+      const instance = await context.start();
+      const inbox = await instance.consume(consumer("mail"));
+      const worker = await context.child();
+      await worker.consume(consumer("mail"), []);
+      await worker.kill();
+      const ids = envelopes(50).map(({ id }) => id);
+      for (const it of envelopes(50)) await instance.publish(it);
+      await inbox.has(ids);
+    },
+  },
+  {
+    id: "long-run",
+    name: "a handler that works longer than redeliverAfterMs keeps its delivery",
+    promise: "contract: redeliverAfterMs counts from the death of a process",
+    when: durable,
+    limitMs: ({ redeliverAfterMs }) => 15_000 + 2 * redeliverAfterMs,
+    async run(context) {
+      const [instance, other] = [await context.start(), await context.start()];
+      const inbox = await instance.consume(consumer("mail"), "hold");
+      await instance.publish(envelope("1"));
+      await inbox.holds(1);
+      const idle = await other.consume(consumer("mail"));
+      // Only time can show that a lease is renewed.
+      const { redeliverAfterMs } = context.capabilities;
+      await new Promise((resolve) => setTimeout(resolve, redeliverAfterMs * 1.5 + 100));
+      assert.deepEqual([inbox.ids, idle.ids], [["1"], []]);
+      inbox.last("1").settle(ACK);
+      await instance.hasStats("mail", { ready: 0, delayed: 0, inFlight: 0, dead: 0 });
+    },
+  },
+  {
+    id: "kill-keeps-order",
+    name: "a key keeps its order when the worker that had it is killed",
+    promise: "design 3.1: ordering key",
+    when: (subject) =>
+      durable(subject) ??
+      (subject.capabilities.ordering ? undefined : "the provider has no ordering"),
+    limitMs: deaths(1),
+    async run(context) {
+      const instance = await context.start();
+      const spec = consumer("mail", { ordering: "key" });
+      await instance.declare(subscription("mail", { ordering: "key" }));
+      const worker = await context.child();
+      await worker.consume(spec, "all");
+      const ids = ["1", "2", "3", "4"];
+      await instance.publish(...ids.map((id) => envelope(id, { orderingKey: "key" })));
+      await worker.received(1);
+      await worker.kill();
+      const inbox = await instance.consume(spec);
+      await inbox.has(ids);
+      assert.deepEqual(inbox.ids, ids);
+    },
+  },
+]);

@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { consumer, dead, envelope, envelopes, subscription } from "../builders.ts";
+import { type ConformanceCase, defineCases } from "../conformance-case.ts";
+import { all, durable, has } from "../requirements.ts";
+
+export const registry: readonly ConformanceCase[] = defineCases("registry", [
+  {
+    id: "list",
+    name: "list tells of every subscription what was declared, and when",
+    promise: "contract: SubscriptionRegistry.list",
+    when: has("subscriptions"),
+    async run(context) {
+      const instance = await context.start();
+      const from = Date.now();
+      await instance.declare(subscription("mail", { events: ["order.placed", "order.*"] }));
+      const list = await instance.registry.list();
+      assert.equal(list.length, 1);
+      const [entry] = list;
+      assert.deepEqual(
+        { ...entry, lastSeenAt: 0, events: entry?.events.toSorted() },
+        {
+          ...subscription("mail", { events: ["order.*", "order.placed"] }),
+          lastSeenAt: 0,
+          orphaned: false,
+        },
+      );
+      assert.ok((entry?.lastSeenAt ?? 0) >= from - 1_000);
+    },
+  },
+  {
+    id: "additive",
+    name: "declaring adds events, and removes none",
+    promise: "contract: declare adds, never removes",
+    when: has("subscriptions"),
+    async run(context) {
+      const instance = await context.start();
+      const events = ["one", "two", "three"];
+      await instance.declare(subscription("mail", { events: ["one", "two"] }));
+      await instance.declare(subscription("mail", { events: ["three"] }), subscription("stock"));
+      await instance.declare(subscription("stock"));
+      const list = await instance.registry.list();
+      const mail = list.find(({ subscriptionId }) => subscriptionId === "mail");
+      assert.deepEqual(mail?.events.toSorted(), events.toSorted());
+      const results = await instance.publish(...events.map((name) => envelope(name, { name })));
+      for (const result of results)
+        assert.deepEqual(result, { status: "accepted", subscriptions: 1 });
+    },
+  },
+  {
+    id: "while-consumed",
+    name: "a consumer that runs gets events that are declared later",
+    promise: "contract: resolves once every publish that begins later routes by it",
+    when: has("subscriptions"),
+    async run(context) {
+      const instance = await context.start();
+      const inbox = await instance.consume(consumer("mail", { events: ["one"] }));
+      await instance.declare(subscription("mail", { events: ["two.*"] }));
+      await instance.publish(envelope("1", { name: "two.more" }));
+      await inbox.has(["1"]);
+    },
+  },
+  {
+    id: "everywhere",
+    name: "when declare resolves, every instance publishes by it",
+    promise: "contract: every publish that begins later, in any process, routes by it",
+    when: durable,
+    async run(context) {
+      const [declaring, emitting] = [await context.start(), await context.start()];
+      // Whatever it keeps in memory of the list is from before.
+      await emitting.publish(envelope("0"));
+      for (let count = 1; count <= 10; count++) {
+        await declaring.declare(subscription(`subscription-${count}`));
+        const [result] = await emitting.publish(envelope(`${count}`));
+        assert.deepEqual(result, { status: "accepted", subscriptions: count });
+      }
+    },
+  },
+  {
+    id: "survives",
+    name: "the list outlives the instance that declared",
+    promise: "design 4.3: the subscription list is durable",
+    when: durable,
+    async run(context) {
+      const first = await context.start();
+      await first.declare(subscription("mail", { events: ["order.*"] }));
+      await first.stop();
+      const second = await context.start();
+      const [result] = await second.publish(envelope("1"));
+      assert.deepEqual(result, { status: "accepted", subscriptions: 1 });
+      const inbox = await second.consume(consumer("mail", { events: ["order.*"] }));
+      await inbox.has(["1"]);
+    },
+  },
+  {
+    id: "alias-backlog",
+    name: "what waits under an earlier id is delivered under the new one",
+    promise: "contract: SubscriptionSpec.aliases",
+    when: has("subscriptions"),
+    async run(context) {
+      const instance = await context.start();
+      await instance.declare(subscription("old"));
+      const ids = envelopes(10).map(({ id }) => id);
+      await instance.publish(...envelopes(10));
+      const inbox = await instance.consume(consumer("new", { aliases: ["old"] }));
+      await inbox.has(ids);
+      const [result] = await instance.publish(envelope("after"));
+      assert.deepEqual(
+        result,
+        { status: "accepted", subscriptions: 1 },
+        "one subscription, not two",
+      );
+      await instance.nothingMore(inbox);
+      assert.equal(inbox.times("after"), 1);
+    },
+  },
+  {
+    id: "alias-dead",
+    name: "what is dead under an earlier id is dead under the new one",
+    promise: "contract: SubscriptionSpec.aliases",
+    when: all(has("subscriptions"), has("admin")),
+    async run(context) {
+      const instance = await context.start();
+      const old = await instance.consume(consumer("old"), () => dead("before"));
+      await instance.publish(envelope("1"));
+      await instance.hasDead("old", 1);
+      await old.close();
+      const inbox = await instance.consume(consumer("new", { aliases: ["old"] }));
+      const [letter] = await instance.hasDead("new", 1);
+      assert.equal(letter?.reason, "before");
+      assert.equal(await instance.admin.replayDead("new", [letter.id]), 1);
+      await inbox.has(["1"]);
+    },
+  },
+  {
+    id: "orphaned",
+    name: "a subscription that nobody declares gets no new events, and keeps what it had",
+    promise: "design 4.3: orphanedAfterMs",
+    when: all(durable, has("admin")),
+    async run(context) {
+      const orphanedAfterMs = 400;
+      const instance = await context.start({ orphanedAfterMs });
+      await instance.declare(subscription("left"), subscription("kept"));
+      await instance.publish(envelope("before"));
+      await context.waiting.eventually("an orphan in the list", async () => {
+        await instance.declare(subscription("kept"));
+        const list = await instance.registry.list();
+        assert.equal(list.find((it) => it.subscriptionId === "kept")?.orphaned, false);
+        return list.find((it) => it.subscriptionId === "left")?.orphaned === true;
+      });
+      await instance.declare(subscription("kept"));
+      const [during] = await instance.publish(envelope("during"));
+      assert.deepEqual(during, { status: "accepted", subscriptions: 1 });
+      await instance.hasStats("left", { ready: 1 });
+      // Whoever declares it again has it back.
+      const inbox = await instance.consume(consumer("left"));
+      await instance.publish(envelope("after"));
+      await inbox.has(["before", "after"]);
+      assert.equal(inbox.times("during"), 0);
+    },
+  },
+]);

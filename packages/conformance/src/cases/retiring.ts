@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { consumer, envelope, envelopes, subscription } from "../builders.ts";
+import { type ConformanceCase, defineCases } from "../conformance-case.ts";
+import { all, has } from "../requirements.ts";
+
+const RETIRE = "contract: SubscriptionRegistry.retire";
+
+export const retiring: readonly ConformanceCase[] = defineCases("retire", [
+  {
+    id: "discard",
+    name: "with discard, what waits is gone and nothing new comes",
+    promise: RETIRE,
+    when: all(has("subscriptions"), has("admin")),
+    async run(context) {
+      const instance = await context.start();
+      await instance.declare(subscription("mail"), subscription("stock"));
+      await instance.publish(...envelopes(7));
+      assert.equal(await instance.registry.retire("mail", { backlog: "discard" }), 7);
+      const [result] = await instance.publish(envelope("after"));
+      assert.deepEqual(result, { status: "accepted", subscriptions: 1 });
+      const list = await instance.registry.list();
+      assert.deepEqual(
+        list.map(({ subscriptionId }) => subscriptionId),
+        ["stock"],
+      );
+      const again = await instance.consume(consumer("mail"));
+      await instance.nothingMore(again);
+      assert.equal(again.ids.length, 1, "the marker only");
+    },
+  },
+  {
+    id: "dead-letter",
+    name: "with dead-letter, what waits becomes dead letters whose reason is retired",
+    promise: RETIRE,
+    when: all(has("subscriptions"), has("admin")),
+    async run(context) {
+      const instance = await context.start();
+      await instance.declare(subscription("mail"));
+      await instance.publish(...envelopes(5));
+      assert.equal(await instance.registry.retire("mail", { backlog: "dead-letter" }), 5);
+      const letters = await instance.hasDead("mail", 5);
+      assert.ok(letters.every(({ reason }) => reason === "retired"));
+      assert.deepEqual(
+        letters.map(({ envelope: { id } }) => id).toSorted(),
+        envelopes(5)
+          .map(({ id }) => id)
+          .toSorted(),
+      );
+    },
+  },
+  {
+    id: "keep",
+    name: "with keep, what waits is there for a later subscription of the same id",
+    promise: RETIRE,
+    when: has("subscriptions"),
+    async run(context) {
+      const instance = await context.start();
+      await instance.declare(subscription("mail"));
+      const ids = envelopes(5).map(({ id }) => id);
+      await instance.publish(...envelopes(5));
+      assert.equal(await instance.registry.retire("mail", { backlog: "keep" }), 0);
+      const [during] = await instance.publish(envelope("during"));
+      assert.deepEqual(during, { status: "accepted", subscriptions: 0 });
+      const inbox = await instance.consume(consumer("mail"));
+      await inbox.has(ids);
+      await instance.nothingMore(inbox);
+      assert.equal(inbox.times("during"), 0);
+    },
+  },
+  {
+    id: "events",
+    name: "retiring some events takes those, and leaves the rest of the subscription alone",
+    promise: RETIRE,
+    when: all(has("subscriptions"), has("admin")),
+    async run(context) {
+      const instance = await context.start();
+      await instance.declare(subscription("mail", { events: ["x.one", "x.two", "y.*"] }));
+      const names = ["x.one", "x.two", "y.one", "x.one", "y.two"];
+      await instance.publish(...names.map((name, index) => envelope(`${index}`, { name })));
+      const retired = { events: ["x.one", "y.*"], backlog: "discard" } as const;
+      assert.equal(await instance.registry.retire("mail", retired), 4);
+      const results = await instance.publish(
+        envelope("a", { name: "x.one" }),
+        envelope("b", { name: "x.two" }),
+        envelope("c", { name: "y.one" }),
+      );
+      assert.deepEqual(
+        results.map((result) => result.status === "accepted" && result.subscriptions),
+        [0, 1, 0],
+      );
+      const inbox = await instance.consume(consumer("mail", { events: ["x.two"] }));
+      await inbox.has(["1", "b"]);
+      await instance.nothingMore(inbox, "x.two");
+      assert.equal(inbox.ids.length, 3, "two events, and the marker");
+      const [entry] = await instance.registry.list();
+      assert.deepEqual(entry?.events, ["x.two"]);
+    },
+  },
+  {
+    id: "still-wanted",
+    name: "what another of its patterns still wants stays when an event is retired",
+    promise: RETIRE,
+    when: has("subscriptions"),
+    async run(context) {
+      const instance = await context.start();
+      await instance.declare(subscription("mail", { events: ["x.one", "x.*"] }));
+      await instance.publish(envelope("1", { name: "x.one" }));
+      const retired = { events: ["x.one"], backlog: "discard" } as const;
+      assert.equal(await instance.registry.retire("mail", retired), 0);
+      const inbox = await instance.consume(consumer("mail", { events: ["x.*"] }));
+      await inbox.has(["1"]);
+    },
+  },
+  {
+    id: "others",
+    name: "retiring a subscription takes nothing from another",
+    promise: RETIRE,
+    when: has("subscriptions"),
+    async run(context) {
+      const instance = await context.start();
+      await instance.declare(subscription("mail"), subscription("stock"));
+      const ids = envelopes(5).map(({ id }) => id);
+      await instance.publish(...envelopes(5));
+      await instance.registry.retire("mail", { backlog: "discard" });
+      const inbox = await instance.consume(consumer("stock"));
+      await inbox.has(ids);
+    },
+  },
+  {
+    id: "unknown",
+    name: "retiring what nobody knows is 0, and no error",
+    promise: RETIRE,
+    when: has("subscriptions"),
+    async run(context) {
+      const instance = await context.start();
+      assert.equal(await instance.registry.retire("unknown", { backlog: "discard" }), 0);
+    },
+  },
+  {
+    id: "in-hand",
+    name: "what is in hand when its subscription is retired is settled in peace",
+    promise: "contract: a delivery is settled exactly as the bus said",
+    when: all(has("subscriptions"), has("admin")),
+    async run(context) {
+      const instance = await context.start();
+      const inbox = await instance.consume(consumer("mail", { concurrency: 1 }), "hold");
+      await instance.publish(...envelopes(3));
+      await inbox.holds(1);
+      assert.equal(await instance.registry.retire("mail", { backlog: "discard" }), 2);
+      inbox.settleAll();
+      await inbox.idle();
+      await instance.hasStats("mail", { ready: 0, inFlight: 0, dead: 0 });
+      await instance.silence();
+      assert.equal(inbox.ids.length, 1);
+    },
+  },
+]);

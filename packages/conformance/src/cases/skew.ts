@@ -1,0 +1,202 @@
+import assert from "node:assert/strict";
+import type { EventBus } from "@busbar/core";
+import type { CaseContext } from "../case-context.ts";
+import { type ConformanceCase, defineCases } from "../conformance-case.ts";
+import { Recorder, settled } from "../recorder.ts";
+import { durable } from "../requirements.ts";
+
+const SKEW = "design 4.3: two releases can run side by side and neither loses the other's events";
+const EVENTS = 2_000;
+
+/** A bus with the subscriptions of one release, each with what it has handled. */
+async function release<Ids extends string>(
+  context: CaseContext,
+  ids: readonly Ids[],
+  options: { readonly role?: "server" } = {},
+): Promise<{ readonly bus: EventBus; readonly seen: Readonly<Record<Ids, Recorder>> }> {
+  const bus = await context.bus(options);
+  const seen = {} as Record<Ids, Recorder>;
+  for (const id of ids) {
+    seen[id] = new Recorder(context);
+    bus.subscribe("order.placed", seen[id].subscriber(), { subscriberId: id, concurrency: 50 });
+  }
+  await bus.start();
+  return { bus, seen };
+}
+
+async function emit(bus: EventBus, from: number, to: number): Promise<void> {
+  for (let at = from; at < to; at += 50) {
+    const count = Math.min(50, to - at);
+    await bus.emit(
+      Array.from({ length: count }, (_, index) => ({ name: "order.placed", data: at + index })),
+    );
+  }
+}
+
+/** Insists that nothing of 0 … count-1 is missing, and nothing repeated. */
+async function handled(
+  context: CaseContext,
+  count: number,
+  ...recorders: readonly Recorder[]
+): Promise<void> {
+  const distinct = (): Set<unknown> => new Set(recorders.flatMap(({ data }) => data));
+  await context.waiting.until(
+    () => `${count} events, of which ${count - distinct().size} are missing`,
+    () => recorders.reduce((sum, { runs }) => sum + runs.length, 0) >= count,
+  );
+  assert.equal(distinct().size, count, "each of them once");
+}
+
+export const skew: readonly ConformanceCase[] = defineCases("deploy-skew", [
+  {
+    id: "two-releases",
+    name: "two releases at once, each with a subscription that the other lacks, lose nothing",
+    promise: SKEW,
+    when: durable,
+    limitMs: () => 60_000,
+    async run(context) {
+      const before = await release(context, ["mail", "old"]);
+      const after = await release(context, ["mail", "new"]);
+      await Promise.all([emit(before.bus, 0, EVENTS / 2), emit(after.bus, EVENTS / 2, EVENTS)]);
+      await handled(context, EVENTS, before.seen.mail, after.seen.mail);
+      await handled(context, EVENTS, before.seen.old);
+      await handled(context, EVENTS, after.seen.new);
+    },
+  },
+  {
+    id: "no-code",
+    name: "an instance without code for an event leaves it to one that has it",
+    promise: "design 4.3: an instance runs only what it has code for and releases the rest",
+    when: durable,
+    limitMs: () => 30_000,
+    async run(context) {
+      const [older, newer] = [await context.bus(), await context.bus()];
+      const [one, other] = [new Recorder(context), new Recorder(context)];
+      older.subscribe("order.placed", one.subscriber(), { subscriberId: "mail" });
+      newer.subscribe(["order.placed", "order.shipped"], other.subscriber(), {
+        subscriberId: "mail",
+      });
+      await older.start();
+      await newer.start();
+      await older.emit(Array.from({ length: 10 }, (_, data) => ({ name: "order.shipped", data })));
+      // Whoever has no code for it hands it back for a second, so that it may take a few.
+      await context.waiting.eventually("an empty queue", async () => {
+        const { subscriptions } = await newer.inspect();
+        return subscriptions.every(
+          ({ ready, delayed, inFlight }) => ready + delayed + inFlight === 0,
+        );
+      });
+      assert.deepEqual([one.runs.length, other.runs.length], [0, 10]);
+      assert.ok(
+        other.runs.every(({ attempt }) => attempt === 1),
+        "released, not counted",
+      );
+      assert.deepEqual((await newer.deadLetters.list()).items, []);
+    },
+  },
+  {
+    id: "rolling",
+    name: "instances that stop and start while events are emitted lose nothing",
+    promise: SKEW,
+    when: durable,
+    limitMs: ({ redeliverAfterMs }) => 60_000 + 2 * redeliverAfterMs,
+    async run(context) {
+      const server = await release(context, ["mail", "stock"], { role: "server" });
+      const emitting = emit(server.bus, 0, EVENTS);
+      const [mail, stock]: [Recorder[], Recorder[]] = [[], []];
+      let current = await release(context, ["mail", "stock"]);
+      for (let deploy = 0; deploy < 4; deploy++) {
+        mail.push(current.seen.mail);
+        stock.push(current.seen.stock);
+        await current.seen.mail.ran(100);
+        const next = await release(context, ["mail", "stock"]);
+        await current.bus.stop();
+        current = next;
+      }
+      await emitting;
+      await handled(context, EVENTS, ...mail, current.seen.mail);
+      await handled(context, EVENTS, ...stock, current.seen.stock);
+    },
+  },
+  {
+    id: "rollback",
+    name: "a release that comes back finds what waited for its subscription",
+    promise: "design 4.3: its backlog stays",
+    when: durable,
+    limitMs: () => 30_000,
+    async run(context) {
+      const before = await release(context, ["mail", "old"]);
+      await before.bus.stop();
+      const after = await release(context, ["mail", "new"]);
+      await emit(after.bus, 0, 500);
+      await handled(context, 500, after.seen.mail);
+      await after.bus.stop();
+      const again = await release(context, ["mail", "old"]);
+      await handled(context, 500, again.seen.old);
+      assert.equal(again.seen.mail.runs.length, 0);
+    },
+  },
+  {
+    id: "rename",
+    name: "a subscription renamed by alias loses nothing, while both names run",
+    promise: "contract: aliases",
+    when: durable,
+    limitMs: () => 30_000,
+    async run(context) {
+      const before = await release(context, ["old-name"]);
+      await before.bus.pause("old-name");
+      await emit(before.bus, 0, 200);
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      bus.subscribe("order.placed", seen.subscriber(), {
+        subscriberId: "new-name",
+        aliases: ["old-name"],
+      });
+      await bus.start();
+      // The older release goes on, and may even declare the old name again.
+      await before.bus.resume("old-name");
+      await emit(before.bus, 200, 300);
+      await emit(bus, 300, 400);
+      await handled(context, 400, seen, before.seen["old-name"]);
+    },
+  },
+  {
+    id: "server-only",
+    name: "what a process that only emits declares waits for the first worker",
+    promise: "design 4.3: every instance declares what it has code for, emit-only ones too",
+    when: durable,
+    limitMs: () => 30_000,
+    async run(context) {
+      const server = await release(context, ["mail"], { role: "server" });
+      await emit(server.bus, 0, 300);
+      assert.equal(server.seen.mail.runs.length, 0, "it handles nothing itself");
+      await server.bus.stop();
+      const worker = await release(context, ["mail"]);
+      await handled(context, 300, worker.seen.mail);
+    },
+  },
+  {
+    id: "late-declare",
+    name: "a retired subscription that an older release declares again gets new events, and no old ones",
+    promise: "design 4.3: removing is explicit (retire)",
+    when: durable,
+    limitMs: () => 30_000,
+    async run(context) {
+      const before = await release(context, ["mail", "old"]);
+      await before.bus.stop();
+      const after = await release(context, ["mail"]);
+      await emit(after.bus, 0, 50);
+      assert.equal(await after.bus.retire("old", { backlog: "discard" }), 50);
+      await emit(after.bus, 50, 100);
+      const late = await release(context, ["mail", "old"]);
+      await emit(after.bus, 100, 150);
+      await late.seen.old.ran(50);
+      await settled(context, late.bus);
+      assert.deepEqual(
+        [...late.seen.old.data].toSorted((a, b) => Number(a) - Number(b)),
+        Array.from({ length: 50 }, (_, index) => 100 + index),
+      );
+      await handled(context, 150, after.seen.mail, late.seen.mail);
+    },
+  },
+]);

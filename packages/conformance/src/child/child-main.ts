@@ -1,0 +1,101 @@
+// Runs in a child process: a provider that does what the suite says, until it is killed.
+import { randomUUID } from "node:crypto";
+import { type ConsumerHandle, type EventProvider, systemClock } from "@busbar/core";
+import { ACK, envelopes } from "../builders.ts";
+import type { ChildCommand, ChildReport } from "./messages.ts";
+
+type CreateProvider = (request: { readonly namespace: string }) => unknown;
+
+const DAY_MS = 86_400_000;
+
+interface Running {
+  provider: EventProvider | undefined;
+  readonly consumers: ConsumerHandle[];
+}
+
+function say(report: ChildReport): void {
+  if (process.connected) process.send?.(report);
+}
+
+async function obey(running: Running, command: ChildCommand): Promise<void> {
+  if (command.type === "start") {
+    running.provider = await createProvider(command.module, command.namespace);
+    await start(running.provider, command.namespace);
+    return;
+  }
+  const { provider } = running;
+  if (!provider) throw new TypeError("Nothing is started");
+  switch (command.type) {
+    case "declare":
+      await provider.subscriptions?.declare(command.specs);
+      break;
+    case "consume":
+      running.consumers.push(await consume(provider, command));
+      break;
+    case "emit":
+      await emit(provider, command);
+      break;
+    case "stop":
+      await provider.stop({ graceMs: command.graceMs });
+      process.disconnect();
+  }
+}
+
+async function createProvider(module: string, namespace: string): Promise<EventProvider> {
+  const loaded = (await import(module)) as { createProvider?: unknown; default?: unknown };
+  const create = loaded.createProvider ?? loaded.default;
+  if (typeof create !== "function") {
+    throw new TypeError(`${module} exports neither createProvider nor a default function`);
+  }
+  return (await (create as CreateProvider)({ namespace })) as EventProvider;
+}
+
+async function start(provider: EventProvider, namespace: string): Promise<void> {
+  const log = (_fields: object, _message: string): void => {};
+  await provider.start({
+    logger: { debug: log, info: log, warn: log, error: log },
+    clock: systemClock,
+    namespace,
+    instanceId: randomUUID(),
+    deadLetters: { maxPerSubscription: 10_000, maxAgeMs: 30 * DAY_MS },
+    orphanedAfterMs: 7 * DAY_MS,
+    report() {},
+  });
+}
+
+function consume(
+  provider: EventProvider,
+  { spec, hold }: Extract<ChildCommand, { type: "consume" }>,
+): Promise<ConsumerHandle> {
+  return provider.consume(spec, async ({ envelope, crashes }) => {
+    const { subscriptionId } = spec;
+    say({ type: "delivered", subscriptionId, id: envelope.id, crashes });
+    if (hold === "all" || hold.includes(envelope.id)) await new Promise<never>(() => {});
+    return ACK;
+  });
+}
+
+async function emit(
+  provider: EventProvider,
+  { prefix, event, batch }: Extract<ChildCommand, { type: "emit" }>,
+): Promise<void> {
+  for (let round = 0; ; round++) {
+    const sent = envelopes(batch, `${prefix}${round}-`, () => ({ name: event }));
+    const deadline = Date.now() + 10_000;
+    const results = await provider.publish(sent, { deadline, inHandler: false });
+    const accepted = sent.filter((_, index) => results[index]?.status === "accepted");
+    say({ type: "accepted", ids: accepted.map(({ id }) => id) });
+  }
+}
+
+const running: Running = { provider: undefined, consumers: [] };
+
+process.on("message", (command: ChildCommand) => {
+  obey(running, command).then(
+    () => say({ type: "done", command: command.type }),
+    (error: unknown) =>
+      say({ type: "failed", error: error instanceof Error ? String(error.stack) : String(error) }),
+  );
+});
+// Without the suite there is nobody to kill it.
+process.on("disconnect", () => setTimeout(() => process.exit(1), 5_000).unref());

@@ -1,0 +1,33 @@
+import type { ProviderCapabilities } from "@busbar/core";
+import type { CaseContext } from "./case-context.ts";
+import type { Requirement } from "./requirements.ts";
+
+/** One promise, and how to find out whether a provider keeps it. */
+export interface ConformanceCase {
+  /** Stable, such as `settlement/retry-delay`. */
+  readonly id: string;
+  readonly group: string;
+  /** A sentence about behaviour. */
+  readonly name: string;
+  /** The promise of the design, or the rule of the contract, that it holds. */
+  readonly promise: string;
+  /** Without it the case is for every provider. */
+  readonly when?: Requirement | undefined;
+  /**
+   * Milliseconds after which the case has failed.
+   *
+   * @default 10_000
+   */
+  readonly limitMs?: ((capabilities: ProviderCapabilities) => number) | undefined;
+  run(context: CaseContext): Promise<void>;
+}
+
+type CaseOfGroup = Omit<ConformanceCase, "group">;
+
+/** Puts cases into a group. */
+export function defineCases(
+  group: string,
+  cases: readonly CaseOfGroup[],
+): readonly ConformanceCase[] {
+  return cases.map((it) => ({ ...it, id: `${group}/${it.id}`, group }));
+}

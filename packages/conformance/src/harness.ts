@@ -1,0 +1,86 @@
+import type { EventProvider } from "@busbar/core";
+
+/** What a case asks of the provider that it gets. */
+export interface ProviderRequest {
+  /**
+   * The name of the bus that the provider is for. Providers that were made for the same namespace
+   * reach the same store; a case has one of its own.
+   */
+  readonly namespace: string;
+  /** Given only if the harness `adjusts` it: deliveries that may wait in one subscription. */
+  readonly maxPending?: number | undefined;
+  /** Given only if the harness `adjusts` it: for how long a `deduplicationId` is remembered. */
+  readonly deduplicationWindowMs?: number | undefined;
+}
+
+/** An option of the provider that some cases need to be small. */
+export type AdjustableOption = "maxPending" | "deduplicationWindowMs";
+
+/** How patient the suite is. For brokers that are slow, or machines that are. */
+export interface ConformanceTiming {
+  /**
+   * Multiplies every time limit.
+   *
+   * @default 1
+   */
+  readonly patience?: number | undefined;
+  /**
+   * Milliseconds of silence after which a case believes that nothing more comes. It waits for an
+   * event behind what must not come wherever it can, and for silence only after that.
+   *
+   * @default 40
+   */
+  readonly quietMs?: number | undefined;
+}
+
+interface CommonFaults {
+  /**
+   * A file that makes the provider in a child process, so that the suite can kill it. It exports
+   * `createProvider({ namespace })`, or that function as its default.
+   */
+  readonly module: URL;
+  /**
+   * Arguments of Node for the child processes. By default those of this process, and a loader for
+   * TypeScript where a file needs it.
+   */
+  readonly execArgv?: readonly string[] | undefined;
+}
+
+/** Faults of a provider whose store is a file or a library, with nothing in between. */
+export interface EmbeddedFaults extends CommonFaults {
+  readonly connection: false;
+  /** Takes the store away and brings it back, with all that it was promised to keep. */
+  restart?(): Promise<void>;
+}
+
+/** Faults of a provider that talks to a broker or a database over a connection. */
+export interface ConnectedFaults extends CommonFaults {
+  readonly connection: true;
+  /** Stops the broker and starts it again, with all that it was promised to keep. */
+  restart(): Promise<void>;
+  /** Ends every connection to the broker, and refuses new ones until `heal`. */
+  cut(): Promise<void>;
+  /** Lets every connection that is open go silent without ending it, until `heal`. New ones work. */
+  halfOpen(): Promise<void>;
+  /** Ends `cut` and `halfOpen`. */
+  heal(): Promise<void>;
+}
+
+/** How the suite breaks what a durable provider must survive. */
+export type ProviderFaults = EmbeddedFaults | ConnectedFaults;
+
+/** Makes the provider under test. */
+export interface ProviderHarness {
+  /**
+   * Makes a provider that is not started: one for each case, and more on the same namespace where a
+   * case plays several processes. The suite stops it.
+   */
+  create(request: ProviderRequest): EventProvider | Promise<EventProvider>;
+  /** Options that `create` passes on. Cases that need another one are skipped. */
+  readonly adjusts?: readonly AdjustableOption[] | undefined;
+  /** Required when `capabilities.durable`: a promise that nobody breaks is not known to hold. */
+  readonly faults?: ProviderFaults | undefined;
+  /** Removes what the provider keeps of a namespace. Called when its case is over. */
+  cleanup?(request: { readonly namespace: string }): void | Promise<void>;
+  readonly timing?: ConformanceTiming | undefined;
+}

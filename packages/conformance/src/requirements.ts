@@ -1,0 +1,98 @@
+import type { EventProvider, ProviderCapabilities } from "@busbar/core";
+import type { AdjustableOption, ProviderHarness } from "./harness.ts";
+
+/** The provider under test, as far as it decides which cases are for it. */
+export interface Subject {
+  readonly name: string;
+  readonly capabilities: ProviderCapabilities;
+  /** The optional parts that it has. */
+  readonly parts: readonly OptionalPart[];
+  readonly harness: ProviderHarness;
+}
+
+/** A part of a provider that it may lack. */
+export type OptionalPart = "subscriptions" | "admin" | "groups" | "probe";
+
+/** Answers why a case is not for a provider, or undefined if it is. */
+export type Requirement = (subject: Subject) => string | undefined;
+
+type Ability = "delay" | "priority" | "deduplication" | "ordering";
+
+const PARTS: readonly OptionalPart[] = ["subscriptions", "admin", "groups", "probe"];
+
+/** Looks at a provider. */
+export function subjectOf(provider: EventProvider, harness: ProviderHarness): Subject {
+  return {
+    name: provider.name,
+    capabilities: provider.capabilities,
+    parts: PARTS.filter((part) => provider[part] !== undefined),
+    harness,
+  };
+}
+
+/** The provider has the capability. */
+export function can(ability: Ability): Requirement {
+  return ({ capabilities }) => unless(capabilities[ability], `the provider has no ${ability}`);
+}
+
+/** The provider declines the capability. */
+export function cannot(ability: Ability): Requirement {
+  return ({ capabilities }) => unless(!capabilities[ability], `the provider has ${ability}`);
+}
+
+/** The provider has the optional part. */
+export function has(part: OptionalPart): Requirement {
+  return ({ parts }) => unless(parts.includes(part), `the provider has no ${part} part`);
+}
+
+/** The harness can make the option small. */
+export function adjusts(option: AdjustableOption): Requirement {
+  return ({ harness }) =>
+    unless(harness.adjusts?.includes(option), `the harness does not adjust ${option}`);
+}
+
+/** The provider outlives its processes. */
+export const durable: Requirement = ({ capabilities }) =>
+  unless(capabilities.durable, "the provider is not durable");
+
+/** The provider ends with its process. */
+export const notDurable: Requirement = ({ capabilities }) =>
+  unless(!capabilities.durable, "the provider is durable");
+
+/** Each delivery has an envelope of its own. */
+export const fresh: Requirement = ({ capabilities }) =>
+  unless(capabilities.payload === "fresh", "the provider shares payloads");
+
+/** Groups can be emitted on a bus over the provider. */
+export const groupsOnBus: Requirement = ({ capabilities, parts }) =>
+  unless(
+    !capabilities.durable || parts.includes("groups"),
+    "the provider is durable and stages no groups",
+  );
+
+/** The provider is durable and stages no groups. */
+export const refusesGroups: Requirement = (subject) =>
+  unless(groupsOnBus(subject), "the provider supports groups");
+
+/** There is a broker that can be restarted. */
+export const restartable: Requirement = ({ harness }) =>
+  unless(harness.faults?.restart, "there is no broker to restart");
+
+/** There is a connection that can be cut. */
+export const connected: Requirement = ({ harness }) =>
+  unless(harness.faults?.connection, "there is no connection to cut");
+
+/** All of them hold. */
+export function all(...requirements: readonly Requirement[]): Requirement {
+  return (subject) => {
+    for (const requirement of requirements) {
+      const reason = requirement(subject);
+      if (reason !== undefined) return reason;
+    }
+    return undefined;
+  };
+}
+
+function unless(holds: unknown, reason: string): string | undefined {
+  return holds ? undefined : reason;
+}

@@ -1,0 +1,53 @@
+import type { IEventBusModule } from "@busbar/core";
+import { watchBackground } from "./background.ts";
+import { moduleCases } from "./cases/module.ts";
+import { type EventBusModuleHarness, type ModuleCase, ModuleContext } from "./module-context.ts";
+import type { TestFunction } from "./test-provider.ts";
+import { withLimit } from "./waiting.ts";
+
+const LIMIT_MS = 10_000;
+
+/**
+ * Registers the smaller suite, for those who implement {@link IEventBusModule} themselves instead of a
+ * provider.
+ *
+ * @example
+ * ```ts
+ * testEventBusModule(test, { create: () => new SaasEventBus(), stop: (bus) => bus.close() });
+ * ```
+ */
+export function testEventBusModule<Module extends IEventBusModule>(
+  test: TestFunction,
+  harness: EventBusModuleHarness<Module>,
+): void {
+  const limitMs = LIMIT_MS * (harness.patience ?? 1);
+  for (const it of moduleCases) {
+    test(`event module: ${it.name}`, { timeout: 2 * limitMs + 1_000 }, () =>
+      runModuleCase(it, harness, limitMs),
+    );
+  }
+}
+
+/** Runs one case on a module of its own. */
+async function runModuleCase<Module extends IEventBusModule>(
+  it: ModuleCase,
+  harness: EventBusModuleHarness<Module>,
+  limitMs: number = LIMIT_MS,
+): Promise<void> {
+  const module = await harness.create();
+  const context = new ModuleContext(module, () => harness.start?.(module));
+  const background = watchBackground();
+  try {
+    const run = Promise.race([it.run(context), background.failed]);
+    await withLimit(run, limitMs, () => `It waited in vain for ${context.waiting.describe()}`);
+    background.assertQuiet();
+  } finally {
+    context.waiting.end();
+    await withLimit(
+      Promise.resolve(harness.stop?.(module)),
+      limitMs,
+      () => "It could not be stopped",
+    );
+    background.end();
+  }
+}

@@ -1,0 +1,34 @@
+import { afterAll, expect, test } from "vitest";
+import { runCase } from "../src/case-runner.ts";
+import { providerCases } from "../src/suite.ts";
+import { inspect } from "../src/test-provider.ts";
+import { brokerHarness } from "./support/broker-harness.ts";
+
+const harness = await brokerHarness();
+afterAll(() => harness.close());
+
+test("what a durable provider declines is tested too", async () => {
+  const declined = { delay: false, ordering: false, deduplication: false, priority: false };
+  const subject = await inspect({
+    ...harness,
+    async create(request) {
+      const provider = await harness.create(request);
+      const capabilities = { ...provider.capabilities, ...declined };
+      return { ...provider, capabilities, groups: undefined };
+    },
+  });
+  const ran: string[] = [];
+  for (const it of providerCases.filter(({ group }) => group === "capabilities")) {
+    if (it.when?.(subject) !== undefined) continue;
+    await runCase(it, subject);
+    ran.push(it.id.replace("capabilities/", ""));
+  }
+  expect(ran).toEqual([
+    "well-formed",
+    "durable-parts",
+    "no-delay-refused",
+    "no-ordering-refused",
+    "no-deduplication-refused",
+    "no-groups-refused",
+  ]);
+});

@@ -1,0 +1,54 @@
+import type { Socket } from "node:net";
+import { createInterface } from "node:readline";
+import type { JsonValue, ProviderReport } from "@busbar/core";
+
+/** What a client asks of the broker; one line of JSON each. */
+export interface Request {
+  readonly id: number;
+  readonly method: string;
+  readonly args: readonly unknown[];
+}
+
+/** What the broker says. */
+export type Frame =
+  | { readonly type: "result"; readonly id: number; readonly result: unknown }
+  | { readonly type: "error"; readonly id: number; readonly error: string }
+  | { readonly type: "report"; readonly report: ProviderReport }
+  | {
+      readonly type: "delivery";
+      readonly consumer: number;
+      readonly number: number;
+      readonly envelope: string;
+      readonly state?: JsonValue | undefined;
+      readonly crashes: number;
+    };
+
+/** What a broker, or the client of it, may do wrong. */
+export type Mistake =
+  | "forgets on restart"
+  | "ignores namespaces"
+  | "acks what a dead worker had"
+  | "counts no crashes"
+  | "keeps what a dead worker had"
+  | "ends leases of those who live"
+  | "never sees an orphan"
+  | "gives a group to two claims"
+  | "keeps what an interceptor dropped"
+  | "forgets groups with their instance"
+  | "accepts before the broker has it"
+  | "does not reconnect"
+  | "consumes no more after a reconnect"
+  | "never notices silence"
+  | "hangs in stop without a broker"
+  | "says it has started without a broker"
+  | "reports no states"
+  | "filters by its own subscriptions"
+  | "acks what it has no code for"
+  | "keeps its socket";
+
+/** Calls back with each line that comes. The socket's errors are the socket's. */
+export function onLines(socket: Socket, callback: (line: string) => void): void {
+  createInterface({ input: socket })
+    .on("line", callback)
+    .on("error", () => {});
+}

@@ -1,0 +1,289 @@
+import { type Socket, connect } from "node:net";
+import {
+  type ConsumerHandle,
+  type ConsumeSpec,
+  decodeEnvelope,
+  type Delivery,
+  type Envelope,
+  type EventProvider,
+  type GroupStaging,
+  type ProviderContext,
+  type PublishResult,
+  type Settlement,
+  type Timer,
+} from "@busbar/core";
+import { type Frame, type Mistake, onLines } from "./broker-protocol.ts";
+
+const PING_EVERY_MS = 100;
+const SILENCE_MS = 400;
+const RECONNECT_AFTER_MS = 30;
+
+interface Pending {
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+}
+
+interface Consumer {
+  readonly id: number;
+  readonly spec: ConsumeSpec;
+  readonly deliver: (delivery: Delivery) => Promise<Settlement>;
+  closed: boolean;
+}
+
+/** A durable provider with a connection: the client of the tests' broker. */
+export function brokerProvider(port: number, ...mistakes: readonly Mistake[]): EventProvider {
+  const client = new BrokerClient(port, new Set(mistakes));
+  const call =
+    (method: string) =>
+    (...args: readonly unknown[]) =>
+      client.request(method, args);
+  const part = <T>(...methods: readonly string[]): T =>
+    Object.fromEntries(methods.map((method) => [method, call(method)])) as T;
+  return {
+    name: "broker",
+    capabilities: {
+      durable: true,
+      payload: "fresh",
+      delay: true,
+      priority: true,
+      deduplication: true,
+      ordering: true,
+      redeliverAfterMs: 1_000,
+      maxBatch: 1_000,
+    },
+    subscriptions: part("declare", "list", "retire"),
+    admin: part("stats", "listDead", "replayDead", "discardDead"),
+    groups: {
+      ...part<GroupStaging>("stage", "mark", "complete", "abandon", "clear", "list"),
+      list: call("listGroups") as GroupStaging["list"],
+      claim: async (options) => ((await client.request("claim", [options])) ?? undefined) as never,
+    },
+    start: (context) => client.start(context),
+    publish: (batch, { deadline }) => client.publish(batch, deadline),
+    consume: (spec, deliver) => client.consume(spec, deliver),
+    stop: ({ graceMs }) => client.stop(graceMs),
+    probe: async () => ({ ok: client.isConnected }),
+  };
+}
+
+class BrokerClient {
+  readonly #port: number;
+  readonly #mistakes: ReadonlySet<Mistake>;
+  readonly #pending = new Map<number, Pending>();
+  readonly #consumers = new Map<number, Consumer>();
+  readonly #whenConnected = new Set<() => void>();
+  #context: ProviderContext | undefined;
+  #socket: Socket | undefined;
+  #isReady = false;
+  #lastId = 0;
+  #heardAt = 0;
+  #timer: Timer | undefined;
+  #stopping: Promise<void> | undefined;
+  #failStart: ((error: Error) => void) | undefined;
+
+  constructor(port: number, mistakes: ReadonlySet<Mistake>) {
+    this.#port = port;
+    this.#mistakes = mistakes;
+  }
+
+  get isConnected(): boolean {
+    return this.#isReady;
+  }
+
+  async start(context: ProviderContext): Promise<void> {
+    if (this.#context) throw new TypeError("Started before");
+    this.#context = context;
+    this.#connect();
+    if (this.#mistakes.has("says it has started without a broker")) return;
+    await new Promise<void>((resolve, reject) => {
+      this.#whenConnected.add(resolve);
+      this.#failStart = reject;
+    });
+  }
+
+  async publish(batch: readonly Envelope[], deadline: number): Promise<readonly PublishResult[]> {
+    const own = this.#mistakes.has("filters by its own subscriptions")
+      ? Array.from(this.#consumers.values(), ({ spec }) => spec.subscriptionId)
+      : undefined;
+    const publish = this.request("publish", [batch, deadline, own], deadline);
+    if (!this.#mistakes.has("accepts before the broker has it")) {
+      return (await publish) as readonly PublishResult[];
+    }
+    publish.catch(() => {});
+    return batch.map(() => ({ status: "accepted", subscriptions: 3 }));
+  }
+
+  async consume(spec: ConsumeSpec, deliver: Consumer["deliver"]): Promise<ConsumerHandle> {
+    const consumer: Consumer = { id: ++this.#lastId, spec, deliver, closed: false };
+    await this.request("consume", [consumer.id, spec]);
+    this.#consumers.set(consumer.id, consumer);
+    let closing: Promise<void> | undefined;
+    return { close: ({ graceMs }) => (closing ??= this.#close(consumer, graceMs)) };
+  }
+
+  stop(graceMs: number): Promise<void> {
+    this.#stopping ??= this.#stop(graceMs);
+    return this.#stopping;
+  }
+
+  /** Waits for a connection, asks, and rejects when the connection ends before the answer. */
+  async request(
+    method: string,
+    args: readonly unknown[],
+    deadline: number = Date.now() + 60_000,
+  ): Promise<unknown> {
+    if (!this.#context || this.#stopping) throw new Error(`${method}: not running`);
+    if (!this.#isReady) await this.#connected(deadline);
+    return this.#send(method, args);
+  }
+
+  #send(method: string, args: readonly unknown[]): Promise<unknown> {
+    const id = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      this.#write(id, method, args);
+    });
+  }
+
+  #write(id: number, method: string, args: readonly unknown[]): void {
+    this.#socket?.write(`${JSON.stringify({ id, method, args })}\n`);
+  }
+
+  #connected(deadline: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#context?.clock.setTimeout(
+        () => {
+          this.#whenConnected.delete(done);
+          reject(new Error("No connection"));
+        },
+        Math.max(0, deadline - Date.now()),
+      );
+      const done = (): void => {
+        timer?.cancel();
+        if (this.#isReady) resolve();
+        else reject(new Error("Stopped"));
+      };
+      this.#whenConnected.add(done);
+    });
+  }
+
+  #connect(): void {
+    const socket = connect(this.#port, "127.0.0.1");
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.on("error", () => {});
+    socket.once("connect", () => void this.#hello(socket));
+    socket.once("close", () => this.#lost(socket));
+    onLines(socket, (line) => this.#hear(JSON.parse(line) as Frame));
+  }
+
+  async #hello(socket: Socket): Promise<void> {
+    const { namespace = "", deadLetters, orphanedAfterMs } = this.#context ?? {};
+    this.#heardAt = Date.now();
+    this.#ping();
+    try {
+      await this.#send("hello", [namespace, { deadLetters, orphanedAfterMs }]);
+      const forgets = this.#mistakes.has("consumes no more after a reconnect");
+      for (const { id, spec } of forgets ? [] : this.#consumers.values()) {
+        await this.#send("consume", [id, spec]);
+      }
+    } catch {
+      return;
+    }
+    if (this.#socket !== socket) return;
+    this.#isReady = true;
+    this.#state("ready");
+    for (const callback of this.#whenConnected) callback();
+    this.#whenConnected.clear();
+  }
+
+  #ping(): void {
+    this.#timer?.cancel();
+    if (Date.now() - this.#heardAt > SILENCE_MS && !this.#mistakes.has("never notices silence")) {
+      this.#socket?.destroy();
+      return;
+    }
+    this.#write(0, "ping", []);
+    this.#timer = this.#context?.clock.setTimeout(() => this.#ping(), PING_EVERY_MS);
+  }
+
+  #lost(socket: Socket): void {
+    if (this.#socket !== socket) return;
+    this.#timer?.cancel();
+    if (this.#isReady) this.#state("degraded");
+    this.#isReady = false;
+    for (const { reject } of this.#pending.values()) reject(new Error("Connection lost"));
+    this.#pending.clear();
+    if (this.#stopping || this.#mistakes.has("does not reconnect")) return;
+    this.#timer = this.#context?.clock.setTimeout(() => this.#connect(), RECONNECT_AFTER_MS, {
+      keepAlive: true,
+    });
+  }
+
+  #state(state: "ready" | "degraded"): void {
+    if (this.#mistakes.has("reports no states")) return;
+    try {
+      this.#context?.report({ type: "state", state });
+    } catch (err) {
+      this.#context?.logger.error({ err }, "A report to the bus failed");
+    }
+  }
+
+  #hear(frame: Frame): void {
+    this.#heardAt = Date.now();
+    switch (frame.type) {
+      case "report":
+        this.#context?.report(frame.report);
+        break;
+      case "delivery":
+        void this.#run(frame);
+        break;
+      default: {
+        const pending = this.#pending.get(frame.id);
+        this.#pending.delete(frame.id);
+        if (frame.type === "result") pending?.resolve(frame.result);
+        else pending?.reject(new Error(frame.error));
+      }
+    }
+  }
+
+  async #run(frame: Extract<Frame, { type: "delivery" }>): Promise<void> {
+    const { number, envelope, state, crashes } = frame;
+    const socket = this.#socket;
+    let settlement: Settlement | null = null;
+    // A delivery may come before the answer to its consume.
+    await new Promise((resolve) => setImmediate(resolve));
+    const consumer = this.#consumers.get(frame.consumer);
+    try {
+      const delivery = { envelope: decodeEnvelope(envelope), state, crashes };
+      settlement = consumer ? await consumer.deliver(delivery) : { type: "release" };
+    } catch {
+      // Unsettled: the broker is told so, and hands it over again.
+    }
+    if (settlement?.type === "release" && this.#mistakes.has("acks what it has no code for")) {
+      settlement = { type: "ack" };
+    }
+    if (this.#socket === socket && !consumer?.closed)
+      this.#write(0, "settle", [number, settlement]);
+  }
+
+  async #close(consumer: Consumer, graceMs: number): Promise<void> {
+    this.#consumers.delete(consumer.id);
+    if (this.#isReady) await this.#send("close", [consumer.id, graceMs]).catch(() => {});
+    consumer.closed = true;
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    if (this.#mistakes.has("hangs in stop without a broker") && this.#context && !this.#isReady) {
+      await new Promise<never>(() => {});
+    }
+    await Promise.all(Array.from(this.#consumers.values(), (it) => this.#close(it, graceMs)));
+    this.#timer?.cancel();
+    this.#isReady = false;
+    this.#failStart?.(new Error("Stopped"));
+    for (const callback of this.#whenConnected) callback();
+    if (!this.#mistakes.has("keeps its socket")) this.#socket?.destroy();
+    for (const { reject } of this.#pending.values()) reject(new Error("Stopped"));
+    this.#pending.clear();
+  }
+}

@@ -1,0 +1,214 @@
+import { EventEmitter } from "node:events";
+import {
+  type ConsumerHandle,
+  type ConsumeSpec,
+  type Delivery,
+  type Envelope,
+  type GroupClaim,
+  type ProviderReport,
+  type PublishResult,
+  type Settlement,
+  type SubscriptionSpec,
+  systemClock,
+} from "@busbar/core";
+import {
+  createMemoryProvider,
+  type DeliveryChannel,
+  MemoryGroupStaging,
+  type MemoryProvider,
+} from "@busbar/core/memory";
+import type { Mistake } from "./broker-protocol.ts";
+
+/** What the first client of a namespace brings with it. */
+export interface WorldOptions {
+  readonly deadLetters: { readonly maxPerSubscription: number; readonly maxAgeMs: number };
+  readonly orphanedAfterMs: number;
+}
+
+const log = (): void => {};
+
+/** All that the broker keeps of one namespace. */
+export class BrokerWorld {
+  readonly #provider: MemoryProvider;
+  readonly #groups: MemoryGroupStaging;
+  readonly #started: Promise<void>;
+  readonly #options: WorldOptions;
+  readonly #mistakes: ReadonlySet<Mistake>;
+  readonly #listeners = new Set<(report: ProviderReport) => void>();
+  /** Set while a publish goes to these subscriptions only. */
+  #only: readonly string[] | null | undefined;
+  readonly #seen = new Map<string, { spec: SubscriptionSpec; at: number; orphaned: boolean }>();
+
+  constructor(options: WorldOptions, mistakes: ReadonlySet<Mistake>) {
+    this.#options = options;
+    this.#mistakes = mistakes;
+    this.#provider = createMemoryProvider({ name: "broker", channel: this.#channel() });
+    this.#groups = new MemoryGroupStaging({
+      clock: systemClock,
+      publish: (envelopes, publishOptions) => this.#provider.publish(envelopes, publishOptions),
+    });
+    this.#started = this.#provider.start({
+      logger: { debug: log, info: log, warn: log, error: log },
+      clock: systemClock,
+      namespace: "broker",
+      instanceId: "broker",
+      ...options,
+      report: (report) => {
+        for (const listener of this.#listeners) listener(report);
+      },
+    });
+  }
+
+  join(listener: (report: ProviderReport) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#mistakes.has("forgets groups with their instance")) this.#groups.close();
+    };
+  }
+
+  async consume(
+    spec: ConsumeSpec,
+    deliver: (delivery: Delivery) => Promise<Settlement>,
+  ): Promise<ConsumerHandle> {
+    await this.#started;
+    this.#declare([spec]);
+    return this.#provider.consume(spec, deliver);
+  }
+
+  async call(method: string, args: readonly unknown[]): Promise<unknown> {
+    await this.#started;
+    switch (method) {
+      case "publish":
+        return this.#publish(
+          ...(args as [readonly Envelope[], number, readonly string[] | undefined]),
+        );
+      case "declare":
+        this.#declare(args[0] as readonly SubscriptionSpec[]);
+        return this.#provider.subscriptions.declare(args[0] as readonly SubscriptionSpec[]);
+      case "list":
+        return this.#list();
+      case "complete":
+        return this.#complete(args as never);
+      case "claim":
+        return (await this.#claim(args[0] as never)) ?? null;
+      default:
+        return this.#other(method, args);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#groups.close();
+    await this.#provider.stop({ graceMs: 0 });
+  }
+
+  #other(method: string, args: readonly unknown[]): unknown {
+    const { subscriptions, admin } = this.#provider;
+    if (method === "listGroups") return this.#groups.list();
+    if (method === "retire") this.#retired(...(args as [string, { events?: readonly string[] }]));
+    for (const part of [subscriptions, admin, this.#groups] as unknown as Record<
+      string,
+      (...given: readonly unknown[]) => unknown
+    >[]) {
+      if (method in part) return part[method]?.(...args);
+    }
+    throw new TypeError(`No such method: ${method}`);
+  }
+
+  async #publish(
+    batch: readonly Envelope[],
+    deadline: number,
+    only: readonly string[] | undefined,
+  ): Promise<readonly PublishResult[]> {
+    await this.#orphan();
+    this.#only = only;
+    // The memory provider places what has room at once.
+    const results = this.#provider.publish(batch, { deadline, inHandler: true });
+    this.#only = undefined;
+    return results;
+  }
+
+  #channel(): DeliveryChannel {
+    const channel = new EventEmitter();
+    return {
+      on: (id, listener) => channel.on(id, listener),
+      off: (id, listener) => channel.off(id, listener),
+      emit: (id, envelope) =>
+        !this.#only || this.#only.includes(id) ? channel.emit(id, envelope) : false,
+    };
+  }
+
+  #declare(specs: readonly SubscriptionSpec[]): void {
+    for (const spec of specs) {
+      const events = [
+        ...new Set([...(this.#seen.get(spec.subscriptionId)?.spec.events ?? []), ...spec.events]),
+      ];
+      this.#seen.set(spec.subscriptionId, {
+        spec: { ...spec, events },
+        at: systemClock.now(),
+        orphaned: false,
+      });
+      for (const alias of spec.aliases) this.#seen.delete(alias);
+    }
+  }
+
+  #retired(id: string, { events }: { readonly events?: readonly string[] | undefined }): void {
+    const entry = this.#seen.get(id);
+    if (!entry) return;
+    const left = events ? entry.spec.events.filter((event) => !events.includes(event)) : [];
+    if (left.length === 0) this.#seen.delete(id);
+    else entry.spec = { ...entry.spec, events: left };
+  }
+
+  /** Takes those that nobody has declared for too long out of the routing. */
+  async #orphan(): Promise<void> {
+    if (this.#mistakes.has("never sees an orphan")) return;
+    for (const [id, entry] of this.#seen) {
+      if (entry.orphaned || systemClock.now() - entry.at < this.#options.orphanedAfterMs) continue;
+      entry.orphaned = true;
+      await this.#provider.subscriptions.retire(id, { backlog: "keep" });
+    }
+  }
+
+  async #list(): Promise<unknown> {
+    await this.#orphan();
+    const known = await this.#provider.subscriptions.list();
+    const orphans = [...this.#seen.values()].filter(({ orphaned }) => orphaned);
+    return [
+      ...known,
+      ...orphans.map(({ spec, at }) => ({ ...spec, lastSeenAt: at, orphaned: true })),
+    ];
+  }
+
+  async #claim(options: {
+    eventGroupId?: string;
+    leaseMs: number;
+  }): Promise<GroupClaim | undefined> {
+    const claim = await this.#groups.claim(options);
+    if (claim && this.#mistakes.has("gives a group to two claims")) {
+      // Each claim is good, as if there were no lease.
+      await this.#groups.abandon(claim);
+    }
+    return claim;
+  }
+
+  async #complete([claim, envelopes, options]: [
+    GroupClaim,
+    readonly Envelope[],
+    { deadline: number; inHandler: boolean },
+  ]): Promise<readonly PublishResult[]> {
+    if (this.#mistakes.has("gives a group to two claims")) {
+      const [result] = [await this.#provider.publish(envelopes, options)];
+      await this.#groups.clear(claim.eventGroupId, {});
+      return result;
+    }
+    if (!this.#mistakes.has("keeps what an interceptor dropped")) {
+      return this.#groups.complete(claim, envelopes, options);
+    }
+    const results = await this.#groups.complete(claim, envelopes, options);
+    const published = new Set(envelopes.map(({ id }) => id));
+    const left = claim.events.filter(({ envelope }) => !published.has(envelope.id));
+    await this.#groups.stage(claim.eventGroupId, left, { ttlMs: undefined });
+    return results;
+  }
+}

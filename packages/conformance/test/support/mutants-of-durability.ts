@@ -1,0 +1,52 @@
+import { brokerHarness } from "./broker-harness.ts";
+import type { Mistake } from "./broker-protocol.ts";
+import { HASTY } from "./faulty.ts";
+import type { Mutant } from "./mutants.ts";
+
+/** For cases that take their time also where nothing is wrong. */
+const PATIENCE: ReadonlyMap<Mistake, number> = new Map([
+  ["counts no crashes", 0.1],
+  ["ends leases of those who live", 0.1],
+  ["never sees an orphan", 0.1],
+  ["acks what it has no code for", 0.5],
+]);
+
+/** Of the durable provider of the tests; the cases kill real processes. */
+export const durableMutants: readonly Mutant[] = [
+  broker("forgets on restart", "faults/restart-keeps", "faults/restart-keeps-groups"),
+  broker("ignores namespaces", "namespaces/isolate"),
+  broker("acks what a dead worker had", "faults/kill-worker"),
+  broker("keeps what a dead worker had", "faults/kill-worker"),
+  broker("counts no crashes", "faults/kill-worker", "faults/five-crashes"),
+  broker("ends leases of those who live", "faults/long-run"),
+  broker("never sees an orphan", "registry/orphaned"),
+  broker("gives a group to two claims", "groups/two-claims", "bus-groups/once"),
+  broker("keeps what an interceptor dropped", "groups/fewer", "bus-groups/interceptors"),
+  broker("forgets groups with their instance", "groups/survives", "bus-groups/survives"),
+  broker("accepts before the broker has it", "fan-out/atomic"),
+  broker("does not reconnect", "faults/cut"),
+  broker("consumes no more after a reconnect", "faults/restart-under-load"),
+  broker("never notices silence", "faults/half-open"),
+  broker("hangs in stop without a broker", "faults/stop-while-away"),
+  broker("says it has started without a broker", "faults/away-at-start"),
+  broker("reports no states", "faults/cut-reports"),
+  broker(
+    "filters by its own subscriptions",
+    "basics/publish-elsewhere",
+    "deploy-skew/two-releases",
+  ),
+  broker("acks what it has no code for", "deploy-skew/no-code"),
+  broker("keeps its socket", "lifecycle/process-exits", "lifecycle/no-handles"),
+];
+
+function broker(mistake: Mistake, ...caughtBy: readonly string[]): Mutant {
+  const patience = PATIENCE.get(mistake) ?? 0.04;
+  return {
+    mistake: `${mistake} (durable)`,
+    caughtBy,
+    harness: async () => ({
+      ...(await brokerHarness(mistake)),
+      timing: { ...HASTY, patience },
+    }),
+  };
+}

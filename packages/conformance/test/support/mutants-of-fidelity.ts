@@ -1,0 +1,185 @@
+import type { JsonValue } from "@busbar/core";
+import type { ProviderHarness } from "../../src/harness.ts";
+import { faulty, faultyEnvelopes } from "./faulty.ts";
+import type { Mutant } from "./mutants.ts";
+
+const mangled = (change: (data: JsonValue) => JsonValue) =>
+  faultyEnvelopes((it) => ({ ...it, data: change(it.data) }));
+
+export const fidelityMutants: readonly Mutant[] = [
+  {
+    mistake: "says that payloads are fresh, and shares them",
+    caughtBy: ["fidelity/fresh", "bus-delivery/payload-isolation"],
+    harness: () =>
+      faulty((inner) => ({ capabilities: { ...inner.capabilities, payload: "fresh" } })),
+    without: () =>
+      faulty((inner) => ({
+        capabilities: { ...inner.capabilities, payload: "fresh" },
+        publish: (batch, options) => inner.publish(structuredClone(batch), options),
+        consume: (spec, deliver) => inner.consume(spec, (it) => deliver(structuredClone(it))),
+      })),
+  },
+  {
+    mistake: "writes on what it is given",
+    caughtBy: ["fidelity/untouched"],
+    harness: () =>
+      faultyEnvelopes((it) => Object.assign(it, { metadata: { ...it.metadata, by: "memory" } })),
+  },
+  {
+    mistake: "changes a colon in an id",
+    caughtBy: ["fidelity/any-id"],
+    harness: () => faultyEnvelopes((it) => ({ ...it, id: it.id.replaceAll(":", "_") })),
+  },
+  {
+    mistake: "reads an id that looks like a number as one",
+    caughtBy: ["fidelity/any-id"],
+    harness: () =>
+      faultyEnvelopes((it) => ({
+        ...it,
+        id: /^-?\d/.test(it.id) ? String(Number.parseFloat(it.id)) : it.id,
+      })),
+  },
+  {
+    mistake: "deduplicates by event id",
+    caughtBy: ["fidelity/id-twice", "bus/same-id-twice"],
+    harness: () => {
+      const seen = new Set<string>();
+      return faulty((inner) => ({
+        publish: (batch, options) => {
+          const fresh = batch.filter(({ id }) => !seen.has(id) && seen.add(id));
+          return inner
+            .publish(fresh, options)
+            .then((results) =>
+              batch.map((it) => results[fresh.indexOf(it)] ?? results[0] ?? ok(1)),
+            );
+        },
+      }));
+    },
+  },
+  {
+    mistake: "writes text as Latin-1",
+    caughtBy: ["fidelity/unicode", "fidelity/escapes"],
+    harness: () =>
+      mangled((data) =>
+        typeof data === "string" ? Buffer.from(data, "latin1").toString("latin1") : data,
+      ),
+  },
+  {
+    mistake: "writes text as UTF-8, and loses lone surrogates",
+    caughtBy: ["fidelity/escapes"],
+    harness: () =>
+      mangled((data) => (typeof data === "string" ? Buffer.from(data).toString() : data)),
+  },
+  {
+    mistake: "keeps numbers in single precision",
+    caughtBy: ["fidelity/numbers"],
+    harness: () => mangled((data) => (typeof data === "number" ? Math.fround(data) : data)),
+  },
+  {
+    mistake: "drops members that are null",
+    caughtBy: ["fidelity/empty"],
+    harness: () =>
+      mangled(
+        (data) =>
+          JSON.parse(
+            JSON.stringify(data, (_, it: unknown) => it ?? undefined) ?? "null",
+          ) as JsonValue,
+      ),
+  },
+  {
+    mistake: "copies members by assignment, and so loses __proto__",
+    caughtBy: ["fidelity/proto-key"],
+    harness: () =>
+      mangled((data) => {
+        if (typeof data !== "object" || data === null || Array.isArray(data)) return data;
+        const copy: Record<string, JsonValue | undefined> = {};
+        for (const [key, value] of Object.entries(data)) copy[key] = value;
+        return copy;
+      }),
+  },
+  {
+    mistake: "carries the metadata that it knows",
+    caughtBy: ["fidelity/metadata", "bus-delivery/event"],
+    harness: () =>
+      faultyEnvelopes((it) => {
+        const { created_at, published_at, correlationId, causationId, eventGroupId } = it.metadata;
+        const metadata = { created_at, published_at, correlationId, causationId, eventGroupId };
+        return { ...it, metadata };
+      }),
+  },
+  {
+    mistake: "forgets the emitter's policy",
+    caughtBy: ["fidelity/members", "bus-delivery/emit-options"],
+    harness: () => faultyEnvelopes((it) => ({ ...it, policy: undefined })),
+  },
+  {
+    mistake: "refuses payloads of a megabyte",
+    caughtBy: ["fidelity/megabyte"],
+    harness: () =>
+      faulty((inner) => ({
+        publish: (batch, options) =>
+          JSON.stringify(batch).length > 262_144
+            ? Promise.resolve(batch.map(() => refused))
+            : inner.publish(batch, options),
+      })),
+  },
+  {
+    mistake: "ignores patterns",
+    caughtBy: ["routing/one-segment", "routing/everything"],
+    harness: () => declares((events) => events.filter((event) => !event.includes("*"))),
+  },
+  {
+    mistake: "takes * for any number of segments",
+    caughtBy: ["routing/one-segment"],
+    harness: () => declares((events) => events.map((it) => it.replace(/\.\*$/, ".**"))),
+  },
+  {
+    mistake: "ignores case in names",
+    caughtBy: ["routing/exact"],
+    harness: () => faultyEnvelopes((it) => ({ ...it, name: it.name.toLowerCase() })),
+  },
+  {
+    mistake: "delivers once per pattern that fits",
+    caughtBy: ["routing/overlap"],
+    harness: () => {
+      const patterns = new Map<string, number>();
+      const channel = faulty((inner) => ({
+        subscriptions: {
+          ...inner.subscriptions,
+          declare: (specs) => {
+            for (const { subscriptionId, events } of specs)
+              patterns.set(subscriptionId, events.length);
+            return inner.subscriptions.declare(specs);
+          },
+        },
+        consume: (spec, deliver) =>
+          inner.consume(spec, async (it) => {
+            for (let count = 2; count < (patterns.get(spec.subscriptionId) ?? 1); count++)
+              await deliver(it);
+            return deliver(it);
+          }),
+      }));
+      return channel;
+    },
+  },
+];
+
+const refused = { status: "rejected", code: "refused", reason: "too big" } as const;
+
+function ok(subscriptions: number) {
+  return { status: "accepted", subscriptions } as const;
+}
+
+/** Declares other events than it is told. */
+function declares(change: (events: readonly string[]) => readonly string[]): ProviderHarness {
+  return faulty((inner) => ({
+    subscriptions: {
+      ...inner.subscriptions,
+      declare: (specs) =>
+        inner.subscriptions.declare(
+          specs.map((spec) => ({ ...spec, events: change(spec.events) })),
+        ),
+    },
+    consume: (spec, deliver) => inner.consume({ ...spec, events: change(spec.events) }, deliver),
+  }));
+}

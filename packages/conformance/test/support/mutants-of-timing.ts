@@ -1,0 +1,155 @@
+import type { PublishResult } from "@busbar/core";
+import { ACK } from "../../src/builders.ts";
+import {
+  consumes,
+  faulty,
+  faultyDelivery,
+  faultyEnvelopes,
+  HASTY,
+  memoryProvider,
+} from "./faulty.ts";
+import type { Mutant } from "./mutants.ts";
+
+export const timingMutants: readonly Mutant[] = [
+  {
+    mistake: "loses the order of a key after a retry",
+    caughtBy: ["ordering/across-retry", "bus-delivery/ordered-failure"],
+    harness: () => {
+      const retried = new Set<string>();
+      return faultyDelivery((deliver, _, inner) => async (it) => {
+        const state = retried.has(it.envelope.id) ? { runs: 1, errors: [] } : it.state;
+        const settlement = await deliver({ ...it, state });
+        if (settlement.type !== "retry" || retried.has(it.envelope.id)) return settlement;
+        retried.add(it.envelope.id);
+        await inner.publish([it.envelope], { deadline: Date.now() + 1_000, inHandler: true });
+        return ACK;
+      });
+    },
+  },
+  {
+    mistake: "orders nothing by key",
+    caughtBy: ["ordering/by-key", "ordering/across-retry"],
+    harness: () => faultyEnvelopes((it) => ({ ...it, orderingKey: undefined })),
+  },
+  {
+    mistake: "orders by key what asks for no order",
+    caughtBy: ["ordering/none"],
+    harness: () => consumes((spec) => ({ ...spec, ordering: "key" })),
+  },
+  {
+    mistake: "takes block for park",
+    caughtBy: ["ordering/block-replay", "ordering/block-discard"],
+    harness: () => consumes((spec) => ({ ...spec, onOrderedFailure: "park" })),
+  },
+  {
+    mistake: "takes park for block",
+    caughtBy: ["ordering/park"],
+    harness: () => consumes((spec) => ({ ...spec, onOrderedFailure: "block" })),
+  },
+  {
+    mistake: "ignores notBefore",
+    caughtBy: ["delay/not-before", "bus/delay"],
+    harness: () => faultyEnvelopes((it) => ({ ...it, notBefore: undefined })),
+  },
+  {
+    mistake: "cannot count beyond 24.8 days",
+    caughtBy: ["delay/far-future"],
+    harness: () =>
+      faultyEnvelopes((it) =>
+        (it.notBefore ?? 0) > Date.now() + 2 ** 31 ? { ...it, notBefore: undefined } : it,
+      ),
+  },
+  {
+    mistake: "reverses priorities",
+    caughtBy: ["priority/most-urgent-first"],
+    harness: () => faultyEnvelopes((it) => ({ ...it, priority: 2_097_152 - (it.priority ?? 100) })),
+  },
+  {
+    mistake: "puts what has no priority first",
+    caughtBy: ["priority/most-urgent-first"],
+    harness: () => faultyEnvelopes((it) => ({ ...it, priority: it.priority ?? 1 })),
+  },
+  {
+    mistake: "forgets deduplicationIds",
+    caughtBy: ["deduplication/once", "bus/deduplication"],
+    harness: () => faultyEnvelopes((it) => ({ ...it, deduplicationId: undefined })),
+  },
+  {
+    mistake: "deduplicates across subscriptions",
+    caughtBy: ["deduplication/per-subscription"],
+    harness: () => {
+      const seen = new Set<string>();
+      return faulty((inner) => ({
+        publish: async (batch, options) => {
+          const results: PublishResult[] = [];
+          for (const it of batch) {
+            const id = it.deduplicationId;
+            if (id !== undefined && seen.has(id))
+              results.push({ status: "duplicate", subscriptions: 1 });
+            else results.push(...(await inner.publish([it], options)));
+            if (id !== undefined) seen.add(id);
+          }
+          return results;
+        },
+      }));
+    },
+  },
+  {
+    mistake: "remembers deduplicationIds for ever",
+    caughtBy: ["deduplication/window"],
+    harness: () => ({
+      create: ({ maxPending }) => memoryProvider({ maxPending }),
+      adjusts: ["deduplicationWindowMs"],
+      timing: HASTY,
+    }),
+  },
+  {
+    mistake: "says that it does not deduplicate, and does",
+    caughtBy: ["deduplication/declined"],
+    harness: () =>
+      faulty((inner) => ({ capabilities: { ...inner.capabilities, deduplication: false } })),
+    without: () =>
+      faulty((inner) => ({
+        capabilities: { ...inner.capabilities, deduplication: false },
+        publish: (batch, options) => {
+          const plain = batch.map((it) => ({ ...it, deduplicationId: undefined }));
+          return inner.publish(plain, options);
+        },
+      })),
+  },
+  {
+    mistake: "lets an emit in a handler wait for room",
+    caughtBy: ["back-pressure/in-handler"],
+    harness: () =>
+      faulty((inner) => ({
+        publish: (batch, options) => inner.publish(batch, { ...options, inHandler: false }),
+      })),
+  },
+  {
+    mistake: "takes more than it has room for",
+    caughtBy: ["back-pressure/waits", "back-pressure/deadline"],
+    harness: () =>
+      faulty((inner) => ({
+        publish: (batch, options) => inner.publish(batch, { ...options, inHandler: true }),
+      })),
+  },
+  {
+    mistake: "answers in another order",
+    caughtBy: ["batch/positional"],
+    harness: () =>
+      faulty((inner) => ({
+        publish: async (batch, options) => (await inner.publish(batch, options)).toReversed(),
+      })),
+  },
+  {
+    mistake: "accepts before it has anything",
+    caughtBy: ["fan-out/atomic"],
+    harness: () =>
+      faulty((inner) => ({
+        publish: async (batch, options) => {
+          setTimeout(() => void inner.publish(batch, options), 10);
+          return batch.map(() => ({ status: "accepted", subscriptions: 5 }));
+        },
+      })),
+  },
+];

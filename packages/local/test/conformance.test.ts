@@ -1,0 +1,10 @@
+import { testProvider } from "@busbar/conformance";
+import { test } from "vitest";
+import { localProvider } from "../src/local-provider.ts";
+
+const harness = {
+  create: localProvider,
+  adjusts: ["maxPending", "deduplicationWindowMs"],
+} as const;
+
+await testProvider(test, harness, { scorecard: new URL("../conformance.json", import.meta.url) });

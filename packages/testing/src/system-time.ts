@@ -1,0 +1,20 @@
+import { systemClock } from "@busbar/core";
+import type { Clock, Timer, TimerOptions } from "@busbar/core";
+
+/** Time that passes by itself: the system's, or that of a bus which has a clock of its own. */
+export class SystemTime implements Clock {
+  #clock: Clock = systemClock;
+
+  /** Takes over the clock of a bus, unless the bus has this one. */
+  follow(clock: Clock): void {
+    if (clock !== this) this.#clock = clock;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  setTimeout(callback: () => void, delayMs: number, options?: TimerOptions): Timer {
+    return this.#clock.setTimeout(callback, delayMs, options);
+  }
+}

@@ -1,0 +1,16 @@
+import { createApp } from "@busbar/core";
+import { createWorkflow, emitEventStep, type WorkflowData } from "@busbar/core/workflows";
+import { EVENT_NAME, type Order } from "../order.ts";
+
+/** A workflow that emits one event, in an application with the local provider. */
+export async function openBusbarWorkflow(
+  handler: () => Promise<void>,
+): Promise<(input: Order) => Promise<unknown>> {
+  const app = await createApp({}, { signals: false });
+  app.bus.subscribe(EVENT_NAME, handler, { subscriberId: "subscriber" });
+  await app.start();
+  const placeOrder = createWorkflow("place-order", (input: WorkflowData<Order>) => {
+    emitEventStep({ eventName: EVENT_NAME, data: input });
+  });
+  return (input) => placeOrder(app.container).run({ input });
+}

@@ -1,0 +1,25 @@
+import { emitContestants, emitMetrics, emitOneByOne } from "./contestants/emit-contestants.ts";
+import type { Question } from "./question.ts";
+
+const events = 1_000;
+
+/** How long does one awaited emit take, with ten subscribers? */
+export const question: Question = {
+  title: "One awaited emit, ten subscribers",
+  unit: { type: "ns", per: "event" },
+  metrics: emitMetrics,
+  needsPeers: true,
+  contestants: emitContestants({
+    subscribers: 10,
+    events,
+    run: (bus) => emitOneByOne(bus, events),
+  }),
+  comparisons: [
+    { of: "busbar", to: "medusa", atLeast: 1 },
+    { of: "busbar-none", to: "medusa", atLeast: 3 },
+    { of: "busbar", to: "emittery" },
+    { of: "busbar-none", to: "emittery" },
+    { of: "busbar", to: "eventemitter3" },
+    { of: "busbar-none", to: "eventemitter3" },
+  ],
+};

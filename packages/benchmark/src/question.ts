@@ -1,0 +1,54 @@
+/** Something that a round measures of each contestant. Less is better. */
+export interface Metric {
+  /** The key of a {@link Sample}. */
+  readonly id: string;
+  readonly label: string;
+}
+
+/** What one contestant took in one round, by the id of the metric. */
+export type Sample = Readonly<Record<string, number>>;
+
+/** How long a child process runs and measures. */
+export interface Budget {
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+}
+
+/** What takes part in a question. */
+export interface Contestant {
+  readonly id: string;
+  readonly label: string;
+  /** Runs in a process of its own, once per round. */
+  readonly measure: (budget: Budget) => Promise<Sample>;
+}
+
+/** Two contestants, compared round by round: how many times as fast `of` is as `to`. */
+export interface Comparison {
+  readonly of: string;
+  readonly to: string;
+  /** What the project wants to reach, for every metric; shown, never enforced. */
+  readonly atLeast?: number;
+}
+
+/** The most that a contestant should measure. */
+export interface Limit {
+  readonly of: string;
+  readonly below: number;
+}
+
+/** What one `*.bench.ts` file exports as `question`. */
+export interface Question {
+  readonly title: string;
+  /** What a number counts: nanoseconds for each of these, or megabytes left behind. */
+  readonly unit: { readonly type: "ns"; readonly per: string } | { readonly type: "MB" };
+  readonly metrics: readonly Metric[];
+  readonly contestants: readonly Contestant[];
+  readonly comparisons?: readonly Comparison[];
+  readonly limits?: readonly Limit[];
+  /** Whether packages of others take part, which are installed when this question is asked. */
+  readonly needsPeers?: boolean;
+  /** For the processes that measure. */
+  readonly nodeFlags?: readonly string[];
+  /** Rounds, where the usual number would take too long. */
+  readonly maxRounds?: number;
+}

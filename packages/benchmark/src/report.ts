@@ -1,0 +1,89 @@
+import type { Metric, Question } from "./question.ts";
+import type { Answer, Spread } from "./statistics.ts";
+
+type Row = readonly string[];
+
+/** The answer as text: a table of what was measured, and one of what was compared. */
+export function report(answer: Answer, { metrics, unit }: Question): string {
+  const label = (id: string): string =>
+    answer.contestants.find((contestant) => contestant.id === id)?.label ?? id;
+  const measured = [
+    [what(unit), ...metrics.map((metric) => metric.label)],
+    ...answer.contestants.map((contestant) => [
+      contestant.label,
+      ...metrics.map(({ id }) => amount(contestant.metrics[id], unit)),
+    ]),
+  ];
+  const compared = answer.ratios.map(({ of, to, metrics: spreads, atLeast, met }) => [
+    `${label(of)} : ${label(to)}`,
+    ...metrics.map(({ id }) => `${ratio(spreads[id])}${verdict(met?.[id])}`),
+    atLeast === undefined ? "" : `≥ ${atLeast} ×`,
+  ]);
+  const limited = answer.limits.map(({ of, below, met }) => [
+    label(of),
+    ...metrics.map(({ id }) => verdict(met[id]).trim()),
+    `< ${below} ${unit.type}`,
+  ]);
+  const head = (first: string): Row => [first, ...metrics.map((it) => it.label), "target"];
+  return [
+    `${answer.name}: ${answer.title}`,
+    `median (lowest to highest) of ${answer.rounds} rounds`,
+    "",
+    table(measured),
+    ...(compared.length > 0 ? ["", table([head("times as fast"), ...compared])] : []),
+    ...(limited.length > 0 ? ["", table([head("limit"), ...limited])] : []),
+    "",
+  ].join("\n");
+}
+
+/** One line for each target, to end with. */
+export function targetLines(answers: readonly Answer[], metrics: readonly (readonly Metric[])[]) {
+  const lines = answers.flatMap((answer, index) =>
+    [...answer.ratios, ...answer.limits].flatMap((it) => {
+      const met = it.met;
+      if (met === undefined) return [];
+      const missed = (metrics[index] ?? []).filter(({ id }) => met[id] !== true);
+      const to = "to" in it ? ` : ${it.to} ≥ ${it.atLeast} ×` : ` < ${it.below} MB`;
+      const note = missed.map((metric) => metric.label).join(", ");
+      return [`${note === "" ? "pass" : "FAIL"}  ${answer.name}: ${it.of}${to}  ${note}`.trimEnd()];
+    }),
+  );
+  return lines.join("\n");
+}
+
+function what(unit: Question["unit"]): string {
+  return unit.type === "ns" ? `time per ${unit.per}` : "megabytes";
+}
+
+function amount(spread: Spread | undefined, unit: Question["unit"]): string {
+  if (spread === undefined) return "";
+  const { median, min, max } = spread;
+  if (unit.type === "MB") return `${median.toFixed(1)} (${min.toFixed(1)} to ${max.toFixed(1)})`;
+  const perSecond = grouped(Number((1e9 / median).toPrecision(3)));
+  return `${grouped(median)} ns (${grouped(min)} to ${grouped(max)}), ${perSecond}/s`;
+}
+
+function ratio(spread: Spread | undefined): string {
+  if (spread === undefined) return "";
+  const [median, min, max] = [spread.median, spread.min, spread.max].map((it) => it.toFixed(2));
+  return `${median} × (${min} to ${max})`;
+}
+
+function verdict(met: boolean | undefined): string {
+  if (met === undefined) return "";
+  return met ? " pass" : " FAIL";
+}
+
+function grouped(value: number): string {
+  return Math.round(value).toLocaleString("en").replaceAll(",", " ");
+}
+
+function table(rows: readonly Row[]): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  return rows
+    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("   "))
+    .map((line) => `  ${line}`.trimEnd())
+    .join("\n");
+}

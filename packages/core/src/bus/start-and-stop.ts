@@ -131,6 +131,20 @@ export class StartAndStop implements LifecycleSteps {
       this.#options.engine.cutShort(reason);
       this.#options.health.set("down", clock.now(), "has stopped");
     }
+    await this.#reportLostDeadLetters();
+  }
+
+  /** Dead letters in memory are gone with the bus, and that must not be silent. */
+  async #reportLostDeadLetters(): Promise<void> {
+    const { provider, settings } = this.#options;
+    if (provider.capabilities.durable) return;
+    for (const { subscriptionId, dead: count } of (await provider.admin?.stats()) ?? []) {
+      if (count === 0) continue;
+      settings.logger.warn(
+        { subscriptionId, count },
+        `${count} dead letters are gone with the bus`,
+      );
+    }
   }
 
   discard(): Promise<void> {

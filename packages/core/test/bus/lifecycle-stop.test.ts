@@ -56,6 +56,24 @@ describe("stop", () => {
     expect(seen.toSorted()).toEqual(["a", "b", "c"]);
   });
 
+  test("says how many dead letters are gone with a bus in memory", async () => {
+    const { bus, logger } = await startTestBus();
+    bus.subscribe("a", () => Promise.reject(new Error("no")), { subscriberId: "mail" });
+    bus.subscribe("a", () => {}, { subscriberId: "stock" });
+    await bus.emit("a", null);
+    await bus.settled();
+
+    await bus.stop();
+
+    expect(logger.at("warn")).toEqual([
+      {
+        level: "warn",
+        fields: { subscriptionId: "mail", count: 1 },
+        message: "1 dead letters are gone with the bus",
+      },
+    ]);
+  });
+
   test("drains what is due", async () => {
     const { bus } = await startTestBus();
     const seen = collect(bus, { subscriberId: "s", concurrency: 1 });

@@ -145,6 +145,7 @@ export type {
   TypedEmitEventStepInput,
 } from "./events/typed-emit-event-step.ts";
 export type { TypedEventBus, TypedEventModule } from "./events/typed-event-bus.ts";
+export { unknownKeyReason } from "./nearest-name.ts";
 export {
   createPollingConsumer,
   type PolledDelivery,

@@ -1,4 +1,4 @@
-import type { EventModule } from "@busbar/core";
+import { type EventModule, unknownKeyReason } from "@busbar/core";
 import type { LocalProviderOptions } from "./local-provider.ts";
 
 type OptionsSchema = NonNullable<EventModule<LocalProviderOptions>["options"]>;
@@ -24,28 +24,9 @@ function validate(value: unknown): Result {
 }
 
 function problemWith(option: string, value: unknown): string | undefined {
-  if (!OPTIONS.includes(option)) return `unknown option, ${hintFor(option)}`;
+  if (!OPTIONS.includes(option)) return unknownKeyReason(option, OPTIONS);
   if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 1)) {
     return undefined;
   }
   return "must be a whole number from 1";
-}
-
-function hintFor(option: string): string {
-  const near = OPTIONS.find((it) => distance(option, it) <= it.length / 3);
-  return near ? `did you mean "${near}"?` : `known are ${OPTIONS.join(", ")}`;
-}
-
-/** Levenshtein's: how many letters to insert, delete or replace. */
-function distance(from: string, to: string): number {
-  let previous = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (let row = 0; row < from.length; row++) {
-    const current = [row + 1];
-    for (let column = 0; column < to.length; column++) {
-      const replaced = (previous[column] ?? 0) + (from[row] === to[column] ? 0 : 1);
-      current.push(Math.min(replaced, (previous[column + 1] ?? 0) + 1, (current[column] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous.at(-1) ?? 0;
 }

@@ -69,9 +69,9 @@ describe("the module @busbar/local", () => {
 
   test("names the option that an unknown one is nearest to", async () => {
     expect(await issuesOf({ maxPendng: 1, deduplicationWindow: 1, size: 1 })).toEqual([
-      'maxPendng: unknown option, did you mean "maxPending"?',
-      'deduplicationWindow: unknown option, did you mean "deduplicationWindowMs"?',
-      "size: unknown option, known are maxPending, deduplicationWindowMs",
+      'maxPendng: unknown key, did you mean "maxPending"?',
+      'deduplicationWindow: unknown key, did you mean "deduplicationWindowMs"?',
+      "size: unknown key; known are maxPending, deduplicationWindowMs",
     ]);
   });
 });

@@ -4,7 +4,7 @@ import { Modules } from "../contracts/container.ts";
 import type { Issue } from "../errors.ts";
 import { configError } from "./config-error.ts";
 import type { BusbarConfig } from "./config.ts";
-import { unknownKeyReason } from "./nearest-name.ts";
+import { unknownKeyReason } from "../nearest-name.ts";
 import { isRole, roleReason } from "./role.ts";
 
 type Check = (value: unknown, path: string) => readonly Issue[];

@@ -13,7 +13,9 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return nearest;
 }
 
-/** The reason for a key that does not exist, with the nearest one that does. */
+/**
+ * The reason for a key that does not exist, with the nearest one that does: for whoever checks options.
+ */
 export function unknownKeyReason(key: string, known: readonly string[]): string {
   const nearest = nearestName(key, known);
   return nearest === undefined

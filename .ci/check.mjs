@@ -15,6 +15,7 @@ const gates = [
   { name: "unused", command: "knip --no-progress --treat-config-hints-as-errors" },
   { name: "snippets", command: "node .ci/doc-snippets.mjs" },
   { name: "links", command: "node .ci/doc-links.mjs" },
+  { name: "providers", command: "node .ci/providers-page.mjs --check" },
   { name: "examples", command: "node .ci/run-examples.mjs" },
   { name: "size", command: "node .ci/size.mjs" },
   { name: "changesets", command: "node .ci/changesets.mjs" },

@@ -57,7 +57,8 @@ export function cloneJson<T extends JsonValue | undefined>(value: T): T {
   const clone: Record<string, JsonValue | undefined> = { ...(value as object) };
   for (const key in clone) {
     const member = clone[key];
-    if (typeof member === "object" && member !== null) setMember(clone, key, cloneJson(member));
+    if (typeof member !== "object" || member === null || !Object.hasOwn(clone, key)) continue;
+    setMember(clone, key, cloneJson(member));
   }
   return clone as T;
 }
@@ -120,14 +121,19 @@ function copyObject(input: object, depth: number, walk: Walk | undefined): JsonV
 /** The fast way, for what is all members with values and string keys. Gives undefined for the rest. */
 function spreadObject(input: object, depth: number): JsonValue | undefined {
   const result: Record<string, unknown> = { ...input };
+  if (Object.getOwnPropertySymbols(result).length > 0) return undefined;
+  const nested: string[] = [];
   for (const key in result) {
     const member = result[key];
     if (typeof member === "string" || typeof member === "boolean") continue;
-    if (member === undefined) return undefined;
     if (typeof member === "number" && Number.isFinite(member)) continue;
-    setMember(result, key, copy(member, depth + 1, undefined));
+    if (!Object.hasOwn(result, key)) continue;
+    if (member === undefined) return undefined;
+    nested.push(key);
   }
-  return Object.getOwnPropertySymbols(result).length > 0 ? undefined : (result as JsonObject);
+  // Only now, since what is nested must not be copied again when this way turns out to be closed.
+  for (const key of nested) setMember(result, key, copy(result[key], depth + 1, undefined));
+  return result as JsonObject;
 }
 
 function walkObject(input: object, depth: number, walk: Walk | undefined): JsonValue {

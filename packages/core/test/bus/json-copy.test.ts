@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { EventMetadata } from "../../src/contracts/event.ts";
 import { isBusbarError, type Issue } from "../../src/errors.ts";
 import { startTestBus } from "../support/test-bus.ts";
@@ -117,6 +117,31 @@ describe("data that is JSON", () => {
     expect(copy["isAdmin"]).toBeUndefined();
     expect(Object.getPrototypeOf(copy)).toBe(Object.prototype);
     expect(({} as Record<string, unknown>)["isAdmin"]).toBeUndefined();
+  });
+
+  test("each part is read once, also beside members that are dropped", async () => {
+    let reads = 0;
+    const counted = { toJSON: () => (reads += 1) };
+    // Read twice on every level, it would be read 8 192 times.
+    let data: object = { counted, dropped: undefined };
+    for (let level = 0; level < 12; level += 1) data = { data, dropped: undefined };
+
+    await received(data);
+
+    expect(reads).toBe(1);
+  });
+
+  test("what an object inherits is no data", async () => {
+    const inherited = {
+      inherited: { enumerable: true, configurable: true, writable: true, value: () => {} },
+    };
+    Object.defineProperties(Object.prototype, inherited);
+    onTestFinished(() => void delete (Object.prototype as { inherited?: unknown }).inherited);
+
+    const copy = await received({ own: { nested: 1 } });
+
+    expect(JSON.stringify(copy)).toBe('{"own":{"nested":1}}');
+    expect(Object.hasOwn(copy as object, "inherited")).toBe(false);
   });
 
   test("__proto__ in metadata is data, too", async () => {

@@ -58,16 +58,15 @@ export interface DefinedEvents<
   readonly emitEventStep: TypedEmitEventStep<Events>;
   /**
    * Types a handler outside of a bus, with its events and its policy: as the default export of a
-   * file in the subscribers folder, or for `bus.subscribe(...handler.subscription)`.
+   * file in the subscribers folder, which then needs no `config`, or for
+   * `bus.subscribe(...handler.subscription)`.
    *
    * @example
    * ```ts
    * // src/subscribers/send-receipt.ts
-   * const sendReceipt = events.subscriber("order.placed", async ({ event, container }) => {
+   * export default events.subscriber("order.placed", async ({ event, container }) => {
    *   await container.resolve("mailer").send(event.data.orderId);
    * });
-   * export default sendReceipt;
-   * export const config = sendReceipt.config;
    * ```
    */
   readonly subscriber: SubscriberFactory<Received>;

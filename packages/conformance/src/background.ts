@@ -1,14 +1,18 @@
 import { AssertionError } from "node:assert";
 
-/**
- * What is thrown where nobody catches it, while a case runs, is the case's: the runner's own listeners
- * rest meanwhile, or they would blame the run.
- */
-export function watchBackground(): {
+/** Sees what is thrown where nobody catches it. */
+export interface BackgroundWatch {
+  /** Rejects when something is thrown. */
   readonly failed: Promise<never>;
   assertQuiet(): void;
   end(): void;
-} {
+}
+
+/**
+ * What is thrown where nobody catches it, while a case runs, is the case's: the runner's own listeners
+ * rest meanwhile, or they would blame the run. One watch at a time: it is of the whole process.
+ */
+export function watchBackground(): BackgroundWatch {
   const events = ["unhandledRejection", "uncaughtException"] as const;
   let thrown: { readonly error: unknown } | undefined;
   let fail!: (error: Error) => void;

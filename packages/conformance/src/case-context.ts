@@ -11,7 +11,9 @@ import {
   systemClock,
 } from "@busbar/core";
 import { ChildProcess } from "./child/child-process.ts";
+import type { Work } from "./child/messages.ts";
 import type { ProviderFaults, ProviderHarness, ProviderRequest } from "./harness.ts";
+import type { FullLoad } from "./fault-load.ts";
 import { Instance } from "./instance.ts";
 import type { Subject } from "./requirements.ts";
 import { Waiting } from "./waiting.ts";
@@ -29,10 +31,12 @@ export class CaseContext {
   readonly subject: Subject;
   readonly patience: number;
   readonly quietMs: number;
+  readonly #caseId: string;
   readonly #cleanups: (() => void | Promise<void>)[] = [];
 
-  constructor(subject: Subject) {
+  constructor(subject: Subject, caseId: string) {
     this.subject = subject;
+    this.#caseId = caseId;
     const { patience = 1, quietMs = 40 } = subject.harness.timing ?? {};
     this.patience = patience;
     this.quietMs = quietMs;
@@ -51,6 +55,16 @@ export class CaseContext {
     const { faults } = this.harness;
     if (!faults) throw new TypeError("The harness has no faults");
     return faults;
+  }
+
+  /** How much the case puts on the provider. */
+  get load(): FullLoad {
+    return this.subject.load;
+  }
+
+  /** Says what the case has found, a line for whoever runs the suite. */
+  report(line: string): void {
+    this.subject.report(`${this.#caseId}: ${line}`);
   }
 
   /** Milliseconds that a working provider cannot need, however busy the machine is. */
@@ -144,9 +158,21 @@ export class CaseContext {
 
   /** Starts a process that has a provider of this namespace. */
   async child(): Promise<ChildProcess> {
+    const child = this.#fork();
+    await child.started();
+    return child;
+  }
+
+  /** Starts a process that has a bus of this namespace, which works until it is killed. */
+  async worker(work: Work): Promise<ChildProcess> {
+    const child = this.#fork();
+    await child.works(work);
+    return child;
+  }
+
+  #fork(): ChildProcess {
     const child = new ChildProcess(this.faults, this.namespace, this.waiting);
     this.onEnd(() => child.kill());
-    await child.started();
     return child;
   }
 }

@@ -14,31 +14,46 @@ export function limitOf(it: ConformanceCase, subject: Subject): number {
 
 /** Runs a case on a namespace of its own, and ends all that it made, whatever becomes of it. */
 export async function runCase(it: ConformanceCase, subject: Subject): Promise<void> {
-  const context = new CaseContext(subject);
   const background = watchBackground();
   try {
-    try {
-      await withLimit(
-        Promise.race([it.run(context), background.failed]),
-        caseLimit(it, subject),
-        () => `It waited in vain for ${context.waiting.describe()}`,
-      );
-    } finally {
-      await withLimit(
-        context.end(),
-        cleanupLimit(subject),
-        () => "What the case had made could not be stopped",
-      );
-      await subject.harness.cleanup?.({ namespace: context.namespace });
-    }
+    await runCaseBeside(it, subject, background.failed);
     background.assertQuiet();
   } finally {
     background.end();
   }
 }
 
-function caseLimit(it: ConformanceCase, { capabilities, harness }: Subject): number {
-  return (it.limitMs?.(capabilities) ?? LIMIT_MS) * (harness.timing?.patience ?? 1);
+/**
+ * The same where others may run meanwhile, and what is thrown in the background is not known to be
+ * its own.
+ *
+ * @param failed - Ends the case when it rejects.
+ */
+export async function runCaseBeside(
+  it: ConformanceCase,
+  subject: Subject,
+  failed?: Promise<never>,
+): Promise<void> {
+  const context = new CaseContext(subject, it.id);
+  try {
+    const run = it.run(context);
+    await withLimit(
+      failed ? Promise.race([run, failed]) : run,
+      caseLimit(it, subject),
+      () => `It waited in vain for ${context.waiting.describe()}`,
+    );
+  } finally {
+    await withLimit(
+      context.end(),
+      cleanupLimit(subject),
+      () => "What the case had made could not be stopped",
+    );
+    await subject.harness.cleanup?.({ namespace: context.namespace });
+  }
+}
+
+function caseLimit(it: ConformanceCase, { capabilities, harness, load }: Subject): number {
+  return (it.limitMs?.(capabilities, load) ?? LIMIT_MS) * (harness.timing?.patience ?? 1);
 }
 
 function cleanupLimit({ harness }: Subject): number {

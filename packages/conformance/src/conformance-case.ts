@@ -1,5 +1,6 @@
 import type { ProviderCapabilities } from "@busbar/core";
 import type { CaseContext } from "./case-context.ts";
+import type { FullLoad } from "./fault-load.ts";
 import type { Requirement } from "./requirements.ts";
 
 /** One promise, and how to find out whether a provider keeps it. */
@@ -18,7 +19,13 @@ export interface ConformanceCase {
    *
    * @default 10_000
    */
-  readonly limitMs?: ((capabilities: ProviderCapabilities) => number) | undefined;
+  readonly limitMs?: ((capabilities: ProviderCapabilities, load: FullLoad) => number) | undefined;
+  /**
+   * Nothing may run beside it: it breaks the broker for all, or looks at the whole process.
+   *
+   * @default false
+   */
+  readonly alone?: boolean | undefined;
   run(context: CaseContext): Promise<void>;
 }
 

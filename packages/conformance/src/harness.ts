@@ -1,4 +1,6 @@
-import type { EventProvider } from "@busbar/core";
+import type { EventProvider, JsonValue } from "@busbar/core";
+import type { HalfOpenOptions } from "./fault-proxy.ts";
+import type { FaultLoad } from "./fault-load.ts";
 
 /** What a case asks of the provider that it gets. */
 export interface ProviderRequest {
@@ -36,9 +38,14 @@ export interface ConformanceTiming {
 interface CommonFaults {
   /**
    * A file that makes the provider in a child process, so that the suite can kill it. It exports
-   * `createProvider({ namespace })`, or that function as its default.
+   * `createProvider({ namespace }, options)`, or that function as its default.
    */
   readonly module: URL;
+  /**
+   * What the module's function gets as its second argument, such as the port of the broker or of a
+   * proxy in front of it. Child processes inherit the environment too.
+   */
+  readonly options?: JsonValue | undefined;
   /**
    * Arguments of Node for the child processes. By default those of this process, and a loader for
    * TypeScript where a file needs it.
@@ -53,16 +60,25 @@ export interface EmbeddedFaults extends CommonFaults {
   restart?(): Promise<void>;
 }
 
-/** Faults of a provider that talks to a broker or a database over a connection. */
+/**
+ * Faults of a provider that talks to a broker or a database over a connection. `createFaultProxy` has
+ * all but `restart`.
+ */
 export interface ConnectedFaults extends CommonFaults {
   readonly connection: true;
   /** Stops the broker and starts it again, with all that it was promised to keep. */
   restart(): Promise<void>;
   /** Ends every connection to the broker, and refuses new ones until `heal`. */
   cut(): Promise<void>;
-  /** Lets every connection that is open go silent without ending it, until `heal`. New ones work. */
-  halfOpen(): Promise<void>;
-  /** Ends `cut` and `halfOpen`. */
+  /**
+   * Lets every connection that is open go silent without ending it. New ones work, unless they are to
+   * be `silent` too until `heal`, as with a broker that hangs.
+   */
+  halfOpen(options?: HalfOpenOptions): Promise<void>;
+  /**
+   * Ends `cut`, and lets new connections work again. One that has gone silent does not come back: it
+   * stays so, or ends.
+   */
   heal(): Promise<void>;
 }
 
@@ -80,6 +96,8 @@ export interface ProviderHarness {
   readonly adjusts?: readonly AdjustableOption[] | undefined;
   /** Required when `capabilities.durable`: a promise that nobody breaks is not known to hold. */
   readonly faults?: ProviderFaults | undefined;
+  /** How much the fault cases put on a durable provider, and for how long they break it. */
+  readonly load?: FaultLoad | undefined;
   /** Removes what the provider keeps of a namespace. Called when its case is over. */
   cleanup?(request: { readonly namespace: string }): void | Promise<void>;
   readonly timing?: ConformanceTiming | undefined;

@@ -1,5 +1,12 @@
 export type { CaseContext } from "./case-context.ts";
 export type { ConformanceCase } from "./conformance-case.ts";
+export type { FaultLoad } from "./fault-load.ts";
+export {
+  createFaultProxy,
+  type FaultProxy,
+  type FaultProxyOptions,
+  type HalfOpenOptions,
+} from "./fault-proxy.ts";
 export type {
   AdjustableOption,
   ConformanceTiming,
@@ -12,6 +19,8 @@ export type {
 export type { OptionalPart, Requirement, Subject } from "./requirements.ts";
 export type { CaseOutcome, Scorecard, ScorecardGroup } from "./scorecard.ts";
 export { providerCases } from "./suite.ts";
-export { type TestFunction, testProvider, type TestProviderOptions } from "./test-provider.ts";
+export type { ConformanceMode } from "./mode.ts";
+export type { TestFunction } from "./test-function.ts";
+export { testProvider, type TestProviderOptions } from "./test-provider.ts";
 export type { EventBusModuleHarness } from "./module-context.ts";
 export { testEventBusModule } from "./test-event-bus-module.ts";

@@ -1,5 +1,7 @@
 import type { EventProvider, ProviderCapabilities } from "@busbar/core";
 import type { AdjustableOption, ProviderHarness } from "./harness.ts";
+import { type FullLoad, readLoad } from "./fault-load.ts";
+import type { ConformanceMode } from "./mode.ts";
 
 /** The provider under test, as far as it decides which cases are for it. */
 export interface Subject {
@@ -8,6 +10,18 @@ export interface Subject {
   /** The optional parts that it has. */
   readonly parts: readonly OptionalPart[];
   readonly harness: ProviderHarness;
+  /** The harness's load, with the defaults of the mode. */
+  readonly load: FullLoad;
+  /** Takes lines about what cases have found. */
+  readonly report: (line: string) => void;
+}
+
+/** How to look at a provider. */
+export interface SubjectOptions {
+  /** @default "quick" */
+  readonly mode?: ConformanceMode | undefined;
+  /** By default lines go nowhere. */
+  readonly report?: ((line: string) => void) | undefined;
 }
 
 /** A part of a provider that it may lack. */
@@ -21,12 +35,18 @@ type Ability = "delay" | "priority" | "deduplication" | "ordering";
 const PARTS: readonly OptionalPart[] = ["subscriptions", "admin", "groups", "probe"];
 
 /** Looks at a provider. */
-export function subjectOf(provider: EventProvider, harness: ProviderHarness): Subject {
+export function subjectOf(
+  provider: EventProvider,
+  harness: ProviderHarness,
+  { mode = "quick", report = () => {} }: SubjectOptions = {},
+): Subject {
   return {
     name: provider.name,
     capabilities: provider.capabilities,
     parts: PARTS.filter((part) => provider[part] !== undefined),
     harness,
+    load: readLoad(harness.load, mode),
+    report,
   };
 }
 

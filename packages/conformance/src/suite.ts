@@ -12,6 +12,7 @@ import { backPressure, concurrency } from "./cases/concurrency.ts";
 import { deduplication } from "./cases/deduplication.ts";
 import { fanOut } from "./cases/fan-out.ts";
 import { brokerFaults } from "./cases/faults-broker.ts";
+import { loadFaults } from "./cases/faults-load.ts";
 import { processFaults } from "./cases/faults-processes.ts";
 import { fidelity } from "./cases/fidelity.ts";
 import { groupClaims } from "./cases/group-claims.ts";
@@ -63,5 +64,6 @@ export const providerCases: readonly ConformanceCase[] = [
   ...busShutdown,
   ...processFaults,
   ...brokerFaults,
+  ...loadFaults,
   ...skew,
 ];

@@ -2,7 +2,7 @@ import type { IEventBusModule } from "@busbar/core";
 import { watchBackground } from "./background.ts";
 import { moduleCases } from "./cases/module.ts";
 import { type EventBusModuleHarness, type ModuleCase, ModuleContext } from "./module-context.ts";
-import type { TestFunction } from "./test-provider.ts";
+import type { TestFunction } from "./test-function.ts";
 import { withLimit } from "./waiting.ts";
 
 const LIMIT_MS = 10_000;

@@ -1,16 +1,12 @@
 import { limitOf, runCase } from "./case-runner.ts";
 import type { ConformanceCase } from "./conformance-case.ts";
 import type { ProviderHarness } from "./harness.ts";
-import { type Subject, subjectOf } from "./requirements.ts";
+import { type ConformanceMode, modeOfEnvironment } from "./mode.ts";
+import { type Subject, type SubjectOptions, subjectOf } from "./requirements.ts";
 import { type CaseOutcome, checkScorecard, createScorecard, writeScorecard } from "./scorecard.ts";
+import { registerStress } from "./stress.ts";
 import { providerCases } from "./suite.ts";
-
-/** `test` of vitest or of `node:test`. */
-export type TestFunction = (
-  name: string,
-  options: { readonly skip?: boolean; readonly timeout?: number },
-  run: () => Promise<void>,
-) => unknown;
+import type { TestFunction } from "./test-function.ts";
 
 /** Options of {@link testProvider}. */
 export interface TestProviderOptions {
@@ -25,6 +21,25 @@ export interface TestProviderOptions {
    * @default "check" where the environment has `CI`, "write" elsewhere
    */
   readonly scorecardMode?: "write" | "check" | undefined;
+  /**
+   * `quick` is for every run of the tests. `stress` has the full load for the fault cases, and one
+   * test more, which runs the whole suite many times at once.
+   *
+   * @default the environment's `BUSBAR_CONFORMANCE`, or "quick"
+   */
+  readonly mode?: ConformanceMode | undefined;
+  /**
+   * How often the whole suite runs at once under stress, each time in namespaces of its own.
+   *
+   * @default 10
+   */
+  readonly copies?: number | undefined;
+  /**
+   * Takes what cases have found, a line each, such as how many events were lost and how many repeated.
+   *
+   * @default writes to standard output
+   */
+  readonly report?: ((line: string) => void) | undefined;
 }
 
 /**
@@ -37,16 +52,19 @@ export interface TestProviderOptions {
  * await testProvider(test, { create: () => localProvider() });
  * ```
  *
- * @throws TypeError when the provider is durable and the harness cannot break it.
+ * @throws TypeError when the provider is durable and the harness cannot break it, or when an option is
+ *   not what it can be.
  */
 export async function testProvider(
   test: TestFunction,
   harness: ProviderHarness,
   options: TestProviderOptions = {},
 ): Promise<void> {
-  const subject = await inspect(harness);
+  const { mode = modeOfEnvironment(), copies = 10, report = writeLine } = options;
+  const subject = await inspect(harness, { mode, report });
   const outcomes = new Map<string, CaseOutcome>();
   for (const it of providerCases) register(test, it, subject, outcomes);
+  if (mode === "stress") registerStress(test, providerCases, subject, copies);
 
   const { scorecard: file } = options;
   if (file === undefined) return;
@@ -63,9 +81,12 @@ export async function testProvider(
  *
  * @throws TypeError when the provider is durable and the harness cannot break it.
  */
-export async function inspect(harness: ProviderHarness): Promise<Subject> {
+export async function inspect(
+  harness: ProviderHarness,
+  options?: SubjectOptions,
+): Promise<Subject> {
   const provider = await harness.create({ namespace: "conformance" });
-  const subject = subjectOf(provider, harness);
+  const subject = subjectOf(provider, harness, options);
   await provider.stop({ graceMs: 0 });
   await harness.cleanup?.({ namespace: "conformance" });
   assertFaults(subject);
@@ -91,6 +112,10 @@ function register(
       throw error;
     }
   });
+}
+
+function writeLine(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 function assertFaults({ name, capabilities, harness }: Subject): void {

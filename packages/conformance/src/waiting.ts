@@ -101,3 +101,8 @@ export async function withLimit(
     clearTimeout(timer);
   }
 }
+
+/** For what lasts as long as it lasts: nothing but time can end it. */
+export async function pause(milliseconds: number): Promise<void> {
+  await new Promise<void>((resolve) => setTimeout(resolve, Math.max(0, milliseconds)));
+}

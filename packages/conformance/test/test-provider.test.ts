@@ -2,7 +2,6 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { ConformanceCase } from "../src/conformance-case.ts";
 import type { ProviderHarness } from "../src/harness.ts";
 import { runCase } from "../src/case-runner.ts";
 import {
@@ -13,17 +12,13 @@ import {
 } from "../src/scorecard.ts";
 import { providerCases } from "../src/suite.ts";
 import { inspect, testProvider } from "../src/test-provider.ts";
+import { caseOf } from "./support/case-of.ts";
 import { faulty, memoryProvider } from "./support/faulty.ts";
 
 const durable: ProviderHarness = faulty((inner) => ({
   capabilities: { ...inner.capabilities, durable: true },
 }));
 const module = new URL("support/broker-module.ts", import.meta.url);
-
-/** A case that does what the test says. */
-function caseOf(run: ConformanceCase["run"]): ConformanceCase {
-  return { id: "own/case", group: "own", name: "a case", promise: "none", run };
-}
 
 describe("the harness of a durable provider", () => {
   const register = (faults: unknown) =>

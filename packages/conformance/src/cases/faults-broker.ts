@@ -5,10 +5,9 @@ import type { CaseContext } from "../case-context.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import type { Instance } from "../instance.ts";
 import { Recorder } from "../recorder.ts";
-import { all, can, connected, durable, has, restartable } from "../requirements.ts";
-
-const RECONNECTS = "contract: it reconnects by itself for ever";
-const EVENTS = 900;
+import { all, can, connected, durable, has } from "../requirements.ts";
+import { pause } from "../waiting.ts";
+import { cut, heal } from "./broken-connection.ts";
 
 /** Emits until the event is accepted, under one id: what one does after an unknown outcome. */
 async function emitInsistently(context: CaseContext, bus: EventBus, data: number): Promise<void> {
@@ -55,39 +54,11 @@ async function eventuallyPublishes(context: CaseContext, instance: Instance): Pr
 
 export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
   {
-    id: "restart-under-load",
-    name: "a broker that restarts at a third and at half of the events loses none",
-    promise: "design 4.1: nothing is lost silently; contract: it reconnects by itself",
-    when: all(durable, restartable),
-    limitMs: ({ redeliverAfterMs }) => 90_000 + 4 * redeliverAfterMs,
-    async run(context) {
-      const bus = await context.bus({ emitTimeoutMs: 2_000 });
-      const seen = new Recorder(context);
-      bus.subscribe("order.placed", seen.subscriber(), { subscriberId: "mail", concurrency: 20 });
-      await bus.start();
-      let next = 0;
-      const publisher = async (): Promise<void> => {
-        while (next < EVENTS) {
-          const data = next++;
-          await emitInsistently(context, bus, data);
-          if (data === EVENTS / 3 || data === EVENTS / 2) await context.faults.restart?.();
-        }
-      };
-      await context.waiting.for(
-        () => `${EVENTS} emits (${next} were begun)`,
-        Promise.all(Array.from({ length: 20 }, publisher)),
-      );
-      await context.waiting.until(
-        () => `${EVENTS} events after two restarts (${new Set(seen.data).size})`,
-        () => new Set(seen.data).size >= EVENTS,
-      );
-    },
-  },
-  {
     id: "restart-keeps",
     name: "dead letters, backlogs and the subscription list survive a restart",
     promise: "contract: durable",
     when: all(durable, has("admin")),
+    alone: true,
     limitMs: ({ redeliverAfterMs }) => 30_000 + 2 * redeliverAfterMs,
     async run(context) {
       const instance = await context.start();
@@ -114,6 +85,7 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
     name: "a delayed event survives a restart, and is not early",
     promise: "contract: durable, and notBefore is honoured",
     when: all(durable, can("delay")),
+    alone: true,
     limitMs: ({ redeliverAfterMs }) => 30_000 + 2 * redeliverAfterMs,
     async run(context) {
       const instance = await context.start();
@@ -131,6 +103,7 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
     name: "staged groups survive a restart",
     promise: "contract: groups are staged durably",
     when: all(durable, has("groups")),
+    alone: true,
     limitMs: ({ redeliverAfterMs }) => 30_000 + 2 * redeliverAfterMs,
     async run(context) {
       const instance = await context.start();
@@ -150,7 +123,8 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
     name: "while the connection is cut an emit rejects in time, and after it all goes on by itself",
     promise: "design 4.4: emit never hangs; contract: it reconnects by itself for ever",
     when: connected,
-    limitMs: ({ redeliverAfterMs }) => 60_000 + 2 * redeliverAfterMs,
+    alone: true,
+    limitMs: ({ redeliverAfterMs }, { cutMs }) => 60_000 + 2 * redeliverAfterMs + cutMs,
     async run(context) {
       const bus = await context.bus({ emitTimeoutMs: 500 });
       const seen = new Recorder(context);
@@ -165,7 +139,7 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
         (error: { code?: string }) => /^BUSBAR_(EMIT_TIMEOUT|UNAVAILABLE)$/.test(error.code ?? ""),
       );
       assert.ok(Date.now() - from < 500 + context.ms(1_500), "within emitTimeoutMs");
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await pause(context.load.cutMs - (Date.now() - from));
       await heal(context);
       await emitInsistently(context, bus, 1);
       await context.waiting.until("events after the cut", () => seen.data.includes(1));
@@ -176,6 +150,7 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
     name: "a cut is reported as a state, and so is its end",
     promise: "contract: ProviderReport state",
     when: connected,
+    alone: true,
     limitMs: () => 60_000,
     async run(context) {
       const instance = await context.start();
@@ -196,6 +171,7 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
     name: "what is in hand during a cut is not lost, and no other subscription suffers",
     promise: "design 4.2: at least once, per subscription",
     when: connected,
+    alone: true,
     limitMs: ({ redeliverAfterMs }) => 60_000 + 2 * redeliverAfterMs,
     async run(context) {
       const instance = await context.start();
@@ -222,29 +198,11 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
     },
   },
   {
-    id: "half-open",
-    name: "a connection that has gone silent is noticed, and replaced",
-    promise: RECONNECTS,
-    when: connected,
-    limitMs: ({ redeliverAfterMs }) => 90_000 + 2 * redeliverAfterMs,
-    async run(context) {
-      const bus = await context.bus({ emitTimeoutMs: 1_000 });
-      const seen = new Recorder(context);
-      bus.subscribe("order.placed", seen.subscriber(), { subscriberId: "mail" });
-      await bus.start();
-      await bus.emit("order.placed", 0);
-      await seen.ran(1);
-      if (context.faults.connection) await context.faults.halfOpen();
-      context.onEnd(() => heal(context));
-      await emitInsistently(context, bus, 1);
-      await context.waiting.until("an event over a new connection", () => seen.data.includes(1));
-    },
-  },
-  {
     id: "away-at-start",
     name: "a provider that is started while its broker is away starts when it is back, or says so",
     promise: "contract: start resolves once an envelope could be published",
     when: connected,
+    alone: true,
     limitMs: () => 60_000,
     async run(context) {
       await cut(context);
@@ -254,7 +212,7 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
         started = true;
       });
       const outcome = starting.catch(() => {});
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      await pause(500);
       assert.equal(started, false, "nothing could be published");
       await heal(context);
       await context.waiting.for("start to end one way or the other", outcome);
@@ -270,6 +228,7 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
     name: "stop works while the broker is away, also when start has not ended",
     promise: "contract: stop is safe before start and works whatever hangs",
     when: connected,
+    alone: true,
     limitMs: () => 30_000,
     async run(context) {
       const instance = await context.start();
@@ -286,13 +245,3 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
     },
   },
 ]);
-
-async function cut(context: CaseContext): Promise<void> {
-  if (!context.faults.connection) return;
-  context.onEnd(() => heal(context));
-  await context.waiting.for("the cut", context.faults.cut());
-}
-
-async function heal(context: CaseContext): Promise<void> {
-  if (context.faults.connection) await context.faults.heal();
-}

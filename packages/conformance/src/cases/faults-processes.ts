@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import type { ProviderCapabilities } from "@busbar/core";
+import type { DeadDelivery, ProviderCapabilities } from "@busbar/core";
 import { ACK, consumer, envelope, envelopes, EVENT, subscription } from "../builders.ts";
+import type { ChildProcess } from "../child/child-process.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { durable } from "../requirements.ts";
 
@@ -74,6 +75,58 @@ export const processFaults: readonly ConformanceCase[] = defineCases("faults", [
       assert.equal(letter?.reason, "crashed");
       assert.equal(letter.envelope.id, "poison");
       assert.equal(runs, 0);
+    },
+  },
+  {
+    id: "poison",
+    name: "an event that kills its worker every time is dead as crashed, and its batch neither dead nor lost",
+    promise:
+      "design 3.1: beyond maxCrashes the delivery is dead with reason crashed, and only that",
+    when: durable,
+    limitMs: deaths(5),
+    async run(context) {
+      const instance = await context.start();
+      await instance.declare(subscription("mail"));
+      const emitter = await context.bus();
+      await emitter.start();
+      const others = envelopes(99).map(({ id }) => id);
+      const ids = others.toSpliced(10, 0, "poison");
+      await emitter.emit(ids.map((id) => ({ id, name: EVENT, data: id })));
+
+      const maxCrashes = 2;
+      // Those beside the poison end, and are recorded, long before it kills; some have not begun.
+      const work = { busyMs: 20, poison: "poison", killsAfterMs: 300, concurrency: 5, maxCrashes };
+      const workers: ChildProcess[] = [];
+      let letters: readonly DeadDelivery[] = [];
+      while (letters.length === 0) {
+        assert.ok(workers.length < maxCrashes + 3, "the poison dies in the end");
+        const worker = await context.worker({ ...work, subscriptionId: "mail", event: EVENT });
+        workers.push(worker);
+        await context.waiting.eventually("a worker to be killed, or a dead letter", async () => {
+          letters = await instance.dead("mail");
+          return letters.length > 0 || worker.exitCode !== undefined;
+        });
+      }
+      await instance.hasStats("mail", { ready: 0, delayed: 0, inFlight: 0 });
+      letters = await instance.dead("mail");
+      assert.deepEqual(
+        letters.map(({ envelope: { id }, reason }) => [id, reason]),
+        [["poison", "crashed"]],
+        "the poison is dead, and nothing else",
+      );
+      const handled = (): readonly string[] => workers.flatMap((worker) => worker.handled);
+      const lost = (): readonly string[] => others.filter((id) => !handled().includes(id));
+      await context.waiting.until(
+        () => `the others of the batch (lost ${lost().join(", ")})`,
+        () => lost().length === 0,
+      );
+      const killed = workers.filter(({ exitCode }) => exitCode !== undefined).length;
+      assert.ok(killed > maxCrashes, `it has killed ${killed} workers, and maxCrashes is 2`);
+      assert.ok(!handled().includes("poison"));
+      const repeated = handled().length - others.length;
+      context.report(
+        `100 events, of which one has killed ${killed} workers: lost 0, dead 1, repeated ${repeated}`,
+      );
     },
   },
   {

@@ -81,6 +81,7 @@ export const leftovers: readonly ConformanceCase[] = defineCases("lifecycle", [
     id: "no-handles",
     name: "stop leaves nothing open that keeps a process alive",
     promise: "contract: leaves neither timer nor socket behind after stop",
+    alone: true,
     async run(context) {
       const before = openResources();
       const instance = await context.start();

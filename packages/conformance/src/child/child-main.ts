@@ -1,10 +1,20 @@
 // Runs in a child process: a provider that does what the suite says, until it is killed.
 import { randomUUID } from "node:crypto";
-import { type ConsumerHandle, type EventProvider, systemClock } from "@busbar/core";
+import {
+  type ConsumerHandle,
+  createEventBus,
+  type EventProvider,
+  type JsonValue,
+  systemClock,
+} from "@busbar/core";
 import { ACK, envelopes } from "../builders.ts";
-import type { ChildCommand, ChildReport } from "./messages.ts";
+import { pause } from "../waiting.ts";
+import type { ChildCommand, ChildReport, ProviderSource, Work } from "./messages.ts";
 
-type CreateProvider = (request: { readonly namespace: string }) => unknown;
+type CreateProvider = (
+  request: { readonly namespace: string },
+  options: JsonValue | undefined,
+) => unknown;
 
 const DAY_MS = 86_400_000;
 
@@ -18,9 +28,13 @@ function say(report: ChildReport): void {
 }
 
 async function obey(running: Running, command: ChildCommand): Promise<void> {
+  if (command.type === "work") {
+    await work(await createProvider(command.source), command.source.namespace, command.work);
+    return;
+  }
   if (command.type === "start") {
-    running.provider = await createProvider(command.module, command.namespace);
-    await start(running.provider, command.namespace);
+    running.provider = await createProvider(command.source);
+    await start(running.provider, command.source.namespace);
     return;
   }
   const { provider } = running;
@@ -41,13 +55,29 @@ async function obey(running: Running, command: ChildCommand): Promise<void> {
   }
 }
 
-async function createProvider(module: string, namespace: string): Promise<EventProvider> {
+async function createProvider(source: ProviderSource): Promise<EventProvider> {
+  const { module, namespace, options } = source;
   const loaded = (await import(module)) as { createProvider?: unknown; default?: unknown };
   const create = loaded.createProvider ?? loaded.default;
   if (typeof create !== "function") {
     throw new TypeError(`${module} exports neither createProvider nor a default function`);
   }
-  return (await (create as CreateProvider)({ namespace })) as EventProvider;
+  return (await (create as CreateProvider)({ namespace }, options)) as EventProvider;
+}
+
+async function work(provider: EventProvider, name: string, it: Work): Promise<void> {
+  const { subscriptionId: subscriberId, concurrency, maxCrashes } = it;
+  const bus = createEventBus({ provider, name, maxCrashes, clock: systemClock });
+  const handle = async ({ id }: { readonly id: string }): Promise<void> => {
+    if (id === it.poison) {
+      await pause(it.killsAfterMs);
+      process.kill(process.pid, "SIGKILL");
+    }
+    await pause(it.busyMs);
+    say({ type: "handled", id });
+  };
+  bus.subscribe(it.event, handle, { subscriberId, concurrency });
+  await bus.start();
 }
 
 async function start(provider: EventProvider, namespace: string): Promise<void> {

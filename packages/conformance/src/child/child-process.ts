@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import type { ConsumeSpec, SubscriptionSpec } from "@busbar/core";
 import type { ProviderFaults } from "../harness.ts";
 import type { Waiting } from "../waiting.ts";
-import type { ChildCommand, ChildReport } from "./messages.ts";
+import type { ChildCommand, ChildReport, ProviderSource, Work } from "./messages.ts";
 
 type Delivered = Extract<ChildReport, { type: "delivered" }>;
 
@@ -14,22 +14,24 @@ const STDERR_KEPT = 2_000;
 export class ChildProcess {
   /** Hand-overs in the child, in order. */
   readonly delivered: Delivered[] = [];
+  /** Ids of the events that the bus in it has handled, in order. */
+  readonly handled: string[] = [];
   /** Ids of the events whose publish the child has seen accepted. */
   readonly accepted: string[] = [];
   readonly #process: NodeProcess;
   readonly #waiting: Waiting;
   readonly #done: ChildCommand["type"][] = [];
   readonly #exited: Promise<void>;
-  readonly #start: ChildCommand;
+  readonly #source: ProviderSource;
   #failure: string | undefined;
   #stderr = "";
   #killed = false;
-  /** Its exit code, once it has ended by itself. */
+  /** Its exit code once it has ended; null when a signal ended it. */
   exitCode: number | null | undefined;
 
   constructor(faults: ProviderFaults, namespace: string, waiting: Waiting) {
     this.#waiting = waiting;
-    this.#start = { type: "start", module: faults.module.href, namespace };
+    this.#source = { module: faults.module.href, options: faults.options, namespace };
     const script = scriptUrl();
     this.#process = fork(script, {
       execArgv: [...(faults.execArgv ?? execArgvFor(script, faults.module))],
@@ -52,7 +54,12 @@ export class ChildProcess {
 
   /** Resolves once the provider in it is started. */
   started(): Promise<void> {
-    return this.#tell(this.#start);
+    return this.#tell({ type: "start", source: this.#source });
+  }
+
+  /** Instead of {@link started}: resolves once a bus in it works. */
+  works(work: Work): Promise<void> {
+    return this.#tell({ type: "work", source: this.#source, work });
   }
 
   declare(...specs: readonly SubscriptionSpec[]): Promise<void> {
@@ -123,6 +130,9 @@ export class ChildProcess {
         break;
       case "delivered":
         this.delivered.push(report);
+        break;
+      case "handled":
+        this.handled.push(report.id);
         break;
       case "accepted":
         this.accepted.push(...report.ids);

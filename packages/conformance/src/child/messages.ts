@@ -1,12 +1,39 @@
-import type { ConsumeSpec, SubscriptionSpec } from "@busbar/core";
+import type { ConsumeSpec, JsonValue, SubscriptionSpec } from "@busbar/core";
+
+/** How a child process makes its provider. */
+export interface ProviderSource {
+  /** The file that makes it. */
+  readonly module: string;
+  /** What the harness has for that file. */
+  readonly options: JsonValue | undefined;
+  readonly namespace: string;
+}
+
+/** One subscription on a bus of the child's own, and what its handler does. */
+export interface Work {
+  readonly subscriptionId: string;
+  readonly event: string;
+  readonly concurrency: number;
+  readonly maxCrashes: number;
+  /** Milliseconds that each event takes. */
+  readonly busyMs: number;
+  /** The id of the event that kills the process. */
+  readonly poison: string;
+  /** Milliseconds that it takes for that. */
+  readonly killsAfterMs: number;
+}
 
 /** What the suite tells a child process to do. */
 export type ChildCommand =
   | {
       readonly type: "start";
-      /** The file that makes the provider. */
-      readonly module: string;
-      readonly namespace: string;
+      readonly source: ProviderSource;
+    }
+  | {
+      /** Instead of `start`: the provider is the bus's. */
+      readonly type: "work";
+      readonly source: ProviderSource;
+      readonly work: Work;
     }
   | { readonly type: "declare"; readonly specs: readonly SubscriptionSpec[] }
   | {
@@ -32,6 +59,11 @@ export type ChildReport =
       readonly subscriptionId: string;
       readonly id: string;
       readonly crashes: number;
+    }
+  | {
+      /** Said before the delivery is settled. */
+      readonly type: "handled";
+      readonly id: string;
     }
   | { readonly type: "accepted"; readonly ids: readonly string[] }
   | { readonly type: "failed"; readonly error: string };

@@ -1,3 +1,4 @@
+import { createFaultProxy } from "../../src/fault-proxy.ts";
 import type { ProviderHarness } from "../../src/harness.ts";
 import { Broker } from "./broker.ts";
 import { brokerProvider } from "./broker-provider.ts";
@@ -8,25 +9,23 @@ export async function brokerHarness(
   ...mistakes: readonly Mistake[]
 ): Promise<ProviderHarness & { readonly close: () => Promise<void> }> {
   const broker = await new Broker(...mistakes).listen();
-  const environment = {
-    TEST_BROKER_PORT: String(broker.port),
-    TEST_BROKER_MISTAKES: JSON.stringify(mistakes),
-  };
+  const proxy = await createFaultProxy({ port: broker.port });
+  const { port, cut, halfOpen, heal } = proxy;
   return {
-    create() {
-      // Child processes inherit it.
-      Object.assign(process.env, environment);
-      return brokerProvider(broker.port, ...mistakes);
-    },
+    create: () => brokerProvider(port, ...mistakes),
     faults: {
       connection: true,
       module: new URL("./broker-module.ts", import.meta.url),
+      options: { port, mistakes },
       restart: () => broker.restart(),
-      cut: () => broker.cut(),
-      halfOpen: () => broker.halfOpen(),
-      heal: () => broker.heal(),
+      cut,
+      halfOpen,
+      heal,
     },
     cleanup: ({ namespace }) => broker.drop(namespace),
-    close: () => broker.close(),
+    async close() {
+      await proxy.close();
+      await broker.close();
+    },
   };
 }

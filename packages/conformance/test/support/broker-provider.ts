@@ -199,7 +199,10 @@ class BrokerClient {
 
   #ping(): void {
     this.#timer?.cancel();
-    if (Date.now() - this.#heardAt > SILENCE_MS && !this.#mistakes.has("never notices silence")) {
+    const bears =
+      this.#mistakes.has("never notices silence") ||
+      (this.#mistakes.has("waits for ever for an answer to its greeting") && !this.#isReady);
+    if (Date.now() - this.#heardAt > SILENCE_MS && !bears) {
       this.#socket?.destroy();
       return;
     }

@@ -29,8 +29,25 @@ export class Broker {
     return this;
   }
 
-  /** Ends all connections, and accepts none. */
-  async cut(): Promise<void> {
+  /** Ends all connections, and for a moment accepts none. */
+  async restart(): Promise<void> {
+    await this.#end();
+    if (this.#mistakes.has("forgets on restart")) this.#worlds.clear();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await this.listen();
+  }
+
+  async close(): Promise<void> {
+    await this.#end();
+    for (const world of this.#worlds.values()) await world.stop();
+  }
+
+  async drop(namespace: string): Promise<void> {
+    await this.#worlds.get(namespace)?.stop();
+    this.#worlds.delete(namespace);
+  }
+
+  async #end(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
     const closed = new Promise<void>((resolve) =>
@@ -38,33 +55,6 @@ export class Broker {
     );
     for (const client of this.#clients) client.end();
     await closed;
-    if (this.#mistakes.has("forgets on restart")) this.#worlds.clear();
-  }
-
-  async restart(): Promise<void> {
-    await this.cut();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    await this.heal();
-  }
-
-  /** Says and hears nothing any more on the connections that are open. */
-  async halfOpen(): Promise<void> {
-    for (const client of this.#clients) client.mute();
-  }
-
-  async heal(): Promise<void> {
-    for (const client of this.#clients) if (client.muted) client.end();
-    if (!this.#server) await this.listen();
-  }
-
-  async close(): Promise<void> {
-    await this.cut();
-    for (const world of this.#worlds.values()) await world.stop();
-  }
-
-  async drop(namespace: string): Promise<void> {
-    await this.#worlds.get(namespace)?.stop();
-    this.#worlds.delete(namespace);
   }
 
   #accept(socket: Socket): void {
@@ -86,12 +76,12 @@ type FindWorld = (namespace: string, options: WorldOptions) => BrokerWorld;
 
 /** One connection, as the broker sees it. */
 class Client {
-  muted = false;
   readonly #socket: Socket;
   readonly #mistakes: ReadonlySet<Mistake>;
   readonly #world: FindWorld;
   readonly #consumers = new Map<number, { close(options: { graceMs: number }): Promise<void> }>();
   readonly #inHand = new Map<number, { settle(settlement: Settlement | null): void }>();
+  readonly #settlements = new Map<number, Settlement | null>();
   #joined: BrokerWorld | undefined;
   #leave: (() => void) | undefined;
   #lastDelivery = 0;
@@ -106,13 +96,9 @@ class Client {
     socket.on("error", () => {});
     socket.once("close", () => this.#lost());
     onLines(socket, (line) => {
-      if (!this.muted) this.#hear(JSON.parse(line) as Request);
+      this.#hear(JSON.parse(line) as Request);
     });
     this.#listen();
-  }
-
-  mute(): void {
-    this.muted = true;
   }
 
   end(): void {
@@ -121,7 +107,7 @@ class Client {
   }
 
   #say(frame: Frame): void {
-    if (!this.muted && !this.#gone) this.#socket.write(`${JSON.stringify(frame)}\n`);
+    if (!this.#gone) this.#socket.write(`${JSON.stringify(frame)}\n`);
   }
 
   #listen(): void {
@@ -150,15 +136,24 @@ class Client {
   #hear(request: Request): void {
     this.#listen();
     if (request.method === "settle") {
-      const [delivery, settlement] = request.args as [number, Settlement | null];
-      this.#inHand.get(delivery)?.settle(settlement);
-      this.#inHand.delete(delivery);
+      this.#settle(...(request.args as [number, Settlement | null]));
       return;
     }
     this.#answer(request).then(
       (result) => this.#say({ type: "result", id: request.id, result }),
       (error: unknown) => this.#say({ type: "error", id: request.id, error: String(error) }),
     );
+  }
+
+  #settle(delivery: number, settlement: Settlement | null): void {
+    this.#settlements.set(delivery, settlement);
+    const waits = this.#mistakes.has("settles no delivery before all that it has in hand");
+    if (waits && this.#settlements.size < this.#inHand.size) return;
+    for (const [number, it] of this.#settlements) {
+      this.#inHand.get(number)?.settle(it);
+      this.#inHand.delete(number);
+    }
+    this.#settlements.clear();
   }
 
   async #answer({ method, args }: Request): Promise<unknown> {
@@ -192,6 +187,7 @@ class Client {
           resolve({ type: "release" });
           return;
         }
+        if (this.#mistakes.has("acks what it hands over")) resolve({ type: "ack" });
         if (this.#mistakes.has("ends leases of those who live")) {
           setTimeout(() => reject(new Error("Lease ended")), 1_000).unref();
         }

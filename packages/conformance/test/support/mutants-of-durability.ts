@@ -7,26 +7,35 @@ import type { Mutant } from "./mutants.ts";
 const PATIENCE: ReadonlyMap<Mistake, number> = new Map([
   ["counts no crashes", 0.1],
   ["ends leases of those who live", 0.1],
+  ["settles no delivery before all that it has in hand", 0.4],
   ["never sees an orphan", 0.1],
   ["acks what it has no code for", 0.5],
 ]);
 
 /** Of the durable provider of the tests; the cases kill real processes. */
 export const durableMutants: readonly Mutant[] = [
-  broker("forgets on restart", "faults/restart-keeps", "faults/restart-keeps-groups"),
+  broker(
+    "forgets on restart",
+    "faults/restart-keeps",
+    "faults/restart-keeps-groups",
+    "faults/restart-under-load",
+  ),
   broker("ignores namespaces", "namespaces/isolate"),
   broker("acks what a dead worker had", "faults/kill-worker"),
+  broker("acks what it hands over", "faults/kill-worker", "faults/half-open"),
   broker("keeps what a dead worker had", "faults/kill-worker"),
   broker("counts no crashes", "faults/kill-worker", "faults/five-crashes"),
+  broker("settles no delivery before all that it has in hand", "faults/poison"),
   broker("ends leases of those who live", "faults/long-run"),
   broker("never sees an orphan", "registry/orphaned"),
   broker("gives a group to two claims", "groups/two-claims", "bus-groups/once"),
   broker("keeps what an interceptor dropped", "groups/fewer", "bus-groups/interceptors"),
   broker("forgets groups with their instance", "groups/survives", "bus-groups/survives"),
-  broker("accepts before the broker has it", "fan-out/atomic"),
+  broker("accepts before the broker has it", "fan-out/atomic", "faults/cut-under-load"),
   broker("does not reconnect", "faults/cut"),
   broker("consumes no more after a reconnect", "faults/restart-under-load"),
   broker("never notices silence", "faults/half-open"),
+  broker("waits for ever for an answer to its greeting", "faults/broker-hangs"),
   broker("hangs in stop without a broker", "faults/stop-while-away"),
   broker("says it has started without a broker", "faults/away-at-start"),
   broker("reports no states", "faults/cut-reports"),

@@ -16,5 +16,5 @@ await testProvider(
       }),
     adjusts: ["maxPending", "deduplicationWindowMs"],
   },
-  { scorecard: process.env["TEST_SCORECARD"], scorecardMode: "write" },
+  { scorecard: process.env["TEST_SCORECARD"], scorecardMode: "write", copies: 2 },
 );

@@ -168,11 +168,14 @@ describe("a fault proxy", () => {
         { host: "127.0.0.1", port: echo.port },
         () => 0,
       );
-      socket.once("end", async () => {
-        // Now Node has asked the system to end the other half, and the system has not answered.
-        await new Promise<void>((resolve) => process.nextTick(process.nextTick, resolve));
-        ended = connection.reset();
-        made.open();
+      socket.once("end", () => {
+        // Two ticks later Node has asked the system to end the other half, and has no answer yet.
+        process.nextTick(() =>
+          process.nextTick(() => {
+            ended = connection.reset();
+            made.open();
+          }),
+        );
       });
     });
     await once(server.listen(0, "127.0.0.1"), "listening");

@@ -5,11 +5,15 @@ import type { Mutant } from "./mutants.ts";
 
 /** For cases that take their time also where nothing is wrong. */
 const PATIENCE: ReadonlyMap<Mistake, number> = new Map([
-  ["counts no crashes", 0.1],
+  ["acks what a dead worker had", 0.1],
+  ["keeps what a dead worker had", 0.1],
+  ["acks what it hands over", 0.08],
+  ["counts no crashes", 0.25],
   ["ends leases of those who live", 0.1],
   ["settles no delivery before all that it has in hand", 0.4],
   ["never sees an orphan", 0.1],
   ["acks what it has no code for", 0.5],
+  ["keeps its socket", 0.1],
 ]);
 
 /** Of the durable provider of the tests; the cases kill real processes. */

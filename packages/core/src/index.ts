@@ -80,6 +80,8 @@ export type {
 export type {
   ConsumerHandle,
   ConsumeSpec,
+  Deliver,
+  DeliverTo,
   Delivery,
   Envelope,
   EnvelopeMetadata,

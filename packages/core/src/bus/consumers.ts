@@ -160,8 +160,10 @@ export class Consumers {
   async #consume(subscription: Subscription): Promise<void> {
     const { provider, engine, consumes } = this.#options;
     if (!consumes || subscription.paused || subscription.consumer || this.#closed) return;
-    subscription.consumer = await provider.consume(subscription.consumeSpec, (delivery) =>
-      engine.deliver(subscription, delivery),
+    subscription.consumer = await provider.consume(
+      subscription.consumeSpec,
+      (delivery) => engine.deliver(subscription, delivery),
+      (delivery, settle) => engine.deliverTo(subscription, delivery, settle),
     );
     // Paused or unsubscribed meanwhile, when there was no consumer yet to close.
     if (subscription.paused || subscription.events.length === 0) void this.#release(subscription);

@@ -121,6 +121,15 @@ export type Settlement =
   /** Handed back, not counted: for another process, or for later. */
   | { readonly type: "release"; readonly delayMs?: number | undefined };
 
+/** The bus's way to run a delivery once. Never rejects but for a bug. */
+export type Deliver = (delivery: Delivery) => Promise<Settlement>;
+
+/**
+ * As {@link Deliver}, without a promise: calls `settle` once, perhaps before it returns, and does not
+ * throw.
+ */
+export type DeliverTo = (delivery: Delivery, settle: (settlement: Settlement) => void) => void;
+
 /** A subscription that this process runs, and how many of its deliveries at the same time. */
 export interface ConsumeSpec extends SubscriptionSpec {
   readonly concurrency: number;
@@ -216,10 +225,14 @@ export interface EventProvider {
    * Begins to hand over a subscription's envelopes, at most `concurrency` at a time, and settles each
    * as `deliver` says. Consumers of one subscription compete; different subscriptions each get every
    * envelope. Should `deliver` reject, the delivery is unsettled and comes again.
+   *
+   * @param deliverTo Does the same. Given by the bus for a provider in memory, where a promise costs
+   *   more than the rest of a delivery; others leave it out.
    */
   consume(
     subscription: ConsumeSpec,
-    deliver: (delivery: Delivery) => Promise<Settlement>,
+    deliver: Deliver,
+    deliverTo?: DeliverTo,
   ): Promise<ConsumerHandle>;
 
   /**

@@ -17,6 +17,8 @@ const ACK: Settlement = { type: "ack" };
 /** For a delivery that this process has no code for: offered again in a second. */
 const NOT_OURS: Settlement = { type: "release", delayMs: 1000 };
 
+type Settle = (settlement: Settlement) => void;
+
 /** What a {@link DeliveryEngine} needs. */
 export interface EngineOptions {
   /** Stands for the bus, so that an emit can tell whose handler it is in. */
@@ -57,38 +59,51 @@ export class DeliveryEngine {
     for (const run of this.#runs()) run.cutShort(reason);
   }
 
+  /** Runs one delivery once. Never rejects. */
+  deliver(subscription: Subscription, delivery: Delivery): Promise<Settlement> {
+    return new Promise((resolve) => this.deliverTo(subscription, delivery, resolve));
+  }
+
   /**
-   * Runs one delivery once. Never rejects.
+   * Runs one delivery once, and tells `settle` what becomes of it.
    *
    * Not an async function: this is where an event spends its time, and each promise costs.
    */
-  deliver(subscription: Subscription, delivery: Delivery): Promise<Settlement> {
+  deliverTo(subscription: Subscription, delivery: Delivery, settle: Settle): void {
     const { bus, logger, services, runner, maxCrashes } = this.#options;
     const { envelope } = delivery;
     const state = (delivery.state as DeliveryState | undefined) ?? NO_FAILURES;
     if (delivery.crashes > maxCrashes) {
-      return Promise.resolve(this.#crashed(subscription, delivery, state));
+      settle(this.#crashed(subscription, delivery, state));
+      return;
     }
     const handlers = subscription.handlersFor(envelope.name);
     // Code for the event is on its way, in another process, or gone: it is not ours to judge.
-    if (handlers.length === 0) return Promise.resolve(NOT_OURS);
+    if (handlers.length === 0) {
+      settle(NOT_OURS);
+      return;
+    }
 
     const run = new DeliveryRun(bus, envelope, subscription.id, state.runs + 1, logger, services);
     this.#link(run);
-    const succeed = (): Settlement | Promise<Settlement> => this.#end(run, this.#succeeded(run));
-    const fail = (thrown: unknown): Settlement | Promise<Settlement> =>
-      this.#end(run, this.#failed(subscription, run, state, thrown));
+    const succeed = (): void => this.#end(run, this.#succeeded(run), settle);
+    const fail = (thrown: unknown): void =>
+      this.#end(run, this.#failed(subscription, run, state, thrown), settle);
+    let work: void | Promise<void>;
     try {
-      const work = runCausedBy(run, () => this.#limited(subscription, run, runner, handlers));
-      return work ? Promise.resolve(work).then(succeed, fail) : Promise.resolve(succeed());
+      work = runCausedBy(run, () => this.#limited(subscription, run, runner, handlers));
     } catch (thrown) {
-      return Promise.resolve(fail(thrown));
+      fail(thrown);
+      return;
     }
+    if (work) void Promise.resolve(work).then(succeed, fail);
+    else succeed();
   }
 
-  #end(run: DeliveryRun, settlement: Settlement): Settlement | Promise<Settlement> {
+  #end(run: DeliveryRun, settlement: Settlement, settle: Settle): void {
     this.#unlink(run);
-    return run.hasScope ? this.#dispose(run).then(() => settlement) : settlement;
+    if (run.hasScope) void this.#dispose(run).then(() => settle(settlement));
+    else settle(settlement);
   }
 
   *#runs(): Generator<DeliveryRun> {

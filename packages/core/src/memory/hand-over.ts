@@ -64,7 +64,7 @@ export class HandOver {
     if (this.#scheduled || this.#allBusy || this.#stopped) return;
     if (this.#ready.size === 0 || !this.isOpen) return;
     this.#scheduled = true;
-    if (this.#budget > 0) queueMicrotask(this.#enterScope);
+    if (this.#budget > 0) this.#host.turn.join(this.#run);
     else this.#immediate = setImmediate(this.#nextTurn);
   }
 
@@ -77,11 +77,7 @@ export class HandOver {
   readonly #nextTurn = (): void => {
     this.#immediate = undefined;
     this.#budget = BUDGET;
-    this.#enterScope();
-  };
-
-  readonly #enterScope = (): void => {
-    this.#host.scope.runInAsyncScope(this.#run);
+    this.#host.turn.join(this.#run);
   };
 
   readonly #run = (): void => {

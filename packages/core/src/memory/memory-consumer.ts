@@ -1,17 +1,25 @@
 import type { Timer } from "../contracts/clock.ts";
-import type { ConsumerHandle, Delivery, Settlement } from "../contracts/provider.ts";
+import type { ConsumerHandle, Deliver, Delivery, Settlement } from "../contracts/provider.ts";
 import type { QueueHost } from "./queue-host.ts";
 import type { QueueItem } from "./queue-item.ts";
 import type { SubscriptionQueue } from "./subscription-queue.ts";
 
-type Deliver = (delivery: Delivery) => Promise<Settlement>;
+/** Runs a delivery, and tells what becomes of it. Without a settlement it has crashed. */
+type Run = (delivery: Delivery, settle: (settlement: Settlement | undefined) => void) => void;
+
+/** Runs deliveries by a function that gives promises. */
+export function settling(deliver: Deliver): Run {
+  return (delivery, settle) => {
+    deliver(delivery).then(settle, () => settle(undefined));
+  };
+}
 
 /** Takes deliveries from one queue, as many at the same time as it has slots. */
 export class MemoryConsumer implements ConsumerHandle {
   /** Changes when the subscription gets a new id. */
   queue: SubscriptionQueue;
   readonly #host: QueueHost;
-  readonly #deliver: Deliver;
+  readonly #run: Run;
   readonly #concurrency: number;
   /** Made as they are needed: a concurrency of 1 000 costs nothing until 1 000 are in hand. */
   readonly #slots: Slot[] = [];
@@ -20,10 +28,10 @@ export class MemoryConsumer implements ConsumerHandle {
   #closing: PromiseWithResolvers | undefined;
   #timer: Timer | undefined;
 
-  constructor(queue: SubscriptionQueue, host: QueueHost, deliver: Deliver, concurrency: number) {
+  constructor(queue: SubscriptionQueue, host: QueueHost, run: Run, concurrency: number) {
     this.queue = queue;
     this.#host = host;
-    this.#deliver = deliver;
+    this.#run = run;
     this.#concurrency = concurrency;
   }
 
@@ -48,7 +56,7 @@ export class MemoryConsumer implements ConsumerHandle {
       this.#slots.push(slot);
     }
     this.#inHand++;
-    slot.run(item, this.#deliver);
+    slot.run(item, this.#run);
   }
 
   /** A run has ended; without a settlement it has crashed. */
@@ -107,28 +115,24 @@ class Slot {
     this.#consumer = consumer;
   }
 
-  run(item: QueueItem, deliver: Deliver): void {
+  run(item: QueueItem, run: Run): void {
     this.item = item;
+    const { envelope, state, crashes } = item;
     try {
-      deliver({ envelope: item.envelope, state: item.state, crashes: item.crashes }).then(
-        this.#finish,
-        this.#crash,
-      );
+      run({ envelope, state, crashes }, this.#settle);
     } catch {
       // Against the contract, and to the queue nothing but a delivery without a settlement.
-      this.#crash();
+      this.#settle(undefined);
     }
   }
 
-  readonly #finish = (settlement: Settlement | undefined): void => {
+  readonly #settle = (settlement: Settlement | undefined): void => {
     const { item } = this;
     // Handed back meanwhile: whoever has it now settles it.
     if (!item) return;
     this.item = undefined;
     this.#consumer.finish(this, item, settlement);
   };
-
-  readonly #crash = (): void => this.#finish(undefined);
 }
 
 interface PromiseWithResolvers {

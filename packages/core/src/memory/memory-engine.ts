@@ -1,20 +1,20 @@
-import { AsyncResource } from "node:async_hooks";
 import type { Clock, Timer } from "../contracts/clock.ts";
 import type { RetiredBacklog, SubscriptionSpec } from "../contracts/provider-parts.ts";
 import type {
   ConsumerHandle,
   ConsumeSpec,
-  Delivery,
+  Deliver,
+  DeliverTo,
   Envelope,
   ProviderContext,
   ProviderReport,
   PublishOptions,
   PublishResult,
-  Settlement,
 } from "../contracts/provider.ts";
 import { assertPattern } from "../router.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
-import { MemoryConsumer } from "./memory-consumer.ts";
+import { HandOverTurn } from "./hand-over-turn.ts";
+import { MemoryConsumer, settling } from "./memory-consumer.ts";
 import { MemorySubscriptions } from "./memory-subscriptions.ts";
 import type { QueueHost } from "./queue-host.ts";
 import type { SubscriptionQueue } from "./subscription-queue.ts";
@@ -28,7 +28,7 @@ export class MemoryEngine implements QueueHost, PublishTarget {
   readonly deadLetters: ProviderContext["deadLetters"];
   readonly maxPending: number;
   readonly deduplicationWindowMs: number;
-  readonly scope: AsyncResource = new AsyncResource("BusbarDelivery");
+  readonly turn: HandOverTurn = new HandOverTurn();
   readonly subscriptions: MemorySubscriptions;
   readonly #context: ProviderContext;
   readonly #channel: DeliveryChannel;
@@ -133,10 +133,15 @@ export class MemoryEngine implements QueueHost, PublishTarget {
     return count;
   }
 
-  consume(spec: ConsumeSpec, deliver: (delivery: Delivery) => Promise<Settlement>): ConsumerHandle {
+  consume(spec: ConsumeSpec, deliver: Deliver, deliverTo: DeliverTo | undefined): ConsumerHandle {
     this.declare([spec]);
     const queue = this.subscriptions.queue(spec.subscriptionId) as SubscriptionQueue;
-    const consumer = new MemoryConsumer(queue, this, deliver, spec.concurrency);
+    const consumer = new MemoryConsumer(
+      queue,
+      this,
+      deliverTo ?? settling(deliver),
+      spec.concurrency,
+    );
     queue.attach(consumer);
     return consumer;
   }

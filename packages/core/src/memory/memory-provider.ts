@@ -2,7 +2,8 @@ import type { ProviderAdmin, SubscriptionRegistry } from "../contracts/provider-
 import type {
   ConsumerHandle,
   ConsumeSpec,
-  Delivery,
+  Deliver,
+  DeliverTo,
   Envelope,
   EventProvider,
   ProbeResult,
@@ -10,7 +11,6 @@ import type {
   ProviderContext,
   PublishOptions,
   PublishResult,
-  Settlement,
 } from "../contracts/provider.ts";
 import { BusbarError } from "../errors.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
@@ -120,9 +120,10 @@ class InMemoryProvider implements MemoryProvider {
 
   async consume(
     spec: ConsumeSpec,
-    deliver: (delivery: Delivery) => Promise<Settlement>,
+    deliver: Deliver,
+    deliverTo?: DeliverTo,
   ): Promise<ConsumerHandle> {
-    return this.#running("consume").consume(spec, deliver);
+    return this.#running("consume").consume(spec, deliver, deliverTo);
   }
 
   stop({ graceMs }: { readonly graceMs: number }): Promise<void> {

@@ -1,6 +1,6 @@
-import type { AsyncResource } from "node:async_hooks";
 import type { Clock } from "../contracts/clock.ts";
 import type { ProviderContext, ProviderReport } from "../contracts/provider.ts";
+import type { HandOverTurn } from "./hand-over-turn.ts";
 import type { SubscriptionQueue } from "./subscription-queue.ts";
 
 /** What the queues of one provider share. */
@@ -10,11 +10,8 @@ export interface QueueHost {
   /** The most deliveries that wait in one queue. */
   readonly maxPending: number;
   readonly deduplicationWindowMs: number;
-  /**
-   * Deliveries run in here and not in the async context of whoever published last: a handler must not
-   * find the emitter's AsyncLocalStorage, which it would not on a provider that crosses processes.
-   */
-  readonly scope: AsyncResource;
+  /** In which deliveries are handed over. */
+  readonly turn: HandOverTurn;
   /** Numbers what enters any queue. */
   nextSequence(): number;
   report(report: ProviderReport): void;

@@ -162,7 +162,7 @@ function isBoxed(input: object): boolean {
 }
 
 /** Sets a member, also one that is named `__proto__`. */
-function setMember<T>(target: Record<string, T>, key: string, value: T): void {
+export function setMember<T>(target: Record<string, T>, key: string, value: T): void {
   if (key === "__proto__") {
     // Assigning would set the prototype and lose the member.
     Object.defineProperty(target, key, {

@@ -7,11 +7,11 @@ export interface AttemptOptions<T> {
   readonly timeoutMs: number | undefined;
   /** What takes too long, for the error that says so. */
   readonly what: string;
-  /** Aborts the attempts' signals, and ends the retries. */
-  readonly signal: AbortSignal;
-  /** Ends the retries. */
-  readonly stopRetries: AbortSignal;
-  readonly attempt: (attempt: number, signal: AbortSignal) => Promise<T>;
+  /** Aborts the attempts' signals, and ends the retries. Absent when nothing can. */
+  readonly signal: AbortSignal | undefined;
+  /** What ends the retries, made when there is one to wait for: an AbortController is not cheap. */
+  readonly stopRetries: () => AbortSignal | undefined;
+  readonly attempt: (attempt: number, signal: AbortSignal | undefined) => Promise<T>;
   /** Called when an attempt ends that had timed out before. */
   readonly onLate: () => void;
 }
@@ -27,12 +27,12 @@ export async function tryRepeatedly<T>(options: AttemptOptions<T>): Promise<T> {
       return await tryOnce(options, attempt);
     } catch (error) {
       if (attempt > maxRetries || isPermanentError(error)) throw error;
-      if (!(await waited(retryIntervalMs, AbortSignal.any([signal, stopRetries])))) throw error;
+      if (!(await waited(retryIntervalMs, anyOf(signal, stopRetries())))) throw error;
     }
   }
 }
 
-async function tryOnce<T>(options: AttemptOptions<T>, number: number): Promise<T> {
+function tryOnce<T>(options: AttemptOptions<T>, number: number): Promise<T> {
   const { attempt, timeoutMs, what, signal } = options;
   if (timeoutMs === undefined) return attempt(number, signal);
 
@@ -44,12 +44,16 @@ async function tryOnce<T>(options: AttemptOptions<T>, number: number): Promise<T
       reject(error);
       controller.abort(error);
     }, timeoutMs);
-    const work = attempt(number, AbortSignal.any([signal, controller.signal]));
+    const work = attempt(number, anyOf(signal, controller.signal));
     work.then(resolve, reject).finally(() => {
       clearTimeout(timer);
       if (controller.signal.aborted) options.onLate();
     });
   });
+}
+
+function anyOf(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+  return AbortSignal.any(signals.filter((signal) => signal !== undefined));
 }
 
 /** Resolves with whether the time has passed without an abort. */

@@ -15,7 +15,7 @@ export interface BackgroundRetryHandlers {
  * twice as long each time up to 5 s, twenty times in all. Its timers do not keep the process alive.
  * Resolves, never rejects, with whether the first try succeeded.
  */
-export async function tryThenRetry(
+export function tryThenRetry(
   action: () => Promise<unknown>,
   handlers: BackgroundRetryHandlers,
 ): Promise<boolean> {

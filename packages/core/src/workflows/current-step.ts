@@ -16,14 +16,15 @@ export interface EnclosingRun {
 /** One attempt of a step, or of its compensation. */
 export class StepAttempt {
   readonly run: EnclosingRun;
-  readonly signal: AbortSignal;
+  /** Absent when nothing can abort it. */
+  readonly signal: AbortSignal | undefined;
   /** The step, and those of the runs inside of it. */
   readonly stepIds: Set<string>;
   #isOpen = true;
   /** A handler's run that begins inside of the step, as it emits, is no part of it. */
   readonly #handlerRun: object | undefined = currentRun();
 
-  constructor(run: EnclosingRun, stepId: string, signal: AbortSignal) {
+  constructor(run: EnclosingRun, stepId: string, signal: AbortSignal | undefined) {
     this.run = run;
     this.signal = signal;
     this.stepIds = new Set([stepId]);

@@ -41,9 +41,12 @@ export const emitEventStep: Step<EmitEventStepInput, readonly string[]> = create
   "emit-event-step",
   async (input: EmitEventStepInput, context): Promise<readonly string[]> => {
     const { eventName, metadata, options } = input;
-    const data = typeof input.data === "function" ? await input.data(context) : input.data;
-    // Time may have run out in the function: what is staged now would be nobody's.
-    context.signal.throwIfAborted();
+    let { data } = input;
+    if (typeof data === "function") {
+      data = await data(context);
+      // Time may have run out in the function: what is staged now would be nobody's.
+      context.signal.throwIfAborted();
+    }
     const items = (Array.isArray(data) ? data : [data]) as readonly unknown[];
     const messages = items
       .filter((item) => item !== undefined)

@@ -56,9 +56,9 @@ export class EventGroup {
   }
 
   /** Releases the group now. Resolves with whether there was anything to release it on. */
-  async release(): Promise<boolean> {
+  release(): Promise<boolean> {
     return this.#onBus(async (bus) => {
-      await this.#clearDiscarded(bus);
+      if (this.#discarded.size > 0) await this.#clearDiscarded(bus);
       await bus.releaseGroupedEvents(this.id);
     });
   }

@@ -61,9 +61,13 @@ export class Run implements EnclosingRun {
   /** All steps that ran, those of runs inside of them included. */
   readonly stepIds: Set<string> = new Set();
   readonly #options: RunOptions;
-  readonly #signal: AbortSignal;
+  /** Absent when nothing can abort the run. */
+  readonly #signal: AbortSignal | undefined;
+  /** For steps that read a signal where nothing can abort them. */
+  #neverAborted: AbortSignal | undefined;
+  #hasFailed = false;
   /** Aborts at the first failure: steps that run at the same time are not tried again. */
-  readonly #failure = new AbortController();
+  #failure: AbortController | undefined;
   readonly #completed: CompletedStep[] = [];
   #ended = false;
 
@@ -72,7 +76,7 @@ export class Run implements EnclosingRun {
     this.metadata = options.metadata;
     this.group = options.group;
     this.#options = options;
-    this.#signal = options.parent?.signal ?? new AbortController().signal;
+    this.#signal = options.parent?.signal;
   }
 
   register(stepId: string): void {
@@ -112,7 +116,7 @@ export class Run implements EnclosingRun {
     const name = `${prefix}${workflow.workflowId}`;
     return this.#orStop(name, () => {
       // An enclosing step that has timed out may be under way again, without this run.
-      this.#signal.throwIfAborted();
+      this.#signal?.throwIfAborted();
       return scope.resolve(workflow.response);
     });
   }
@@ -153,7 +157,7 @@ export class Run implements EnclosingRun {
 
   async #runStep(node: StepNode, { workflow, scope, prefix }: Place): Promise<void> {
     // Of what runs at the same time, one has failed: what is under way ends, and nothing begins.
-    if (this.#failure.signal.aborted) throw new RunStopped();
+    if (this.#hasFailed) throw new RunStopped();
     const use: StepUse = {
       node,
       workflowId: workflow.workflowId,
@@ -161,11 +165,13 @@ export class Run implements EnclosingRun {
       stepId: `${node.name}:${randomUUID()}`,
     };
     this.register(use.stepId);
-    const response = await this.#orStop(use.path, async () => {
-      this.#signal.throwIfAborted();
-      const input = await scope.resolve(node.input);
-      return this.#invoke(use, input);
-    });
+    let response: StepResponse<unknown, unknown>;
+    try {
+      this.#signal?.throwIfAborted();
+      response = await this.#invoke(use, await scope.resolve(node.input));
+    } catch (error) {
+      this.#stop(use.path, error);
+    }
     if (response !== skipped) this.#complete(use, response.compensateInput);
     scope.setOutput(node, response.output);
   }
@@ -177,13 +183,13 @@ export class Run implements EnclosingRun {
         ...use.node.step,
         what: `Step "${use.path}"`,
         signal: this.#signal,
-        stopRetries: this.#failure.signal,
+        stopRetries: () => this.#failureSignal,
         attempt: async (number, signal) => {
           if (previous) await this.group.clear(previous.stepIds);
           const attempt = new StepAttempt(this, use.stepId, signal);
           previous = attempt;
           try {
-            const returned = await runInAttempt(attempt, async () =>
+            const returned = await runInAttempt(attempt, () =>
               use.node.step.invoke(input as never, this.#context(use, number, signal)),
             );
             return returned instanceof StepResponse ? returned : new StepResponse(returned);
@@ -206,18 +212,17 @@ export class Run implements EnclosingRun {
   }
 
   async #compensateStep({ use, input }: CompletedStep): Promise<void> {
-    // Neither the failure nor the time-out of an enclosing step may stop what undoes them.
-    const never = new AbortController().signal;
     await tryRepeatedly({
       ...use.node.step,
       what: `Compensation of step "${use.path}"`,
-      signal: never,
-      stopRetries: never,
+      // Neither the failure nor the time-out of an enclosing step may stop what undoes them.
+      signal: undefined,
+      stopRetries: () => undefined,
       attempt: async (number, signal) => {
         const attempt = new StepAttempt(this, use.stepId, signal);
         // A workflow that undoes something is one of its own: its events are not cleared.
         attempt.close();
-        await runInAttempt(attempt, async () =>
+        await runInAttempt(attempt, () =>
           use.node.step.compensate?.(input as never, this.#context(use, number, signal)),
         );
       },
@@ -229,8 +234,9 @@ export class Run implements EnclosingRun {
     if (use.node.step.compensate) this.#completed.push({ use, input });
   }
 
-  #context(use: StepUse, attempt: number, signal: AbortSignal): StepContext {
+  #context(use: StepUse, attempt: number, signal: AbortSignal | undefined): StepContext {
     const { container, group, metadata } = this;
+    const neverAborted = (): AbortSignal => (this.#neverAborted ??= new AbortController().signal);
     return {
       container,
       get eventGroupId() {
@@ -241,7 +247,9 @@ export class Run implements EnclosingRun {
       stepName: use.node.name,
       stepId: use.stepId,
       attempt,
-      signal,
+      get signal() {
+        return signal ?? neverAborted();
+      },
       metadata,
       get logger() {
         return findLogger(container);
@@ -259,9 +267,20 @@ export class Run implements EnclosingRun {
     try {
       return await action();
     } catch (error) {
-      this.errors.push({ step, action: "invoke", error });
-      this.#failure.abort();
-      throw new RunStopped();
+      this.#stop(step, error);
     }
+  }
+
+  #stop(step: string, error: unknown): never {
+    this.errors.push({ step, action: "invoke", error });
+    this.#hasFailed = true;
+    this.#failure?.abort();
+    throw new RunStopped();
+  }
+
+  get #failureSignal(): AbortSignal {
+    this.#failure ??= new AbortController();
+    if (this.#hasFailed) this.#failure.abort();
+    return this.#failure.signal;
   }
 }

@@ -1,15 +1,25 @@
+import { setMember } from "../bus/json-copy.ts";
 import type { WorkflowNode } from "./composition.ts";
 import { flatten } from "./composition.ts";
-import type { PlaceholderSource } from "./placeholder.ts";
+import type { PlaceholderReference, PlaceholderSource } from "./placeholder.ts";
 import { referenceOf } from "./placeholder.ts";
 
 type TransformSource = Extract<PlaceholderSource, { kind: "transform" }>;
+
+/** A value on the way to its copy. */
+interface Walk {
+  readonly copies: Map<object, unknown>;
+  /** What has to be waited for; then the walk begins anew. */
+  pending: PromiseLike<unknown> | undefined;
+}
 
 /** The values behind the placeholders of one workflow, in one run of it. */
 export class Scope {
   readonly #input: unknown;
   readonly #outputs = new Map<WorkflowNode, unknown>();
   readonly #transforms = new Map<TransformSource, Promise<unknown>>();
+  /** What became of promises. */
+  readonly #awaited = new Map<PromiseLike<unknown>, unknown>();
 
   constructor(input: unknown) {
     this.#input = input;
@@ -29,33 +39,44 @@ export class Scope {
    * are copied, so that runs share none of what the composer wrote; functions and instances of
    * classes are passed as they are.
    */
-  resolve(value: unknown): Promise<unknown> {
-    return this.#resolve(value, new Map());
+  async resolve(value: unknown): Promise<unknown> {
+    const walk: Walk = { copies: new Map(), pending: undefined };
+    for (;;) {
+      const resolved = this.#copy(value, walk);
+      if (!walk.pending) return resolved;
+      this.#awaited.set(walk.pending, await walk.pending);
+      walk.copies.clear();
+      walk.pending = undefined;
+    }
   }
 
-  async #resolve(value: unknown, copies: Map<object, unknown>): Promise<unknown> {
+  /** Not asynchronous, as a promise for each member costs more than the step: stops at the first one. */
+  #copy(value: unknown, walk: Walk): unknown {
     const reference = referenceOf(value);
-    if (reference) {
-      let resolved = await this.#read(reference.source);
-      for (const key of reference.path) {
-        resolved = (resolved as Record<string, unknown> | null | undefined)?.[key];
-      }
-      return resolved;
-    }
-    if (!isPlain(value)) return value;
+    if (reference) return this.#follow(reference, walk);
+    if (!isPlain(value)) return this.#await(value, walk);
+    const { copies } = walk;
     if (copies.has(value)) return copies.get(value);
     const copy: object = Array.isArray(value) ? [] : {};
     copies.set(value, copy);
     for (const [key, member] of Object.entries(value)) {
-      // Not an assignment, which would take `__proto__` for the prototype.
-      Object.defineProperty(copy, key, {
-        value: await this.#resolve(member, copies),
-        configurable: true,
-        enumerable: true,
-        writable: true,
-      });
+      setMember(copy as Record<string, unknown>, key, this.#copy(member, walk));
+      if (walk.pending) break;
     }
     return copy;
+  }
+
+  #follow({ source, path }: PlaceholderReference, walk: Walk): unknown {
+    let value = this.#await(this.#read(source), walk);
+    for (const key of path) value = (value as Record<string, unknown> | null | undefined)?.[key];
+    return this.#await(value, walk);
+  }
+
+  /** The value behind what may be a promise, or undefined until it was waited for. */
+  #await(value: unknown, walk: Walk): unknown {
+    if (!isThenable(value)) return value;
+    if (!this.#awaited.has(value)) walk.pending ??= value;
+    return this.#awaited.get(value);
   }
 
   #read(source: PlaceholderSource): unknown {
@@ -83,6 +104,15 @@ export class Scope {
     for (const compute of functions) value = await compute(value as never);
     return value;
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "then" in value &&
+    typeof value.then === "function"
+  );
 }
 
 function isPlain(value: unknown): value is object {

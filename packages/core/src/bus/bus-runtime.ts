@@ -15,6 +15,7 @@ import { Consumers } from "./consumers.ts";
 import { createCounters } from "./counters.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import { EmitTimeLimit } from "./emit-time-limit.ts";
+import { stagedEvent } from "./envelopes.ts";
 import { Emitter } from "./emitter.ts";
 import { Groups } from "./groups.ts";
 import {
@@ -162,7 +163,8 @@ export class BusRuntime {
   }
 
   async releaseGroup(eventGroupId: string): Promise<void> {
-    await this.#ready("releaseGroupedEvents");
+    const declared = this.#ready("releaseGroupedEvents");
+    if (declared) await declared;
     await this.#groups.release(eventGroupId, this.emitter.isInHandler);
   }
 
@@ -228,14 +230,14 @@ export class BusRuntime {
     }
     return async (first, second, third) => {
       const declared = this.#ready("emit");
-      const events = await this.emitter.prepare(first, second, third);
+      const envelopes = await this.emitter.prepare(first, second, third);
       await declared;
-      const kept = await this.emitter.interceptAtEmit(events);
+      const kept = await this.emitter.interceptAtEmit(envelopes.map(stagedEvent));
       await staging.stage(
         transaction,
         kept.map(({ envelope }) => envelope),
       );
-      return events.map(({ envelope }) => envelope.id);
+      return envelopes.map(({ id }) => id);
     };
   }
 

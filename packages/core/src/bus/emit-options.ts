@@ -39,12 +39,14 @@ export function checkEmitOptions(options: unknown, path: string, issues: Issue[]
 
 /** Merges options, those of the first layer going before those of the next. */
 export function mergeEmitOptions(
-  ...layers: readonly (EmitOptions | undefined)[]
+  first: EmitOptions | undefined,
+  second: EmitOptions | undefined,
+  last: EmitOptions | undefined,
 ): EmitOptions | undefined {
-  const given = layers.filter((layer) => layer !== undefined);
-  if (given.length <= 1) return given[0];
+  if (first === undefined && second === undefined) return last;
   const merged: Record<string, unknown> = {};
-  for (const layer of given.reverse()) {
+  for (const layer of [last, second, first]) {
+    if (layer === undefined) continue;
     for (const [name, value] of Object.entries(layer)) {
       if (value === undefined) continue;
       merged[name] = name === "provider" ? mergeOwnOptions(merged[name], value) : value;

@@ -2,15 +2,22 @@ import type { Clock } from "../contracts/clock.ts";
 import type { EmitOptions, EventMessage } from "../contracts/event.ts";
 import type { GroupStaging, StagedEvent } from "../contracts/groups.ts";
 import type { Interceptor } from "../contracts/interceptor.ts";
+import type { Envelope } from "../contracts/provider.ts";
 import { BusbarError, isBusbarError } from "../errors.ts";
 import type { CheckResult, EventCatalogue } from "../events/catalogue.ts";
 import { type CurrentRun, currentRun } from "./causality.ts";
 import type { BusCounters } from "./counters.ts";
-import { createEnvelopes } from "./envelopes.ts";
+import {
+  createEnvelopes,
+  createSingleEnvelope,
+  type EnvelopeSource,
+  stagedEvent,
+} from "./envelopes.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
 import { createNameCheck, nameOf } from "./event-names.ts";
 import { createEventIds } from "./event-ids.ts";
 import { intercept } from "./interceptors.ts";
+import type { OutgoingEnvelope } from "./outgoing-envelope.ts";
 import { assertAccepted, type Publisher } from "./publisher.ts";
 import { type Support, unsupported } from "./support.ts";
 import { unavailable } from "./unavailable.ts";
@@ -59,33 +66,31 @@ export class Emitter {
   /**
    * Emits as {@link IEventBusModule.emit} does: validates messages, stages those of groups, and
    * publishes the others.
+   *
+   * Not an async function: what can be published at once takes one promise, for the answer.
    */
-  async emit(
+  emit(
     first: Emission,
     second: unknown,
     third: EmitOptions | undefined,
   ): Promise<readonly string[]> {
-    const { timeLimit, clock } = this.#options;
-    const now = clock.now();
-    const deadline = now + timeLimit.timeoutMs;
-    const waiting = this.#options.ready();
-    const run = currentRun();
-    // Before any wait: what is emitted is what the data is now.
-    const prepared = this.prepare(first, second, third, run, now);
-    const events =
-      "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
-    if (waiting) await this.#within(waiting, deadline, "A declaration of subscriptions");
-    const { interceptors } = this.#options;
-    if (interceptors.size > 0 || events.some(isGrouped)) {
-      await this.#interceptAndStage(events, run, deadline);
-    } else if (!this.#tryPublish(events)) {
-      await this.#publish(events, run, deadline);
+    try {
+      const now = this.#options.clock.now();
+      const declared = this.#options.ready();
+      const run = currentRun();
+      // Before any wait: what is emitted is what the data is now.
+      const prepared = this.prepare(first, second, third, run, now);
+      if (!declared && Array.isArray(prepared) && this.#isPlain(prepared)) {
+        if (this.#tryPublish(prepared)) return Promise.resolve(prepared.map(idOf));
+      }
+      return this.#emitInTime(prepared, declared, run, now);
+    } catch (error) {
+      return Promise.reject(error as Error);
     }
-    return events.map(({ envelope }) => envelope.id);
   }
 
   /**
-   * Validates messages and makes events of them. A promise only if a schema's answer is one.
+   * Validates messages and makes envelopes of them. A promise only if a schema's answer is one.
    *
    * @throws BusbarError `BUSBAR_INVALID_MESSAGE`, `BUSBAR_INVALID_EVENT` or `BUSBAR_UNSUPPORTED`.
    */
@@ -95,17 +100,10 @@ export class Emitter {
     third: EmitOptions | undefined,
     run: CurrentRun | undefined = currentRun(),
     now: number = this.#options.clock.now(),
-  ): readonly StagedEvent[] | Promise<readonly StagedEvent[]> {
+  ): readonly OutgoingEnvelope[] | Promise<readonly OutgoingEnvelope[]> {
     const { defaults, providerName, support, staging, catalogue } = this.#options;
     const isNamed = typeof first === "string" || typeof first === "symbol";
-    const isArray = Array.isArray(first);
-    const events = createEnvelopes({
-      messages: isNamed
-        ? [{ name: nameOf(first), data: second }]
-        : isArray
-          ? (first as readonly EventMessage[])
-          : [first as EventMessage],
-      isArray,
+    const source: EnvelopeSource = {
       options: isNamed ? third : (second as EmitOptions | undefined),
       defaults,
       run,
@@ -113,14 +111,22 @@ export class Emitter {
       now,
       nextId: this.#nextId,
       checkName: this.#checkName,
-    });
-    for (const { envelope } of events) {
+    };
+    const envelopes = Array.isArray(first)
+      ? createEnvelopes(source, first as readonly EventMessage[])
+      : [
+          createSingleEnvelope(
+            source,
+            isNamed ? { name: nameOf(first), data: second } : (first as EventMessage),
+          ),
+        ];
+    for (const envelope of envelopes) {
       support.assertEnvelope(envelope);
       if (envelope.metadata.eventGroupId !== undefined && !staging) {
         throw unsupported(providerName, "eventGroupId", "groups (metadata.eventGroupId)");
       }
     }
-    return catalogue ? this.#checkAll(events) : events;
+    return catalogue ? this.#checkAll(envelopes) : envelopes;
   }
 
   /** Runs the interceptors on events that are not grouped. */
@@ -133,6 +139,7 @@ export class Emitter {
 
   /** Runs the interceptors on events of a group that is being released. */
   interceptAtRelease(events: readonly StagedEvent[]): Promise<readonly StagedEvent[]> {
+    if (this.#options.interceptors.size === 0) return Promise.resolve(events);
     const deadline = this.#options.timeLimit.deadline();
     return this.#within(this.#intercept(events, true), deadline, "An interceptor");
   }
@@ -142,19 +149,36 @@ export class Emitter {
     return this.#options.timeLimit.within(promise, deadline, () => ({ who }));
   }
 
+  async #emitInTime(
+    prepared: readonly OutgoingEnvelope[] | Promise<readonly OutgoingEnvelope[]>,
+    declared: Promise<void> | undefined,
+    run: CurrentRun | undefined,
+    now: number,
+  ): Promise<readonly string[]> {
+    const deadline = now + this.#options.timeLimit.timeoutMs;
+    const envelopes =
+      "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
+    if (declared) await this.#within(declared, deadline, "A declaration of subscriptions");
+    if (!this.#isPlain(envelopes)) await this.#interceptAndStage(envelopes, run, deadline);
+    else if (!this.#tryPublish(envelopes)) await this.#publish(envelopes, run, deadline);
+    return envelopes.map(idOf);
+  }
+
   async #interceptAndStage(
-    events: readonly StagedEvent[],
+    envelopes: readonly OutgoingEnvelope[],
     run: CurrentRun | undefined,
     deadline: number,
   ): Promise<void> {
-    const grouped = events.filter(isGrouped);
-    const single = events.filter((event) => !isGrouped(event));
-    const { interceptors } = this.#options;
-    const kept = interceptors.size > 0 ? await this.interceptAtEmit(single, deadline) : single;
+    const grouped = envelopes.filter(isGrouped).map(stagedEvent);
+    let single: readonly Envelope[] = envelopes.filter((envelope) => !isGrouped(envelope));
+    if (this.#options.interceptors.size > 0) {
+      const events = single.map((envelope) => stagedEvent(envelope as OutgoingEnvelope));
+      single = (await this.interceptAtEmit(events, deadline)).map(({ envelope }) => envelope);
+    }
     if (grouped.length > 0) await this.#stageWithin(grouped, deadline);
-    if (kept.length === 0) return;
+    if (single.length === 0) return;
     try {
-      await this.#publish(kept, run, deadline);
+      await this.#publish(single, run, deadline);
     } catch (error) {
       throw withAccepted(error, grouped);
     }
@@ -189,43 +213,48 @@ export class Emitter {
 
   async #stage(events: readonly StagedEvent[]): Promise<void> {
     const { staging, groupTtlMs } = this.#options;
-    const ids = new Set(events.map(groupOf));
+    const ids = new Set(events.map(({ envelope }) => groupOf(envelope)));
     for (const eventGroupId of ids) {
-      const members = events.filter((event) => groupOf(event) === eventGroupId);
+      const members = events.filter(({ envelope }) => groupOf(envelope) === eventGroupId);
       await staging?.stage(eventGroupId as string, members, { ttlMs: groupTtlMs });
     }
   }
 
-  #tryPublish(events: readonly StagedEvent[]): boolean {
+  /** Whether there is nothing to be done with events but to publish them. */
+  #isPlain(envelopes: readonly Envelope[]): boolean {
+    return this.#options.interceptors.size === 0 && !envelopes.some(isGrouped);
+  }
+
+  #tryPublish(envelopes: readonly Envelope[]): boolean {
     const { publisher, providerName } = this.#options;
-    const envelopes = events.map(({ envelope }) => envelope);
     const results = publisher.tryPublish(envelopes);
     if (results) assertAccepted(providerName, envelopes, results);
     return results !== undefined;
   }
 
   async #publish(
-    events: readonly StagedEvent[],
+    envelopes: readonly Envelope[],
     run: CurrentRun | undefined,
     deadline: number,
   ): Promise<void> {
     const { publisher, providerName, bus } = this.#options;
-    const envelopes = events.map(({ envelope }) => envelope);
     const results = await publisher.publish(envelopes, run?.bus === bus, deadline);
     assertAccepted(providerName, envelopes, results);
   }
 
-  #checkAll(events: StagedEvent[]): readonly StagedEvent[] | Promise<readonly StagedEvent[]> {
-    const checks = events.map(({ envelope }) => ({
-      name: envelope.name,
-      result: this.#options.catalogue?.check(envelope.name, envelope.data),
+  #checkAll(
+    envelopes: readonly OutgoingEnvelope[],
+  ): readonly OutgoingEnvelope[] | Promise<readonly OutgoingEnvelope[]> {
+    const checks = envelopes.map(({ name, data }) => ({
+      name,
+      result: this.#options.catalogue?.check(name, data),
     }));
     if (checks.some(({ result }) => result instanceof Promise)) {
       const answers = checks.map(async ({ name, result }) => assertValid(name, await result));
-      return Promise.all(answers).then(() => events);
+      return Promise.all(answers).then(() => envelopes);
     }
     for (const { name, result } of checks) assertValid(name, result as CheckResult);
-    return events;
+    return envelopes;
   }
 
   #checkData(name: string, data: unknown): void | Promise<void> {
@@ -236,12 +265,16 @@ export class Emitter {
   }
 }
 
-function groupOf({ envelope }: StagedEvent): string | undefined {
-  return envelope.metadata.eventGroupId;
+function idOf({ id }: Envelope): string {
+  return id;
 }
 
-function isGrouped(event: StagedEvent): boolean {
-  return groupOf(event) !== undefined;
+function groupOf({ metadata }: Envelope): string | undefined {
+  return metadata.eventGroupId;
+}
+
+function isGrouped(envelope: Envelope): boolean {
+  return groupOf(envelope) !== undefined;
 }
 
 /** The error of the events that are not grouped, told that those which are have been staged. */

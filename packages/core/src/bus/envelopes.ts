@@ -5,17 +5,14 @@ import type { EnvelopeMetadata, EnvelopePolicy } from "../contracts/provider.ts"
 import { BusbarError, type Issue } from "../errors.ts";
 import type { CurrentRun } from "./causality.ts";
 import { checkEmitOptions, mergeEmitOptions, priorityNumber } from "./emit-options.ts";
-import { copyAsJson } from "./json-copy.ts";
+import { copyAsJson, isOwn } from "./json-copy.ts";
 import { OutgoingEnvelope } from "./outgoing-envelope.ts";
 
 const MESSAGE_MEMBERS = new Set(["name", "data", "id", "metadata", "options"]);
 const MAX_ID_LENGTH = 255;
 
-/** What {@link createEnvelopes} needs beside the messages. */
+/** What {@link createEnvelopes} needs beside messages. */
 export interface EnvelopeSource {
-  readonly messages: readonly EventMessage[];
-  /** Whether the caller gave an array, so that paths name the place in it. */
-  readonly isArray: boolean;
   readonly options: EmitOptions | undefined;
   readonly defaults: EmitOptions | undefined;
   readonly run: CurrentRun | undefined;
@@ -31,18 +28,44 @@ export interface EnvelopeSource {
  *
  * @throws BusbarError `BUSBAR_INVALID_MESSAGE` with every mistake in every message.
  */
-export function createEnvelopes(source: EnvelopeSource): StagedEvent[] {
+export function createEnvelopes(
+  source: EnvelopeSource,
+  messages: readonly EventMessage[],
+): OutgoingEnvelope[] {
   const issues: Issue[] = [];
   checkEmitOptions(source.options, "options", issues);
-  const events: StagedEvent[] = [];
+  const envelopes: OutgoingEnvelope[] = [];
   // By index, to see the holes of a sparse array, too.
-  for (let index = 0; index < source.messages.length; index += 1) {
-    const message = source.messages[index] as EventMessage;
-    const at = source.isArray ? `[${index}].` : "";
-    events.push(createEnvelope(source, message, at, issues));
+  for (let index = 0; index < messages.length; index += 1) {
+    const message = messages[index] as EventMessage;
+    const at = `[${index}].`;
+    if (checkMessage(message, at, issues)) {
+      envelopes.push(createEnvelope(source, message, at, issues));
+    }
   }
   if (issues.length > 0) throw invalidMessage(issues);
-  return events;
+  return envelopes;
+}
+
+/** Makes the envelope of a single message, as {@link createEnvelopes} does. */
+export function createSingleEnvelope(
+  source: EnvelopeSource,
+  message: EventMessage,
+): OutgoingEnvelope {
+  const issues: Issue[] = [];
+  checkEmitOptions(source.options, "options", issues);
+  if (!checkMessage(message, "", issues)) throw invalidMessage(issues);
+  const envelope = createEnvelope(source, message, "", issues);
+  if (issues.length > 0) throw invalidMessage(issues);
+  return envelope;
+}
+
+/** What an emit stages of an envelope that it has made. */
+export function stagedEvent(envelope: OutgoingEnvelope): StagedEvent {
+  const { notBefore, metadata } = envelope;
+  return notBefore === undefined
+    ? { envelope }
+    : { envelope, delayMs: notBefore - metadata.published_at };
 }
 
 /** The error that refuses a whole emit. */
@@ -56,41 +79,31 @@ function createEnvelope(
   message: EventMessage,
   at: string,
   issues: Issue[],
-): StagedEvent {
-  if (!checkMessage(message, at, issues)) return NOTHING;
-
+): OutgoingEnvelope {
   const nameIssue = source.checkName(message.name);
   if (nameIssue) issues.push({ path: `${at}name`, reason: nameIssue });
   const data = copyAsJson(message.data, at, "data", issues);
   if (message.options !== undefined) checkEmitOptions(message.options, `${at}options`, issues);
   const id = message.id ?? source.nextId(source.now);
   const metadata = createMetadata(source, message, id, at, issues);
-  if (issues.length > 0) return NOTHING;
-
   const envelope = new OutgoingEnvelope(id, message.name, data, metadata);
+  // One that is refused has options that may be anything.
+  if (issues.length > 0) return envelope;
   const options = mergeEmitOptions(message.options, source.options, source.defaults);
-  return options === undefined
-    ? { envelope }
-    : applyOptions(source, envelope, options, `${at}options`, issues);
+  if (options !== undefined) applyOptions(source, envelope, options, `${at}options`, issues);
+  return envelope;
 }
 
-/** Stands for a message that is refused; never leaves this file. */
-const NOTHING: StagedEvent = {
-  envelope: {
-    id: "",
-    name: "",
-    data: null,
-    metadata: { created_at: 0, published_at: 0, correlationId: "" },
-  },
-};
+/** Stands for metadata that is refused; never leaves this file. */
+const NO_METADATA: EnvelopeMetadata = { created_at: 0, published_at: 0, correlationId: "" };
 
 function checkMessage(message: unknown, at: string, issues: Issue[]): boolean {
   if (typeof message !== "object" || message === null) {
     issues.push({ path: at.slice(0, -1), reason: "must be a message: { name, data }" });
     return false;
   }
-  for (const member of Object.keys(message)) {
-    if (!MESSAGE_MEMBERS.has(member)) {
+  for (const member in message) {
+    if (!MESSAGE_MEMBERS.has(member) && isOwn(message, member)) {
       issues.push({ path: at + member, reason: "is not a member of a message" });
     }
   }
@@ -107,16 +120,14 @@ function applyOptions(
   options: EmitOptions,
   path: string,
   issues: Issue[],
-): StagedEvent {
-  const delayMs = options.delay ? options.delay : undefined;
+): void {
   envelope.policy = policyOf(options);
   envelope.orderingKey = options.orderingKey;
   envelope.priority = priorityNumber(options);
-  envelope.notBefore = delayMs === undefined ? undefined : source.now + delayMs;
+  envelope.notBefore = options.delay ? source.now + options.delay : undefined;
   envelope.deduplicationId = options.deduplicationId;
   const own = options.provider?.[source.providerName];
   envelope.providerOptions = ownOptions(own, path, source, issues);
-  return { envelope, delayMs };
 }
 
 function policyOf({ attempts, backoff, internal }: EmitOptions): EnvelopePolicy | undefined {
@@ -154,7 +165,7 @@ function createMetadata(
         };
   }
   const given = readMetadata(metadata, at, issues);
-  if (!given) return NOTHING.envelope.metadata;
+  if (!given) return NO_METADATA;
   const { created_at } = metadata;
   return {
     correlationId: run?.envelope.metadata.correlationId ?? id,

@@ -74,8 +74,8 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
     return this;
   }
 
-  async releaseGroupedEvents(eventGroupId: string): Promise<void> {
-    await this.#runtime.releaseGroup(eventGroupId);
+  releaseGroupedEvents(eventGroupId: string): Promise<void> {
+    return this.#runtime.releaseGroup(eventGroupId);
   }
 
   async clearGroupedEvents(eventGroupId: string, options: ClearGroupOptions = {}): Promise<void> {

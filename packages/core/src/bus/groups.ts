@@ -113,8 +113,8 @@ function stagingInMemory(
 ): MemoryGroupStaging {
   return new MemoryGroupStaging({
     clock: settings.clock,
-    publish: (envelopes, { inHandler, deadline }) =>
-      publisher.publish(envelopes, inHandler, deadline),
+    publish: async (envelopes, { inHandler, deadline }) =>
+      publisher.tryPublish(envelopes) ?? publisher.publish(envelopes, inHandler, deadline),
     onExpired: (eventGroupId, count) => onGivenUp(eventGroupId, count, "expired with their group"),
   });
 }

@@ -139,7 +139,7 @@ function copyMembers(
 }
 
 /** Unlike `Object.hasOwn`, this costs nothing in a loop over members. */
-function isOwn(object: object, key: string): boolean {
+export function isOwn(object: object, key: string): boolean {
   return Object.prototype.hasOwnProperty.call(object, key);
 }
 

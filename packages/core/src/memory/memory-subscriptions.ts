@@ -25,6 +25,8 @@ export class MemorySubscriptions {
   readonly #aliases = new Map<string, string>();
   /** By what the router found: it finds the same list again until something changes. */
   #targets = new WeakMap<readonly string[], readonly SubscriptionQueue[]>();
+  #lastIds: readonly string[] | undefined;
+  #lastQueues: readonly SubscriptionQueue[] = [];
 
   constructor(host: QueueHost, channel: DeliveryChannel) {
     this.#host = host;
@@ -43,11 +45,15 @@ export class MemorySubscriptions {
   /** The queues of those that want an event. */
   queuesFor(name: string): readonly SubscriptionQueue[] {
     const ids = this.#router.match(name);
+    // A publish asks twice.
+    if (ids === this.#lastIds) return this.#lastQueues;
     let queues = this.#targets.get(ids);
     if (!queues) {
       queues = ids.flatMap((id) => this.#queues.get(id) ?? []);
       this.#targets.set(ids, queues);
     }
+    this.#lastIds = ids;
+    this.#lastQueues = queues;
     return queues;
   }
 

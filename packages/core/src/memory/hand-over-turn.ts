@@ -2,6 +2,13 @@ import { AsyncResource } from "node:async_hooks";
 
 const RESOLVED = Promise.resolve();
 
+/** Who takes part in a {@link HandOverTurn}. */
+export interface TurnTaker {
+  /** Who comes after it in the turn. */
+  next: TurnTaker | undefined;
+  handOver(): void;
+}
+
 /**
  * The microtask in which queues hand over: one for all that have something ready by then, as each
  * costs as much as a delivery.
@@ -12,19 +19,33 @@ export class HandOverTurn {
    * find the emitter's AsyncLocalStorage, which it would not on a provider that crosses processes.
    */
   readonly #scope = new AsyncResource("BusbarDelivery");
-  #waiting: (() => void)[] = [];
+  /** Linked, as an array for each turn costs more than the turn. */
+  #first: TurnTaker | undefined;
+  #last: TurnTaker | undefined;
 
-  /** Calls `handOver` in the next turn. */
-  join(handOver: () => void): void {
-    // Not queueMicrotask, which makes an async resource of its own for each call.
-    if (this.#waiting.push(handOver) === 1) void RESOLVED.then(this.#enter);
+  /** Calls `handOver` in the next turn. Not again before that. */
+  join(taker: TurnTaker): void {
+    if (this.#last) {
+      this.#last.next = taker;
+    } else {
+      this.#first = taker;
+      // Not queueMicrotask, which makes an async resource of its own for each call.
+      void RESOLVED.then(this.#enter);
+    }
+    this.#last = taker;
   }
 
   readonly #enter = (): void => this.#scope.runInAsyncScope(this.#run);
 
   readonly #run = (): void => {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const handOver of waiting) handOver();
+    let taker = this.#first;
+    this.#first = undefined;
+    this.#last = undefined;
+    while (taker) {
+      const { next }: TurnTaker = taker;
+      taker.next = undefined;
+      taker.handOver();
+      taker = next;
+    }
   };
 }

@@ -1,3 +1,4 @@
+import type { TurnTaker } from "./hand-over-turn.ts";
 import type { MemoryConsumer } from "./memory-consumer.ts";
 import type { QueueHost } from "./queue-host.ts";
 import type { ReadyItems } from "./ready-items.ts";
@@ -9,7 +10,8 @@ const BUDGET = 256;
  * Hands what is ready to whoever has a free slot. Never at once, so that a publish runs no handler,
  * but in a microtask; after a full budget, in a later turn of the event loop.
  */
-export class HandOver {
+export class HandOver implements TurnTaker {
+  next: TurnTaker | undefined = undefined;
   readonly #host: QueueHost;
   readonly #ready: ReadyItems;
   readonly #onHandedOver: () => void;
@@ -64,7 +66,7 @@ export class HandOver {
     if (this.#scheduled || this.#allBusy || this.#stopped) return;
     if (this.#ready.size === 0 || !this.isOpen) return;
     this.#scheduled = true;
-    if (this.#budget > 0) this.#host.turn.join(this.#run);
+    if (this.#budget > 0) this.#host.turn.join(this);
     else this.#immediate = setImmediate(this.#nextTurn);
   }
 
@@ -77,10 +79,10 @@ export class HandOver {
   readonly #nextTurn = (): void => {
     this.#immediate = undefined;
     this.#budget = BUDGET;
-    this.#host.turn.join(this.#run);
+    this.#host.turn.join(this);
   };
 
-  readonly #run = (): void => {
+  handOver(): void {
     while (this.#budget > 0 && this.#ready.size > 0 && !this.#paused && !this.#stopped) {
       const consumer = this.#nextConsumer();
       if (!consumer) {
@@ -96,7 +98,7 @@ export class HandOver {
     this.#scheduled = false;
     this.schedule();
     this.#host.progressed();
-  };
+  }
 
   /** Those with a free slot take turns. */
   #nextConsumer(): MemoryConsumer | undefined {

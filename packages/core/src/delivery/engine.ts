@@ -5,12 +5,12 @@ import type { SettlementTracker } from "../bus/settlement-tracker.ts";
 import type { Clock } from "../contracts/clock.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { Delivery, Settlement } from "../contracts/provider.ts";
-import type { Subscriber } from "../contracts/subscriber.ts";
 import { BusbarError, isPermanentError } from "../errors.ts";
 import { backoffDelay } from "./backoff.ts";
 import { DeliveryRun } from "./delivery-run.ts";
 import { type DeliveryState, NO_FAILURES, recordFailure, withFailure } from "./failures.ts";
 import type { HandlerRunner } from "./handler-runner.ts";
+import { RunSlot, type RunSteps } from "./run-slot.ts";
 import type { Subscription } from "./subscription.ts";
 
 const ACK: Settlement = { type: "ack" };
@@ -41,6 +41,13 @@ export class DeliveryEngine {
    * with every delivery rebuilds its table all the time.
    */
   #lastRun: DeliveryRun | undefined;
+  /** As many as there have been runs at the same time. */
+  readonly #freeSlots: RunSlot[] = [];
+  readonly #steps: RunSteps = {
+    execute: (slot) => this.#limited(slot),
+    succeed: (slot) => this.#end(slot, this.#succeeded(slot.run)),
+    fail: (slot, thrown) => this.#end(slot, this.#failed(slot, thrown)),
+  };
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -70,7 +77,7 @@ export class DeliveryEngine {
    * Not an async function: this is where an event spends its time, and each promise costs.
    */
   deliverTo(subscription: Subscription, delivery: Delivery, settle: Settle): void {
-    const { bus, logger, services, runner, maxCrashes } = this.#options;
+    const { bus, logger, services, maxCrashes } = this.#options;
     const { envelope } = delivery;
     const state = (delivery.state as DeliveryState | undefined) ?? NO_FAILURES;
     if (delivery.crashes > maxCrashes) {
@@ -86,21 +93,26 @@ export class DeliveryEngine {
 
     const run = new DeliveryRun(bus, envelope, subscription.id, state.runs + 1, logger, services);
     this.#link(run);
-    const succeed = (): void => this.#end(run, this.#succeeded(run), settle);
-    const fail = (thrown: unknown): void =>
-      this.#end(run, this.#failed(subscription, run, state, thrown), settle);
+    const slot = this.#freeSlots.pop() ?? new RunSlot(this.#steps);
+    slot.run = run;
+    slot.subscription = subscription;
+    slot.handlers = handlers;
+    slot.state = state;
+    slot.settle = settle;
     let work: void | Promise<void>;
     try {
-      work = runCausedBy(run, () => this.#limited(subscription, run, runner, handlers));
+      work = runCausedBy(run, slot.execute);
     } catch (thrown) {
-      fail(thrown);
+      slot.fail(thrown);
       return;
     }
-    if (work) void Promise.resolve(work).then(succeed, fail);
-    else succeed();
+    if (work) void Promise.resolve(work).then(slot.succeed, slot.fail);
+    else slot.succeed();
   }
 
-  #end(run: DeliveryRun, settlement: Settlement, settle: Settle): void {
+  #end(slot: RunSlot, settlement: Settlement): void {
+    const { run, settle } = slot;
+    this.#freeSlots.push(slot);
     this.#unlink(run);
     if (run.hasScope) void this.#dispose(run).then(() => settle(settlement));
     else settle(settlement);
@@ -136,13 +148,8 @@ export class DeliveryEngine {
     return ACK;
   }
 
-  #limited(
-    { policy }: Subscription,
-    run: DeliveryRun,
-    runner: HandlerRunner,
-    handlers: readonly Subscriber[],
-  ): void | Promise<void> {
-    const work = runner.run(run, handlers);
+  #limited({ subscription: { policy }, run, handlers }: RunSlot): void | Promise<void> {
+    const work = this.#options.runner.run(run, handlers);
     return policy.timeoutMs === undefined ? work : this.#withTimeout(run, work, policy.timeoutMs);
   }
 
@@ -178,12 +185,7 @@ export class DeliveryEngine {
     });
   }
 
-  #failed(
-    subscription: Subscription,
-    run: DeliveryRun,
-    before: DeliveryState,
-    thrown: unknown,
-  ): Settlement {
+  #failed({ subscription, run, state: before }: RunSlot, thrown: unknown): Settlement {
     if (run.isCutShort) return { type: "release" };
     const { clock, random, counters, tracker } = this.#options;
     counters.failed += 1;

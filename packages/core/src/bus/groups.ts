@@ -75,12 +75,12 @@ export class Groups {
     this.#inMemory?.close();
   }
 
-  async release(eventGroupId: string, inHandler: boolean): Promise<void> {
-    if (!this.#releaser) throw this.#unsupported();
+  release(eventGroupId: string, inHandler: boolean): Promise<void> {
+    if (!this.#releaser) return Promise.reject(this.#unsupported());
     // Once marked it will be finished, also when this call no longer waits.
     const who = `The release of group "${eventGroupId}"`;
     const release = this.#releaser.release(eventGroupId, inHandler);
-    await this.#timeLimit.within(release, this.#timeLimit.deadline(), () => ({ who }));
+    return this.#timeLimit.within(release, this.#timeLimit.deadline(), () => ({ who }));
   }
 
   async clear(eventGroupId: string, options: ClearGroupOptions): Promise<void> {

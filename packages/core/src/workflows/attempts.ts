@@ -1,10 +1,16 @@
 import { BusbarError, isPermanentError } from "../errors.ts";
 
-/** How to try something. */
-export interface AttemptOptions<T> {
+/** How often to try, and for how long. */
+export interface AttemptPolicy {
   readonly maxRetries: number;
   readonly retryIntervalMs: number;
   readonly timeoutMs: number | undefined;
+}
+
+/** How to try something. */
+export interface AttemptOptions<T> {
+  /** A member, not spread among the others: that would take longer than all the rest of a step. */
+  readonly policy: AttemptPolicy;
   /** What takes too long, for the error that says so. */
   readonly what: string;
   /** Aborts the attempts' signals, and ends the retries. Absent when nothing can. */
@@ -21,7 +27,8 @@ export interface AttemptOptions<T> {
  * Rejects with what the last attempt threw.
  */
 export async function tryRepeatedly<T>(options: AttemptOptions<T>): Promise<T> {
-  const { maxRetries, retryIntervalMs, signal, stopRetries } = options;
+  const { signal, stopRetries } = options;
+  const { maxRetries, retryIntervalMs } = options.policy;
   for (let attempt = 1; ; attempt++) {
     try {
       return await tryOnce(options, attempt);
@@ -33,7 +40,8 @@ export async function tryRepeatedly<T>(options: AttemptOptions<T>): Promise<T> {
 }
 
 function tryOnce<T>(options: AttemptOptions<T>, number: number): Promise<T> {
-  const { attempt, timeoutMs, what, signal } = options;
+  const { attempt, what, signal } = options;
+  const { timeoutMs } = options.policy;
   if (timeoutMs === undefined) return attempt(number, signal);
 
   return new Promise((resolve, reject) => {

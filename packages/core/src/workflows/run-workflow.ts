@@ -103,17 +103,14 @@ function joins({ eventGroupId }: WorkflowRunContext, enclosing: StepAttempt | un
  * A run inside of a step leaves its events to the run around it; unless that has ended already,
  * without waiting for this one.
  */
-async function endSucceeded(
+function endSucceeded(
   run: Run,
   parent: StepAttempt | undefined,
   onFailed: (failure: Pick<ReleaseFailure, "error" | "tries" | "willRetry">) => void,
 ): Promise<ReleaseState> {
   const { group } = run;
-  if (parent && group.ending === undefined) return "none";
-  if (parent && group.ending === "cleared") {
-    await group.discard(run.stepIds);
-    return "none";
-  }
+  if (parent && group.ending === undefined) return Promise.resolve("none");
+  if (parent && group.ending === "cleared") return group.discard(run.stepIds).then(() => "none");
   return group.releaseAtEnd((error, tries, willRetry) => onFailed({ error, tries, willRetry }));
 }
 

@@ -7,10 +7,10 @@ import type { EnclosingRun } from "./current-step.ts";
 import { runInAttempt, StepAttempt } from "./current-step.ts";
 import type { EventGroup } from "./event-group.ts";
 import type { Reporter } from "./reporter.ts";
-import { findLogger } from "./reporter.ts";
 import type { WorkflowRunError } from "./run-options.ts";
 import { Scope } from "./scope.ts";
 import type { StepContext } from "./step-context.ts";
+import { StepRunContext } from "./step-run-context.ts";
 import { PermanentStepFailure, skipped, StepResponse } from "./step-response.ts";
 import type { WorkflowDefinition } from "./workflow-definition.ts";
 
@@ -63,8 +63,6 @@ export class Run implements EnclosingRun {
   readonly #options: RunOptions;
   /** Absent when nothing can abort the run. */
   readonly #signal: AbortSignal | undefined;
-  /** For steps that read a signal where nothing can abort them. */
-  #neverAborted: AbortSignal | undefined;
   #hasFailed = false;
   /** Aborts at the first failure: steps that run at the same time are not tried again. */
   #failure: AbortController | undefined;
@@ -180,7 +178,7 @@ export class Run implements EnclosingRun {
     let previous: StepAttempt | undefined;
     try {
       return await tryRepeatedly({
-        ...use.node.step,
+        policy: use.node.step,
         what: `Step "${use.path}"`,
         signal: this.#signal,
         stopRetries: () => this.#failureSignal,
@@ -213,7 +211,7 @@ export class Run implements EnclosingRun {
 
   async #compensateStep({ use, input }: CompletedStep): Promise<void> {
     await tryRepeatedly({
-      ...use.node.step,
+      policy: use.node.step,
       what: `Compensation of step "${use.path}"`,
       // Neither the failure nor the time-out of an enclosing step may stop what undoes them.
       signal: undefined,
@@ -235,26 +233,7 @@ export class Run implements EnclosingRun {
   }
 
   #context(use: StepUse, attempt: number, signal: AbortSignal | undefined): StepContext {
-    const { container, group, metadata } = this;
-    const neverAborted = (): AbortSignal => (this.#neverAborted ??= new AbortController().signal);
-    return {
-      container,
-      get eventGroupId() {
-        return group.idForStep();
-      },
-      workflowId: use.workflowId,
-      transactionId: this.#options.transactionId,
-      stepName: use.node.name,
-      stepId: use.stepId,
-      attempt,
-      get signal() {
-        return signal ?? neverAborted();
-      },
-      metadata,
-      get logger() {
-        return findLogger(container);
-      },
-    };
+    return new StepRunContext(use, this, this.#options.transactionId, attempt, signal);
   }
 
   #reportLate(use: StepUse): void {

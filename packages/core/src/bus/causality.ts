@@ -10,14 +10,33 @@ export interface CurrentRun {
   readonly envelope: Envelope;
 }
 
-const current = new AsyncLocalStorage<CurrentRun>();
+/** Something smaller that the current code belongs to, such as a workflow's step. */
+export interface CurrentPart {
+  /** The handler's run that it is part of, if any. */
+  readonly handlerRun: CurrentRun | undefined;
+}
+
+/** One for both: each costs every promise of the process something. */
+const current = new AsyncLocalStorage<CurrentRun | CurrentPart>();
 
 /** Runs `callback` as part of a handler's run: what it emits was caused by that run's event. */
 export function runCausedBy<T>(run: CurrentRun, callback: () => T): T {
   return current.run(run, callback);
 }
 
+/** Runs `callback` as a part of whatever handler's run the part says. */
+export function runAsPart<T>(part: CurrentPart, callback: () => T): T {
+  return current.run(part, callback);
+}
+
 /** The handler's run that the caller is part of, if any. */
 export function currentRun(): CurrentRun | undefined {
-  return current.getStore();
+  const store = current.getStore();
+  return store && "handlerRun" in store ? store.handlerRun : store;
+}
+
+/** The part that the caller belongs to, if any. */
+export function currentPart(): CurrentPart | undefined {
+  const store = current.getStore();
+  return store && "handlerRun" in store ? store : undefined;
 }

@@ -1,6 +1,10 @@
-import { AsyncLocalStorage } from "node:async_hooks";
-
-import { currentRun } from "../bus/causality.ts";
+import {
+  type CurrentPart,
+  currentPart,
+  type CurrentRun,
+  currentRun,
+  runAsPart,
+} from "../bus/causality.ts";
 import type { ServiceContainer } from "../contracts/container.ts";
 import type { EventGroup } from "./event-group.ts";
 
@@ -14,7 +18,7 @@ export interface EnclosingRun {
 }
 
 /** One attempt of a step, or of its compensation. */
-export class StepAttempt {
+export class StepAttempt implements CurrentPart {
   readonly run: EnclosingRun;
   /** Absent when nothing can abort it. */
   readonly signal: AbortSignal | undefined;
@@ -22,7 +26,7 @@ export class StepAttempt {
   readonly stepIds: Set<string>;
   #isOpen = true;
   /** A handler's run that begins inside of the step, as it emits, is no part of it. */
-  readonly #handlerRun: object | undefined = currentRun();
+  readonly handlerRun: CurrentRun | undefined = currentRun();
 
   constructor(run: EnclosingRun, stepId: string, signal: AbortSignal | undefined) {
     this.run = run;
@@ -37,7 +41,7 @@ export class StepAttempt {
 
   /** Whether a run that begins here and now belongs to the step. */
   get isOpenHere(): boolean {
-    return this.#isOpen && this.#handlerRun === currentRun();
+    return this.#isOpen && this.handlerRun === currentRun();
   }
 
   /** Makes the step of a run inside of this one part of it. */
@@ -47,14 +51,13 @@ export class StepAttempt {
   }
 }
 
-const attempts = new AsyncLocalStorage<StepAttempt>();
-
 /** Runs a step's function as part of an attempt. */
 export function runInAttempt<T>(attempt: StepAttempt, callback: () => T): T {
-  return attempts.run(attempt, callback);
+  return runAsPart(attempt, callback);
 }
 
 /** The attempt that the caller is part of, if any. */
 export function currentAttempt(): StepAttempt | undefined {
-  return attempts.getStore();
+  const part = currentPart();
+  return part instanceof StepAttempt ? part : undefined;
 }

@@ -57,10 +57,11 @@ export class EventGroup {
 
   /** Releases the group now. Resolves with whether there was anything to release it on. */
   release(): Promise<boolean> {
-    return this.#onBus(async (bus) => {
-      if (this.#discarded.size > 0) await this.#clearDiscarded(bus);
-      await bus.releaseGroupedEvents(this.id);
-    });
+    return this.#onBus((bus) =>
+      this.#discarded.size === 0
+        ? bus.releaseGroupedEvents(this.id)
+        : this.#clearDiscarded(bus).then(() => bus.releaseGroupedEvents(this.id)),
+    );
   }
 
   /** Releases the group of a run that succeeded: now, or else in the background. */

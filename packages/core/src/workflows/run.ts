@@ -111,12 +111,13 @@ export class Run implements EnclosingRun {
   async #runWorkflow(place: Place): Promise<unknown> {
     const { workflow, scope, prefix } = place;
     await this.#runAll(workflow.nodes, place);
-    const name = `${prefix}${workflow.workflowId}`;
-    return this.#orStop(name, () => {
+    try {
       // An enclosing step that has timed out may be under way again, without this run.
       this.#signal?.throwIfAborted();
-      return scope.resolve(workflow.response);
-    });
+      return workflow.response === undefined ? undefined : await scope.resolve(workflow.response);
+    } catch (error) {
+      this.#stop(`${prefix}${workflow.workflowId}`, error);
+    }
   }
 
   async #runAll(nodes: readonly WorkflowNode[], place: Place): Promise<void> {

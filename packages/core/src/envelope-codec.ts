@@ -1,4 +1,22 @@
-import type { Envelope } from "./contracts/provider.ts";
+import type { JsonValue } from "./contracts/json.ts";
+import type { DeadDelivery } from "./contracts/provider-parts.ts";
+import type { Delivery, Envelope } from "./contracts/provider.ts";
+
+/** A {@link Delivery} as it is stored: its objects as JSON text. */
+export interface StoredDelivery {
+  /** What `encodeEnvelope` made. */
+  readonly envelope: string;
+  /** Absent or null until there is one. */
+  readonly state?: string | null | undefined;
+  readonly crashes: number;
+}
+
+/** A {@link DeadDelivery} as it is stored: its objects as JSON text. */
+export interface StoredDeadDelivery extends Omit<StoredDelivery, "crashes"> {
+  readonly id: string | number;
+  readonly reason: string;
+  readonly diedAt: number;
+}
 
 /**
  * Encodes an envelope as JSON text, for a provider that crosses a process boundary. Whatever it
@@ -23,6 +41,27 @@ export function decodeEnvelope(text: string): Envelope {
   if (!isEnvelope(decoded))
     throw new TypeError("Not an envelope: id, name, data or metadata is missing");
   return decoded;
+}
+
+/** Decodes a delivery that is stored as text. Throws as {@link decodeEnvelope} does. */
+export function decodeDelivery({ envelope, state, crashes }: StoredDelivery): Delivery {
+  return { envelope: decodeEnvelope(envelope), state: parse(state), crashes };
+}
+
+/** Decodes a dead letter that is stored as text. Throws as {@link decodeEnvelope} does. */
+export function decodeDeadDelivery(stored: StoredDeadDelivery): DeadDelivery {
+  const { id, envelope, reason, state, diedAt } = stored;
+  return {
+    id: String(id),
+    envelope: decodeEnvelope(envelope),
+    reason,
+    state: parse(state) ?? null,
+    diedAt,
+  };
+}
+
+function parse(state: string | null | undefined): JsonValue | undefined {
+  return typeof state === "string" ? (JSON.parse(state) as JsonValue) : undefined;
 }
 
 function isEnvelope(value: unknown): value is Envelope {

@@ -103,7 +103,20 @@ export type {
   SubscriberContext,
 } from "./contracts/subscriber.ts";
 export type { WorkflowFailureDetails } from "./contracts/workflow-failure.ts";
-export { decodeEnvelope, encodeEnvelope } from "./envelope-codec.ts";
+export {
+  defineProvider,
+  type OpenProvider,
+  type ProviderDefinition,
+  type ProviderPart,
+} from "./define-provider.ts";
+export {
+  decodeDeadDelivery,
+  decodeDelivery,
+  decodeEnvelope,
+  encodeEnvelope,
+  type StoredDeadDelivery,
+  type StoredDelivery,
+} from "./envelope-codec.ts";
 export {
   BusbarError,
   type BusbarErrorCode,
@@ -154,4 +167,10 @@ export {
   type PollingConsumerOptions,
 } from "./polling-consumer.ts";
 export { createRouter, matchesPattern, type RoutedSubscription, type Router } from "./router.ts";
+export {
+  createSubscriptionList,
+  type RenamedSubscription,
+  type StoredSubscriptions,
+  type SubscriptionList,
+} from "./subscription-list.ts";
 export { systemClock } from "./system-clock.ts";

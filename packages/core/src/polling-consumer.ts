@@ -29,8 +29,8 @@ export interface PollingConsumerOptions<Token> {
    * its lease does both.
    */
   crash?(token: Token): Promise<void>;
-  /** Hands deliveries back, not counted: for `close`. */
-  release(tokens: readonly Token[]): Promise<void>;
+  /** Hands deliveries back, not counted: for `close`. Without it each is settled as `release`. */
+  release?: ((tokens: readonly Token[]) => Promise<void>) | undefined;
   /** Renews the leases of what is in hand. */
   extend?(tokens: readonly Token[]): Promise<void>;
   /** Milliseconds between two calls of `extend`; a third of the lease is a good choice. */
@@ -58,7 +58,10 @@ export function createPollingConsumer<Token>(
 ): ConsumerHandle {
   const consumer = new PollingConsumer(options);
   consumer.start();
-  return { close: ({ graceMs }) => consumer.close(graceMs) };
+  return {
+    close: ({ graceMs }) => consumer.close(graceMs),
+    wake: () => consumer.wake(),
+  };
 }
 
 class PollingConsumer<Token> {
@@ -77,12 +80,12 @@ class PollingConsumer<Token> {
 
   constructor(options: PollingConsumerOptions<Token>) {
     this.#options = options;
-    this.#stopWaking = options.wake?.(() => this.#fetchSoon());
+    this.#stopWaking = options.wake?.(() => this.wake());
   }
 
   start(): void {
     this.#extendLater();
-    this.#fetchSoon();
+    this.wake();
   }
 
   close(graceMs: number): Promise<void> {
@@ -90,7 +93,7 @@ class PollingConsumer<Token> {
     return this.#closing;
   }
 
-  #fetchSoon(): void {
+  wake(): void {
     if (this.#closing) return;
     if (this.#fetching) this.#fetchAgain = true;
     // With all slots taken, the next fetch comes with the next free one.
@@ -116,7 +119,7 @@ class PollingConsumer<Token> {
     this.#fetching = false;
     this.#onIdle?.();
     if (this.#closing || this.#inHand.size >= this.#options.concurrency) return;
-    if (this.#fetchAgain || (found > 0 && found === free)) this.#fetchSoon();
+    if (this.#fetchAgain || (found > 0 && found === free)) this.wake();
     else this.#fetchLater();
   }
 
@@ -127,7 +130,7 @@ class PollingConsumer<Token> {
     const delayMs = this.#failures > 0 ? Math.min(backoffMs, RETRY_AFTER_AT_MOST_MS) : pollMs;
     this.#pollTimer?.cancel();
     // A consumer keeps its process alive, as a connection would.
-    this.#pollTimer = clock.setTimeout(() => this.#fetchSoon(), delayMs, { keepAlive: true });
+    this.#pollTimer = clock.setTimeout(() => this.wake(), delayMs, { keepAlive: true });
   }
 
   async #run(token: Token, delivery: Delivery): Promise<void> {
@@ -145,7 +148,7 @@ class PollingConsumer<Token> {
     } finally {
       this.#inHand.delete(handover);
       this.#onIdle?.();
-      this.#fetchSoon();
+      this.wake();
     }
   }
 
@@ -204,12 +207,14 @@ class PollingConsumer<Token> {
   }
 
   async #release(tokens: readonly Token[]): Promise<void> {
+    const options = this.#options;
     if (tokens.length === 0) return;
     try {
-      await this.#options.release(tokens);
+      if (options.release) await options.release(tokens);
+      else await Promise.all(tokens.map((it) => options.settle(it, { type: "release" })));
     } catch (err) {
       const message = "Deliveries could not be handed back; they will come again";
-      this.#options.logger.warn({ err }, message);
+      options.logger.warn({ err }, message);
     }
   }
 }

@@ -1,7 +1,12 @@
 import { describe, expect, test } from "vitest";
 
 import type { Envelope } from "../src/contracts/provider.ts";
-import { decodeEnvelope, encodeEnvelope } from "../src/envelope-codec.ts";
+import {
+  decodeDeadDelivery,
+  decodeDelivery,
+  decodeEnvelope,
+  encodeEnvelope,
+} from "../src/envelope-codec.ts";
 
 const envelope: Envelope = {
   id: "01a1fced-8d64-7042-a9f5-f39236dd4787",
@@ -33,5 +38,25 @@ describe("encodeEnvelope and decodeEnvelope", () => {
     ["no data", '{"id":"1","name":"a","metadata":{}}'],
   ])("refuse what is no envelope: %s", (_what, text) => {
     expect(() => decodeEnvelope(text)).toThrow(TypeError);
+  });
+});
+
+describe("decodeDelivery and decodeDeadDelivery", () => {
+  const text = encodeEnvelope(envelope);
+
+  test.each([undefined, null])("give no state for %j", (state) => {
+    expect(decodeDelivery({ envelope: text, state, crashes: 1 })).toEqual({
+      envelope,
+      state: undefined,
+      crashes: 1,
+    });
+    const dead = { id: 7, envelope: text, state, reason: "retired", diedAt: 1 };
+    expect(decodeDeadDelivery(dead)).toEqual({ ...dead, id: "7", envelope, state: null });
+  });
+
+  test("give back the state that was stored, null included", () => {
+    const stored = { envelope: text, crashes: 0 };
+    expect(decodeDelivery({ ...stored, state: '{"a":[1]}' }).state).toEqual({ a: [1] });
+    expect(decodeDelivery({ ...stored, state: "null" }).state).toBe(null);
   });
 });

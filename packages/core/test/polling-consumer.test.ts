@@ -240,4 +240,34 @@ describe("createPollingConsumer", () => {
     expect(it.released).toEqual([7]);
     expect(it.running.size).toBe(0);
   });
+
+  test("settles what is left at close as released, where the store has no way of its own", async () => {
+    const it = setUp({ release: undefined });
+    it.waiting.push(1, 2);
+    it.consumer.wake?.();
+    await vi.waitFor(() => expect(it.running.size).toBe(2));
+
+    const closing = it.consumer.close({ graceMs: 0 });
+    await it.clock.advance(0);
+    await closing;
+
+    expect(it.settled).toEqual([
+      [1, "release"],
+      [2, "release"],
+    ]);
+  });
+
+  test("looks at once when its handle wakes it, unless it is closed", async () => {
+    const it = setUp();
+    await vi.waitFor(() => expect(it.fetch).toHaveBeenCalledTimes(1));
+    await idle();
+
+    it.consumer.wake?.();
+    await vi.waitFor(() => expect(it.fetch).toHaveBeenCalledTimes(2));
+    await idle();
+    await it.consumer.close({ graceMs: 0 });
+    it.consumer.wake?.();
+
+    expect(it.fetch).toHaveBeenCalledTimes(2);
+  });
 });

@@ -77,9 +77,12 @@ export interface Page<T> {
   readonly cursor?: string | undefined;
 }
 
-/** Looks into queues, and deals with dead letters. */
+/**
+ * Looks into queues, and deals with dead letters. Subscriptions go by their present ids: what `stats`
+ * calls them.
+ */
 export interface ProviderAdmin {
-  /** Numbers of every known subscription. */
+  /** Numbers of every subscription with something waiting, in hand or dead. Others may be left out. */
   stats(): Promise<readonly SubscriptionStats[]>;
   /** Dead letters of a subscription, the oldest first. Empty for an unknown one. */
   listDead(

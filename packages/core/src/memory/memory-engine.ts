@@ -11,7 +11,6 @@ import type {
   PublishOptions,
   PublishResult,
 } from "../contracts/provider.ts";
-import { assertPattern } from "../router.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
 import { HandOverTurn } from "./hand-over-turn.ts";
 import { MemoryConsumer, settling } from "./memory-consumer.ts";
@@ -121,9 +120,7 @@ export class MemoryEngine implements QueueHost, PublishTarget {
   }
 
   declare(specs: readonly SubscriptionSpec[]): void {
-    // All or none.
-    for (const { events } of specs) for (const event of events) assertPattern(event);
-    for (const spec of specs) this.subscriptions.declare(spec);
+    this.subscriptions.declare(specs);
     this.#room.regroup();
   }
 

@@ -3,39 +3,33 @@ import type {
   RetiredBacklog,
   SubscriptionSpec,
 } from "../contracts/provider-parts.ts";
-import { createRouter, matchesPattern } from "../router.ts";
+import { createSubscriptionList, type SubscriptionList } from "../subscription-list.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
 import type { QueueHost } from "./queue-host.ts";
 import { SubscriptionQueue } from "./subscription-queue.ts";
-
-interface Registration {
-  readonly spec: SubscriptionSpec;
-  readonly lastSeenAt: number;
-}
 
 /** The subscriptions of one provider and their queues. */
 export class MemorySubscriptions {
   readonly #host: QueueHost;
   readonly #channel: DeliveryChannel;
-  readonly #router = createRouter();
-  readonly #registered = new Map<string, Registration>();
+  readonly #list: SubscriptionList;
   /** Also those of retired subscriptions that have something left. */
   readonly #queues = new Map<string, SubscriptionQueue>();
-  /** From earlier ids to present ones. */
-  readonly #aliases = new Map<string, string>();
-  /** By what the router found: it finds the same list again until something changes. */
-  #targets = new WeakMap<readonly string[], readonly SubscriptionQueue[]>();
+  /** By what the list found: it finds the same list again until something changes. */
+  readonly #targets = new WeakMap<readonly string[], readonly SubscriptionQueue[]>();
   #lastIds: readonly string[] | undefined;
   #lastQueues: readonly SubscriptionQueue[] = [];
 
   constructor(host: QueueHost, channel: DeliveryChannel) {
     this.#host = host;
     this.#channel = channel;
+    // Whoever declared a subscription is this process: none is ever orphaned.
+    this.#list = createSubscriptionList({ clock: host.clock, orphanedAfterMs: Infinity });
   }
 
   /** The queue of a subscription, under whichever of its ids. */
   queue(subscriptionId: string): SubscriptionQueue | undefined {
-    return this.#queues.get(this.#aliases.get(subscriptionId) ?? subscriptionId);
+    return this.#queues.get(this.#list.presentId(subscriptionId));
   }
 
   queues(): Iterable<SubscriptionQueue> {
@@ -44,7 +38,7 @@ export class MemorySubscriptions {
 
   /** The queues of those that want an event. */
   queuesFor(name: string): readonly SubscriptionQueue[] {
-    const ids = this.#router.match(name);
+    const ids = this.#list.match(name);
     // A publish asks twice.
     if (ids === this.#lastIds) return this.#lastQueues;
     let queues = this.#targets.get(ids);
@@ -57,33 +51,23 @@ export class MemorySubscriptions {
     return queues;
   }
 
-  declare(spec: SubscriptionSpec): void {
-    const { subscriptionId } = spec;
-    // A release that still uses the earlier id: its subscription is declared under the new one.
-    if (this.#aliases.has(subscriptionId)) return;
-    this.#router.add(subscriptionId, spec.events);
-    const known = this.#registered.get(subscriptionId)?.spec;
-    const queue = this.#queues.get(subscriptionId) ?? this.#addQueue(spec);
-    this.#registered.set(subscriptionId, {
-      spec: {
-        // As first declared.
-        ...queue.policy,
-        events: union(known?.events, spec.events),
-        aliases: union(known?.aliases, spec.aliases),
-      },
-      lastSeenAt: this.#host.clock.now(),
-    });
-    queue.park(false);
-    for (const alias of spec.aliases) this.#rename(alias, queue);
+  /** @throws TypeError when a pattern is malformed; nothing was declared. */
+  declare(specs: readonly SubscriptionSpec[]): void {
+    const renamed = this.#list.declare(specs);
+    for (const spec of specs) {
+      // A release that still uses an earlier id means the present one.
+      if (this.#list.presentId(spec.subscriptionId) !== spec.subscriptionId) continue;
+      const queue = this.#queues.get(spec.subscriptionId) ?? this.#addQueue(spec);
+      queue.park(false);
+    }
+    for (const { from } of renamed) this.#rename(from);
   }
 
   list(): RegisteredSubscription[] {
-    return [...this.#registered.values()].map(({ spec, lastSeenAt }) => ({
-      ...spec,
-      lastSeenAt,
-      // Whoever declared it is this process.
-      orphaned: false,
-    }));
+    return this.#list.list().map((it) => {
+      // Its queue is as it was first declared.
+      return { ...it, ...this.#queues.get(it.subscriptionId)?.policy };
+    });
   }
 
   retire(
@@ -91,27 +75,11 @@ export class MemorySubscriptions {
     events: readonly string[] | undefined,
     backlog: RetiredBacklog,
   ): number {
+    const isWanted = this.#list.retire(subscriptionId, events);
     // Not by an earlier id: nothing is left under it, and the present subscription is not meant.
     const queue = this.#queues.get(subscriptionId);
     if (!queue) return 0;
-    const registration = this.#registered.get(subscriptionId);
-    const left = events
-      ? (registration?.spec.events.filter((event) => !events.includes(event)) ?? [])
-      : [];
-    this.#router.remove(subscriptionId, left.length > 0 ? events : undefined);
-    if (registration && left.length > 0) {
-      this.#registered.set(subscriptionId, {
-        ...registration,
-        spec: { ...registration.spec, events: left },
-      });
-    } else {
-      this.#registered.delete(subscriptionId);
-      for (const [earlier, id] of this.#aliases) {
-        if (id === subscriptionId) this.#aliases.delete(earlier);
-      }
-      queue.park(true);
-    }
-    const isWanted = (name: string) => left.some((pattern) => matchesPattern(pattern, name));
+    if (!this.#list.has(subscriptionId)) queue.park(true);
     const count = backlog === "keep" ? 0 : queue.removeUnwanted(isWanted, backlog);
     this.removeIfUnused(queue);
     return count;
@@ -120,7 +88,7 @@ export class MemorySubscriptions {
   /** Forgets the queue of a retired subscription once nothing is left of it. */
   removeIfUnused(queue: SubscriptionQueue): void {
     const { subscriptionId } = queue;
-    if (this.#registered.has(subscriptionId) || !queue.isUnused) return;
+    if (this.#list.has(subscriptionId) || !queue.isUnused) return;
     if (this.#queues.get(subscriptionId) === queue) this.#removeQueue(queue);
   }
 
@@ -148,22 +116,12 @@ export class MemorySubscriptions {
     queue.stop();
   }
 
-  #rename(alias: string, queue: SubscriptionQueue): void {
-    const { subscriptionId } = queue;
-    if (alias === subscriptionId || this.#aliases.has(alias)) return;
-    this.#aliases.set(alias, subscriptionId);
-    for (const [earlier, id] of this.#aliases) {
-      if (id === alias) this.#aliases.set(earlier, subscriptionId);
-    }
-    this.#router.remove(alias);
-    this.#registered.delete(alias);
-    const old = this.#queues.get(alias);
-    if (!old) return;
+  #rename(earlier: string): void {
+    const old = this.#queues.get(earlier);
+    // Not the one that it was renamed to: that may have been renamed in the same declaration.
+    const queue = this.queue(earlier);
+    if (!old || !queue) return;
     queue.absorb(old);
     this.#removeQueue(old);
   }
-}
-
-function union(known: readonly string[] | undefined, added: readonly string[]): readonly string[] {
-  return [...new Set([...(known ?? []), ...added])];
 }

@@ -1,0 +1,112 @@
+import { describe, expect, test } from "vitest";
+
+import type { SubscriptionSpec } from "../src/contracts/provider-parts.ts";
+import { createSubscriptionList } from "../src/subscription-list.ts";
+import { createManualClock } from "./support/manual-clock.ts";
+
+function spec(subscriptionId: string, overrides: Partial<SubscriptionSpec> = {}): SubscriptionSpec {
+  const defaults = { ordering: "none", onOrderedFailure: "park", aliases: [] } as const;
+  return { subscriptionId, events: ["a"], ...defaults, ...overrides };
+}
+
+function setUp(orphanedAfterMs = 100) {
+  const clock = createManualClock(1_000);
+  const list = createSubscriptionList({ clock, orphanedAfterMs });
+  return { clock, list };
+}
+
+describe("createSubscriptionList", () => {
+  test("adds events and aliases to what is declared, under the policy of the last", () => {
+    const { list } = setUp();
+
+    list.declare([spec("mail", { events: ["a", "b.*"], aliases: ["post"] })]);
+    list.declare([spec("mail", { events: ["a", "c"], ordering: "key" })]);
+
+    expect(list.list()).toEqual([
+      {
+        ...spec("mail", { events: ["a", "b.*", "c"], aliases: ["post"], ordering: "key" }),
+        lastSeenAt: 1_000,
+        orphaned: false,
+      },
+    ]);
+    expect([list.match("b.x"), list.match("c"), list.match("d")]).toEqual([["mail"], ["mail"], []]);
+  });
+
+  test("declares nothing when one of the patterns is malformed", () => {
+    const { list } = setUp();
+
+    expect(() => list.declare([spec("mail"), spec("stock", { events: ["a*"] })])).toThrow(
+      TypeError,
+    );
+
+    expect(list.list()).toEqual([]);
+  });
+
+  test("renames once, and takes an earlier id for the present one from then on", () => {
+    const { list } = setUp();
+    list.declare([spec("one", { events: ["x"] })]);
+
+    expect(list.declare([spec("two", { aliases: ["one"] })])).toEqual([{ from: "one", to: "two" }]);
+    expect(list.declare([spec("three", { aliases: ["two", "one", "three"] })])).toEqual([
+      { from: "two", to: "three" },
+    ]);
+    // A release that has an earlier id.
+    expect(list.declare([spec("one", { events: ["x"] })])).toEqual([]);
+
+    expect(["one", "two", "three", "four"].map(list.presentId)).toEqual([
+      "three",
+      "three",
+      "three",
+      "four",
+    ]);
+    expect([list.match("a"), list.match("x")]).toEqual([["three"], []]);
+  });
+
+  test("retires events, and says which are wanted all the same", () => {
+    const { list } = setUp();
+    list.declare([spec("mail", { events: ["x.one", "x.*", "y"] })]);
+
+    const isWanted = list.retire("mail", ["x.one", "y"]);
+
+    expect(["x.one", "y"].map(isWanted)).toEqual([true, false]);
+    expect([list.match("x.one"), list.match("y")]).toEqual([["mail"], []]);
+  });
+
+  test("forgets a subscription that is retired, and its earlier ids", () => {
+    const { list } = setUp();
+    list.declare([spec("new", { aliases: ["old"] }), spec("other")]);
+
+    expect(list.retire("old")("a")).toBe(false);
+    expect(list.match("a")).toEqual(["new", "other"]);
+    expect(list.retire("new")("a")).toBe(false);
+    expect(list.retire("unknown", ["a"])("a")).toBe(false);
+
+    expect(list.match("a")).toEqual(["other"]);
+    expect(list.presentId("old")).toBe("old");
+  });
+
+  test("sends nothing to who was not declared for too long, until it is again", async () => {
+    const { list, clock } = setUp(100);
+    list.declare([spec("mail"), spec("stock")]);
+    await clock.advance(99);
+    list.declare([spec("stock")]);
+    await clock.advance(1);
+
+    expect(list.match("a")).toEqual(["stock"]);
+    expect(list.list().map(({ orphaned }) => orphaned)).toEqual([true, false]);
+    list.declare([spec("mail")]);
+    expect(list.match("a")).toEqual(["mail", "stock"]);
+  });
+
+  test("comes back from JSON as it was", () => {
+    const { list, clock } = setUp();
+    list.declare([spec("old"), spec("new", { events: ["a", "b.**"], aliases: ["old"] })]);
+
+    const stored = JSON.parse(JSON.stringify(list));
+    const again = createSubscriptionList({ clock, orphanedAfterMs: 100 }, stored);
+
+    expect(again.list()).toEqual(list.list());
+    expect(again.presentId("old")).toBe("new");
+    expect(again.match("b.c.d")).toEqual(["new"]);
+  });
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { consumer, envelope, envelopes, subscription } from "../builders.ts";
+import { consumer, dead, envelope, envelopes, subscription } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { all, has } from "../requirements.ts";
 
@@ -124,6 +124,27 @@ export const retiring: readonly ConformanceCase[] = defineCases("retire", [
       await instance.registry.retire("mail", { backlog: "discard" });
       const inbox = await instance.consume(consumer("stock"));
       await inbox.has(ids);
+    },
+  },
+  {
+    id: "dead-stay",
+    name: "what was dead before a subscription is retired stays dead, and can be replayed",
+    promise: "design 4.1: a dead delivery can be listed, replayed and discarded",
+    when: all(has("subscriptions"), has("admin")),
+    async run(context) {
+      const instance = await context.start();
+      const inbox = await instance.consume(consumer("mail"), () => dead("before"));
+      await instance.publish(envelope("1"));
+      await instance.hasDead("mail", 1);
+      await inbox.close();
+      assert.equal(await instance.registry.retire("mail", { backlog: "dead-letter" }), 0);
+      await instance.declare(subscription("mail"));
+      assert.equal(await instance.registry.retire("mail", { backlog: "discard" }), 0);
+      const [letter] = await instance.hasDead("mail", 1);
+      assert.equal(letter?.reason, "before");
+      assert.equal(await instance.admin.replayDead("mail", [letter.id]), 1);
+      const again = await instance.consume(consumer("mail"));
+      await again.has(["1"]);
     },
   },
   {

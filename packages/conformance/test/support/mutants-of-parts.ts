@@ -51,6 +51,21 @@ export const partMutants: readonly Mutant[] = [
       })),
   },
   {
+    mistake: "discards dead letters with the backlog",
+    caughtBy: ["retire/dead-stay"],
+    harness: () =>
+      registry((inner) => ({
+        retire: async (id, options) => {
+          const { items } = await inner.admin.listDead(id, { limit: 1_000 });
+          await inner.admin.discardDead(
+            id,
+            items.map((letter) => letter.id),
+          );
+          return inner.subscriptions.retire(id, options);
+        },
+      })),
+  },
+  {
     mistake: "loses dead letters in a replay",
     caughtBy: ["admin/replay", "bus-delivery/dead-after-one"],
     harness: () =>

@@ -1,82 +1,67 @@
-import { decodeEnvelope, type ProviderAdmin, type SubscriptionStats } from "@busbar/core";
-import { add, type Row, trim } from "./deliveries.ts";
+import { decodeDeadDelivery, type JsonValue, type ProviderAdmin } from "@busbar/core";
+import type { StoredDeadDelivery, SubscriptionStats } from "@busbar/core";
 import type { Store } from "./store.ts";
 
 /** Looks into queues, and deals with dead letters. */
 export function createAdmin(store: Store): ProviderAdmin {
-  const { sql, now, write, changed } = store;
+  const { sql, now, write } = store;
 
-  function present(id: string): string {
-    const rows = sql<{ now: string }>`
-      SELECT renamed_to AS now FROM subscriptions WHERE id = ${id} AND renamed_to IS NOT NULL`;
-    return rows[0]?.now ?? id;
+  function discard(subscriptionId: string, ids: readonly string[]): number {
+    return sql`DELETE FROM dead_letters WHERE subscription = ${subscriptionId}
+      AND id IN (SELECT value FROM json_each(${JSON.stringify(ids)})) RETURNING id`.length;
   }
 
   return {
     async stats() {
       const rows = sql<SubscriptionStats>`
-        WITH known AS (SELECT id FROM subscriptions WHERE renamed_to IS NULL
-            UNION SELECT subscription FROM deliveries),
-          it AS (SELECT *, died_at IS NULL AND leased_until <= ${now()} AS waits,
-            turn > 0 AND due_at <= ${now()} AS may_begin FROM deliveries)
-        SELECT known.id AS subscriptionId,
-          total(waits AND may_begin) AS ready, total(waits AND NOT may_begin) AS delayed,
-          total(leased_until > ${now()}) AS inFlight, total(died_at IS NOT NULL) AS dead,
-          min(iif(waits, envelope ->> '$.metadata.published_at', NULL)) AS oldestAt
-        FROM known LEFT JOIN it ON subscription = known.id GROUP BY known.id`;
-      return rows.map(({ oldestAt, ...numbers }) => ({
-        ...numbers,
-        oldestAt: oldestAt ?? undefined,
-      }));
+        SELECT subscription AS subscriptionId, total(waits AND due_at <= ${now()}) AS ready,
+          total(waits AND due_at > ${now()}) AS delayed, total(waits = 0) AS inFlight,
+          total(waits IS NULL) AS dead, min(published_at) FILTER (WHERE waits) AS oldestAt
+        FROM (SELECT subscription, leased_until <= ${now()} AS waits, due_at,
+            envelope ->> '$.metadata.published_at' AS published_at FROM deliveries
+          UNION ALL SELECT subscription, NULL, NULL, NULL FROM dead_letters)
+        GROUP BY subscription`;
+      return rows.map((row) => ({ ...row, oldestAt: row.oldestAt ?? undefined }));
     },
 
-    async listDead(subscriptionId, { limit, cursor = "0 0" }) {
-      const subscription = present(subscriptionId);
-      await trim(store, subscription);
-      const [diedAt, id] = cursor.split(" ").map(Number);
-      const rows = sql<Row>`SELECT * FROM deliveries WHERE subscription = ${subscription}
-        AND died_at IS NOT NULL AND (died_at, id) > (${diedAt}, ${id})
-        ORDER BY died_at, id LIMIT ${limit + 1}`;
-      const items = rows.slice(0, limit).map((row) => ({
-        id: String(row.id),
-        envelope: decodeEnvelope(row.envelope),
-        reason: row.reason,
-        state: JSON.parse(row.state ?? "null"),
-        diedAt: row.died_at,
-      }));
-      const last = items.at(-1);
-      return rows.length > limit && last
-        ? { items, cursor: `${last.diedAt} ${last.id}` }
-        : { items };
+    async listDead(subscriptionId, { limit, cursor = "0" }) {
+      await trim(store, subscriptionId);
+      const rows = sql<StoredDeadDelivery>`SELECT *, died_at AS diedAt FROM dead_letters
+        WHERE subscription = ${subscriptionId} AND id > ${Number(cursor)}
+        ORDER BY id LIMIT ${limit + 1}`;
+      const items = rows.slice(0, limit).map(decodeDeadDelivery);
+      return { items, ...(rows.length > limit && { cursor: items.at(-1)?.id }) };
     },
 
-    async replayDead(subscriptionId, ids) {
-      const [subscription, wanted] = [present(subscriptionId), JSON.stringify(ids)];
-      const count = await write(() => {
-        // What blocks its key goes on holding it. The others line up again.
-        const blocking = sql`UPDATE deliveries
-          SET died_at = NULL, reason = NULL, state = NULL, crashes = 0, due_at = ${now()}
-          WHERE subscription = ${subscription} AND died_at IS NOT NULL AND key IS NOT NULL
-            AND id IN (SELECT value FROM json_each(${wanted})) RETURNING id`;
-        const parked = sql<Row>`DELETE FROM deliveries
-          WHERE subscription = ${subscription} AND died_at IS NOT NULL
-            AND id IN (SELECT value FROM json_each(${wanted})) RETURNING *`;
-        parked.sort((a, b) => a.id - b.id);
-        for (const { envelope } of parked) add(store, subscription, decodeEnvelope(envelope), 0);
-        return blocking.length + parked.length;
-      });
-      changed();
-      return count;
-    },
+    replayDead: (subscriptionId, ids) =>
+      write(() => {
+        sql`INSERT INTO deliveries (subscription, envelope, due_at)
+          SELECT subscription, envelope, ${now()} FROM dead_letters
+          WHERE subscription = ${subscriptionId}
+            AND id IN (SELECT value FROM json_each(${JSON.stringify(ids)})) ORDER BY id`;
+        return discard(subscriptionId, ids);
+      }),
 
-    async discardDead(subscriptionId, ids) {
-      const gone = await write(
-        () => sql`DELETE FROM deliveries
-        WHERE subscription = ${present(subscriptionId)} AND died_at IS NOT NULL
-          AND id IN (SELECT value FROM json_each(${JSON.stringify(ids)})) RETURNING id`,
-      );
-      changed();
-      return gone.length;
-    },
+    discardDead: (subscriptionId, ids) => write(() => discard(subscriptionId, ids)),
   };
+}
+
+/** Makes a delivery a dead letter. Call it in a transaction. */
+export function bury({ sql, now }: Store, id: number, reason: string, state: JsonValue): void {
+  sql`INSERT INTO dead_letters (subscription, envelope, reason, state, died_at)
+    SELECT subscription, envelope, ${reason}, ${JSON.stringify(state)}, ${now()}
+    FROM deliveries WHERE id = ${id}`;
+  sql`DELETE FROM deliveries WHERE id = ${id}`;
+}
+
+/** Drops dead letters beyond their bounds. */
+export async function trim({ context, sql, now, write }: Store, subscriptionId: string) {
+  const { maxAgeMs, maxPerSubscription } = context.deadLetters;
+  const { length: count } = await write(
+    () => sql`DELETE FROM dead_letters WHERE subscription = ${subscriptionId}
+      AND (died_at <= ${now() - maxAgeMs} OR id IN (
+        SELECT id FROM dead_letters WHERE subscription = ${subscriptionId}
+        ORDER BY id DESC LIMIT -1 OFFSET ${maxPerSubscription})) RETURNING id`,
+  );
+  if (count > 0) context.report({ type: "dead-letters-dropped", subscriptionId, count });
 }

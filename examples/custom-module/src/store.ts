@@ -1,86 +1,61 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { BusbarError, type ProviderContext } from "@busbar/core";
+import { createSubscriptionList, type ProviderContext, type SubscriptionList } from "@busbar/core";
 import Database from "libsql";
-import { schema } from "./schema.ts";
 
-type Opened = { readonly database: Database.Database; readonly context: ProviderContext };
-/** No booleans: the driver has none. */
-type Value = string | number | null | undefined;
-type StoreOptions = Readonly<{ directory: string; leaseMs: number; deduplicationWindowMs: number }>;
-export type Store = ReturnType<typeof createStore>;
+const schema = `
+PRAGMA journal_mode = WAL;
+CREATE TABLE IF NOT EXISTS subscriptions (list TEXT NOT NULL); -- One row, the whole list.
 
-/** One SQLite file, shared with other processes. */
-export function createStore(options: StoreOptions) {
-  const statements = new Map<string, Database.Statement>();
-  const watchers = new Set<() => void>();
-  let opened: Opened | undefined;
+CREATE TABLE IF NOT EXISTS deliveries ( -- One row per event and subscription.
+  id INTEGER PRIMARY KEY, subscription TEXT NOT NULL, envelope TEXT NOT NULL,
+  priority INTEGER AS (ifnull(envelope ->> '$.priority', 100)) STORED, due_at INTEGER NOT NULL,
+  lease TEXT, -- Of whoever has it in hand, or died with it in hand.
+  leased_until INTEGER NOT NULL DEFAULT 0, crashes INTEGER NOT NULL DEFAULT 0, state TEXT
+);
+CREATE INDEX IF NOT EXISTS deliveries_next ON deliveries (subscription, priority, due_at, id);
 
-  function running(): Opened {
-    if (opened) return opened;
-    const message = "The SQLite provider is not running";
-    throw new BusbarError("BUSBAR_NOT_RUNNING", message, { method: "start" });
+CREATE TABLE IF NOT EXISTS dead_letters (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, -- Never given again: pages go by it.
+  subscription TEXT NOT NULL, envelope TEXT NOT NULL,
+  reason TEXT NOT NULL, state TEXT NOT NULL, died_at INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS dead_letters_pages ON dead_letters (subscription, id);
+`;
+
+export type Store = ReturnType<typeof openStore>;
+
+/** Opens the SQLite file that all processes of an application share. */
+export function openStore(directory: string, context: ProviderContext) {
+  mkdirSync(directory, { recursive: true });
+  const database = new Database(join(directory, `${context.namespace}.db`), { timeout: 5_000 });
+  database.exec(schema);
+  // SQLite's own patience stops the whole process: from here on `write` has it.
+  database.pragma("busy_timeout = 2");
+
+  const now = () => context.clock.now();
+
+  /** Runs a statement, and returns its rows. */
+  function sql<Row>(text: TemplateStringsArray, ...values: readonly unknown[]): Row[] {
+    return database.prepare(text.join("?")).all(values) as Row[];
   }
 
-  /** Tries again while other processes have the file. */
-  async function patiently<T>(work: () => T, deadline = store.now() + 5_000): Promise<T> {
-    for (;;) {
-      try {
-        return work();
-      } catch (error) {
-        if (!isBusy(error) || store.now() >= deadline) throw error;
-      }
-      await new Promise<void>((resolve) => store.context().clock.setTimeout(resolve, 5));
+  /** Runs statements in one transaction, once no other process has the file. */
+  async function write<T>(work: () => T, deadline = now() + 5_000): Promise<T> {
+    try {
+      return database.transaction(work).immediate();
+    } catch (error) {
+      const isBusy = error instanceof Error && "code" in error && error.code === "SQLITE_BUSY";
+      if (!isBusy || now() >= deadline) throw error;
     }
+    await new Promise<void>((resolve) => context.clock.setTimeout(resolve, 1));
+    return write(work, deadline);
   }
 
-  const store = {
-    options,
-    isOpen: () => opened !== undefined,
-    context: () => running().context,
-    now: () => running().context.clock.now(),
+  function subscriptions(): SubscriptionList {
+    const [row] = sql<{ list: string }>`SELECT list FROM subscriptions`;
+    return createSubscriptionList(context, row && JSON.parse(row.list));
+  }
 
-    async open(context: ProviderContext): Promise<void> {
-      if (opened) throw new TypeError("A provider starts once: make another one");
-      // SQLite's own patience stops the whole process, so there is little of it.
-      mkdirSync(options.directory, { recursive: true });
-      const file = join(options.directory, `${context.namespace}.db`);
-      const database = new Database(file, { timeout: 20 });
-      opened = { database, context };
-      await patiently(() => database.pragma("journal_mode = WAL"));
-      await store.write(() => database.exec(schema));
-    },
-
-    close(): void {
-      statements.clear();
-      opened?.database.close();
-      opened = undefined;
-    },
-
-    /** Runs a statement, and returns its rows. */
-    sql: <T = unknown>(text: TemplateStringsArray, ...values: readonly Value[]): T[] => {
-      const source = text.join("?");
-      const statement = statements.get(source) ?? running().database.prepare(source);
-      statements.set(source, statement);
-      return statement.all(values) as T[];
-    },
-
-    /** Runs statements in one transaction. */
-    write: async <T>(work: () => T, deadline?: number): Promise<T> =>
-      patiently(() => running().database.transaction(work).immediate(), deadline),
-
-    /** Calls back when there may be something new to hand over. Returns a function that ends it. */
-    watch: (callback: () => void): (() => void) => {
-      watchers.add(callback);
-      return () => void watchers.delete(callback);
-    },
-
-    changed: (): void => watchers.forEach((callback) => callback()),
-  };
-  return store;
-}
-
-/** Whether other processes had the file for too long. */
-export function isBusy(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "SQLITE_BUSY";
+  return { context, now, sql, write, subscriptions, close: () => database.close() };
 }

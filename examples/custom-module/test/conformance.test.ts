@@ -7,7 +7,6 @@ await testProvider(
   {
     create: createProvider,
     cleanup: removeDatabase,
-    adjusts: ["deduplicationWindowMs"],
     faults: { connection: false, module: new URL("create-provider.ts", import.meta.url) },
   },
   { scorecard: new URL("../conformance.json", import.meta.url) },

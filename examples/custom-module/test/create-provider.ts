@@ -8,8 +8,8 @@ import { sqliteProvider } from "../src/index.ts";
 const directory = join(tmpdir(), "busbar-sqlite");
 
 /** The suite calls it here, and in the processes that it kills. */
-export function createProvider({ deduplicationWindowMs }: ProviderRequest): EventProvider {
-  return sqliteProvider({ directory, leaseMs: 1_000, pollEveryMs: 25, deduplicationWindowMs });
+export function createProvider(_request: ProviderRequest): EventProvider {
+  return sqliteProvider({ directory, leaseMs: 1_000, pollEveryMs: 25 });
 }
 
 export async function removeDatabase({ namespace }: ProviderRequest): Promise<void> {

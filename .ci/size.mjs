@@ -14,10 +14,10 @@ const budgets = [
     what: "@busbar/core, the bus",
     entry: core,
     names: ["createEventBus"],
-    bytes: 20_000,
+    bytes: 20_200,
     external,
   },
-  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 36_800, external },
+  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 37_000, external },
 ];
 
 const problems = [];

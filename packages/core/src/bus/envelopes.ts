@@ -54,9 +54,8 @@ export function createSingleEnvelope(
 ): OutgoingEnvelope {
   const issues: Issue[] = [];
   checkEmitOptions(source.options, "options", issues);
-  if (!checkMessage(message, "", issues)) throw invalidMessage(issues);
-  const envelope = createEnvelope(source, message, "", issues);
-  if (issues.length > 0) throw invalidMessage(issues);
+  const envelope = checkMessage(message, "", issues) && createEnvelope(source, message, "", issues);
+  if (!envelope || issues.length > 0) throw invalidMessage(issues);
   return envelope;
 }
 

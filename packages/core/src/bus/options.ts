@@ -35,8 +35,9 @@ export interface BusOptions {
   /** Options of every emit that says nothing else. */
   readonly defaults?: EmitOptions | undefined;
   /**
-   * `copy`: every handler gets data of its own. `none`: the handlers of an event share one object,
-   * for those who do so on purpose. The emitter's own object is never shared.
+   * `copy`: every handler gets an event of its own. `none`: the handlers of an event share one
+   * object, its data, metadata and dates included, for those who do so on purpose. The emitter's own
+   * objects are never shared.
    *
    * @default "copy"
    */

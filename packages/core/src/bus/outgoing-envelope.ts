@@ -1,3 +1,4 @@
+import type { Event } from "../contracts/event.ts";
 import type { JsonObject, JsonValue } from "../contracts/json.ts";
 import type { Envelope, EnvelopeMetadata, EnvelopePolicy } from "../contracts/provider.ts";
 import type { TrackedEvent } from "./settlement-tracker.ts";
@@ -5,7 +6,7 @@ import type { TrackedEvent } from "./settlement-tracker.ts";
 /**
  * An envelope that this process has made. It carries the settlement tracker's note on its event, which
  * a provider in memory brings back with each delivery: looking the event up by its id takes longer than
- * all the rest of the tracking.
+ * all the rest of the tracking. And it carries the event that its handlers share, where they do.
  */
 export class OutgoingEnvelope implements Envelope {
   readonly id: string;
@@ -19,6 +20,7 @@ export class OutgoingEnvelope implements Envelope {
   deduplicationId: string | undefined = undefined;
   providerOptions: JsonObject | undefined = undefined;
   #note: TrackedEvent | undefined = undefined;
+  #sharedEvent: Event | undefined = undefined;
 
   constructor(id: string, name: string, data: JsonValue, metadata: EnvelopeMetadata) {
     this.id = id;
@@ -41,5 +43,11 @@ export class OutgoingEnvelope implements Envelope {
   /** Leaves a note on an envelope that can have one. */
   static setNote(envelope: Envelope, note: TrackedEvent): void {
     if (#note in envelope) envelope.#note = note;
+  }
+
+  /** One event for all handlers of an envelope, if it is one that this process has made. */
+  static sharedEvent(envelope: Envelope, create: (envelope: Envelope) => Event): Event {
+    if (!(#sharedEvent in envelope)) return create(envelope);
+    return (envelope.#sharedEvent ??= create(envelope));
   }
 }

@@ -1,5 +1,7 @@
+import { OutgoingEnvelope } from "../bus/outgoing-envelope.ts";
 import type { Event } from "../contracts/event.ts";
 import type { DeliveryRun as MiddlewareDelivery, Middleware } from "../contracts/middleware.ts";
+import type { Envelope } from "../contracts/provider.ts";
 import type { Subscriber } from "../contracts/subscriber.ts";
 import { BusbarError } from "../errors.ts";
 import type { EventCatalogue } from "../events/catalogue.ts";
@@ -74,7 +76,9 @@ export class HandlerRunner {
 
   #event(run: DeliveryRun, isOnly: boolean): Event {
     const { isolated, fresh } = this.#options;
-    return receivedEvent(run.envelope, isolated && !(fresh && isOnly));
+    return isolated
+      ? receivedEvent(run.envelope, !(fresh && isOnly))
+      : OutgoingEnvelope.sharedEvent(run.envelope, sharedEvent);
   }
 
   async #parsed(run: DeliveryRun, isOnly: boolean): Promise<Event> {
@@ -91,6 +95,10 @@ export class HandlerRunner {
       { event: event.name, issues: parsed.issues },
     );
   }
+}
+
+function sharedEvent(envelope: Envelope): Event {
+  return receivedEvent(envelope, false);
 }
 
 async function runMiddleware(

@@ -149,25 +149,39 @@ describe("isolation on a provider that makes payloads afresh and keeps no dead l
 describe(`isolation "none"`, () => {
   test("lets the handlers of an event share one object", async () => {
     const { bus } = await startTestBus({ isolation: "none" });
-    const seen: Order[] = [];
-    bus.subscribe<Order>("a", ({ data }) => void seen.push(data), { subscriberId: "one" });
-    bus.subscribe<Order>("a", ({ data }) => void seen.push(data), { subscriberId: "two" });
-    await bus.emit("a", order());
-    await bus.settled();
-    expect(seen).toHaveLength(2);
-    expect(seen[1]).toBe(seen[0]);
-  });
-
-  test("still keeps the emitter's object its own, and metadata everybody's own", async () => {
-    const { bus } = await startTestBus({ isolation: "none" });
     const seen: object[] = [];
-    const note: Subscriber = ({ data, metadata }) => void seen.push(data as object, metadata);
+    const note: Subscriber = (event) => void seen.push(event);
     bus.subscribe("a", note, { subscriberId: "one" });
     bus.subscribe("a", note, { subscriberId: "two" });
-    const data = order();
-    await bus.emit("a", data);
+    bus.subscribe("*", note, { subscriberId: "all" });
+    await bus.emit("a", order());
+    await bus.emit("a", order());
     await bus.settled();
-    expect(seen[0]).not.toBe(data);
-    expect(seen[1]).not.toBe(seen[3]);
+    expect(seen).toHaveLength(6);
+    expect(new Set(seen).size).toBe(2);
+  });
+
+  test("still keeps the emitter's objects its own", async () => {
+    const { bus } = await startTestBus({ isolation: "none" });
+    const seen: unknown[] = [];
+    bus.subscribe("a", ({ data, metadata }) => void seen.push(data, metadata["nested"]));
+    const emitted = message();
+    await bus.emit(emitted);
+    await bus.settled();
+    expect(seen).toEqual([emitted.data, emitted.metadata.nested]);
+    expect(seen[0]).not.toBe(emitted.data);
+    expect(seen[1]).not.toBe(emitted.metadata.nested);
+  });
+
+  test("keeps the metadata of a dead letter as it was emitted", async () => {
+    const { bus } = await startTestBus({ isolation: "none" });
+    bus.subscribe("a", ({ metadata }) => {
+      Object.assign(metadata, { nested: "spoiled" });
+      throw new Error("no");
+    });
+    await bus.emit(message());
+    await bus.settled();
+    const { items } = await bus.deadLetters.list();
+    expect(items).toMatchObject([{ event: { metadata: { nested: { deep: 1 } } } }]);
   });
 });

@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { cache, filesIn, run, workspace } from "./lib.mjs";
+import { startServers } from "./servers.mjs";
 
 const filters = process.argv.slice(2);
 const resultsFile = join(cache, "test-results.json");
@@ -11,6 +12,7 @@ mkdirSync(cache, { recursive: true });
 rmSync(resultsFile, { force: true });
 rmSync(summaryFile, { force: true });
 
+const servers = await startServers();
 const { code } = await run(
   "vitest",
   [
@@ -22,8 +24,9 @@ const { code } = await run(
     `--outputFile.json=${resultsFile}`,
     ...filters,
   ],
-  { inherit: true },
+  { inherit: true, env: servers.env },
 );
+await servers.stop();
 
 const problems = [];
 let passed = 0;

@@ -6,7 +6,7 @@ export const question: Question = {
   title: "1 000 events in one emit, one subscriber",
   unit: { type: "ns", per: "event" },
   metrics: emitMetrics,
-  needsPeers: true,
+  needs: ["peers"],
   contestants: emitContestants({ subscribers: 1, events: 1_000, run: (bus) => bus.emitMany() }),
   comparisons: [
     { of: "busbar", to: "medusa", atLeast: 3 },

@@ -8,7 +8,7 @@ export const question: Question = {
   title: "One awaited emit, one subscriber",
   unit: { type: "ns", per: "event" },
   metrics: emitMetrics,
-  needsPeers: true,
+  needs: ["peers"],
   contestants: emitContestants({
     subscribers: 1,
     events,

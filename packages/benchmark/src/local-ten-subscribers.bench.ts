@@ -8,7 +8,7 @@ export const question: Question = {
   title: "One awaited emit, ten subscribers",
   unit: { type: "ns", per: "event" },
   metrics: emitMetrics,
-  needsPeers: true,
+  needs: ["peers"],
   contestants: emitContestants({
     subscribers: 10,
     events,

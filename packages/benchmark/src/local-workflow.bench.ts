@@ -39,7 +39,7 @@ export const question: Question = {
     { id: ACCEPTED, label: "until run resolves" },
     { id: HANDLED, label: "until the handler ran" },
   ],
-  needsPeers: true,
+  needs: ["peers"],
   contestants: [
     contestant("busbar", "Busbar", openBusbarWorkflow),
     contestant("medusa", "Medusa workflows-sdk", openMedusaWorkflow),

@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { installPeers } from "./peers.ts";
 import { loadQuestion, questionNames } from "./question-files.ts";
+import { redisServerVersion } from "./redis-server.ts";
 import { report, targetLines } from "./report.ts";
 import { machine, writeResults } from "./results-file.ts";
 import { type Effort, runRounds } from "./rounds.ts";
@@ -28,14 +29,23 @@ const names =
     : known.filter((name) => positionals.some((part) => name.includes(part)));
 if (names.length === 0) fail(`No such question. There are: ${known.join(", ")}`);
 
-const questions = await Promise.all(names.map(loadQuestion));
-if (questions.some((question) => question.needsPeers === true)) await installPeers();
+const loaded = await Promise.all(
+  names.map(async (name) => ({ name, question: await loadQuestion(name) })),
+);
+const redis = redisServerVersion();
+const asked = loaded.filter(
+  ({ question }) => redis !== undefined || question.needs?.includes("redis-server") !== true,
+);
+if (asked.length < loaded.length) {
+  const leftOut = loaded.filter((it) => !asked.includes(it)).map(({ name }) => name);
+  process.stderr.write(`Left out, as no redis-server is on the PATH: ${leftOut.join(", ")}\n`);
+}
+if (asked.some(({ question }) => question.needs?.includes("peers") === true)) await installPeers();
 
 const { cpu, cores, memoryGb, node } = machine();
 process.stdout.write(`${cpu}, ${cores} cores, ${memoryGb} GB, Node ${node}\n\n`);
 const answers = [];
-for (const [index, question] of questions.entries()) {
-  const name = names[index] as string;
+for (const { name, question } of asked) {
   const rounds = Math.min(effort.rounds, question.maxRounds ?? Infinity);
   const samples = await runRounds(name, question, { ...effort, rounds }, (round) => {
     if (process.stderr.isTTY) process.stderr.write(`\r${name}: round ${round} of ${rounds} `);
@@ -45,10 +55,10 @@ for (const [index, question] of questions.entries()) {
   process.stdout.write(`${report(summed, question)}\n`);
   answers.push(summed);
 }
-writeResults(effort, answers);
-const metrics = questions.map((question) => question.metrics);
+writeResults(effort, redis, answers);
+const questions = asked.map(({ question }) => question);
 process.stdout.write(
-  `${targetLines(answers, metrics)}\n\npackages/benchmark/results/latest.json\n`,
+  `${targetLines(answers, questions)}\n\npackages/benchmark/results/latest.json\n`,
 );
 
 function positive(option: string, text: string): number {

@@ -41,7 +41,7 @@ export async function installPeers(): Promise<void> {
   if (existsSync(marker) && readFileSync(marker, "utf8") === manifest) return;
   const names = Object.entries(dependencies).map(([name, version]) => `${name}@${version}`);
   process.stderr.write(
-    `Installing into packages/benchmark/.peers, once, to measure against (about 270 MB):\n  ${names.join("\n  ")}\n`,
+    `Installing into packages/benchmark/.peers, once, to measure against (about 290 MB):\n  ${names.join("\n  ")}\n`,
   );
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), manifest);

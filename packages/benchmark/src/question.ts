@@ -36,17 +36,27 @@ export interface Limit {
   readonly below: number;
 }
 
+/** What a number counts: time or memory for each of these, time it takes, megabytes left behind. */
+export type Unit =
+  | { readonly type: "ns" | "bytes"; readonly per: string }
+  | { readonly type: "ms" | "MB" };
+
+/**
+ * Packages of others, which are installed when they are needed; or a `redis-server` on the PATH.
+ * A question that misses one is left out.
+ */
+export type Need = "peers" | "redis-server";
+
 /** What one `*.bench.ts` file exports as `question`. */
 export interface Question {
   readonly title: string;
-  /** What a number counts: nanoseconds for each of these, or megabytes left behind. */
-  readonly unit: { readonly type: "ns"; readonly per: string } | { readonly type: "MB" };
+  readonly unit: Unit;
   readonly metrics: readonly Metric[];
   readonly contestants: readonly Contestant[];
   readonly comparisons?: readonly Comparison[];
   readonly limits?: readonly Limit[];
-  /** Whether packages of others take part, which are installed when this question is asked. */
-  readonly needsPeers?: boolean;
+  /** What it cannot be asked without. */
+  readonly needs?: readonly Need[];
   /** For the processes that measure. */
   readonly nodeFlags?: readonly string[];
   /** Rounds, where the usual number would take too long. */

@@ -1,4 +1,4 @@
-import type { Metric, Question } from "./question.ts";
+import type { Question, Unit } from "./question.ts";
 import type { Answer, Spread } from "./statistics.ts";
 
 type Row = readonly string[];
@@ -15,7 +15,7 @@ export function report(answer: Answer, { metrics, unit }: Question): string {
     ]),
   ];
   const compared = answer.ratios.map(({ of, to, metrics: spreads, atLeast, met }) => [
-    `${label(of)} : ${label(to)}`,
+    pair(label(of), label(to)),
     ...metrics.map(({ id }) => `${ratio(spreads[id])}${verdict(met?.[id])}`),
     atLeast === undefined ? "" : `≥ ${atLeast} ×`,
   ]);
@@ -30,35 +30,55 @@ export function report(answer: Answer, { metrics, unit }: Question): string {
     `median (lowest to highest) of ${answer.rounds} rounds`,
     "",
     table(measured),
-    ...(compared.length > 0 ? ["", table([head("times as fast"), ...compared])] : []),
+    ...(compared.length > 0
+      ? ["", table([head(unit.type === "bytes" ? "times as small" : "times as fast"), ...compared])]
+      : []),
     ...(limited.length > 0 ? ["", table([head("limit"), ...limited])] : []),
     "",
   ].join("\n");
 }
 
 /** One line for each target, to end with. */
-export function targetLines(answers: readonly Answer[], metrics: readonly (readonly Metric[])[]) {
+export function targetLines(answers: readonly Answer[], questions: readonly Question[]): string {
   const lines = answers.flatMap((answer, index) =>
     [...answer.ratios, ...answer.limits].flatMap((it) => {
       const met = it.met;
       if (met === undefined) return [];
-      const missed = (metrics[index] ?? []).filter(({ id }) => met[id] !== true);
-      const to = "to" in it ? ` : ${it.to} ≥ ${it.atLeast} ×` : ` < ${it.below} MB`;
+      const missed = (questions[index]?.metrics ?? []).filter(({ id }) => met[id] !== true);
+      const target =
+        "to" in it
+          ? `${pair(it.of, it.to)} ≥ ${it.atLeast} ×`
+          : `${it.of} < ${it.below} ${answer.unit.type}`;
       const note = missed.map((metric) => metric.label).join(", ");
-      return [`${note === "" ? "pass" : "FAIL"}  ${answer.name}: ${it.of}${to}  ${note}`.trimEnd()];
+      return [`${note === "" ? "pass" : "FAIL"}  ${answer.name}: ${target}  ${note}`.trimEnd()];
     }),
   );
   return lines.join("\n");
 }
 
-function what(unit: Question["unit"]): string {
-  return unit.type === "ns" ? `time per ${unit.per}` : "megabytes";
+/** What both end with after a comma is said once: `A, x` and `B, x` are `A : B, x`. */
+function pair(of: string, to: string): string {
+  const shared = /, .*$/.exec(of)?.[0];
+  return shared !== undefined && to.endsWith(shared)
+    ? `${of.slice(0, -shared.length)} : ${to}`
+    : `${of} : ${to}`;
 }
 
-function amount(spread: Spread | undefined, unit: Question["unit"]): string {
+function what(unit: Unit): string {
+  if (unit.type === "ns") return `time per ${unit.per}`;
+  if (unit.type === "bytes") return `bytes per ${unit.per}`;
+  return unit.type === "ms" ? "milliseconds" : "megabytes";
+}
+
+function amount(spread: Spread | undefined, unit: Unit): string {
   if (spread === undefined) return "";
   const { median, min, max } = spread;
-  if (unit.type === "MB") return `${median.toFixed(1)} (${min.toFixed(1)} to ${max.toFixed(1)})`;
+  if (unit.type === "bytes") return `${grouped(median)} (${grouped(min)} to ${grouped(max)})`;
+  if (unit.type !== "ns") {
+    const digits = unit.type === "ms" ? 2 : 1;
+    const [middle, low, high] = [median, min, max].map((it) => it.toFixed(digits));
+    return `${middle} (${low} to ${high})`;
+  }
   const perSecond = grouped(Number((1e9 / median).toPrecision(3)));
   return `${grouped(median)} ns (${grouped(min)} to ${grouped(max)}), ${perSecond}/s`;
 }

@@ -31,12 +31,16 @@ export function machine(): Machine {
 }
 
 /** Writes `results/latest.json`, which the next run overwrites. */
-export function writeResults(effort: Effort, answers: readonly Answer[]): void {
+export function writeResults(
+  effort: Effort,
+  redis: string | undefined,
+  answers: readonly Answer[],
+): void {
   const results = {
     date: new Date().toISOString().slice(0, 10),
     commit: commit(),
     machine: machine(),
-    versions: { ...ownVersions(), ...peerVersions() },
+    versions: { ...ownVersions(), ...peerVersions(), "redis-server": redis },
     effort,
     answers,
   };
@@ -46,7 +50,7 @@ export function writeResults(effort: Effort, answers: readonly Answer[]): void {
 
 function ownVersions(): Readonly<Record<string, string>> {
   const require = createRequire(import.meta.url);
-  const names = ["@busbar/core", "@busbar/local"];
+  const names = ["@busbar/core", "@busbar/local", "@busbar/redis"];
   return Object.fromEntries(
     names.map((name) => {
       const manifest = readFileSync(require.resolve(`${name}/package.json`), "utf8");

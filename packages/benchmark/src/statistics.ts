@@ -1,4 +1,4 @@
-import type { Question } from "./question.ts";
+import type { Question, Unit } from "./question.ts";
 import type { Samples } from "./rounds.ts";
 
 /** The middle of several rounds, and how far they lie apart. */
@@ -39,7 +39,7 @@ export interface KeptLimit {
 export interface Answer {
   readonly name: string;
   readonly title: string;
-  readonly unit: Question["unit"];
+  readonly unit: Unit;
   readonly rounds: number;
   readonly contestants: readonly Measured[];
   readonly ratios: readonly Ratio[];

@@ -2,7 +2,8 @@ import { EVENT_NAME, orderAt } from "../order.ts";
 import { requirePeer } from "../peers.ts";
 import type { OpenBus, OpenOptions } from "./emit-contestants.ts";
 
-interface MedusaMessage {
+/** What is handed to `emit` of Medusa's buses. */
+export interface MedusaMessage {
   readonly name: string;
   readonly data: unknown;
 }

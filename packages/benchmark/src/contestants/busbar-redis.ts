@@ -1,0 +1,27 @@
+import { createEventBus } from "@busbar/core";
+import { EVENT_NAME, type Order } from "../order.ts";
+import type { RedisBus, RedisBusOptions } from "./redis-bus.ts";
+
+/** Busbar's bus with the Redis provider and defaults. */
+export async function openBusbarRedis({
+  url,
+  handlers,
+  concurrency,
+  role,
+}: RedisBusOptions): Promise<RedisBus> {
+  // Imported here: what it loads shall not be in the processes of the other contestants.
+  const { redisProvider } = await import("@busbar/redis");
+  const bus = createEventBus({ provider: redisProvider({ redisUrl: url }), role });
+  for (const [index, handler] of handlers.entries()) {
+    bus.subscribe<Order>(EVENT_NAME, ({ data }) => handler(data), {
+      subscriberId: `subscriber-${index}`,
+      concurrency,
+    });
+  }
+  await bus.start();
+  return {
+    emitOne: (order) => bus.emit(EVENT_NAME, order),
+    emitMany: (orders) => bus.emit(orders.map((data) => ({ name: EVENT_NAME, data }))),
+    close: () => bus.stop(),
+  };
+}

@@ -1,0 +1,111 @@
+import type { DeadDelivery, Envelope, JsonValue, ProviderAdmin } from "@busbar/core";
+import { insistently } from "../insistently.ts";
+import { createJobIds } from "../publish/job-ids.ts";
+import type { DeadInfo } from "../scripts/dead-letter-scripts.ts";
+import type { Session } from "../session.ts";
+import { readStats } from "./stats.ts";
+import { trimDead } from "./trim-dead.ts";
+import { readJobData } from "../lean-events.ts";
+
+/** How many dead letters are looked at in one go to find where a page begins. */
+const SKIP_AT_ONCE = 1_000;
+
+interface Dead {
+  readonly id: string;
+  readonly diedAt: number;
+}
+
+/** Looks into queues, and deals with dead letters. */
+export function createAdmin(session: Session): ProviderAdmin {
+  const { context, keys, link, scripts, registry } = session;
+  const { client } = link;
+  const jobIds = createJobIds();
+
+  async function presentId(subscriptionId: string): Promise<string> {
+    const record = await registry.resolve(subscriptionId);
+    return record?.subscriptionId ?? subscriptionId;
+  }
+
+  /** The oldest after one of them, at most `limit`. */
+  async function deadAfter(key: string, after: Dead, limit: number): Promise<readonly Dead[]> {
+    const found: Dead[] = [];
+    // Many die in the same millisecond when a backlog is retired.
+    for (let offset = 0; found.length < limit; offset += SKIP_AT_ONCE) {
+      const listed = await client.zrangebyscore(
+        key,
+        after.diedAt,
+        "+inf",
+        "WITHSCORES",
+        "LIMIT",
+        offset,
+        SKIP_AT_ONCE,
+      );
+      for (let index = 0; index < listed.length; index += 2) {
+        const dead = { id: listed[index] as string, diedAt: Number(listed[index + 1]) };
+        if (dead.diedAt > after.diedAt || dead.id > after.id) found.push(dead);
+      }
+      if (listed.length < 2 * SKIP_AT_ONCE) break;
+    }
+    return found.slice(0, limit);
+  }
+
+  async function readDead(
+    subscriptionId: string,
+    listed: readonly Dead[],
+  ): Promise<DeadDelivery[]> {
+    const ids = listed.map(({ id }) => id);
+    if (ids.length === 0) return [];
+    const [infos, data] = await Promise.all([
+      client.hmget(`${keys.own}dead-info:${subscriptionId}`, ...ids),
+      client.hmget(`${keys.own}dead-data:${subscriptionId}`, ...ids),
+    ]);
+    return listed.flatMap(({ id, diedAt }, index) => {
+      const [info, job] = [infos[index], data[index]];
+      // It was replayed or dropped meanwhile.
+      if (!info || !job) return [];
+      const { reason, state } = JSON.parse(info) as DeadInfo & { readonly state: JsonValue };
+      const { events } = readJobData<{ readonly events: readonly [Envelope] }>(job);
+      return { id, diedAt, reason, state, envelope: events[0] };
+    });
+  }
+
+  return {
+    stats: () => readStats(session),
+
+    async listDead(subscriptionId, { limit, cursor }) {
+      const id = await presentId(subscriptionId);
+      await trimDead(session, id);
+      return insistently(session, async () => {
+        const key = `${keys.own}dead:${id}`;
+        const listed = await deadAfter(key, parseCursor(cursor), limit + 1);
+        const page = listed.slice(0, limit);
+        const items = await readDead(id, page);
+        const last = page.at(-1);
+        return listed.length > limit && last
+          ? { items, cursor: `${last.diedAt} ${last.id}` }
+          : { items };
+      });
+    },
+
+    async replayDead(subscriptionId, ids) {
+      const id = await presentId(subscriptionId);
+      const args = [keys.own, id, context.clock.now(), ids.length, ...ids];
+      const jobs = ids.map(() => jobIds.next(1));
+      return insistently(session, () =>
+        scripts.replay(`${keys.own}dead:${id}`, [...args, ...jobs]),
+      );
+    },
+
+    async discardDead(subscriptionId, ids) {
+      const id = await presentId(subscriptionId);
+      const args = [keys.own, id, context.clock.now(), ...ids];
+      return insistently(session, () => scripts.discard(`${keys.own}dead:${id}`, args));
+    },
+  };
+}
+
+/** Where a page begins: behind this one. */
+function parseCursor(cursor = "0 "): Dead {
+  const [diedAt = "0", id = ""] = cursor.split(" ");
+  return { diedAt: Number(diedAt), id };
+}

@@ -1,0 +1,128 @@
+import {
+  type Cluster,
+  type ClusterNode,
+  type ClusterOptions,
+  Redis,
+  type RedisOptions,
+} from "ioredis";
+import type { ConnectionSource } from "../options.ts";
+import { isClusterInstance, isInstance } from "./instance.ts";
+import type { RedisClient } from "./redis-link.ts";
+
+/** What ioredis declares for each way of mapping replies apart; ours is the same for all. */
+type Duplicate<Arguments extends readonly unknown[], Client> = {
+  duplicate: (...args: Arguments) => Client;
+};
+type OfRedis = Duplicate<[override?: RedisOptions], Redis>;
+type OfCluster = Duplicate<[nodes?: ClusterNode[], override?: ClusterOptions], Cluster>;
+type Plain<Options> = Options & { readonly replyMapping: "legacy" };
+
+/** What {@link createClient} needs. */
+export interface ClientSettings {
+  readonly source: ConnectionSource;
+  /** Shown by `CLIENT LIST`. */
+  readonly connectionName: string;
+  readonly connectTimeoutMs: number;
+  /** Called with each copy that BullMQ makes for a connection that blocks. */
+  readonly onDuplicate: (copy: RedisClient) => void;
+}
+
+/** For ever, and soon: 50 ms, growing to 2 s. */
+const retryStrategy = (times: number): number => Math.min(50 * 2 ** (times - 1), 2_000);
+
+/** A command fails at once while Redis is away, and with the connection when that is lost. */
+const IMPATIENT = {
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  // Not null: commands whose answer was lost with the connection would neither be sent again nor fail.
+  maxRetriesPerRequest: 0,
+};
+
+/** As BullMQ expects of connections that block: they wait for Redis, and fetch on. */
+const PATIENT = {
+  enableOfflineQueue: true,
+  autoResendUnfulfilledCommands: true,
+  maxRetriesPerRequest: null,
+};
+
+/** Makes a client of the provider's own. One that a user gave is only looked at. */
+export function createClient(settings: ClientSettings): RedisClient {
+  const { source } = settings;
+  const own = ownOptions(settings);
+  if (isClusterInstance(source)) return duplicateCluster(source, own, settings);
+  return withPatientCopies(standalone(source, { ...own, ...IMPATIENT }), settings);
+}
+
+function standalone(source: string | RedisOptions | Redis, options: Plain<RedisOptions>): Redis {
+  if (typeof source === "string") return new Redis(source, options);
+  if (isInstance(source)) return (source as OfRedis).duplicate(options);
+  return new Redis({ ...source, ...options });
+}
+
+function ownOptions({ connectionName, connectTimeoutMs }: ClientSettings): Plain<RedisOptions> {
+  return {
+    connectionName,
+    connectTimeout: connectTimeoutMs,
+    retryStrategy,
+    sentinelRetryStrategy: retryStrategy,
+    // After a failover that this connection has not noticed, it still leads to the former primary.
+    reconnectOnError: (error) => error.message.includes("READONLY"),
+    enableReadyCheck: true,
+    lazyConnect: false,
+    // These would cut connections that block, or change what scripts answer.
+    commandTimeout: undefined,
+    socketTimeout: undefined,
+    blockingTimeout: undefined,
+    enableAutoPipelining: false,
+    monitor: false,
+    readOnly: false,
+    stringNumbers: false,
+    replyMapping: "legacy",
+  };
+}
+
+/** BullMQ duplicates the client for each worker. */
+function withPatientCopies(client: Redis, { onDuplicate }: ClientSettings): Redis {
+  const duplicable: OfRedis = client;
+  const duplicate = duplicable.duplicate.bind(client);
+  duplicable.duplicate = (override) => {
+    const copy = duplicate({ ...PATIENT, ...override });
+    onDuplicate(copy);
+    return copy;
+  };
+  return client;
+}
+
+function duplicateCluster(
+  source: Cluster,
+  own: RedisOptions,
+  { onDuplicate }: ClientSettings,
+): Cluster {
+  // The cluster connects to its nodes as a whole.
+  const { retryStrategy: clusterRetryStrategy, readOnly: _, ...nodeOptions } = own;
+  const client = (source as unknown as OfCluster).duplicate([], {
+    clusterRetryStrategy: clusterRetryStrategy as typeof retryStrategy,
+    enableOfflineQueue: false,
+    enableReadyCheck: true,
+    lazyConnect: false,
+    // A command whose answer was lost fails: only its sender knows whether it may be sent again.
+    retryDelayOnFailover: 0,
+    scaleReads: "master",
+    enableAutoPipelining: false,
+    redisOptions: {
+      ...source.options.redisOptions,
+      ...nodeOptions,
+      maxRetriesPerRequest: null,
+      // The cluster asks a node for its state while that still connects, which only a lazy one takes.
+      lazyConnect: true,
+    },
+  });
+  const duplicable = client as unknown as OfCluster;
+  const duplicate = duplicable.duplicate.bind(client);
+  duplicable.duplicate = (nodes, override) => {
+    const copy = duplicate(nodes, { enableOfflineQueue: true, ...override });
+    onDuplicate(copy);
+    return copy;
+  };
+  return client;
+}

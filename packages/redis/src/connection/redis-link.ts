@@ -1,0 +1,242 @@
+import { BusbarError, type ProbeResult, type ProviderContext, type Timer } from "@busbar/core";
+import type { Cluster, Redis } from "ioredis";
+import type { ConnectionSource } from "../options.ts";
+import { createClient } from "./create-client.ts";
+import { endClient } from "./end-client.ts";
+import { isClusterInstance } from "./instance.ts";
+import { watchConnection } from "./watchdog.ts";
+
+export type RedisClient = Redis | Cluster;
+
+/** The connections of a provider. All are its own: one that a user gave is duplicated, never used. */
+export interface RedisLink {
+  /**
+   * For everything that does not block. A command fails at once while Redis is away, and with the
+   * connection when that is lost: then its outcome is unknown. BullMQ's workers take it as their
+   * `connection`: the copies that they make of it to block on wait for Redis instead.
+   */
+  readonly client: RedisClient;
+  /** Whether a command would be sent now. */
+  readonly isReady: boolean;
+  /** Resolves when Redis answers; rejects when the link is closed, or at the deadline if one is given. */
+  whenReady(deadline?: number): Promise<void>;
+  /** Whether Redis answers. Changes nothing, and takes no longer than `commandTimeoutMs`. */
+  probe(): Promise<ProbeResult>;
+  /** Ends every connection, the copies too. Idempotent, and works while Redis is away. */
+  close(): Promise<void>;
+}
+
+/** What {@link createRedisLink} needs. */
+export interface RedisLinkOptions {
+  readonly source: ConnectionSource;
+  readonly commandTimeoutMs: number;
+  readonly context: Pick<ProviderContext, "clock" | "namespace" | "report">;
+}
+
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Begins to connect, and does so again for ever whenever the connection is lost. */
+export function createRedisLink(options: RedisLinkOptions): RedisLink {
+  return new Link(options);
+}
+
+class Link implements RedisLink {
+  readonly client: RedisClient;
+  readonly #options: RedisLinkOptions;
+  readonly #waiters = new Set<Waiter>();
+  readonly #copies = new Set<RedisClient>();
+  /** Every socket's owner, with what ends the watch over it. */
+  readonly #watched = new Map<Redis, () => void>();
+  #state: "connecting" | "ready" | "down" = "connecting";
+  #lastError: unknown;
+  #wasReady = false;
+  #reviver: Timer | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: RedisLinkOptions) {
+    this.#options = options;
+    const { source, commandTimeoutMs, context } = options;
+    this.client = createClient({
+      source,
+      connectionName: `busbar:${encodeURIComponent(context.namespace)}`,
+      connectTimeoutMs: commandTimeoutMs,
+      onDuplicate: (copy) => this.#adoptCopy(copy),
+    });
+    this.#watch(this.client, true);
+    this.client.on("ready", () => this.#onReady());
+    this.client.on("error", (error: unknown) => this.#onError(error));
+    this.client.on("node error", (error: unknown) => this.#onError(error));
+    this.client.on("close", () => this.#onClose());
+    this.client.on("end", () => this.#onEnd());
+    context.report({ type: "state", state: "connecting" });
+  }
+
+  get isReady(): boolean {
+    return this.client.status === "ready" && this.#closing === undefined;
+  }
+
+  whenReady(deadline?: number): Promise<void> {
+    if (this.#closing) return Promise.reject(closed());
+    if (this.isReady) return Promise.resolve();
+    const { clock } = this.#options.context;
+    return new Promise((resolve, reject) => {
+      const timer =
+        deadline === undefined
+          ? undefined
+          : clock.setTimeout(() => waiter.reject(this.#away()), deadline - clock.now());
+      const settle = (): void => {
+        timer?.cancel();
+        this.#waiters.delete(waiter);
+      };
+      const waiter: Waiter = {
+        resolve: () => {
+          settle();
+          resolve();
+        },
+        reject: (error) => {
+          settle();
+          reject(error);
+        },
+      };
+      this.#waiters.add(waiter);
+    });
+  }
+
+  async probe(): Promise<ProbeResult> {
+    const { commandTimeoutMs, context } = this.#options;
+    let timer: Timer | undefined;
+    const late = new Promise<ProbeResult>((resolve) => {
+      const detail = `Redis has not answered for ${commandTimeoutMs} ms`;
+      timer = context.clock.setTimeout(() => resolve({ ok: false, detail }), commandTimeoutMs);
+    });
+    const answer = this.client.ping().then(
+      () => ({ ok: true }),
+      () => ({ ok: false, detail: "Redis is away" }),
+    );
+    const result = await Promise.race([answer, late]);
+    timer?.cancel();
+    return result;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    this.#reviver?.cancel();
+    for (const waiter of this.#waiters) waiter.reject(closed());
+    const sockets = [...this.#watched.keys()];
+    for (const unwatch of this.#watched.values()) unwatch();
+    const clients = [this.client, ...this.#copies];
+    await Promise.all(clients.map((client) => endClient(client, this.#options.context.clock)));
+    for (const { stream } of sockets) stream?.destroy();
+  }
+
+  #onReady(): void {
+    this.#wasReady = true;
+    this.#lastError = undefined;
+    this.#report("ready");
+    for (const waiter of this.#waiters) waiter.resolve();
+  }
+
+  #onError(error: unknown): void {
+    this.#lastError = error;
+    // Later on credentials may be in the middle of a change; at first they are wrong.
+    if (this.#wasReady || !isRefusal(error)) return;
+    for (const waiter of this.#waiters) waiter.reject(error);
+  }
+
+  #onClose(): void {
+    this.#report("down", this.#lastError ?? new Error("The connection to Redis was closed"));
+  }
+
+  /** It retries for ever, so this is a client that has given up on the names of its servers. */
+  #onEnd(): void {
+    if (this.#closing) return;
+    this.#onClose();
+    this.#reviver = this.#options.context.clock.setTimeout(() => {
+      this.client.connect().catch((error: unknown) => this.#onError(error));
+    }, 1_000);
+  }
+
+  #report(state: "ready" | "down", cause?: unknown): void {
+    if (this.#closing || this.#state === state) return;
+    this.#state = state;
+    this.#options.context.report({
+      type: "state",
+      state,
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+
+  #away(): Error {
+    return new Error("Redis is away", { cause: this.#lastError });
+  }
+
+  #adoptCopy(copy: RedisClient): void {
+    // Its errors are BullMQ's to deal with, but nobody may be listening yet or any more.
+    copy.on("error", () => {});
+    if (this.#closing) {
+      copy.disconnect();
+      return;
+    }
+    this.#copies.add(copy);
+    this.#watch(copy, false);
+    copy.on("end", () => this.#forgetCopy(copy));
+    // BullMQ ends a copy that hangs, and connects it again.
+    copy.on("connect", () => (this.#closing ? copy.disconnect() : void this.#copies.add(copy)));
+  }
+
+  #forgetCopy(copy: RedisClient): void {
+    this.#copies.delete(copy);
+  }
+
+  #watch(client: RedisClient, ping: boolean): void {
+    const { context, commandTimeoutMs: timeoutMs } = this.#options;
+    const watch = (redis: Redis): void => {
+      const onSilent = (silent: Redis): void => this.#replace(silent);
+      const unwatch = watchConnection(redis, { clock: context.clock, timeoutMs, ping, onSilent });
+      this.#watched.set(redis, unwatch);
+    };
+    const unwatch = (redis: Redis): void => {
+      this.#watched.get(redis)?.();
+      this.#watched.delete(redis);
+    };
+    if (!isClusterInstance(client)) {
+      watch(client as Redis);
+      return;
+    }
+    for (const node of client.nodes()) watch(node);
+    client.on("+node", watch);
+    client.on("-node", unwatch);
+  }
+
+  /** Ends a silent connection, and those that go the same way: they are made anew. */
+  #replace(silent: Redis): void {
+    const ms = this.#options.commandTimeoutMs;
+    const error = new Error(`Redis has not answered for ${ms} ms`);
+    for (const redis of this.#watched.keys()) {
+      const { host, port } = redis.options;
+      const isSameWay = host === silent.options.host && port === silent.options.port;
+      if (isSameWay) redis.stream?.destroy(error);
+    }
+  }
+}
+
+function closed(): BusbarError {
+  return new BusbarError("BUSBAR_NOT_RUNNING", "The Redis provider is not running", {
+    method: "start",
+  });
+}
+
+/** Whether Redis does not accept who we are. */
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR AUTH)/.test(error.message)
+  );
+}

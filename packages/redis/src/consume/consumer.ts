@@ -1,0 +1,261 @@
+import type { ConsumerHandle, ConsumeSpec, Delivery, Settlement, Timer } from "@busbar/core";
+import { queueName } from "../keys.ts";
+import type { RegistrySnapshot } from "../registry/registry.ts";
+import type { Session } from "../session.ts";
+import type { HeldJob } from "./held-job.ts";
+import { createProcessShare, type ProcessShare } from "./process-share.ts";
+import type { QueueReader } from "./queue-reader.ts";
+import type { RunOwner } from "./run-owner.ts";
+import type { Suspects } from "./suspects.ts";
+
+/** Packs that take no longer than this many milliseconds are fetched ahead. */
+const QUICK_MS = 5;
+
+/** Milliseconds that handing back may take at the end of a close, while Redis answers. */
+const HAND_BACK_MS = 2_000;
+
+type Deliver = (delivery: Delivery) => Promise<Settlement>;
+
+const shares = new WeakMap<Session, ProcessShare>();
+
+/** Begins to consume a subscription. Resolves when its queues are being read, or tried to be. */
+export async function createConsumer(
+  session: Session,
+  spec: ConsumeSpec,
+  deliver: Deliver,
+): Promise<ConsumerHandle> {
+  let share = shares.get(session);
+  if (!share) {
+    share = createProcessShare(session);
+    shares.set(session, share);
+  }
+  const consumer = new Consumer(share, spec, deliver);
+  await consumer.start();
+  return { close: ({ graceMs }) => consumer.close(graceMs) };
+}
+
+/** Runs the deliveries of one subscription, in its slots. */
+export class Consumer implements RunOwner {
+  readonly concurrency: number;
+  readonly blocks: boolean;
+  readonly suspects: Suspects;
+  readonly deliver: Deliver;
+  readonly #share: ProcessShare;
+  readonly #spec: ConsumeSpec;
+  readonly #readers = new Map<string, QueueReader>();
+  readonly #runs = new Set<HeldJob>();
+  /** Jobs of which something waits for a slot, in the order in which they came. */
+  readonly #waiting: HeldJob[] = [];
+  #freeSlots: number;
+  #subscriptionId: string;
+  #ids: ReadonlySet<string>;
+  #averageMs: number | undefined;
+  #isQuick = false;
+  #stopListening: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+  #isClosed = false;
+  #deadline = Number.POSITIVE_INFINITY;
+  #deadlineTimer: Timer | undefined;
+  #onDeadline: (() => void) | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(share: ProcessShare, spec: ConsumeSpec, deliver: Deliver) {
+    this.#share = share;
+    this.#spec = spec;
+    this.deliver = deliver;
+    this.concurrency = spec.concurrency;
+    this.blocks = spec.onOrderedFailure === "block";
+    this.suspects = share.suspects;
+    this.#freeSlots = spec.concurrency;
+    this.#subscriptionId = spec.subscriptionId;
+    this.#ids = new Set([spec.subscriptionId]);
+  }
+
+  get subscriptionId(): string {
+    return this.#subscriptionId;
+  }
+
+  get averageMs(): number | undefined {
+    return this.#averageMs;
+  }
+
+  get isQuick(): boolean {
+    return this.#isQuick;
+  }
+
+  get freeSlots(): number {
+    return this.#freeSlots;
+  }
+
+  get hasFreeSlot(): boolean {
+    return this.#freeSlots > 0 && this.#share.slots.hasFree;
+  }
+
+  /** How many jobs have something that waits for a slot. */
+  get waitingRuns(): number {
+    let count = 0;
+    for (const run of this.#waiting) if (run.hasWaiting) count += 1;
+    return count;
+  }
+
+  /** Whether jobs of that subscription are for this consumer: it may have had another id. */
+  accepts(subscriptionId: string): boolean {
+    return this.#ids.has(subscriptionId);
+  }
+
+  async start(): Promise<void> {
+    const { registry, context } = this.#share.session;
+    this.#share.slots.join(this);
+    try {
+      this.#follow(await registry.snapshot());
+    } catch (err) {
+      // It is followed as soon as it is known.
+      context.logger.debug({ err }, "The list of subscriptions is not known yet");
+      this.#read([queueName(this.#spec.subscriptionId)]);
+    }
+    this.#stopListening = registry.onChange((snapshot) => this.#follow(snapshot));
+  }
+
+  add(run: HeldJob): void {
+    this.#runs.add(run);
+    if (run.hasWaiting) this.#waiting.push(run);
+    this.fill();
+  }
+
+  fill(): void {
+    let run = this.#waiting[0];
+    while (run) {
+      if (!run.hasWaiting) this.#waiting.shift();
+      else if (this.#takeSlot()) run.startNext();
+      else return;
+      run = this.#waiting[0];
+    }
+    this.#wakeReaders();
+  }
+
+  slotFreed(): void {
+    this.#freeSlots += 1;
+    this.#share.slots.give();
+    this.fill();
+  }
+
+  ended(run: HeldJob, deliveries: number, tookMs: number): void {
+    this.#runs.delete(run);
+    if (deliveries > 0) {
+      const ms = (tookMs * Math.min(this.concurrency, deliveries)) / deliveries;
+      this.#averageMs = this.#averageMs === undefined ? ms : (3 * this.#averageMs + ms) / 4;
+      this.#isQuick = tookMs <= QUICK_MS;
+    }
+    if (this.#runs.size === 0) this.#onIdle?.();
+    this.#wakeReaders();
+  }
+
+  /** What was fetched had to wait: nothing more is fetched ahead, until a pack is quick again. */
+  slowDown(): void {
+    this.#isQuick = false;
+  }
+
+  unsettled(err: unknown): void {
+    const { logger } = this.#share.session.context;
+    const fields = { err, subscriberId: this.#subscriptionId };
+    logger.warn(fields, "A delivery ended without a settlement; it will come again");
+  }
+
+  dropped(subscriptionId: string, count: number): void {
+    if (count === 0) return;
+    const { context } = this.#share.session;
+    try {
+      context.report({ type: "dead-letters-dropped", subscriptionId, count });
+    } catch (err) {
+      context.logger.error({ err }, "A report to the bus failed");
+    }
+  }
+
+  /** A second call may only bring the end nearer. */
+  close(graceMs: number): Promise<void> {
+    const { clock } = this.#share.session.context;
+    const deadline = clock.now() + graceMs;
+    if (deadline < this.#deadline && !this.#isClosed) {
+      this.#deadline = deadline;
+      this.#deadlineTimer?.cancel();
+      const end = (): void => this.#onDeadline?.();
+      this.#deadlineTimer = clock.setTimeout(end, graceMs, { keepAlive: true });
+    }
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#stopListening?.();
+    const { slots, readers, session } = this.#share;
+    const left = [...this.#readers.keys()].map((name) => readers.leave(name, this));
+    for (const run of this.#runs) run.stop();
+    const drained = new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+      if (this.#runs.size === 0) resolve();
+    });
+    const hasTimedOut = new Promise<void>((resolve) => (this.#onDeadline = resolve));
+    await Promise.race([drained, hasTimedOut]);
+    this.#deadlineTimer?.cancel();
+    const released = Promise.all([...this.#runs].map((run) => run.release()));
+    // While Redis is away, locks that end hand back the rest.
+    if (session.link.isReady) await this.#within(HAND_BACK_MS, Promise.all([released, ...left]));
+    slots.leave(this);
+    this.#readers.clear();
+    this.#isClosed = true;
+    this.#deadlineTimer?.cancel();
+  }
+
+  #within(limitMs: number, work: Promise<unknown>): Promise<unknown> {
+    const { clock } = this.#share.session.context;
+    return new Promise((resolve) => {
+      const timer = clock.setTimeout(() => resolve(undefined), limitMs, { keepAlive: true });
+      void work.finally(() => {
+        timer.cancel();
+        resolve(undefined);
+      });
+    });
+  }
+
+  #takeSlot(): boolean {
+    if (this.#freeSlots === 0 || !this.#share.slots.take(this)) return false;
+    this.#freeSlots -= 1;
+    return true;
+  }
+
+  #wakeReaders(): void {
+    for (const reader of this.#readers.values()) reader.wake();
+  }
+
+  /** The list of subscriptions says what this one is called, and which queues it has. */
+  #follow({ records }: RegistrySnapshot): void {
+    if (this.#closing) return;
+    let id = this.#spec.subscriptionId;
+    for (let record = records.get(id); record?.renamedTo; record = records.get(id)) {
+      id = record.renamedTo;
+    }
+    this.#subscriptionId = id;
+    const ids = [this.#spec.subscriptionId, id];
+    for (const { subscriptionId } of records.values()) {
+      let present = subscriptionId;
+      for (let record = records.get(present); record?.renamedTo; record = records.get(present)) {
+        present = record.renamedTo;
+      }
+      if (present === id) ids.push(subscriptionId);
+    }
+    this.#ids = new Set(ids);
+    this.#read(records.get(id)?.queues ?? [queueName(id)]);
+  }
+
+  #read(queues: readonly string[]): void {
+    const { readers } = this.#share;
+    for (const name of queues) {
+      if (!this.#readers.has(name)) this.#readers.set(name, readers.join(name, this));
+    }
+    for (const name of this.#readers.keys()) {
+      if (queues.includes(name)) continue;
+      this.#readers.delete(name);
+      void readers.leave(name, this);
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import type { Envelope, JsonValue } from "@busbar/core";
+import { readJobData } from "../lean-events.ts";
+
+/** The data of a job: a pack of events, one delivery with its history, or the turn of a lane. */
+export interface JobData {
+  readonly subscription: string;
+  /** Absent: this is a turn, and the events are in the lane. */
+  readonly events?: readonly Envelope[];
+  /** Of a turn: its lane. With events: the lane that the one event enters, now that it is due. */
+  readonly key?: string;
+  readonly state?: JsonValue;
+  readonly crashes?: number;
+  /** A process died with it in a pack. */
+  readonly suspect?: true;
+}
+
+/** What a delivery that is a job of its own has behind it. */
+export type History = Pick<JobData, "state" | "crashes" | "suspect">;
+
+/** What is known of a job's deliveries after a crash: the job's progress. */
+export interface JobProgress {
+  /** Positions of settled events, and `[first, last]` of several in a row. */
+  readonly settled?: readonly (number | readonly [first: number, last: number])[];
+  /** How many events, from the first, had been handed over. */
+  readonly started?: number;
+  /** Of a delivery alone, or of the head of a lane: how often it was handed over. */
+  readonly handovers?: number;
+}
+
+/** A job that this process has taken: it holds the lock. */
+export interface TakenJob {
+  readonly id: string;
+  readonly name: string;
+  readonly priority: number;
+  /** The data as it is stored. Handlers may change the events of `data`, but not this. */
+  readonly text: string;
+  readonly data: JobData;
+  readonly progress: JobProgress;
+  /** How many times its holder's lock had ended. */
+  readonly stalled: number;
+}
+
+/** The job in an answer of BullMQ's moveToFinished, if there is one. */
+export function readNext(answer: unknown): TakenJob | undefined {
+  if (!Array.isArray(answer)) return undefined;
+  const [fields, id] = answer as readonly unknown[];
+  if (!Array.isArray(fields)) return undefined;
+  let [name, text, progress] = ["", "", ""];
+  let [priority, stalled] = [0, 0];
+  for (let at = 0; at < fields.length; at += 2) {
+    const value = fields[at + 1] as string;
+    switch (fields[at]) {
+      case "name":
+        name = value;
+        break;
+      case "data":
+        text = value;
+        break;
+      case "progress":
+        progress = value;
+        break;
+      case "priority":
+        priority = Number(value);
+        break;
+      case "stc":
+        stalled = Number(value);
+        break;
+      default:
+    }
+  }
+  return {
+    id: String(id),
+    name,
+    priority,
+    text,
+    data: readJobData<JobData>(text),
+    progress: progress === "" ? {} : asProgress(JSON.parse(progress)),
+    stalled,
+  };
+}
+
+/** When the next job is due, in an answer without one: 0 if none is. Undefined if it was not looked for. */
+export function readDue(answer: unknown): number | undefined {
+  if (answer === 0) return 0;
+  if (!Array.isArray(answer) || answer.length !== 4) return undefined;
+  const [, , , dueAt] = answer as readonly unknown[];
+  return typeof dueAt === "number" ? Math.max(dueAt, 0) : undefined;
+}
+
+/** The data of a job or a lane entry of some events, each given as JSON. */
+export function writeData(
+  subscription: string,
+  events: readonly string[],
+  history: History = {},
+): string {
+  const { state, crashes = 0, suspect } = history;
+  const head = `{"subscription":${JSON.stringify(subscription)},"events":[${events.join(",")}]`;
+  return `${head}${state === undefined ? "" : `,"state":${JSON.stringify(state)}`}${
+    crashes > 0 ? `,"crashes":${crashes}` : ""
+  }${suspect ? ',"suspect":true' : ""}}`;
+}
+
+/** What a delivery alone has behind it, with the crashes that its job tells of. */
+export function historyOf({ data, progress, stalled }: TakenJob): History {
+  const { state, crashes = 0, suspect } = data;
+  if (data.events?.length !== 1) return {};
+  return {
+    ...(state === undefined ? {} : { state }),
+    crashes: crashes + handoversOf({ data, progress, stalled }),
+    ...(suspect || stalled > 0 ? { suspect: true } : {}),
+  };
+}
+
+/** A suspect that nobody wrote down to be handed over was not; another that stalled was running. */
+export function handoversOf({
+  data,
+  progress,
+  stalled,
+}: Pick<TakenJob, "data" | "progress" | "stalled">): number {
+  return progress.handovers ?? (stalled > 0 && !data.suspect ? 1 : 0);
+}
+
+function asProgress(value: unknown): JobProgress {
+  return typeof value === "object" && value !== null ? value : {};
+}

@@ -1,0 +1,249 @@
+import { isRefusal, isReply } from "../redis-errors.ts";
+import type { FinishSpec, SettleAnswer, SettleRequest } from "../scripts/settle-script.ts";
+import type { TurnAnswer, TurnRequest } from "../scripts/turn-script.ts";
+import type { Session } from "../session.ts";
+import type { JobIds } from "../publish/job-ids.ts";
+import type { Pauses } from "./pauses.ts";
+import { readDue, readNext, type TakenJob } from "./job-data.ts";
+
+/** Milliseconds before something that Redis did not do is tried again; doubles up to the longest. */
+const AGAIN_AFTER_MS = 50;
+const AGAIN_AFTER_AT_MOST_MS = 5_000;
+
+const NOTHING: Promise<readonly [string]> = Promise.resolve(["none"]);
+
+/** What a queue's scripts need to know anew with each call is left to the callers. */
+type Common = "own" | "queue" | "id" | "token" | "lockDuration" | "now" | "bounds" | "finish";
+
+/** Takes the next job along with an answer. */
+export interface NextJobs {
+  /**
+   * Whether another job should come now, along with the answer to something else or for itself. True: one
+   * of the others must follow.
+   */
+  reserve(alongWithAnswer: boolean): boolean;
+  /**
+   * The job that came, if one did. `emptyUntil`: there is none that is due before, milliseconds since
+   * the epoch; 0 if nothing is delayed.
+   */
+  arrived(job: TakenJob | undefined, emptyUntil?: number): void;
+  /** The answer was lost, and perhaps a job with it. */
+  missed(): void;
+}
+
+/** What is done to the jobs of one queue that this process has in hand. */
+export class JobQueue {
+  /** Key prefix of the queue, with its last colon. */
+  readonly key: string;
+  /** The token of this process's locks in this queue. */
+  readonly token: string;
+  readonly session: Session;
+  readonly ids: JobIds;
+  readonly #pauses: Pauses;
+  readonly #next: NextJobs;
+  #deadLetters = 0;
+  #steps = 0;
+
+  constructor(name: string, session: Session, ids: JobIds, pauses: Pauses, next: NextJobs) {
+    this.key = session.keys.queue(name);
+    this.token = ids.next(0);
+    this.session = session;
+    this.ids = ids;
+    this.#pauses = pauses;
+    this.#next = next;
+  }
+
+  /** An id that sorts behind those before it: of what died at the same time, the first is listed first. */
+  deadLetterId(): string {
+    this.#deadLetters += 1;
+    return `${this.token}-${this.#deadLetters.toString(36).padStart(7, "0")}`;
+  }
+
+  /** The number of a request. A job that comes again is not new to Redis, so all jobs share the count. */
+  nextStep(): number {
+    this.#steps += 1;
+    return this.#steps;
+  }
+
+  get now(): number {
+    return this.session.context.clock.now();
+  }
+
+  /** Takes the next job, if one should be on its way. False: the provider has stopped. */
+  async take(): Promise<boolean> {
+    const { scripts, options, context } = this.session;
+    const answer = await this.#insist<readonly [string, ...unknown[]]>(
+      { completes: true, takes: true, isOver: () => false },
+      (fetchNext) => {
+        const args = [this.key, this.token, context.instanceId, options.lockDurationMs, this.now];
+        return fetchNext ? scripts.take(`${this.key}meta`, args) : NOTHING;
+      },
+    );
+    return answer !== undefined;
+  }
+
+  /** Settles events of a pack, and completes it if that was all, in one step. */
+  async settle(
+    id: string,
+    request: Omit<SettleRequest, Common>,
+    data: readonly string[],
+    options: Completion,
+  ): Promise<SettleAnswer> {
+    const { scripts } = this.session;
+    const answer = await this.#insist(options, (fetchNext) =>
+      scripts.settle(
+        this.key + id,
+        {
+          ...this.#common(id),
+          ...request,
+          ...(options.completes ? { finish: this.#finish(fetchNext) } : {}),
+        },
+        data,
+      ),
+    );
+    return answer ?? ["lost"];
+  }
+
+  /** Goes on with the turn of a lane, or ends it, in one step. */
+  async turn(
+    id: string,
+    request: Omit<TurnRequest, Common>,
+    data: readonly string[],
+    options: Completion,
+  ): Promise<TurnAnswer> {
+    const { scripts } = this.session;
+    const answer = await this.#insist(options, (fetchNext) =>
+      scripts.turn(
+        this.key + id,
+        { ...this.#common(id), ...request, finish: this.#finish(fetchNext) },
+        data,
+      ),
+    );
+    return answer ?? ["lost"];
+  }
+
+  /** Moves a delayed delivery that is due into its lane. */
+  async enterLane(
+    id: string,
+    key: string,
+    turn: TurnRequest["next"] & {},
+    data: string,
+  ): Promise<void> {
+    const { scripts } = this.session;
+    const { own, queue, token, now } = this.#common(id);
+    await this.#insist({ completes: true, isOver: () => false }, (fetchNext) => {
+      const finish = this.#finish(fetchNext);
+      return scripts.late(this.key + id, { own, queue, id, token, now, key, turn, finish }, data);
+    });
+  }
+
+  /** Wakes whoever waits for a job: for whom has taken the marker of one, and does not take the job. */
+  async wakeOthers(marker = { member: "0", score: 0 }): Promise<void> {
+    const { client, isReady } = this.session.link;
+    // Without it they look for jobs every few seconds.
+    if (isReady)
+      await client.zadd(`${this.key}marker`, marker.score, marker.member).catch(() => {});
+  }
+
+  /** Hands a job back as it is. */
+  async giveBack(id: string, delayMs: number): Promise<void> {
+    const { scripts } = this.session;
+    await this.#insist({ completes: false, isOver: () => false }, async () => {
+      const args = [this.key, id, this.token, this.now, Math.ceil(delayMs)];
+      return ["done", await scripts.giveBack(this.key + id, args)] as const;
+    });
+  }
+
+  /** Jobs of this process that it does not know of, because an answer was lost. */
+  async reclaim(known: readonly string[]): Promise<readonly TakenJob[]> {
+    const { scripts, options } = this.session;
+    const args = [this.key, this.token, options.lockDurationMs, ...known];
+    const found = await scripts.reclaim(`${this.key}active`, args);
+    return found.flatMap((answer) => readNext(answer) ?? []);
+  }
+
+  /**
+   * Does it again while the connection is lost: every script knows what it has done already. Undefined
+   * once that is over, or the provider has stopped.
+   */
+  async #insist<T extends readonly [string, ...unknown[]]>(
+    { completes, takes = false, isOver }: Completion & { readonly takes?: boolean },
+    send: (fetchNext: boolean) => Promise<T>,
+  ): Promise<T | undefined> {
+    const { link, context } = this.session;
+    let delayMs = AGAIN_AFTER_MS;
+    while (!isOver() && !this.#pauses.haveEnded) {
+      if (link.isReady) {
+        const fetchNext = completes && this.#next.reserve(!takes);
+        try {
+          const answer = await send(fetchNext);
+          if (fetchNext) this.#arrived(answer.at(-1));
+          return answer;
+        } catch (err) {
+          if (fetchNext) this.#next.missed();
+          if (isReply(err) && !isRefusal(err)) {
+            context.logger.error(
+              { err },
+              "Redis could not do a step of a delivery; will try again",
+            );
+          }
+        }
+        await this.#pauses.pause(delayMs);
+        delayMs = Math.min(2 * delayMs, AGAIN_AFTER_AT_MOST_MS);
+      }
+      try {
+        await link.whenReady();
+      } catch {
+        return undefined;
+      }
+    }
+    return undefined;
+  }
+
+  #arrived(next: unknown): void {
+    let job: TakenJob | undefined;
+    let emptyUntil: number | undefined;
+    try {
+      job = readNext(next);
+      if (!job) emptyUntil = readDue(next);
+    } catch (err) {
+      const { logger } = this.session.context;
+      logger.error({ err, queue: this.key }, "A job is not one of Busbar's; it is left alone");
+    }
+    this.#next.arrived(job, emptyUntil);
+  }
+
+  #common(id: string): Pick<SettleRequest, Common & keyof SettleRequest> {
+    const { keys, options, context } = this.session;
+    const { now } = this;
+    return {
+      own: keys.own,
+      queue: this.key,
+      id,
+      token: this.token,
+      lockDuration: options.lockDurationMs,
+      now,
+      bounds: {
+        max: context.deadLetters.maxPerSubscription,
+        bornAfter: now - context.deadLetters.maxAgeMs,
+      },
+    };
+  }
+
+  #finish(fetchNext: boolean): FinishSpec {
+    const { options, context } = this.session;
+    return {
+      token: this.token,
+      worker: context.instanceId,
+      keep: options.keepCompleted,
+      lockDuration: options.lockDurationMs,
+      fetchNext,
+    };
+  }
+}
+
+/** Whether a call completes its job, and when it is not worth repeating. */
+interface Completion {
+  readonly completes: boolean;
+  readonly isOver: () => boolean;
+}

@@ -1,0 +1,29 @@
+import { createJobIds, type JobIds } from "../publish/job-ids.ts";
+import type { Session } from "../session.ts";
+import { createFrontIds } from "./front-ids.ts";
+import { SharedReaders } from "./shared-readers.ts";
+import { Slots } from "./slots.ts";
+import { Suspects } from "./suspects.ts";
+
+/** What the consumers of a provider share. */
+export interface ProcessShare {
+  readonly session: Session;
+  readonly ids: JobIds;
+  readonly frontId: (parentId: string, events: number) => string;
+  readonly slots: Slots;
+  readonly suspects: Suspects;
+  readonly readers: SharedReaders;
+}
+
+export function createProcessShare(session: Session): ProcessShare {
+  const ids = createJobIds();
+  const { context, options } = session;
+  const share = {
+    session,
+    ids,
+    frontId: createFrontIds(ids),
+    slots: new Slots(options.concurrency),
+    suspects: new Suspects(context.clock),
+  };
+  return Object.assign(share, { readers: new SharedReaders(() => share as ProcessShare) });
+}

@@ -1,0 +1,290 @@
+import { encodeLabel } from "../key-text.ts";
+import { readJobData } from "../lean-events.ts";
+import type { Consumer } from "./consumer.ts";
+import type { HeldJob } from "./held-job.ts";
+import { type JobData, type TakenJob, writeData } from "./job-data.ts";
+import { JobQueue } from "./job-queue.ts";
+import { JobSource } from "./job-source.ts";
+import { JobTimers } from "./job-timers.ts";
+import { PackRun } from "./pack-run.ts";
+import { Pauses } from "./pauses.ts";
+import type { ProcessShare } from "./process-share.ts";
+import { recoverPack } from "./recover-pack.ts";
+import type { RunReader } from "./run-owner.ts";
+import { TurnRun } from "./turn-run.ts";
+import { Unwanted } from "./unwanted.ts";
+
+/** Milliseconds for which a busy subscription's jobs make way for others in the same queue. */
+const SHARED_AFTER_MS = 100;
+
+/** The longest of such waits, when its handlers are slow. */
+const SHARED_MOST_MS = 1_000;
+
+/** Takes the jobs of one queue, for all consumers in this process that empty it. */
+export class QueueReader implements RunReader {
+  readonly queue: JobQueue;
+  readonly #share: ProcessShare;
+  readonly #source: JobSource;
+  readonly #timers: JobTimers;
+  readonly #pauses: Pauses;
+  readonly #members = new Set<Consumer>();
+  readonly #held = new Map<string, HeldJob>();
+  /** Ids of jobs that are on their way to somewhere else. */
+  readonly #passing = new Set<string>();
+  readonly #steps = new Set<Promise<unknown>>();
+  readonly #unwanted = new Unwanted();
+  /** Answers on their way that may bring a job. */
+  #reserved = 0;
+  #isRenewing = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(name: string, share: ProcessShare) {
+    const { session, ids } = share;
+    const { context, options } = session;
+    this.#share = share;
+    this.#pauses = new Pauses(context.clock);
+    this.queue = new JobQueue(name, session, ids, this.#pauses, {
+      reserve: (alongWithAnswer) => this.#reserve(alongWithAnswer),
+      arrived: (job, emptyUntil) => this.#arrived(job, emptyUntil),
+      missed: () => this.#missed(),
+    });
+    this.#source = new JobSource(name, session, this.queue, () => this.#wantsMore(false));
+    const times = { ...options.batch, renewEveryMs: options.lockDurationMs / 3 };
+    this.#timers = new JobTimers(context.clock, times, {
+      split: (run) => this.#split(run),
+      renew: () => void this.#renew(),
+    });
+  }
+
+  add(consumer: Consumer): void {
+    this.#members.add(consumer);
+    this.#unwanted.reset();
+    this.wake();
+  }
+
+  /** The consumer takes no more. Resolves once the queue is read for nobody, if it was the last. */
+  remove(consumer: Consumer): Promise<void> | undefined {
+    this.#members.delete(consumer);
+    if (this.#members.size > 0) return undefined;
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** There may be room for another job. */
+  wake(): void {
+    this.#source.wake();
+  }
+
+  frontId(parentId: string, events: number): string {
+    return this.#share.frontId(parentId, events);
+  }
+
+  makeWay(delayMs: number): void {
+    this.#source.makeWay(delayMs);
+  }
+
+  checkpointSoon(run: HeldJob): void {
+    this.#timers.checkpointSoon(run);
+  }
+
+  forget(run: HeldJob): void {
+    if (this.#held.get(run.job.id) === run) this.#held.delete(run.job.id);
+    this.#timers.forget(run);
+    this.#endIfIdle();
+  }
+
+  /** What is in hand is its consumers' to end. */
+  async #close(): Promise<void> {
+    await this.#source.close();
+    // Jobs that had not reached a consumer yet are on their way back.
+    await Promise.all(this.#steps);
+    this.#endIfIdle();
+  }
+
+  /** What is in hand needs its locks renewed until it has ended. */
+  #endIfIdle(): void {
+    if (!this.#closing || this.#held.size > 0 || this.#steps.size > 0) return;
+    this.#timers.end();
+    this.#pauses.end();
+  }
+
+  /**
+   * Whether another job should be on its way: while there is a slot for it, and nothing waits for one.
+   * Quick packs would wait for Redis most of the time: while one runs, another is on its way.
+   */
+  #wantsMore(alongWithAnswer: boolean): boolean {
+    if (this.#closing) return false;
+    let [waiting, hasFree, isQuick] = [0, false, false];
+    for (const member of this.#members) {
+      waiting += member.waitingRuns;
+      hasFree ||= member.hasFreeSlot;
+      isQuick ||= member.isQuick;
+    }
+    if (!hasFree) return false;
+    const due = this.#reserved + waiting;
+    if (due === 0 || !isQuick) return due === 0;
+    return alongWithAnswer ? due < 2 : Math.max(this.#reserved, this.#held.size) < 2;
+  }
+
+  #reserve(alongWithAnswer: boolean): boolean {
+    if (!this.#wantsMore(alongWithAnswer)) return false;
+    this.#reserved += 1;
+    return true;
+  }
+
+  #arrived(job: TakenJob | undefined, emptyUntil: number | undefined): void {
+    this.#reserved -= 1;
+    this.#source.answered(emptyUntil);
+    if (job) this.#take(job);
+    this.wake();
+  }
+
+  #missed(): void {
+    this.#reserved -= 1;
+    const { link } = this.#share.session;
+    this.#track(
+      link.whenReady().then(
+        () => this.#reclaim(),
+        () => {},
+      ),
+    );
+  }
+
+  /** Takes up jobs that were handed out in an answer which was lost. */
+  async #reclaim(): Promise<void> {
+    const jobs = await this.queue.reclaim([...this.#held.keys(), ...this.#passing]);
+    for (const job of jobs) {
+      if (!this.#held.has(job.id) && !this.#passing.has(job.id)) this.#take(job);
+    }
+  }
+
+  #take(job: TakenJob): void {
+    const known = this.#held.get(job.id);
+    if (known?.adopt(job)) return;
+    if (this.#closing) {
+      this.#pass(job, this.queue.giveBack(job.id, 0));
+      return;
+    }
+    const { subscription, events, key } = job.data;
+    if (events && events.length > 1 && job.stalled > 0) {
+      this.#pass(job, recoverPack(job, this));
+    } else if (events && key !== undefined) {
+      this.#pass(job, this.#enterLane(job, key));
+    } else {
+      const consumer = this.#consumerOf(subscription);
+      if (consumer) this.#run(job, consumer, known);
+      else this.#pass(job, this.#passOn(job));
+    }
+  }
+
+  #run(job: TakenJob, consumer: Consumer, known: HeldJob | undefined): void {
+    const { batch } = this.#share.session.options;
+    const subscription = consumer.subscriptionId;
+    const run = job.data.events
+      ? new PackRun(job, subscription, consumer, this, batch)
+      : new TurnRun(job, subscription, consumer, this, {
+          maxEvents: batch.maxEvents,
+          before: known?.whenOver,
+        });
+    this.#held.set(job.id, run);
+    consumer.add(run);
+    this.#timers.add(run);
+    // Behind it there may be something for a subscription that has slots.
+    if (run.hasWaiting && !consumer.hasFreeSlot && this.#isShared) this.#split(run, consumer);
+  }
+
+  #consumerOf(subscription: string): Consumer | undefined {
+    let best: Consumer | undefined;
+    for (const member of this.#members) {
+      if (!member.accepts(subscription)) continue;
+      if (!best || member.freeSlots > best.freeSlots) best = member;
+    }
+    return best;
+  }
+
+  /** The subscription is nobody's here: perhaps it has been renamed, or it is another process's. */
+  async #passOn(job: TakenJob): Promise<void> {
+    const { subscription } = job.data;
+    const delayMs = this.#unwanted.delayMs(subscription);
+    if (this.#unwanted.isNew(subscription)) {
+      await this.#share.session.registry.snapshot(true).catch(() => {});
+      const consumer = this.#closing ? undefined : this.#consumerOf(subscription);
+      if (consumer) {
+        this.#run(job, consumer, undefined);
+        return;
+      }
+    }
+    this.makeWay(delayMs);
+    await this.queue.giveBack(job.id, this.#closing ? 0 : delayMs);
+  }
+
+  async #enterLane({ id, name, priority, text, data }: TakenJob, key: string): Promise<void> {
+    const { subscription } = data;
+    const [event] = readJobData<JobData>(text).events ?? [];
+    const turn = {
+      id: this.#share.ids.next(0),
+      name: encodeLabel(name),
+      priority,
+      delay: 0,
+      data: JSON.stringify({ subscription, key }),
+    };
+    await this.queue.enterLane(id, key, turn, writeData(subscription, [JSON.stringify(event)]));
+  }
+
+  #pass(job: TakenJob, step: Promise<unknown>): void {
+    this.#passing.add(job.id);
+    this.#track(step.finally(() => this.#passing.delete(job.id)));
+  }
+
+  #track(step: Promise<unknown>): void {
+    const tracked = step
+      .catch((err: unknown) => this.#warn({ err }, "A job could not be passed on; it comes again"))
+      .finally(() => {
+        this.#steps.delete(tracked);
+        this.wake();
+        this.#endIfIdle();
+      });
+    this.#steps.add(tracked);
+  }
+
+  /** What waits for a slot is given back, for others to take. */
+  #split(run: HeldJob, consumer?: Consumer): void {
+    if (!run.hasWaiting) return;
+    for (const member of this.#members) member.slowDown();
+    const delayMs = Math.min(Math.max(consumer?.averageMs ?? 0, SHARED_AFTER_MS), SHARED_MOST_MS);
+    run.giveBack(this.#isShared ? Math.round(delayMs) : 0);
+  }
+
+  /** Whether consumers of several subscriptions empty it here. */
+  get #isShared(): boolean {
+    let first: string | undefined;
+    for (const { subscriptionId } of this.#members) {
+      first ??= subscriptionId;
+      if (first !== subscriptionId) return true;
+    }
+    return false;
+  }
+
+  async #renew(): Promise<void> {
+    const ids = [...this.#held.keys()];
+    if (ids.length === 0 || this.#isRenewing) return;
+    this.#isRenewing = true;
+    const { options, link } = this.#share.session;
+    try {
+      await link.whenReady();
+      const lost = await this.#source.extendLocks(ids, options.lockDurationMs);
+      for (const id of lost) this.#held.get(id)?.lose();
+      if (lost.length > 0) this.#warn({ jobs: lost.length }, "Locks ended; others repeat the work");
+    } catch (err) {
+      // They last for three renewals.
+      const { logger } = this.#share.session.context;
+      logger.debug({ err, queue: this.queue.key }, "Locks could not be renewed; will try again");
+    }
+    this.#isRenewing = false;
+  }
+
+  #warn(fields: object, message: string): void {
+    const { logger } = this.#share.session.context;
+    logger.warn({ ...fields, queue: this.queue.key }, message);
+  }
+}

@@ -1,0 +1,37 @@
+import type { Delivery, Settlement } from "@busbar/core";
+import type { HeldJob } from "./held-job.ts";
+import type { JobQueue } from "./job-queue.ts";
+import type { Suspects } from "./suspects.ts";
+
+/** What a job in hand asks of the consumer that runs its deliveries. */
+export interface RunOwner {
+  readonly concurrency: number;
+  /** Whether a dead letter of an ordered subscription blocks its key. */
+  readonly blocks: boolean;
+  readonly suspects: Suspects;
+  /** Milliseconds that a handler takes on average, if that is known yet. */
+  readonly averageMs: number | undefined;
+  deliver(delivery: Delivery): Promise<Settlement>;
+  /** A delivery ended without a settlement. */
+  unsettled(err: unknown): void;
+  /** Starts what waits, as far as there are slots. */
+  fill(): void;
+  /** A slot that was taken for a delivery is free again. */
+  slotFreed(): void;
+  /** Nothing of the job runs any more, and so many deliveries of it took that many milliseconds. */
+  ended(run: HeldJob, deliveries: number, tookMs: number): void;
+  /** Dead letters were dropped at their bound. */
+  dropped(subscriptionId: string, count: number): void;
+}
+
+/** What a job in hand asks of the reader that took it. */
+export interface RunReader {
+  readonly queue: JobQueue;
+  frontId(parentId: string, events: number): string;
+  /** Something is handed back for that many milliseconds: others may have more use for it. */
+  makeWay(delayMs: number): void;
+  /** A checkpoint of the job is due, that many milliseconds from now at the latest. */
+  checkpointSoon(run: HeldJob): void;
+  /** The job is completed, handed back or somebody else's. */
+  forget(run: HeldJob): void;
+}

@@ -1,0 +1,75 @@
+import { randomUUID } from "node:crypto";
+import type { GroupStaging, StagedEvent } from "@busbar/core";
+import { insistently } from "../insistently.ts";
+import { decodeKey, encodeKey } from "../key-text.ts";
+import type { Publisher } from "../publish/publisher.ts";
+import type { Session } from "../session.ts";
+
+/** Keeps the events of groups until they are released or cleared. */
+export function createGroups(session: Session, publisher: Publisher): GroupStaging {
+  const { context, keys, scripts } = session;
+  const { clock } = context;
+
+  /** What every script gets first. */
+  const common = (): [string, number] => [keys.own, clock.now()];
+
+  return {
+    async stage(eventGroupId, events, { ttlMs }) {
+      if (events.length === 0) return;
+      const items = events.map(encodeItem);
+      const args = [encodeKey(eventGroupId), ttlMs ?? "", randomUUID(), ...items];
+      await insistently(session, () => scripts.stage(keys.groups, [...common(), ...args]));
+    },
+
+    async mark(eventGroupId) {
+      const id = encodeKey(eventGroupId);
+      await insistently(session, () => scripts.mark(keys.groups, [...common(), id]));
+    },
+
+    async claim({ eventGroupId, leaseMs }) {
+      const token = randomUUID();
+      const id = eventGroupId === undefined ? [] : [encodeKey(eventGroupId)];
+      const claimed = await insistently(session, () =>
+        scripts.claim(keys.groups, [...common(), leaseMs, token, ...id]),
+      );
+      if (!claimed) return undefined;
+      const [claimedId, items] = claimed;
+      return { eventGroupId: decodeKey(claimedId), events: items.map(decodeItem), token };
+    },
+
+    complete: (claim, envelopes, options) => publisher.publishGroup(claim, envelopes, options),
+
+    async abandon({ eventGroupId, token }) {
+      const args = [encodeKey(eventGroupId), token];
+      await insistently(session, () => scripts.abandon(keys.groups, [...common(), ...args]));
+    },
+
+    async clear(eventGroupId, { eventNames, stepIds }) {
+      const counts = [eventNames?.length ?? -1, stepIds?.length ?? -1];
+      const wanted = [...(eventNames ?? []), ...(stepIds ?? [])].map((it) => JSON.stringify(it));
+      const args = [encodeKey(eventGroupId), ...counts, ...wanted];
+      return insistently(session, () => scripts.clear(keys.groups, [...common(), ...args]));
+    },
+
+    async list() {
+      const groups = await insistently(session, () => scripts.listGroups(keys.groups, common()));
+      return groups.map(([id, events, stagedAt, marked]) => ({
+        eventGroupId: decodeKey(id),
+        events,
+        stagedAt: Number(stagedAt),
+        marked: marked > 0,
+      }));
+    },
+  };
+}
+
+/** Three lines, so that a script finds name and step without reading the rest. */
+function encodeItem(event: StagedEvent): string {
+  const { name, metadata } = event.envelope;
+  return [name, metadata.stepId ?? null, event].map((it) => JSON.stringify(it)).join("\n");
+}
+
+function decodeItem(item: string): StagedEvent {
+  // JSON text has no line breaks.
+  return JSON.parse(item.slice(item.lastIndexOf("\n") + 1)) as StagedEvent;
+}

@@ -1,0 +1,43 @@
+import { BusbarError } from "@busbar/core";
+import { isRefusal, isReply } from "./redis-errors.ts";
+import type { Session } from "./session.ts";
+
+/** Milliseconds before something that Redis has refused for the moment is tried again. */
+const AGAIN_AFTER_MS = 50;
+
+/**
+ * Does something that may safely be done twice, again when the connection is lost meanwhile.
+ *
+ * @throws BusbarError `BUSBAR_UNAVAILABLE` when Redis does not answer within twice `commandTimeoutMs`.
+ */
+export async function insistently<T>(
+  { link, options, context: { clock } }: Pick<Session, "link" | "options" | "context">,
+  work: () => Promise<T>,
+): Promise<T> {
+  const deadline = clock.now() + 2 * options.commandTimeoutMs;
+  for (;;) {
+    try {
+      // Rejects at the deadline, and once the provider has stopped.
+      if (!link.isReady) await link.whenReady(deadline);
+    } catch (cause) {
+      throw unavailable(cause);
+    }
+    try {
+      return await work();
+    } catch (cause) {
+      const isLasting = isReply(cause) && !isRefusal(cause);
+      if (isLasting || clock.now() + AGAIN_AFTER_MS >= deadline) throw unavailable(cause);
+    }
+    // A connection that is lost may look ready for a moment.
+    await new Promise<void>((resolve) => {
+      clock.setTimeout(resolve, AGAIN_AFTER_MS, { keepAlive: true });
+    });
+  }
+}
+
+function unavailable(cause: unknown): unknown {
+  if (cause instanceof BusbarError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const message = `Redis cannot be reached, or refuses: ${reason}`;
+  return new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: "redis" }, { cause });
+}

@@ -1,0 +1,37 @@
+/** Names of everything that a bus keeps in Redis. All are in one hash slot, for Redis Cluster. */
+export interface Keys {
+  /** The prefix that BullMQ gets: what a dashboard's `new Queue(name, { prefix })` needs. */
+  readonly prefix: string;
+  /** The prefix of our own keys, with its last colon. */
+  readonly own: string;
+  /** Counts the changes of the list of subscriptions. */
+  readonly version: string;
+  /** Hash: subscription id to its record. */
+  readonly subscriptions: string;
+  /** Sorted set: subscription id by the time of its last `declare`. */
+  readonly seen: string;
+  /** Sorted set: group id by the time of its first event. */
+  readonly groups: string;
+  /** The key prefix of a queue, with its last colon. */
+  queue(name: string): string;
+}
+
+/** @param prefix With a hash tag, such as `{busbar:shop}`. */
+export function createKeys(prefix: string): Keys {
+  // BullMQ's queues are `<prefix>:<queue name>:…`, and no queue has this name.
+  const own = `${prefix}:~:`;
+  return {
+    prefix,
+    own,
+    version: `${own}version`,
+    subscriptions: `${own}subscriptions`,
+    seen: `${own}seen`,
+    groups: `${own}groups`,
+    queue: (name) => `${prefix}:${name}:`,
+  };
+}
+
+/** The name of a subscription's own queue. BullMQ's names may hold no colon. */
+export function queueName(subscriptionId: string): string {
+  return encodeURIComponent(subscriptionId);
+}

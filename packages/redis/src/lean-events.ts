@@ -1,0 +1,83 @@
+import type { Envelope, EnvelopeMetadata } from "@busbar/core";
+
+/**
+ * What most events of a batch have in common, so that the data of a job says it once. For short
+ * payloads this is a third of what Redis holds.
+ */
+export interface CommonParts {
+  readonly name: string;
+  /** When they were created, in milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** An event of a job: it may lack what is {@link CommonParts}, or follows from the rest. */
+export type LeanEvent = Pick<Envelope, "id" | "data"> &
+  Partial<Omit<Envelope, "metadata">> & {
+    readonly metadata?: Partial<EnvelopeMetadata> | undefined;
+  };
+
+/** What the events of a batch have in common: what the first one has, if there is one. */
+export function commonParts([first]: readonly Envelope[]): CommonParts {
+  return { name: first?.name ?? "", at: first?.metadata.created_at ?? 0 };
+}
+
+/**
+ * Encodes an envelope without what {@link readJobData} adds: the common name and time, a `published_at`
+ * that is the time of creation, and a `correlationId` that is the event's own id.
+ */
+export function encodeLean(envelope: Envelope, common: CommonParts): string {
+  const { id, name, data, policy, orderingKey, priority, notBefore } = envelope;
+  const { deduplicationId, providerOptions } = envelope;
+  return JSON.stringify({
+    id,
+    name: name === common.name ? undefined : name,
+    data,
+    metadata: leanMetadata(envelope, common.at),
+    policy,
+    orderingKey,
+    priority,
+    notBefore,
+    deduplicationId,
+    providerOptions,
+  });
+}
+
+/** What stands at the end of a job's data, after its events. */
+export function leanTail({ name, at }: CommonParts): string {
+  return `],"name":${JSON.stringify(name)},"at":${at}}`;
+}
+
+/** Parses the data of a job, lane entry or dead letter, with its events as they were published. */
+export function readJobData<T extends { readonly events?: readonly Envelope[] }>(text: string): T {
+  const data = JSON.parse(text) as T & CommonParts;
+  if (data.at !== undefined) for (const event of data.events ?? []) fillIn(event, data);
+  return data;
+}
+
+/** Makes an envelope of what {@link encodeLean} wrote, in place. */
+function fillIn(event: LeanEvent, { name, at }: CommonParts): void {
+  const filled = event as { name?: string; metadata?: Record<string, unknown> };
+  filled.name ??= name;
+  filled.metadata ??= {};
+  const { metadata } = filled;
+  metadata["created_at"] ??= at;
+  metadata["published_at"] ??= metadata["created_at"];
+  metadata["correlationId"] ??= event.id;
+}
+
+function leanMetadata(
+  { id, metadata }: Envelope,
+  at: number,
+): { readonly [key: string]: unknown } | undefined {
+  const { created_at, published_at, correlationId } = metadata;
+  const isNow = created_at === at;
+  const isUndelayed = published_at === created_at;
+  const isFirst = correlationId === id;
+  if (isNow && isUndelayed && isFirst && Object.keys(metadata).length === 3) return undefined;
+  return {
+    ...metadata,
+    created_at: isNow ? undefined : created_at,
+    published_at: isUndelayed ? undefined : published_at,
+    correlationId: isFirst ? undefined : correlationId,
+  };
+}

@@ -1,0 +1,205 @@
+import { encodeEnvelope, type Envelope } from "@busbar/core";
+import { encodeKey, encodeLabel } from "../key-text.ts";
+import { commonParts, encodeLean, leanTail } from "../lean-events.ts";
+import type { JobSpec, PublishRequest } from "../scripts/publish-script.ts";
+import type { JobIds } from "./job-ids.ts";
+import { laneKey, type Route, type Target } from "./routes.ts";
+
+/** The priority of what has none, and of whatever is kept in order. */
+const NORMAL_PRIORITY = 100;
+
+/** The bounds of a pack. One event may exceed the bytes alone. */
+export interface PackBounds {
+  readonly maxEvents: number;
+  readonly maxBytes: number;
+  readonly deduplicationWindowMs: number;
+}
+
+/** A batch as the jobs and lane entries that carry it. */
+export interface PackedBatch extends Pick<PublishRequest, "targets" | "packs" | "lanes"> {
+  /** JSON of envelopes, joined by commas. Packs and lane entries refer to these by position. */
+  readonly texts: readonly string[];
+  /** The route of each envelope, by its index. */
+  readonly routes: readonly Route[];
+  /** Index in the batch of the only event of a pack or a lane entry that may be a duplicate. */
+  readonly deduplicated: {
+    readonly packs: ReadonlyMap<number, number>;
+    readonly lanes: ReadonlyMap<number, number>;
+  };
+}
+
+/** Consecutive events with the same targets, priority and due time, encoded once for all targets. */
+interface Run {
+  readonly route: Route;
+  readonly priority: number;
+  readonly delay: number;
+  readonly name: string;
+  text: string;
+  events: number;
+  bytes: number;
+  hasOtherNames: boolean;
+}
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+interface OpenPack {
+  readonly pack: {
+    readonly target: number;
+    readonly events: number[];
+    count: number;
+    readonly job: Mutable<JobSpec>;
+    tail?: string;
+  };
+  readonly name: string;
+  hasOtherNames: boolean;
+  bytes: number;
+}
+
+/** Packs a batch, in its order. `now` is milliseconds since the epoch. */
+export function packBatch(
+  batch: readonly Envelope[],
+  now: number,
+  routeOf: (name: string) => Route,
+  bounds: PackBounds,
+  ids: JobIds,
+): PackedBatch {
+  const texts: string[] = [];
+  const routes: Route[] = [];
+  const packs: PublishRequest["packs"][number][] = [];
+  const lanes: PublishRequest["lanes"][number][] = [];
+  const deduplicated = { packs: new Map<number, number>(), lanes: new Map<number, number>() };
+  const targets: Target[] = [];
+  const positions = new Map<Target, number>();
+  const open: (OpenPack | undefined)[] = [];
+  /** Positions of the texts that go to several targets. */
+  const shared = new Set<number>();
+  const common = commonParts(batch);
+  const tail = leanTail(common);
+  let run: Run | undefined;
+
+  function positionOf(target: Target): number {
+    let position = positions.get(target);
+    if (position === undefined) {
+      position = targets.push(target);
+      positions.set(target, position);
+    }
+    return position;
+  }
+
+  function closePack(position: number): void {
+    const closed = open[position];
+    if (!closed) return;
+    open[position] = undefined;
+    const { pack, name, hasOtherNames } = closed;
+    pack.job.id = ids.next(pack.count);
+    // What has only one target needs no putting together in Redis, where that takes longer.
+    const [text] = pack.events;
+    if (pack.events.length === 1 && text !== undefined && !shared.has(text)) {
+      texts[text - 1] = `${targets[position - 1]?.spec.head}${texts[text - 1]}${tail}`;
+      delete pack.tail;
+    }
+    pack.job.name = encodeLabel(hasOtherNames ? `${name} +${pack.count - 1}` : name);
+  }
+
+  function closeRun(): void {
+    if (!run) return;
+    const { route, delay, name, events, bytes } = run;
+    const position = texts.push(run.text);
+    if (route.targets.length > 1) shared.add(position);
+    for (const target of route.targets) {
+      const at = positionOf(target);
+      const priority = target.ordering === "none" ? run.priority : NORMAL_PRIORITY;
+      const present = open[at];
+      if (
+        present &&
+        present.pack.job.priority === priority &&
+        present.pack.job.delay === delay &&
+        present.pack.count + events <= bounds.maxEvents &&
+        present.bytes + bytes <= bounds.maxBytes
+      ) {
+        present.pack.events.push(position);
+        present.pack.count += events;
+        present.hasOtherNames ||= run.hasOtherNames || name !== present.name;
+        present.bytes += bytes;
+      } else {
+        closePack(at);
+        const job = { id: "", name: "", priority, delay };
+        const pack = { target: at, events: [position], count: events, job, tail };
+        packs.push(pack);
+        open[at] = { pack, name, hasOtherNames: run.hasOtherNames, bytes };
+      }
+    }
+    run = undefined;
+  }
+
+  /** An event that some of its targets keep in order, or that may be a duplicate. */
+  function addAlone(envelope: Envelope, index: number, route: Route, text: string, delay: number) {
+    const position = texts.push(text);
+    const { deduplicationId } = envelope;
+    const name = encodeLabel(envelope.name);
+    for (const target of route.targets) {
+      const at = positionOf(target);
+      const key = laneKey(target, envelope.orderingKey);
+      const isOrdered = target.ordering !== "none";
+      const priority = isOrdered ? NORMAL_PRIORITY : (envelope.priority ?? NORMAL_PRIORITY);
+      const dedup =
+        deduplicationId === undefined
+          ? undefined
+          : {
+              dedup: `${target.scope}:${encodeKey(deduplicationId)}`,
+              dedupTtl: bounds.deduplicationWindowMs,
+            };
+      // What comes after it must not be in a pack that stands before it.
+      closePack(at);
+      if (key !== undefined && delay === 0) {
+        const data = `${target.turnHead}${JSON.stringify(key)}}`;
+        const turn = { id: ids.next(0), name, priority, delay, data };
+        const count = lanes.push({ target: at, event: position, key, turn, ...dedup });
+        if (dedup) deduplicated.lanes.set(count, index);
+        continue;
+      }
+      const tail = key === undefined ? "]}" : `],"key":${JSON.stringify(key)}}`;
+      const job = { id: ids.next(1), name, priority, delay, ...dedup };
+      const count = packs.push({ target: at, events: [position], count: 1, job, tail });
+      if (dedup) deduplicated.packs.set(count, index);
+    }
+  }
+
+  for (let index = 0; index < batch.length; index += 1) {
+    const envelope = batch[index] as Envelope;
+    const route = routeOf(envelope.name);
+    routes.push(route);
+    if (route.targets.length === 0) continue;
+    const { priority = NORMAL_PRIORITY, notBefore = 0, name } = envelope;
+    const delay = notBefore > now ? Math.ceil(notBefore - now) : 0;
+    if (
+      envelope.deduplicationId !== undefined ||
+      route.ordersAll ||
+      (route.ordersKeys && envelope.orderingKey !== undefined)
+    ) {
+      closeRun();
+      addAlone(envelope, index, route, encodeEnvelope(envelope), delay);
+      continue;
+    }
+    const text = encodeLean(envelope, common);
+    const bytes = Buffer.byteLength(text) + 1;
+    if (
+      run?.route === route &&
+      run.priority === priority &&
+      run.delay === delay &&
+      run.events < bounds.maxEvents &&
+      run.bytes + bytes <= bounds.maxBytes
+    ) {
+      run.text += `,${text}`;
+      run.events += 1;
+      run.bytes += bytes;
+      run.hasOtherNames ||= name !== run.name;
+    } else {
+      closeRun();
+      run = { route, priority, delay, name, text, events: 1, bytes, hasOtherNames: false };
+    }
+  }
+  closeRun();
+  for (let position = 1; position < open.length; position += 1) closePack(position);
+  return { texts, routes, targets: targets.map(({ spec }) => spec), packs, lanes, deduplicated };
+}

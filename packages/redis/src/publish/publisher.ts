@@ -1,0 +1,147 @@
+import { BusbarError } from "@busbar/core";
+import type { Envelope, GroupClaim, PublishOptions, PublishResult } from "@busbar/core";
+import { encodeKey } from "../key-text.ts";
+import { isRefusal, isReply, refusalReason } from "../redis-errors.ts";
+import type { RegistrySnapshot } from "../registry/registry.ts";
+import type { PublishAnswer, PublishRequest } from "../scripts/publish-script.ts";
+import type { Session } from "../session.ts";
+import { createJobIds } from "./job-ids.ts";
+import { packBatch } from "./packs.ts";
+import { resultsOf } from "./results.ts";
+import { createRoutes, type Route } from "./routes.ts";
+
+/** Milliseconds to wait for Redis before the bus is told to try again. */
+const PATIENCE_MS = 250;
+/** Milliseconds for which Redis remembers the last publish of a process, and what it answered. */
+const REMEMBER_MS = 600_000;
+/** Milliseconds before a publish whose answer was lost is sent again over a link that looks ready. */
+const AGAIN_AFTER_MS = 20;
+
+/** Puts envelopes into the queues of all that want them. */
+export interface Publisher {
+  publish(batch: readonly Envelope[], options: PublishOptions): Promise<readonly PublishResult[]>;
+  /**
+   * As `publish`, and the claimed events leave their group in the same step.
+   *
+   * @throws BusbarError `BUSBAR_UNAVAILABLE` when another has claimed the group meanwhile.
+   */
+  publishGroup(
+    claim: GroupClaim,
+    envelopes: readonly Envelope[],
+    options: PublishOptions,
+  ): Promise<readonly PublishResult[]>;
+}
+
+export function createPublisher(session: Session): Publisher {
+  const { context, options, keys, link, scripts, registry } = session;
+  const { clock, logger } = context;
+  const ids = createJobIds();
+  const bounds = { ...options.batch, deduplicationWindowMs: options.deduplicationWindowMs };
+  const warned = new Set<string>();
+  let lastSeq = 0;
+  let lastPublish: Promise<unknown> = Promise.resolve();
+  let routed: RegistrySnapshot | undefined;
+  let routeOf: (name: string) => Route;
+
+  /** One at a time: Redis remembers only the last publish of a process. */
+  function inTurn<T>(publish: () => Promise<T>): Promise<T> {
+    const result = lastPublish.then(publish);
+    lastPublish = result.catch(() => {});
+    return result;
+  }
+
+  async function send(
+    batch: readonly Envelope[],
+    deadline: number,
+    group?: PublishRequest["group"],
+  ): Promise<readonly PublishResult[]> {
+    for (let isStale = false; ; isStale = true) {
+      try {
+        if (!link.isReady) await link.whenReady(Math.min(deadline, clock.now() + PATIENCE_MS));
+        await route(isStale);
+      } catch (cause) {
+        return rejections(batch, "Redis cannot be reached", cause);
+      }
+      const now = clock.now();
+      const packed = packBatch(batch, now, routeOf, bounds, ids);
+      const request: PublishRequest = {
+        own: keys.own,
+        version: routed?.version ?? "0",
+        now,
+        orphanedAfterMs: context.orphanedAfterMs,
+        emitter: { id: ids.emitter, seq: (lastSeq += 1), ttlMs: REMEMBER_MS },
+        targets: packed.targets,
+        packs: packed.packs,
+        lanes: packed.lanes,
+        ...(group && { group }),
+      };
+      let answer: PublishAnswer;
+      try {
+        answer = await sendUntilAnswered(request, packed.texts, deadline);
+      } catch (cause) {
+        if (!isRefusal(cause)) throw cause;
+        return rejections(batch, refusalReason(cause), cause);
+      }
+      if (answer[0] === "stale") continue;
+      if (answer[0] === "unclaimed") throw claimEnded(group?.id);
+      for (const position of answer[1]) warnOfOrphan(packed.targets[position - 1]?.subscription);
+      return resultsOf(packed, answer);
+    }
+  }
+
+  async function route(afresh: boolean): Promise<void> {
+    const snapshot = await registry.snapshot(afresh);
+    if (snapshot === routed) return;
+    routeOf = createRoutes(snapshot, keys);
+    routed = snapshot;
+  }
+
+  /** The same request again does nothing but answer, so it may be sent until there is an answer. */
+  async function sendUntilAnswered(
+    request: PublishRequest,
+    texts: readonly string[],
+    deadline: number,
+  ): Promise<PublishAnswer> {
+    for (;;) {
+      try {
+        return await scripts.publish(keys.version, request, texts);
+      } catch (error) {
+        if (isReply(error) || clock.now() >= deadline) throw error;
+        logger.debug({ err: error }, "The answer to a publish was lost; it is sent again");
+      }
+      await new Promise<void>((resolve) => {
+        clock.setTimeout(resolve, AGAIN_AFTER_MS, { keepAlive: true });
+      });
+      await link.whenReady(deadline);
+    }
+  }
+
+  function warnOfOrphan(subscriptionId: string | undefined): void {
+    if (subscriptionId === undefined || warned.has(subscriptionId)) return;
+    warned.add(subscriptionId);
+    logger.warn(
+      { subscriptionId, orphanedAfterMs: context.orphanedAfterMs },
+      `No process has declared subscription "${subscriptionId}" for long: it gets no new events`,
+    );
+  }
+
+  return {
+    publish: (batch, { deadline }) => inTurn(() => send(batch, deadline)),
+    publishGroup: ({ eventGroupId, token }, envelopes, { deadline }) =>
+      inTurn(() => send(envelopes, deadline, { id: encodeKey(eventGroupId), token })),
+  };
+}
+
+function rejections(
+  batch: readonly Envelope[],
+  reason: string,
+  cause: unknown,
+): readonly PublishResult[] {
+  const result = { status: "rejected", code: "refused", reason, retryable: true, cause } as const;
+  return batch.map(() => result);
+}
+
+function claimEnded(eventGroupId: string | undefined): BusbarError {
+  const message = `The claim on group "${eventGroupId}" has ended, and another may have its events`;
+  return new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: "redis" });
+}

@@ -1,0 +1,95 @@
+import type { Ordering } from "@busbar/core";
+import { encodeKey } from "../key-text.ts";
+import type { Keys } from "../keys.ts";
+import type { RegistrySnapshot, SubscriptionRecord } from "../registry/registry.ts";
+import type { PublishRequest } from "../scripts/publish-script.ts";
+
+/** A subscription as a publish sees it. */
+export interface Target {
+  readonly spec: PublishRequest["targets"][number];
+  readonly ordering: Ordering;
+  /** What its lanes and deduplication ids are kept under in its queue, which others may share. */
+  readonly scope: string;
+  /** What stands before the key in the data of a turn: `{"subscription":"…","key":`. */
+  readonly turnHead: string;
+}
+
+/** Where the events of a name go. Events of different names that go to the same have the same one. */
+export interface Route {
+  readonly targets: readonly Target[];
+  /** Some target keeps all events in order. */
+  readonly ordersAll: boolean;
+  /** Some target keeps the events of a key in order. */
+  readonly ordersKeys: boolean;
+}
+
+/** The routes of one version of the list of subscriptions. */
+export function createRoutes(
+  { router, records }: RegistrySnapshot,
+  keys: Keys,
+): (name: string) => Route {
+  const targets = new Map<string, Target>();
+  // The router finds the same list again for a name that it knows.
+  const byList = new WeakMap<readonly string[], Route>();
+  const byIds = new Map<string, Route>();
+
+  function targetOf(id: string): Target {
+    let target = targets.get(id);
+    if (!target) {
+      target = createTarget(records.get(id) as SubscriptionRecord, keys);
+      targets.set(id, target);
+    }
+    return target;
+  }
+
+  return (name) => {
+    const list = router.match(name);
+    let route = byList.get(list);
+    if (!route) {
+      const ids = JSON.stringify(list);
+      route = byIds.get(ids) ?? createRoute(list.map(targetOf));
+      byIds.set(ids, route);
+      byList.set(list, route);
+    }
+    return route;
+  };
+}
+
+/** The lane that an event enters at a target. Undefined: none, it waits for nobody. */
+export function laneKey(
+  { ordering, scope }: Pick<Target, "ordering" | "scope">,
+  orderingKey: string | undefined,
+): string | undefined {
+  if (ordering === "none") return undefined;
+  if (ordering === "all") return `${scope}:`;
+  return orderingKey === undefined ? undefined : `${scope}:${encodeKey(orderingKey)}`;
+}
+
+/** What stands before the events in the data of a subscription's jobs. */
+export function packHead(subscriptionId: string): string {
+  return `{"subscription":${JSON.stringify(subscriptionId)},"events":[`;
+}
+
+/** What stands before the key in the data of a lane's turn. */
+export function turnHead(subscriptionId: string): string {
+  return `{"subscription":${JSON.stringify(subscriptionId)},"key":`;
+}
+
+function createTarget(record: SubscriptionRecord, keys: Keys): Target {
+  const { subscriptionId, ordering, queues, scope } = record;
+  const queue = keys.queue(queues[0] as string);
+  return {
+    spec: { subscription: subscriptionId, queue, head: packHead(subscriptionId) },
+    ordering,
+    scope: encodeURIComponent(scope),
+    turnHead: turnHead(subscriptionId),
+  };
+}
+
+function createRoute(targets: readonly Target[]): Route {
+  return {
+    targets,
+    ordersAll: targets.some(({ ordering }) => ordering === "all"),
+    ordersKeys: targets.some(({ ordering }) => ordering === "key"),
+  };
+}

@@ -1,0 +1,20 @@
+/** Replies of a Redis that will not do it now, and has done nothing, but may soon. */
+const FOR_THE_MOMENT =
+  /^(?:OOM|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MISCONF|NOREPLICAS|-OOM)\b/;
+
+/** Whether Redis answered with an error: then the command was read, and its outcome is known. */
+export function isReply(error: unknown): error is Error {
+  return error instanceof Error && error.name === "ReplyError";
+}
+
+/** Whether Redis answered that it will not do it for the moment. Nothing was done. */
+export function isRefusal(error: unknown): error is Error {
+  return isReply(error) && FOR_THE_MOMENT.test(error.message);
+}
+
+/** Says in words what a refusal means. */
+export function refusalReason({ message }: Error): string {
+  return message.startsWith("OOM")
+    ? "Redis is full: it has reached its maxmemory"
+    : `Redis refuses to write for the moment (${message})`;
+}

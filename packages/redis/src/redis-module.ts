@@ -1,0 +1,12 @@
+import { defineEventModule } from "@busbar/core";
+import type { EventModule } from "@busbar/core";
+import type { RedisProviderOptions } from "./options.ts";
+import { optionsSchema } from "./options-schema.ts";
+import { redisProvider } from "./redis-provider.ts";
+
+/** What `{ resolve: "@busbar/redis", options }` in a configuration stands for. */
+export const redisModule: EventModule<RedisProviderOptions> = defineEventModule({
+  name: "@busbar/redis",
+  options: optionsSchema,
+  provider: (options) => redisProvider(options),
+});

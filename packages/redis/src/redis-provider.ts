@@ -1,0 +1,144 @@
+import {
+  BusbarError,
+  type ConsumerHandle,
+  type EventProvider,
+  type GroupStaging,
+  type ProviderAdmin,
+  type ProviderContext,
+} from "@busbar/core";
+import { createAdmin } from "./admin/admin.ts";
+import { createRedisLink, type RedisLink } from "./connection/redis-link.ts";
+import { checkServer } from "./connection/check-server.ts";
+import { createConsumer } from "./consume/consumer.ts";
+import { createGroups } from "./groups/groups.ts";
+import { createKeys } from "./keys.ts";
+import { type RedisProviderOptions, resolveOptions } from "./options.ts";
+import { createPublisher, type Publisher } from "./publish/publisher.ts";
+import { createRegistry } from "./registry/create-registry.ts";
+import { createScripts } from "./scripts/scripts.ts";
+import type { Session } from "./session.ts";
+import { shieldedContext } from "./shielded-context.ts";
+
+/** How long `start` waits for a Redis that is away, in milliseconds. */
+const START_LIMIT_MS = 60_000;
+/** What a stalled check may be late by, in milliseconds. */
+const SLACK_MS = 1_000;
+
+/** A provider between `start` and `stop`. */
+interface Running {
+  readonly session: Session;
+  readonly publisher: Publisher;
+  readonly admin: ProviderAdmin;
+  readonly groups: GroupStaging;
+}
+
+/**
+ * Makes a provider that keeps events in Redis, as jobs of BullMQ. What has been emitted outlives every
+ * process; how much of it outlives a crash of Redis is up to the settings of Redis.
+ *
+ * `start` waits a minute for a Redis that is away. A connection that is lost is made again for ever.
+ *
+ * @throws TypeError when an option is not what it must be.
+ *
+ * @example
+ * ```ts
+ * const bus = createEventBus({ provider: redisProvider({ redisUrl: "redis://127.0.0.1:6379" }) });
+ * ```
+ */
+export function redisProvider(options: RedisProviderOptions): EventProvider {
+  const resolved = resolveOptions(options);
+  const consumers = new Set<ConsumerHandle>();
+  let link: RedisLink | undefined;
+  let running: Running | undefined;
+  let stopping: Promise<void> | undefined;
+
+  function now(method: string): Running {
+    if (running && !stopping) return running;
+    throw new BusbarError("BUSBAR_NOT_RUNNING", `Provider "redis" is not running`, { method });
+  }
+
+  async function start(given: ProviderContext): Promise<void> {
+    if (link || stopping) {
+      throw new TypeError(`Provider "redis" can be started once: make another one`);
+    }
+    const context = shieldedContext(given);
+    const { source, commandTimeoutMs } = resolved;
+    const started = createRedisLink({ source, commandTimeoutMs, context });
+    link = started;
+    try {
+      await started.whenReady(context.clock.now() + START_LIMIT_MS);
+      await checkServer(started, context);
+    } catch (error) {
+      await started.close();
+      throw error;
+    }
+    const keys = createKeys(resolved.prefix(context.namespace));
+    const scripts = createScripts(started.client);
+    const parts = { context, options: resolved, keys, link: started, scripts };
+    const session: Session = { ...parts, registry: createRegistry(parts) };
+    const publisher = createPublisher(session);
+    const groups = createGroups(session, publisher);
+    running = { session, publisher, admin: createAdmin(session), groups };
+  }
+
+  async function stop(graceMs: number): Promise<void> {
+    const closing = [...consumers].map((consumer) => consumer.close({ graceMs }));
+    await Promise.allSettled(closing);
+    running?.session.registry.close();
+    await link?.close();
+  }
+
+  return {
+    name: "redis",
+    capabilities: {
+      durable: true,
+      payload: "fresh",
+      delay: true,
+      priority: true,
+      deduplication: true,
+      ordering: true,
+      redeliverAfterMs: resolved.lockDurationMs + 2 * resolved.stalledCheckMs + SLACK_MS,
+      maxBatch: 1_000,
+    },
+    subscriptions: {
+      declare: async (specs) => now("declare").session.registry.declare(specs),
+      list: async () => now("list").session.registry.list(),
+      retire: async (id, how) => now("retire").session.registry.retire(id, how),
+    },
+    admin: {
+      stats: async () => now("stats").admin.stats(),
+      listDead: async (id, page) => now("listDead").admin.listDead(id, page),
+      replayDead: async (id, ids) => now("replayDead").admin.replayDead(id, ids),
+      discardDead: async (id, ids) => now("discardDead").admin.discardDead(id, ids),
+    },
+    groups: {
+      stage: async (...args) => now("stage").groups.stage(...args),
+      mark: async (...args) => now("mark").groups.mark(...args),
+      claim: async (...args) => now("claim").groups.claim(...args),
+      abandon: async (...args) => now("abandon").groups.abandon(...args),
+      complete: async (...args) => now("complete").groups.complete(...args),
+      clear: async (...args) => now("clear").groups.clear(...args),
+      list: async (...args) => now("list").groups.list(...args),
+    },
+    start,
+    publish: async (batch, how) => now("publish").publisher.publish(batch, how),
+
+    async consume(spec, deliver) {
+      const consumer = await createConsumer(now("consume").session, spec, deliver);
+      consumers.add(consumer);
+      // It was not there yet when the others were closed.
+      if (stopping) await consumer.close({ graceMs: 0 });
+      return consumer;
+    },
+
+    stop({ graceMs }) {
+      stopping ??= stop(graceMs);
+      return stopping;
+    },
+
+    async probe() {
+      if (!running || stopping) return { ok: false, detail: "The Redis provider is not running" };
+      return running.session.link.probe();
+    },
+  };
+}

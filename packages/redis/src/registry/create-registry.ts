@@ -1,0 +1,189 @@
+import { createRouter } from "@busbar/core";
+import type { RetiredBacklog, SubscriptionSpec, Timer } from "@busbar/core";
+import { trimDead } from "../admin/trim-dead.ts";
+import { insistently } from "../insistently.ts";
+import { createJobIds } from "../publish/job-ids.ts";
+import type { Session } from "../session.ts";
+import { type Changes, changesFor, isShared, presentId } from "./declarations.ts";
+import type { Registry, RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
+import { createRegistryCopy } from "./registry-copy.ts";
+import { retireBacklog } from "./retirement.ts";
+
+/** Milliseconds between two looks for changes that others have made. */
+const LOOK_EVERY_MS = 30_000;
+
+/** The list of subscriptions that Redis keeps. */
+export function createRegistry(session: Omit<Session, "registry">): Registry {
+  const { context, options, keys, link, scripts } = session;
+  const { clock, logger } = context;
+  const jobIds = createJobIds();
+  const listeners = new Set<(snapshot: RegistrySnapshot) => void>();
+  const copy = createRegistryCopy(session, (snapshot) => {
+    for (const listener of listeners) listener(snapshot);
+  });
+  let timer: Timer | undefined;
+  let isClosed = false;
+
+  function lookLater(): void {
+    timer?.cancel();
+    timer = undefined;
+    if (!isClosed && listeners.size > 0) timer = clock.setTimeout(() => void look(), LOOK_EVERY_MS);
+  }
+
+  async function look(): Promise<void> {
+    try {
+      if (link.isReady) await copy.read(true);
+    } catch (err) {
+      logger.debug({ err }, "The list of subscriptions could not be read; it is tried again");
+    }
+    lookLater();
+  }
+
+  /** Writes what `change` makes of the list, again if others have changed the list meanwhile. */
+  async function save(change: (snapshot: RegistrySnapshot) => Changes): Promise<RegistrySnapshot> {
+    for (let isStale = false; ; isStale = true) {
+      const snapshot = await copy.read(isStale);
+      const { version, records } = snapshot;
+      const { set, seen, unseen, moves } = change(snapshot);
+      const changed = new Map(records);
+      for (const record of set) changed.set(record.subscriptionId, record);
+      const queues = new Set(seen.flatMap((id) => changed.get(id)?.queues ?? []));
+      const request = {
+        own: keys.own,
+        version,
+        now: clock.now(),
+        set: set.map((record) => [record.subscriptionId, JSON.stringify(record)] as const),
+        seen,
+        unseen,
+        queues: [...queues].map((queue) => keys.queue(queue)),
+        maxLenEvents: options.maxLenEvents,
+        moves,
+      };
+      const answer = await insistently(session, () => scripts.save(keys.version, request));
+      if (answer[0] === "stale") continue;
+      if (set.length === 0) return snapshot;
+      return copy.replace(answer[1], changed);
+    }
+  }
+
+  async function forgetIfEmpty(
+    { version, records }: RegistrySnapshot,
+    { subscriptionId, queues }: SubscriptionRecord,
+  ): Promise<void> {
+    if (queues.some((queue) => isShared(records, queue))) return;
+    const prefixes = queues.map((queue) => keys.queue(queue));
+    const earlier = earlierIds(records, subscriptionId);
+    const args = [keys.own, version, clock.now(), subscriptionId];
+    const all = [...args, prefixes.length, ...prefixes, ...earlier];
+    const forgotten = await insistently(session, () => scripts.forget(keys.version, all));
+    if (forgotten > 0) await copy.read(true);
+  }
+
+  async function retire(
+    subscriptionId: string,
+    events: readonly string[] | undefined,
+    backlog: RetiredBacklog,
+  ): Promise<number> {
+    let wanted: readonly string[] = [];
+    const snapshot = await save(({ records }) => {
+      const record = records.get(subscriptionId);
+      if (!record || record.renamedTo !== undefined) return NO_CHANGES;
+      wanted = events ? record.events.filter((event) => !events.includes(event)) : [];
+      if (wanted.length === 0) {
+        const retired: SubscriptionRecord = { ...record, events: [], retired: true };
+        const set = record.retired ? [] : [retired];
+        return { ...NO_CHANGES, set, unseen: [subscriptionId] };
+      }
+      const set = wanted.length < record.events.length ? [{ ...record, events: wanted }] : [];
+      return { ...NO_CHANGES, set };
+    });
+    const { records } = snapshot;
+    const record = records.get(subscriptionId);
+    if (!record || record.renamedTo !== undefined) return 0;
+    let count = 0;
+    if (backlog !== "keep") {
+      const ids = new Set([subscriptionId, ...earlierIds(records, subscriptionId)]);
+      const retirement = { record, ids, wanted, backlog };
+      const work = () =>
+        retireBacklog(session, jobIds, retirement, (more) => {
+          count += more;
+        });
+      await insistently(session, work);
+      await trimDead(session, subscriptionId);
+    }
+    if (record.retired) await forgetIfEmpty(snapshot, record);
+    return count;
+  }
+
+  return {
+    snapshot: (afresh) => copy.read(afresh),
+
+    async resolve(subscriptionId) {
+      const { records } = await copy.read();
+      return records.get(presentId(records, subscriptionId));
+    },
+
+    onChange(listener) {
+      listeners.add(listener);
+      if (!timer) lookLater();
+      return () => {
+        listeners.delete(listener);
+        if (listeners.size === 0) lookLater();
+      };
+    },
+
+    async declare(specs: readonly SubscriptionSpec[]) {
+      createRouter(specs); // Throws if a pattern is malformed.
+      if (specs.length === 0) return;
+      const { records } = await save((it) => changesFor(it.records, specs, options.lanes));
+      // The bus declares every minute: the time to look for what is too old.
+      const present = new Set(specs.map((spec) => presentId(records, spec.subscriptionId)));
+      await Promise.all([...present].map((id) => trimDead(session, id)));
+    },
+
+    async list() {
+      const [{ records }, seen] = await Promise.all([
+        copy.read(true),
+        insistently(session, () => link.client.zrange(keys.seen, "0", "-1", "WITHSCORES")),
+      ]);
+      const lastSeen = new Map<string, number>();
+      for (let index = 0; index < seen.length; index += 2) {
+        lastSeen.set(seen[index] as string, Number(seen[index + 1]));
+      }
+      const orphanedAt = clock.now() - context.orphanedAfterMs;
+      return [...records.values()]
+        .filter(({ renamedTo, retired }) => renamedTo === undefined && !retired)
+        .map(({ subscriptionId, events, ordering, onOrderedFailure, aliases }) => {
+          const lastSeenAt = lastSeen.get(subscriptionId) ?? 0;
+          const orphaned = lastSeenAt <= orphanedAt;
+          return {
+            subscriptionId,
+            events,
+            ordering,
+            onOrderedFailure,
+            aliases,
+            lastSeenAt,
+            orphaned,
+          };
+        });
+    },
+
+    retire: (subscriptionId, { events, backlog }) => retire(subscriptionId, events, backlog),
+
+    close() {
+      isClosed = true;
+      lookLater();
+    },
+  };
+}
+
+const NO_CHANGES: Changes = { set: [], seen: [], unseen: [], moves: [] };
+
+function earlierIds(
+  records: ReadonlyMap<string, SubscriptionRecord>,
+  subscriptionId: string,
+): readonly string[] {
+  return [...records.values()]
+    .filter(({ renamedTo }) => renamedTo === subscriptionId)
+    .map((record) => record.subscriptionId);
+}

@@ -1,0 +1,123 @@
+import type { SubscriptionSpec } from "@busbar/core";
+import { queueName } from "../keys.ts";
+import type { SubscriptionRecord } from "./registry.ts";
+
+/** Begins the names of queues that several subscriptions share. No name of a subscription's own queue begins so. */
+const LANE_PREFIX = "~lane-";
+
+/** What is to be written to the list of subscriptions. */
+export interface Changes {
+  readonly set: readonly SubscriptionRecord[];
+  readonly seen: readonly string[];
+  readonly unseen: readonly string[];
+  /** Whose dead letters become whose. */
+  readonly moves: readonly (readonly [from: string, to: string])[];
+}
+
+type Records = ReadonlyMap<string, SubscriptionRecord>;
+
+/** The changes that bring the list of subscriptions up to what was declared. Pure. */
+export function changesFor(
+  known: Records,
+  specs: readonly SubscriptionSpec[],
+  lanes: Readonly<Record<string, readonly string[]>>,
+): Changes {
+  const records = new Map(known);
+  const seen = new Set<string>();
+  const unseen = new Set<string>();
+  const moves: [string, string][] = [];
+
+  function declare(spec: SubscriptionSpec): void {
+    const { subscriptionId: id } = spec;
+    const present = presentId(records, id);
+    seen.add(present);
+    // A release that has the earlier id: its subscription is declared under the present one.
+    if (present !== id) return;
+    const earlier = spec.aliases.filter(
+      (alias) => alias !== id && records.get(alias)?.renamedTo === undefined,
+    );
+    const given = records.get(id);
+    const before = given?.renamedTo === undefined ? given : undefined;
+    const taken = earlier.flatMap((alias) => records.get(alias) ?? []);
+    records.set(id, {
+      subscriptionId: id,
+      events: union(before?.retired ? [] : before?.events, spec.events),
+      ordering: spec.ordering,
+      onOrderedFailure: spec.onOrderedFailure,
+      aliases: union(before?.aliases, spec.aliases),
+      queues: queuesOf(id, [before, ...taken], lanes),
+      scope: (before ?? taken[0])?.scope ?? id,
+    });
+    for (const alias of earlier) rename(alias, id);
+  }
+
+  function rename(alias: string, id: string): void {
+    const to = { ...RENAMED, renamedTo: id };
+    records.set(alias, { ...to, subscriptionId: alias, scope: alias });
+    for (const record of records.values()) {
+      if (record.renamedTo === alias) records.set(record.subscriptionId, { ...record, ...to });
+    }
+    moves.push([alias, id]);
+    seen.delete(alias);
+    unseen.add(alias);
+  }
+
+  specs.forEach(declare);
+  return {
+    set: [...records.values()].filter(
+      (record) => !isSame(record, known.get(record.subscriptionId)),
+    ),
+    seen: [...seen],
+    unseen: [...unseen],
+    moves,
+  };
+}
+
+/** The id that a subscription has now. An earlier id of one that was retired is free again. */
+export function presentId(records: Records, id: string): string {
+  const { renamedTo } = records.get(id) ?? {};
+  if (renamedTo === undefined) return id;
+  return records.get(renamedTo)?.retired ? id : renamedTo;
+}
+
+/** Whether several subscriptions may have jobs in a queue. */
+export function isShared(records: Records, queue: string): boolean {
+  if (queue.startsWith(LANE_PREFIX)) return true;
+  let users = 0;
+  for (const { queues } of records.values()) if (queues.includes(queue)) users += 1;
+  return users > 1;
+}
+
+const RENAMED = {
+  events: [],
+  ordering: "none",
+  onOrderedFailure: "park",
+  aliases: [],
+  queues: [],
+} as const;
+
+function queuesOf(
+  id: string,
+  records: readonly (SubscriptionRecord | undefined)[],
+  lanes: Readonly<Record<string, readonly string[]>>,
+): readonly string[] {
+  const known = records.flatMap((record) => record?.queues ?? []);
+  const lane = Object.entries(lanes).find(([, members]) => members.some((it) => isMember(it, id)));
+  const target = lane
+    ? LANE_PREFIX + queueName(lane[0])
+    : (known.find((queue) => !queue.startsWith(LANE_PREFIX)) ?? queueName(id));
+  return union([target], known);
+}
+
+/** `member` is an id, or the beginning of ids with `*` behind it. */
+function isMember(member: string, id: string): boolean {
+  return member.endsWith("*") ? id.startsWith(member.slice(0, -1)) : member === id;
+}
+
+function union(known: readonly string[] = [], added: readonly string[]): readonly string[] {
+  return [...new Set([...known, ...added])];
+}
+
+function isSame(record: SubscriptionRecord, other: SubscriptionRecord | undefined): boolean {
+  return JSON.stringify(record) === JSON.stringify(other);
+}

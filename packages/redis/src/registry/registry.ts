@@ -1,0 +1,41 @@
+import type { Ordering, OrderedFailure, Router, SubscriptionRegistry } from "@busbar/core";
+
+/** A subscription as Redis keeps it. */
+export interface SubscriptionRecord {
+  readonly subscriptionId: string;
+  readonly events: readonly string[];
+  readonly ordering: Ordering;
+  readonly onOrderedFailure: OrderedFailure;
+  readonly aliases: readonly string[];
+  /** Names of its queues: new deliveries go to the first, and a consumer empties all. */
+  readonly queues: readonly string[];
+  /**
+   * What its lanes and deduplication ids are kept under in its queues, which others may share: its id, or
+   * that of the subscription whose queues it took over.
+   */
+  readonly scope: string;
+  /** Given: it gets no new events. It is here for what waits in its queues. */
+  readonly retired?: true | undefined;
+  /** Given: this is an earlier id, and everything is with the present one. */
+  readonly renamedTo?: string | undefined;
+}
+
+/** The list of subscriptions at a time. */
+export interface RegistrySnapshot {
+  readonly version: string;
+  readonly records: ReadonlyMap<string, SubscriptionRecord>;
+  /** Over the records that are neither renamed nor retired. */
+  readonly router: Router;
+}
+
+/** The list of subscriptions in Redis, and this process's copy of it. */
+export interface Registry extends SubscriptionRegistry {
+  /** The copy, read from Redis if there is none yet or `afresh`. */
+  snapshot(afresh?: boolean): Promise<RegistrySnapshot>;
+  /** The record of a subscription under its present id. Undefined for an unknown one. */
+  resolve(subscriptionId: string): Promise<SubscriptionRecord | undefined>;
+  /** Calls back whenever the copy has changed. Returns a function that ends it. */
+  onChange(listener: (snapshot: RegistrySnapshot) => void): () => void;
+  /** Ends what runs in the background. */
+  close(): void;
+}

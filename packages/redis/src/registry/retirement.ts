@@ -1,0 +1,212 @@
+import type { Envelope, RetiredBacklog } from "@busbar/core";
+import { matchesPattern } from "@busbar/core";
+import { encodeLabel } from "../key-text.ts";
+import { eventsOf, type JobIds, withEvents } from "../publish/job-ids.ts";
+import { packHead, turnHead } from "../publish/routes.ts";
+import type { DeadInfo } from "../scripts/dead-letter-scripts.ts";
+import type { RetiredDead, RetireJobRequest } from "../scripts/retire-scripts.ts";
+import type { Session } from "../session.ts";
+import type { SubscriptionRecord } from "./registry.ts";
+import { readJobData } from "../lean-events.ts";
+
+/** How many jobs are read, or changed, in one go. */
+const PAGE = 100;
+const NORMAL_PRIORITY = 100;
+/** How many times `splitAfterMs` to wait for what workers have in hand and have not started. */
+const PARTS_AFTER = 5;
+
+/** What waits in a subscription that lost some of its events, or all. */
+export interface Retirement {
+  readonly record: SubscriptionRecord;
+  /** The ids that its jobs may have in their data. */
+  readonly ids: ReadonlySet<string>;
+  /** Names and patterns that it still wants. */
+  readonly wanted: readonly string[];
+  readonly backlog: Exclude<RetiredBacklog, "keep">;
+}
+
+/** The data of a job that waits, or of a lane's delivery. */
+interface Waiting {
+  readonly subscription: string;
+  readonly events?: readonly Envelope[];
+  readonly key?: string;
+}
+
+type Parts = Omit<Session, "registry">;
+type Job = Pick<RetireJobRequest, "id" | "state">;
+
+/**
+ * Takes what is not wanted any more out of the queues of a subscription: a job at a time, each in one
+ * step. What a worker has in hand is left alone, but the part of a pack that it gives back because it is
+ * slow is waited for. Safe to call again. Calls `onRetired` with how
+ * many deliveries there were, bit by bit.
+ */
+export async function retireBacklog(
+  parts: Parts,
+  jobIds: JobIds,
+  retirement: Retirement,
+  onRetired: (count: number) => void,
+): Promise<void> {
+  const { record, ids, wanted, backlog } = retirement;
+  const { link, keys, scripts, context } = parts;
+  const { client } = link;
+  const { splitAfterMs } = parts.options.batch;
+  const { subscriptionId } = record;
+
+  function isUnwanted({ name }: Envelope): boolean {
+    return !wanted.some((pattern) => matchesPattern(pattern, name));
+  }
+
+  /** The ids and arguments of dead letters, none if they are to be discarded. */
+  function deadLetters(
+    envelopes: readonly Envelope[],
+    queue: string,
+    key: string | undefined,
+    priority: number,
+  ): { dead: readonly RetiredDead[]; data: readonly string[] } {
+    if (backlog === "discard") return { dead: [], data: [] };
+    const diedAt = context.clock.now();
+    const data = envelopes.flatMap((envelope) => {
+      const name = encodeLabel(envelope.name);
+      const info: DeadInfo = { reason: "retired", state: null, diedAt, queue, name, priority };
+      const turn = key !== undefined && {
+        key,
+        turn: {
+          name,
+          priority: NORMAL_PRIORITY,
+          delay: 0,
+          data: `${turnHead(subscriptionId)}${JSON.stringify(key)}}`,
+        },
+      };
+      return [
+        JSON.stringify({ ...info, ...turn }),
+        `${packHead(subscriptionId)}${JSON.stringify(envelope)}]}`,
+      ];
+    });
+    return { dead: envelopes.map(() => ({ id: jobIds.next(1), diedAt })), data };
+  }
+
+  async function retireJob(
+    queue: string,
+    { id, state }: Job,
+    [json, progress, priority]: readonly (string | null)[],
+  ): Promise<void> {
+    if (!json) return;
+    const data = readJobData<Waiting>(json);
+    if (!data.events || !ids.has(data.subscription)) return;
+    const settled = settledIn(progress);
+    const left = data.events.filter((_, index) => !settled.has(index));
+    const unwanted = left.filter(isUnwanted);
+    if (unwanted.length === 0) return;
+    const kept = left.filter((envelope) => !isUnwanted(envelope));
+    const jobPriority = Number(priority) || NORMAL_PRIORITY;
+    const letters = deadLetters(unwanted, queue, data.key, jobPriority);
+    const request: RetireJobRequest = {
+      own: keys.own,
+      queue,
+      id,
+      subscription: subscriptionId,
+      state,
+      progress: progress ?? "",
+      ...(kept[0] && { kept: { id: withEvents(id, kept.length), name: nameOf(kept) } }),
+      dead: letters.dead,
+    };
+    const keptData = kept.length > 0 ? JSON.stringify({ ...data, events: kept }) : "";
+    const done = await scripts.retireJob(`${queue}${id}`, request, [keptData, ...letters.data]);
+    onRetired(done * unwanted.length);
+  }
+
+  async function retireJobs(queue: string, state: Job["state"]): Promise<void> {
+    const waiting = await idsIn(queue, state);
+    for (let from = 0; from < waiting.length; from += PAGE) {
+      const page = waiting.slice(from, from + PAGE).map(async (id) => {
+        const fields = await client.hmget(`${queue}${id}`, "data", "progress", "priority");
+        await retireJob(queue, { id, state }, fields);
+      });
+      await Promise.all(page);
+    }
+  }
+
+  /** In the order in which they would be handed over. Turns have their deliveries in lanes. */
+  async function idsIn(queue: string, state: Job["state"]): Promise<readonly string[]> {
+    const key = `${queue}${state}`;
+    const waiting =
+      state === "wait"
+        ? (await client.lrange(key, 0, -1)).toReversed()
+        : await client.zrange(key, "0", "-1");
+    return waiting.filter((id) => eventsOf(id) > 0);
+  }
+
+  async function retireLane(queue: string, key: string): Promise<void> {
+    const items = await client.lrange(`${keys.own}lane:${queue}${key}`, 0, -1);
+    const unwanted: { item: string; envelope: Envelope }[] = [];
+    for (const item of items) {
+      const { subscription, events = [] } = JSON.parse(item) as Waiting;
+      const [envelope] = events;
+      if (envelope && ids.has(subscription) && isUnwanted(envelope)) {
+        unwanted.push({ item, envelope });
+      }
+    }
+    if (unwanted.length === 0) return;
+    const envelopes = unwanted.map(({ envelope }) => envelope);
+    const { dead, data } = deadLetters(envelopes, queue, key, NORMAL_PRIORITY);
+    const request = {
+      own: keys.own,
+      queue,
+      key,
+      subscription: subscriptionId,
+      count: unwanted.length,
+      dead,
+    };
+    const args = [...unwanted.map(({ item }) => item), ...data];
+    onRetired(await scripts.retireLane(`${keys.own}lanes:${queue}`, request, args));
+  }
+
+  async function retireQueue(queue: string): Promise<void> {
+    // Delayed ones first: they move to the others when they are due, never back.
+    for (const state of ["delayed", "prioritized", "wait"] as const) {
+      await retireJobs(queue, state);
+    }
+    for (const key of await client.hkeys(`${keys.own}lanes:${queue}`)) {
+      await retireLane(queue, key);
+    }
+  }
+
+  /** Whether a worker has a pack of which it may give back a part. */
+  async function isPackInHand(queue: string): Promise<boolean> {
+    const active = await client.lrange(`${queue}active`, 0, -1);
+    return active.some((id) => eventsOf(id) > 1);
+  }
+
+  const { clock } = context;
+  for (const name of record.queues) {
+    const queue = keys.queue(name);
+    const partsUntil = clock.now() + PARTS_AFTER * splitAfterMs;
+    await retireQueue(queue);
+    while (clock.now() < partsUntil && (await isPackInHand(queue))) {
+      await new Promise<void>((resolve) => {
+        clock.setTimeout(resolve, splitAfterMs, { keepAlive: true });
+      });
+      await retireQueue(queue);
+    }
+  }
+}
+
+/** Indexes of the events of a pack that were settled before the process that had it died. */
+function settledIn(progress: string | null | undefined): ReadonlySet<number> {
+  const settled = new Set<number>();
+  if (!progress?.startsWith("{")) return settled;
+  const entries = (JSON.parse(progress) as { settled?: readonly (number | [number, number])[] })
+    .settled;
+  for (const entry of entries ?? []) {
+    const [from, to] = typeof entry === "number" ? [entry, entry] : entry;
+    for (let index = from; index <= to; index += 1) settled.add(index);
+  }
+  return settled;
+}
+
+function nameOf(envelopes: readonly Envelope[]): string {
+  const names = new Set(envelopes.map(({ name }) => name));
+  const [first = ""] = names;
+  return encodeLabel(names.size > 1 ? `${first} +${envelopes.length - 1}` : first);
+}

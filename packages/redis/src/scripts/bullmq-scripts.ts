@@ -1,0 +1,49 @@
+// The one place that goes beneath BullMQ's documented ways, for two measured needs.
+//
+// 1. One atomic step. An event has to reach the queues of all its subscriptions or none, a retry or a
+//    dead letter has to move in the step that settles it, and a released group has to leave its staging
+//    in the step that publishes it. BullMQ adds to one queue per script; `addBulk` is a pipeline without
+//    a transaction, and MULTI cannot be made to depend on what is there (is the list of subscriptions
+//    still the one we routed by, do we still hold the lock).
+// 2. Speed. A pack that is done costs one round trip, in which the next one arrives.
+//
+// So our scripts call BullMQ's own, unchanged, as functions: what is stored is by construction what
+// BullMQ stores, and its workers, getters and dashboards read it.
+import { createRequire } from "node:module";
+
+interface BullScript {
+  readonly name: string;
+  readonly content: string;
+  readonly keys: number;
+}
+
+/** The scripts in use, and how many keys each took in the BullMQ that they were written against. */
+const EXPECTED_KEYS = {
+  addDelayedJob: 6,
+  addPrioritizedJob: 9,
+  moveJobFromActiveToWait: 9,
+  moveToActive: 11,
+  moveToDelayed: 11,
+  moveToFinished: 14,
+} as const;
+
+type ScriptName = keyof typeof EXPECTED_KEYS;
+
+/** Lua that defines `bull_<name>(KEYS, ARGV)` for each of BullMQ's scripts asked for. */
+export function bullFunctions(names: readonly ScriptName[]): string {
+  const scripts = createRequire(import.meta.url)("bullmq/dist/cjs/scripts/index.js") as Readonly<
+    Partial<Record<string, BullScript>>
+  >;
+  return names
+    .map((name) => {
+      const script = scripts[name];
+      if (script?.keys !== EXPECTED_KEYS[name]) {
+        throw new TypeError(
+          `This BullMQ is not one that @busbar/redis knows: its script ${name} takes ` +
+            `${script?.keys ?? "no"} keys instead of ${EXPECTED_KEYS[name]}. Install a release that is.`,
+        );
+      }
+      return `local function bull_${name}(KEYS, ARGV)\n${script.content}\nend\n`;
+    })
+    .join("");
+}

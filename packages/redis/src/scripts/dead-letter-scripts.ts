@@ -1,0 +1,74 @@
+import { withLibrary } from "./lua-library.ts";
+import type { TurnSpec } from "./publish-script.ts";
+
+/** What is known of a dead letter: the JSON in the hash of a subscription's dead letters. */
+export interface DeadInfo {
+  readonly reason: string;
+  readonly state: unknown;
+  /** Milliseconds since the epoch. */
+  readonly diedAt: number;
+  /** Key prefix of the queue that a replay goes to, with its last colon. */
+  readonly queue: string;
+  /** Name of the event and priority of the job that a replay adds. */
+  readonly name: string;
+  readonly priority: number;
+  /** Of an ordered delivery: its key, and the turn that is added if its lane was empty, but for its id. */
+  readonly key?: string;
+  readonly turn?: Omit<TurnSpec, "id">;
+  /** The lane waits for this one. */
+  readonly blocks?: boolean;
+}
+
+/**
+ * Moves dead letters back into their queue. KEYS[1]: the sorted set. ARGV: prefix of our own keys,
+ * subscription, now, how many ids, the ids, and for each the id of the job that a replay adds. Answers
+ * with how many there were.
+ */
+export const REPLAY_SCRIPT: string = withLibrary(
+  ["ADD_JOB", "LANES", "DEAD_LETTERS"],
+  `
+local own, subscription, now, count = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local replayed = 0
+for index = 1, count do
+  local id, jobId = ARGV[4 + index], ARGV[4 + count + index]
+  local data, info = remove_dead(own, subscription, id, now, true)
+  if data then
+    replayed = replayed + 1
+    if info.blocks and redis.call("HGET", lanes_key(own, info.queue), info.key) == "!" .. id then
+      redis.call("LPUSH", lane_key(own, info.queue, info.key), data)
+      info.turn.id = turn_id(jobId)
+      add_turn(own, info.queue, info.key, info.turn, now)
+    elseif info.key then
+      info.turn.id = turn_id(jobId)
+      enter_lane(own, info.queue, info.key, data, info.turn, now)
+    else
+      add_job(info.queue, { id = jobId, name = info.name, priority = info.priority, delay = 0 }, data, now)
+    end
+  end
+end
+return replayed
+`,
+);
+
+/** Deletes dead letters. KEYS[1]: the sorted set. ARGV: prefix of our own keys, subscription, now, ids. */
+export const DISCARD_SCRIPT: string = withLibrary(
+  ["ADD_JOB", "LANES", "DEAD_LETTERS"],
+  `
+local discarded = 0
+for index = 4, #ARGV do
+  if remove_dead(ARGV[1], ARGV[2], ARGV[index], tonumber(ARGV[3])) then discarded = discarded + 1 end
+end
+return discarded
+`,
+);
+
+/**
+ * Drops dead letters beyond their bounds, at most 2 000. KEYS[1]: the sorted set. ARGV: prefix of our own
+ * keys, subscription, bound by number, time of death before which they go, now. Answers with how many.
+ */
+export const TRIM_SCRIPT: string = withLibrary(
+  ["ADD_JOB", "LANES", "DEAD_LETTERS"],
+  `
+return trim_dead(ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5]))
+`,
+);

@@ -1,0 +1,56 @@
+/**
+ * Groups: a list of staged events, a hash of what is known of the group, and sorted sets of all groups
+ * by their first event, of the marked ones by their mark, and of those that expire by when. An item of
+ * the list is three lines: name, step id or null, and the staged event, each as JSON.
+ *
+ * `marked` counts the events at the head of the list whose release was asked for, `claimed` those that
+ * the claim has.
+ */
+export const GROUPS = `
+local function group_list(own, id) return own .. "group:" .. id end
+local function group_meta(own, id) return own .. "group-meta:" .. id end
+local function groups_marked(own) return own .. "groups-marked" end
+local function groups_expiring(own) return own .. "groups-expiring" end
+local function forget_group(own, id)
+  redis.call("UNLINK", group_list(own, id), group_meta(own, id))
+  redis.call("ZREM", own .. "groups", id)
+  redis.call("ZREM", groups_marked(own), id)
+  redis.call("ZREM", groups_expiring(own), id)
+end
+local function end_claim(own, id)
+  redis.call("HDEL", group_meta(own, id), "token", "claimed", "claimedUntil")
+end
+local function set_marked(own, id, marked, now)
+  if marked > 0 then
+    redis.call("HSET", group_meta(own, id), "marked", marked)
+    redis.call("ZADD", groups_marked(own), "NX", now, id)
+  else
+    redis.call("HDEL", group_meta(own, id), "marked")
+    redis.call("ZREM", groups_marked(own), id)
+  end
+end
+-- What a claim has leaves the group.
+local function complete_group(own, id, now)
+  local meta = redis.call("HMGET", group_meta(own, id), "claimed", "marked")
+  redis.call("LTRIM", group_list(own, id), meta[1], -1)
+  if redis.call("EXISTS", group_list(own, id)) == 0 then
+    forget_group(own, id)
+  else
+    end_claim(own, id)
+    set_marked(own, id, (tonumber(meta[2]) or 0) - tonumber(meta[1]), now)
+  end
+end
+-- What is marked does not expire.
+local function expire_groups(own, now)
+  local due = redis.call("ZRANGEBYSCORE", groups_expiring(own), "-inf", now, "LIMIT", 0, 100)
+  for _, id in ipairs(due) do
+    local marked = tonumber(redis.call("HGET", group_meta(own, id), "marked")) or 0
+    if marked == 0 then
+      forget_group(own, id)
+    else
+      redis.call("LTRIM", group_list(own, id), 0, marked - 1)
+      redis.call("ZREM", groups_expiring(own), id)
+    end
+  end
+end
+`;

@@ -1,0 +1,93 @@
+import { bullFunctions } from "./bullmq-scripts.ts";
+import { withLibrary } from "./lua-library.ts";
+import type { TurnSpec } from "./publish-script.ts";
+import type { FinishSpec } from "./settle-script.ts";
+
+/** ARGV[1] of {@link LATE_SCRIPT}, as JSON. ARGV[2] is the delivery, as its lane keeps it. */
+export interface LateRequest {
+  readonly own: string;
+  /** Key prefix of the queue, with its last colon. */
+  readonly queue: string;
+  readonly id: string;
+  readonly token: string;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly key: string;
+  /** Added if the lane was empty. */
+  readonly turn: TurnSpec;
+  readonly finish: FinishSpec;
+}
+
+/**
+ * A delayed delivery that is kept in order is due: it enters its lane, and its job is completed. KEYS[1]:
+ * the job. Answers `lost`, or `done` with what BullMQ's moveToFinished answers.
+ */
+export const LATE_SCRIPT: string = withLibrary(
+  ["ADD_JOB", "FINISH_JOB", "LANES"],
+  `
+local request = cjson.decode(ARGV[1])
+local own, queue, now = request.own, request.queue, request.now
+if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" } end
+-- Tells a Redis that is full that this script must not be refused: it adds nothing that was not there.
+redis.call("PEXPIRE", KEYS[1] .. ":lock", request.finish.lockDuration)
+enter_lane(own, queue, request.key, ARGV[2], request.turn, now)
+return { "done", finish_job(queue, request.id, request.finish, now) }
+`,
+);
+
+/**
+ * Takes the next job, under a lock. KEYS[1]: the queue's `meta`. ARGV: key prefix of the queue, token, name
+ * of the worker, duration of the lock in milliseconds, now. Answers `taken`, with what BullMQ's moveToActive
+ * answers: its `Worker` asks by the same script, but would make an object of a class of each job, and hand
+ * it over later than a job that came with a settlement after it.
+ */
+export const TAKE_SCRIPT: string = `
+${bullFunctions(["moveToActive"])}
+local queue = ARGV[1]
+-- Tells a Redis that is full that this script must not be refused: what it takes makes room.
+redis.call("SREM", queue .. "stalled", "")
+return { "taken", bull_moveToActive({ queue .. "wait", queue .. "active", queue .. "prioritized",
+  queue .. "events", queue .. "stalled", queue .. "limiter", queue .. "delayed", queue .. "paused",
+  queue .. "meta", queue .. "pc", queue .. "marker" }, { queue, ARGV[5],
+  cmsgpack.pack({ token = ARGV[2], name = ARGV[3], lockDuration = tonumber(ARGV[4]) }) }) }
+`;
+
+/**
+ * Hands a job back as it is, with its progress: to the front of its queue, or for later. KEYS[1]: the job.
+ * ARGV: key prefix of the queue, id, token, now, delay in milliseconds. Nothing happens without the lock.
+ */
+export const GIVE_BACK_SCRIPT: string = `
+${bullFunctions(["moveJobFromActiveToWait", "moveToDelayed"])}
+local queue, id, token, now, delay = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+if redis.call("GET", KEYS[1] .. ":lock") ~= token then return 0 end
+if delay > 0 then
+  bull_moveToDelayed({ queue .. "marker", queue .. "active", queue .. "prioritized", queue .. "delayed",
+    KEYS[1], queue .. "events", queue .. "meta", queue .. "stalled", queue .. "wait", queue .. "limiter",
+    queue .. "pc" }, { queue, now, id, token, ARGV[5], "1", "", "0", "" })
+else
+  bull_moveJobFromActiveToWait({ queue .. "active", queue .. "wait", queue .. "stalled",
+    queue .. "paused", queue .. "meta", queue .. "limiter", queue .. "prioritized", queue .. "marker",
+    queue .. "events" }, { id, token, KEYS[1] })
+  -- BullMQ wakes nobody for it.
+  redis.call("ZADD", queue .. "marker", 0, "0")
+end
+return 1
+`;
+
+/**
+ * Finds jobs that were handed out in an answer which was lost with the connection, and keeps their locks.
+ * KEYS[1]: the queue's list of active jobs. ARGV: key prefix of the queue, token, duration of locks in
+ * milliseconds, ids of jobs that are known. Answers with jobs as BullMQ's moveToActive does.
+ */
+export const RECLAIM_SCRIPT = `
+local queue, token = ARGV[1], ARGV[2]
+local known, found = {}, {}
+for index = 4, #ARGV do known[ARGV[index]] = true end
+for _, id in ipairs(redis.call("LRANGE", KEYS[1], 0, -1)) do
+  if not known[id] and redis.call("GET", queue .. id .. ":lock") == token then
+    redis.call("PEXPIRE", queue .. id .. ":lock", ARGV[3])
+    table.insert(found, { redis.call("HGETALL", queue .. id), id })
+  end
+end
+return found
+`;

@@ -1,0 +1,164 @@
+import { bullFunctions } from "./bullmq-scripts.ts";
+
+/**
+ * `add_job(queue, job, data, now)` puts a job into a queue, as BullMQ does. `queue` is the queue's key
+ * prefix with its last colon. Of `job`: `id`, `name`, `priority`, `delay` in milliseconds (0 is none),
+ * `front` (before all others of its priority: it has waited already), `dedup` and `dedupTtl`.
+ * Returns the id of the job that it is a duplicate of, or nil.
+ */
+const ADD_JOB = `
+${bullFunctions(["addDelayedJob", "addPrioritizedJob"])}
+local function add_job(queue, job, data, now)
+  local args = { queue, job.id, job.name, now }
+  local opts = { attempts = 1, priority = job.priority }
+  if job.dedup then
+    args[9] = queue .. "de:" .. job.dedup
+    opts.de = { id = job.dedup, ttl = job.dedupTtl }
+  end
+  local added
+  if job.delay > 0 then
+    opts.delay = job.delay
+    added = bull_addDelayedJob({ queue .. "marker", queue .. "meta", queue .. "id", queue .. "delayed",
+      queue .. "completed", queue .. "events" }, { cmsgpack.pack(args), data, cmsgpack.pack(opts) })
+  else
+    added = bull_addPrioritizedJob({ queue .. "marker", queue .. "meta", queue .. "id",
+      queue .. "prioritized", queue .. "delayed", queue .. "completed", queue .. "active",
+      queue .. "events", queue .. "pc" }, { cmsgpack.pack(args), data, cmsgpack.pack(opts) })
+    if job.front then
+      redis.call("ZADD", queue .. "prioritized", "XX", job.priority * 0x100000000, job.id)
+    end
+  end
+  if added ~= job.id then return added end
+end
+`;
+
+/**
+ * `finish_job(queue, id, finish, now)` completes an active job that we hold the lock of, and takes the
+ * next one if `finish.fetchNext`. Returns what BullMQ's moveToFinished returns.
+ */
+const FINISH_JOB = `
+${bullFunctions(["moveToFinished"])}
+local function finish_job(queue, id, finish, now)
+  local opts = { token = finish.token, name = finish.worker, keepJobs = finish.keep,
+    lockDuration = finish.lockDuration, attempts = 1, maxMetricsSize = "" }
+  return bull_moveToFinished({ queue .. "wait", queue .. "active", queue .. "prioritized",
+    queue .. "events", queue .. "stalled", queue .. "limiter", queue .. "delayed", queue .. "paused",
+    queue .. "meta", queue .. "pc", queue .. "completed", queue .. id, queue .. "metrics:completed",
+    queue .. "marker" }, { id, now, "returnvalue", "null", "completed", finish.fetchNext and "1" or "0",
+    queue, cmsgpack.pack(opts), "" })
+end
+`;
+
+/**
+ * Ordered subscriptions keep the deliveries of one key in a list, its lane, and one job in the queue
+ * stands for the lane's turn: whoever holds the job holds the key. The hash of the queue's lanes has a
+ * field per lane that is not empty: the id of its turn, or "!" and the id of the dead letter that
+ * blocks it.
+ *
+ * `enter_lane(own, queue, key, data, turn, now, atHead)` puts a delivery into a lane. `own` is the
+ * prefix of our own keys, `turn` the job that is added if the lane was empty.
+ */
+const LANES = `
+local function lane_key(own, queue, key) return own .. "lane:" .. queue .. key end
+local function lanes_key(own, queue) return own .. "lanes:" .. queue end
+local function add_turn(own, queue, key, turn, now)
+  redis.call("HSET", lanes_key(own, queue), key, turn.id)
+  add_job(queue, turn, turn.data, now)
+end
+local function enter_lane(own, queue, key, data, turn, now)
+  redis.call("RPUSH", lane_key(own, queue, key), data)
+  if redis.call("HEXISTS", lanes_key(own, queue), key) == 0 then
+    add_turn(own, queue, key, turn, now)
+  end
+end
+-- What waits behind a blocking dead letter goes on, when that is replayed, discarded or dropped.
+local function unblock_lane(own, queue, key, turn, now)
+  if redis.call("LLEN", lane_key(own, queue, key)) > 0 then
+    add_turn(own, queue, key, turn, now)
+  else
+    redis.call("HDEL", lanes_key(own, queue), key)
+  end
+end
+`;
+
+/**
+ * Dead letters of a subscription: a sorted set of their ids by time of death, and two hashes by id:
+ * what is known of each as JSON (`{ reason, state, diedAt, job, queue, key?, blocks? }`), and the data
+ * of the job that a replay adds.
+ */
+const DEAD_LETTERS = `
+local function dead_key(own, subscription) return own .. "dead:" .. subscription end
+local function dead_info_key(own, subscription) return own .. "dead-info:" .. subscription end
+local function dead_data_key(own, subscription) return own .. "dead-data:" .. subscription end
+local function add_dead(own, subscription, id, diedAt, info, data)
+  redis.call("ZADD", dead_key(own, subscription), diedAt, id)
+  redis.call("HSET", dead_info_key(own, subscription), id, info)
+  redis.call("HSET", dead_data_key(own, subscription), id, data)
+end
+-- The id of a turn that stands in for a job or a dead letter. No other has it, and no events are counted.
+local function turn_id(id)
+  return (string.gsub(id, "x%d+$", "")) .. "tx0"
+end
+-- Deletes a dead letter, and lets the lane that it blocks go on. Returns its data and what is known of it.
+local function remove_dead(own, subscription, id, now, keepsBlocking)
+  if redis.call("ZREM", dead_key(own, subscription), id) == 0 then return nil end
+  local info = cjson.decode(redis.call("HGET", dead_info_key(own, subscription), id))
+  local data = redis.call("HGET", dead_data_key(own, subscription), id)
+  redis.call("HDEL", dead_info_key(own, subscription), id)
+  redis.call("HDEL", dead_data_key(own, subscription), id)
+  if info.blocks and not keepsBlocking then
+    if redis.call("HGET", lanes_key(own, info.queue), info.key) == "!" .. id then
+      info.turn.id = turn_id(id)
+      unblock_lane(own, info.queue, info.key, info.turn, now)
+    end
+  end
+  return data, info
+end
+-- Returns how many were dropped.
+local function trim_dead(own, subscription, max, bornAfter, now)
+  local key = dead_key(own, subscription)
+  local old = redis.call("ZRANGEBYSCORE", key, "-inf", bornAfter, "LIMIT", 0, 1000)
+  local excess = redis.call("ZCARD", key) - #old - max
+  if excess > 0 then
+    local more = redis.call("ZRANGE", key, #old, #old + math.min(excess, 1000) - 1)
+    for _, id in ipairs(more) do table.insert(old, id) end
+  end
+  for _, id in ipairs(old) do remove_dead(own, subscription, id, now) end
+  return #old
+end
+`;
+
+/**
+ * A request whose answer was lost with the connection is sent again: what it did must not be done twice.
+ * `is_repeated(job, token, step)` tells, `mark_step` leaves the mark. A step that completes its job needs
+ * neither: the lock is gone with it.
+ */
+const STEPS = `
+local function is_repeated(job, token, step)
+  local last = redis.call("HGET", job, "step")
+  if not last then return false end
+  local by, number = string.match(last, "^(.*):(%d+)$")
+  return by == token and tonumber(number) >= step
+end
+-- Keeping the lock first also tells a Redis that is full that this script must not be refused: what it
+-- writes makes room.
+local function mark_step(job, token, step, lockDuration)
+  redis.call("PEXPIRE", job .. ":lock", lockDuration)
+  redis.call("HSET", job, "step", token .. ":" .. step)
+end
+`;
+
+type Part = "ADD_JOB" | "FINISH_JOB" | "LANES" | "DEAD_LETTERS" | "STEPS";
+
+const PARTS: Readonly<Record<Part, string>> = {
+  ADD_JOB,
+  FINISH_JOB,
+  LANES,
+  DEAD_LETTERS,
+  STEPS,
+};
+
+/** The functions that a script uses, in front of it. */
+export function withLibrary(parts: readonly Part[], script: string): string {
+  return parts.map((part) => PARTS[part]).join("") + script;
+}

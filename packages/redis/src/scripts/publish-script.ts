@@ -1,0 +1,160 @@
+import { GROUPS } from "./group-library.ts";
+import { withLibrary } from "./lua-library.ts";
+
+/** A job to add: see `add_job`. Ids may neither look like integers nor hold a colon. */
+export interface JobSpec {
+  readonly id: string;
+  /** Shown by dashboards: the name of the event. */
+  readonly name: string;
+  /** From 1, the most urgent. Never absent: jobs without a priority go before all that have one. */
+  readonly priority: number;
+  /** Milliseconds; 0 is none. */
+  readonly delay: number;
+  readonly front?: boolean;
+  readonly dedup?: string;
+  readonly dedupTtl?: number;
+}
+
+/** The job that stands for a lane's turn, with its data. */
+export interface TurnSpec extends JobSpec {
+  readonly data: string;
+}
+
+/**
+ * ARGV[1] of the script, as JSON. The texts follow: each the JSON of one envelope, or of several with
+ * commas between them, or the data of a job.
+ */
+export interface PublishRequest {
+  /** Prefix of our own keys, with its last colon. */
+  readonly own: string;
+  /** The version of the list of subscriptions that was routed by. */
+  readonly version: string;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly orphanedAfterMs: number;
+  /**
+   * Which publish of which process this is. The same one sent again, because its answer was lost with
+   * the connection, does nothing but answer; one that a later one has overtaken does nothing.
+   */
+  readonly emitter: { readonly id: string; readonly seq: number; readonly ttlMs: number };
+  readonly targets: readonly {
+    readonly subscription: string;
+    /** Key prefix of its queue, with its last colon. */
+    readonly queue: string;
+    /** What stands before the events in the data of a job: `{"subscription":"…","events":[`. */
+    readonly head: string;
+  }[];
+  /** Jobs: `events` are positions of texts, from 1. */
+  readonly packs: readonly {
+    readonly target: number;
+    readonly events: readonly number[];
+    /** How many events these are. */
+    readonly count: number;
+    readonly job: JobSpec;
+    /** What ends the data: `]}`. Absent: the one text is the data as a whole. */
+    readonly tail?: string;
+  }[];
+  /** Deliveries that enter lanes at once. */
+  readonly lanes: readonly {
+    readonly target: number;
+    readonly event: number;
+    readonly key: string;
+    readonly turn: TurnSpec;
+    readonly dedup?: string;
+    readonly dedupTtl?: number;
+  }[];
+  /** The group whose events these are, which leave it in the same step. */
+  readonly group?: { readonly id: string; readonly token: string };
+}
+
+/**
+ * What the script answers. `stale`: the list of subscriptions has changed. `unclaimed`: the claim on
+ * the group has ended. `done`: positions from 1 of the targets that are orphaned, and got nothing, and
+ * of the packs and of the lane entries that were dropped as duplicates.
+ */
+export type PublishAnswer =
+  | readonly ["stale"]
+  | readonly ["unclaimed"]
+  | readonly [
+      "done",
+      orphanedTargets: readonly number[],
+      duplicatePacks: readonly number[],
+      duplicateLanes: readonly number[],
+    ];
+
+/** KEYS[1]: the version of the list of subscriptions. All keys of a bus are in one hash slot. */
+export const PUBLISH_SCRIPT: string = withLibrary(
+  ["ADD_JOB", "LANES"],
+  `${GROUPS}
+local request = cjson.decode(ARGV[1])
+local own, now, emitter = request.own, request.now, request.emitter
+
+local emitterKey = own .. "emitter:" .. emitter.id
+local last = redis.call("GET", emitterKey)
+if last then
+  last = cmsgpack.unpack(last)
+  if last.seq == emitter.seq then
+    return { "done", last.orphaned, last.duplicates, last.duplicateLanes }
+  end
+  -- Sent before a connection was lost, given up meanwhile, and read only now: nobody reads the answer.
+  if last.seq > emitter.seq then return { "done", {}, {}, {} } end
+end
+if (redis.call("GET", KEYS[1]) or "0") ~= request.version then return { "stale" } end
+
+local group = request.group
+if group then
+  local token = redis.call("HGET", group_meta(own, group.id), "token")
+  if token ~= group.token then return { "unclaimed" } end
+  complete_group(own, group.id, now)
+end
+
+local orphaned, withheld = {}, {}
+for index, target in ipairs(request.targets) do
+  local seenAt = redis.call("ZSCORE", own .. "seen", target.subscription)
+  if not seenAt or now - tonumber(seenAt) >= request.orphanedAfterMs then
+    withheld[index] = 0
+    table.insert(orphaned, index)
+  end
+end
+
+local duplicates = {}
+for index, pack in ipairs(request.packs) do
+  local target, positions = request.targets[pack.target], pack.events
+  if withheld[pack.target] then
+    withheld[pack.target] = withheld[pack.target] + pack.count
+  else
+    -- Lua hashes each string that it makes, byte by byte: a pack's data is made once, if at all.
+    local data = ARGV[positions[1] + 1]
+    if #positions > 1 then
+      local parts = { target.head .. data }
+      for place = 2, #positions do parts[place] = ARGV[positions[place] + 1] end
+      parts[#positions] = parts[#positions] .. pack.tail
+      data = table.concat(parts, ",")
+    elseif pack.tail then
+      data = target.head .. data .. pack.tail
+    end
+    if add_job(target.queue, pack.job, data, now) then table.insert(duplicates, index) end
+  end
+end
+local duplicateLanes = {}
+for index, lane in ipairs(request.lanes) do
+  local target = request.targets[lane.target]
+  if withheld[lane.target] then
+    withheld[lane.target] = withheld[lane.target] + 1
+  elseif lane.dedup and not redis.call("SET", target.queue .. "de:" .. lane.dedup, lane.turn.id,
+    "PX", lane.dedupTtl, "NX") then
+    table.insert(duplicateLanes, index)
+  else
+    local data = target.head .. ARGV[lane.event + 1] .. "]}"
+    enter_lane(own, target.queue, lane.key, data, lane.turn, now)
+  end
+end
+for index, count in pairs(withheld) do
+  redis.call("HINCRBY", own .. "withheld", request.targets[index].subscription, count)
+end
+
+redis.call("SET", emitterKey, cmsgpack.pack({ seq = emitter.seq, orphaned = orphaned,
+  duplicates = duplicates, duplicateLanes = duplicateLanes }), "PX", emitter.ttlMs)
+return { "done", orphaned, duplicates, duplicateLanes }
+`,
+);

@@ -1,0 +1,94 @@
+/** Changes to the list of subscriptions. ARGV[1] of the script, as JSON. */
+export interface SaveRequest {
+  /** Prefix of our own keys, with its last colon. */
+  readonly own: string;
+  /** The version of the list that the changes are made to. */
+  readonly version: string;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Records by id, each as JSON. */
+  readonly set: readonly (readonly [id: string, record: string])[];
+  /** Ids of subscriptions that were declared now. */
+  readonly seen: readonly string[];
+  /** Ids of subscriptions that nobody declares any more. */
+  readonly unseen: readonly string[];
+  /** Key prefixes of queues of theirs, and the most entries that their streams of events keep. */
+  readonly queues: readonly string[];
+  readonly maxLenEvents: number;
+  /** Whose dead letters become whose. */
+  readonly moves: readonly (readonly [from: string, to: string])[];
+}
+
+/** `stale`: the list is another one by now, and nothing was done. */
+export type SaveAnswer = readonly ["stale"] | readonly ["saved", version: string];
+
+/** A version is never used twice, not even by a Redis that has lost its data: it is a time, or later. */
+const NEXT_VERSION = `
+local function next_version(key, version, now)
+  version = string.format("%.0f", math.max(tonumber(version) + 1, now))
+  redis.call("SET", key, version)
+  return version
+end
+`;
+
+/** KEYS[1]: the version of the list. */
+export const SAVE_SCRIPT: string = `${NEXT_VERSION}
+local request = cjson.decode(ARGV[1])
+local own = request.own
+local version = redis.call("GET", KEYS[1]) or "0"
+if version ~= request.version then return { "stale" } end
+
+for _, change in ipairs(request.set) do
+  redis.call("HSET", own .. "subscriptions", change[1], change[2])
+end
+for _, queue in ipairs(request.queues) do
+  redis.call("HSET", queue .. "meta", "opts.maxLenEvents", request.maxLenEvents)
+end
+for _, id in ipairs(request.seen) do redis.call("ZADD", own .. "seen", request.now, id) end
+for _, id in ipairs(request.unseen) do redis.call("ZREM", own .. "seen", id) end
+for _, move in ipairs(request.moves) do
+  local from, to = move[1], move[2]
+  local ids = own .. "dead:"
+  if redis.call("EXISTS", ids .. from) == 1 then
+    redis.call("ZUNIONSTORE", ids .. to, 2, ids .. to, ids .. from, "AGGREGATE", "MAX")
+    redis.call("DEL", ids .. from)
+    for _, hash in ipairs({ own .. "dead-info:", own .. "dead-data:" }) do
+      local entries = redis.call("HGETALL", hash .. from)
+      for index = 1, #entries, 2 do
+        redis.call("HSET", hash .. to, entries[index], entries[index + 1])
+      end
+      redis.call("DEL", hash .. from)
+    end
+  end
+end
+if #request.set > 0 then version = next_version(KEYS[1], version, request.now) end
+return { "saved", version }
+`;
+
+/**
+ * Forgets a retired subscription of which nothing is left. KEYS[1]: the version of the list. ARGV: prefix
+ * of our own keys, version, now, id, how many queues, their key prefixes, and the ids to forget with it.
+ * Answers with 1 if it did.
+ */
+export const FORGET_SCRIPT: string = `${NEXT_VERSION}
+local own, version, now, id, queues = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+if (redis.call("GET", KEYS[1]) or "0") ~= version then return 0 end
+if redis.call("EXISTS", own .. "dead:" .. id) == 1 then return 0 end
+for index = 6, 5 + queues do
+  local queue = ARGV[index]
+  if redis.call("EXISTS", queue .. "wait", queue .. "paused", queue .. "prioritized",
+    queue .. "delayed", queue .. "active", queue .. "completed", own .. "lanes:" .. queue) > 0 then
+    return 0
+  end
+end
+for index = 6, 5 + queues do
+  local queue = ARGV[index]
+  redis.call("UNLINK", queue .. "meta", queue .. "events", queue .. "id", queue .. "pc",
+    queue .. "marker", queue .. "stalled", queue .. "stalled-check")
+end
+redis.call("HDEL", own .. "subscriptions", id)
+for index = 6 + queues, #ARGV do redis.call("HDEL", own .. "subscriptions", ARGV[index]) end
+redis.call("HDEL", own .. "withheld", id)
+next_version(KEYS[1], version, now)
+return 1
+`;

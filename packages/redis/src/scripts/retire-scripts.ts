@@ -1,0 +1,153 @@
+import { withLibrary } from "./lua-library.ts";
+
+/** A delivery that becomes a dead letter; what is known of it and its data are arguments. */
+export interface RetiredDead {
+  readonly id: string;
+  /** Milliseconds since the epoch. */
+  readonly diedAt: number;
+}
+
+/**
+ * ARGV[1] of the script, as JSON. The data of what is kept of the job follows, or "", and then for each
+ * of `dead` what is known of it and the data that a replay adds.
+ */
+export interface RetireJobRequest {
+  readonly own: string;
+  /** Key prefix of the queue, with its last colon. */
+  readonly queue: string;
+  readonly id: string;
+  readonly subscription: string;
+  /** Where the job waits: the end of a key. */
+  readonly state: "prioritized" | "delayed" | "wait";
+  /** What was settled of it when it was read, as JSON, or "". */
+  readonly progress: string;
+  /** Id and name of the job that has the events that are kept. Absent: none are. */
+  readonly kept?: { readonly id: string; readonly name: string };
+  readonly dead: readonly RetiredDead[];
+}
+
+/** Takes events out of a job that waits. KEYS[1]: the job. */
+export const RETIRE_JOB_SCRIPT: string = withLibrary(
+  ["ADD_JOB", "LANES", "DEAD_LETTERS"],
+  `
+local request = cjson.decode(ARGV[1])
+local own, queue, id = request.own, request.queue, request.id
+local job, place = KEYS[1], queue .. request.state
+if (redis.call("HGET", job, "progress") or "") ~= request.progress then return 0 end
+
+-- Whoever has taken it meanwhile has taken it from its place.
+local kept = request.kept
+if request.state == "wait" then
+  if not redis.call("LPOS", place, id) then return 0 end
+  if kept then redis.call("LINSERT", place, "BEFORE", id, kept.id) end
+  redis.call("LREM", place, 1, id)
+else
+  local score = redis.call("ZSCORE", place, id)
+  if not score then return 0 end
+  redis.call("ZREM", place, id)
+  if kept then redis.call("ZADD", place, score, kept.id) end
+end
+if kept then
+  redis.call("RENAME", job, queue .. kept.id)
+  redis.call("HSET", queue .. kept.id, "data", ARGV[2], "name", kept.name)
+  redis.call("HDEL", queue .. kept.id, "progress")
+else
+  redis.call("DEL", job)
+end
+redis.call("DEL", job .. ":logs")
+local maxEvents = redis.call("HGET", queue .. "meta", "opts.maxLenEvents") or 10000
+redis.call("XADD", queue .. "events", "MAXLEN", "~", maxEvents, "*", "event", "removed", "jobId", id,
+  "prev", request.state)
+
+for index, dead in ipairs(request.dead) do
+  add_dead(own, request.subscription, dead.id, dead.diedAt, ARGV[2 * index + 1], ARGV[2 * index + 2])
+end
+return 1
+`,
+);
+
+/**
+ * ARGV[1] of the script, as JSON. The deliveries to take out follow, each as it is in the lane, and then,
+ * if they become dead letters, for each what is known of it and the data that a replay adds.
+ */
+export interface RetireLaneRequest {
+  readonly own: string;
+  /** Key prefix of the queue, with its last colon. */
+  readonly queue: string;
+  readonly key: string;
+  readonly subscription: string;
+  /** How many deliveries to take out. */
+  readonly count: number;
+  /** One for each, or empty. */
+  readonly dead: readonly RetiredDead[];
+}
+
+/** Takes deliveries out of a lane. KEYS[1]: the queue's lanes. Those that a turn has in hand stay. */
+export const RETIRE_LANE_SCRIPT: string = withLibrary(
+  ["ADD_JOB", "LANES", "DEAD_LETTERS"],
+  `
+local request = cjson.decode(ARGV[1])
+local own, queue, key, count = request.own, request.queue, request.key, request.count
+local turn = redis.call("HGET", KEYS[1], key)
+if not turn then return 0 end
+
+local lane = lane_key(own, queue, key)
+local isBlocked = string.sub(turn, 1, 1) == "!"
+local place
+if not isBlocked then
+  for _, state in ipairs({ "prioritized", "delayed" }) do
+    if redis.call("ZSCORE", queue .. state, turn) then place = state end
+  end
+  if not place and redis.call("LPOS", queue .. "wait", turn) then place = "wait" end
+end
+local inHand = 0
+if not isBlocked and not place then
+  -- A turn tells how many deliveries it has taken from the head of the lane.
+  inHand = tonumber(redis.call("HGET", queue .. turn, "taken")) or redis.call("LLEN", lane)
+end
+
+-- Several may be alike.
+local unwanted = {}
+for index = 1, count do
+  local item = ARGV[1 + index]
+  unwanted[item] = unwanted[item] or {}
+  table.insert(unwanted[item], index)
+end
+local kept, removed = {}, {}
+local items = redis.call("LRANGE", lane, inHand, -1)
+for _, item in ipairs(items) do
+  local alike = unwanted[item]
+  if alike and #alike > 0 then
+    removed[#removed + 1] = table.remove(alike, 1)
+  else
+    kept[#kept + 1] = item
+  end
+end
+if #removed == 0 then return 0 end
+
+if inHand == 0 then
+  redis.call("DEL", lane)
+else
+  redis.call("LTRIM", lane, 0, inHand - 1)
+end
+for _, item in ipairs(kept) do redis.call("RPUSH", lane, item) end
+if inHand + #kept == 0 and place then
+  if place == "wait" then
+    redis.call("LREM", queue .. "wait", 1, turn)
+  else
+    redis.call("ZREM", queue .. place, turn)
+  end
+  redis.call("DEL", queue .. turn)
+  redis.call("HDEL", KEYS[1], key)
+end
+
+for _, index in ipairs(removed) do
+  local dead = request.dead[index]
+  if dead then
+    local at = count + 2 * index
+    add_dead(own, request.subscription, dead.id, dead.diedAt, ARGV[at], ARGV[at + 1])
+  end
+end
+return #removed
+`,
+);

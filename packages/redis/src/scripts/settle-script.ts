@@ -1,0 +1,90 @@
+import { withLibrary } from "./lua-library.ts";
+import type { JobSpec } from "./publish-script.ts";
+
+/** A dead letter to add. */
+export interface DeadSpec {
+  readonly subscription: string;
+  readonly id: string;
+  /** Milliseconds since the epoch. */
+  readonly diedAt: number;
+}
+
+/** How a job is completed, and whether the next one is taken in the same step. */
+export interface FinishSpec {
+  readonly token: string;
+  readonly worker: string;
+  readonly keep: { readonly count?: number; readonly age?: number };
+  readonly lockDuration: number;
+  readonly fetchNext: boolean;
+}
+
+/** The bounds of dead letters. */
+export interface DeadBounds {
+  readonly max: number;
+  /** Milliseconds since the epoch: what died before goes. */
+  readonly bornAfter: number;
+}
+
+/**
+ * ARGV[1] of the script, as JSON. The data of `again` follows, then for each of `dead` what is known of
+ * it and the data that a replay adds.
+ */
+export interface SettleRequest {
+  readonly own: string;
+  /** Key prefix of the queue, with its last colon. */
+  readonly queue: string;
+  readonly id: string;
+  readonly token: string;
+  /** Grows with each request under the same token: one that is sent again does nothing. */
+  readonly step: number;
+  /** Milliseconds for which the lock is kept, if the job is not completed. */
+  readonly lockDuration: number;
+  readonly now: number;
+  /** The pack's progress as JSON, read by whoever takes it after a crash. Absent: unchanged. */
+  readonly progress?: string;
+  /** Jobs that take up single events of this one: retries, releases, parts split off. */
+  readonly again: readonly JobSpec[];
+  readonly dead: readonly DeadSpec[];
+  readonly bounds: DeadBounds;
+  readonly finish?: FinishSpec;
+}
+
+/**
+ * What the script answers. `lost`: the lock is not ours any more, and nothing was done. `done`: how many
+ * dead letters of each in `dead` were dropped at their bound, and, of `finish`, what BullMQ's
+ * moveToFinished answers: the next job, or a number.
+ */
+export type SettleAnswer =
+  | readonly ["lost"]
+  | readonly ["done", dropped: readonly number[], next?: unknown];
+
+/** KEYS[1]: the job. */
+export const SETTLE_SCRIPT: string = withLibrary(
+  ["ADD_JOB", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS"],
+  `
+local request = cjson.decode(ARGV[1])
+local own, queue, now = request.own, request.queue, request.now
+if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" } end
+if not request.finish or #ARGV > 1 then
+  if is_repeated(KEYS[1], request.token, request.step) then return { "done", {} } end
+  mark_step(KEYS[1], request.token, request.step, request.lockDuration)
+end
+
+local argument = 2
+for _, job in ipairs(request.again) do
+  add_job(queue, job, ARGV[argument], now)
+  argument = argument + 1
+end
+local dropped = {}
+for index, dead in ipairs(request.dead) do
+  add_dead(own, dead.subscription, dead.id, dead.diedAt, ARGV[argument], ARGV[argument + 1])
+  argument = argument + 2
+  dropped[index] = trim_dead(own, dead.subscription, request.bounds.max, request.bounds.bornAfter, now)
+end
+if request.progress then redis.call("HSET", KEYS[1], "progress", request.progress) end
+if request.finish then
+  return { "done", dropped, finish_job(queue, request.id, request.finish, now) }
+end
+return { "done", dropped }
+`,
+);

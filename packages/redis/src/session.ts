@@ -1,0 +1,16 @@
+import type { ProviderContext } from "@busbar/core";
+import type { Keys } from "./keys.ts";
+import type { RedisLink } from "./connection/redis-link.ts";
+import type { Registry } from "./registry/registry.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { Scripts } from "./scripts/scripts.ts";
+
+/** What the parts of a started provider share. */
+export interface Session {
+  readonly context: ProviderContext;
+  readonly options: ResolvedOptions;
+  readonly keys: Keys;
+  readonly link: RedisLink;
+  readonly scripts: Scripts;
+  readonly registry: Registry;
+}

@@ -1,0 +1,182 @@
+import { describe, expect, test } from "vitest";
+import type { DeadInfo } from "../src/scripts/dead-letter-scripts.ts";
+import { envelope, idsIn, subscription, type TestSession } from "./support/test-session.ts";
+import { useSessions } from "./support/use-sessions.ts";
+
+const open = useSessions();
+
+/** Adds a dead letter as a worker does. */
+async function die(
+  { redis, keys }: TestSession,
+  id: string,
+  info: Partial<DeadInfo> = {},
+): Promise<void> {
+  const queue = keys.queue("mail");
+  const full: DeadInfo = {
+    reason: "failed",
+    state: { none: [] },
+    diedAt: Date.now(),
+    queue,
+    name: "order.placed",
+    priority: 7,
+    ...info,
+  };
+  const data = { subscription: "mail", events: [envelope(id, { data: { none: [], one: 1e21 } })] };
+  await redis.zadd(`${keys.own}dead:mail`, full.diedAt, id);
+  await redis.hset(`${keys.own}dead-info:mail`, id, JSON.stringify(full));
+  await redis.hset(`${keys.own}dead-data:mail`, id, JSON.stringify(data));
+}
+
+/** A lane that waits for the dead letter of this id. */
+async function block(session: TestSession, id: string): Promise<void> {
+  const { redis, keys } = session;
+  const queue = keys.queue("mail");
+  const lanes = `${keys.own}lanes:${queue}`;
+  const turn = (await redis.hget(lanes, "mail:k")) ?? "";
+  await redis.zrem(`${queue}prioritized`, turn);
+  await redis.hset(lanes, "mail:k", `!${id}`);
+  const data = '{"subscription":"mail","key":"mail:k"}';
+  const spec = { name: "order.placed", priority: 100, delay: 0, data };
+  await die(session, id, { key: "mail:k", turn: spec, blocks: true });
+}
+
+async function laneOf({ redis, keys }: TestSession): Promise<readonly string[]> {
+  const items = await redis.lrange(`${keys.own}lane:${keys.queue("mail")}mail:k`, 0, -1);
+  return items.flatMap((item) => idsIn(JSON.parse(item)));
+}
+
+describe("dead letters", () => {
+  test("are listed oldest first, page by page, also when many died at once", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail")]);
+    const diedAt = Date.now();
+    const expected: string[] = [];
+    for (let index = 0; index < 2_500; index += 1) {
+      const id = `k${String(index).padStart(5, "0")}`;
+      expected.push(id);
+      await die(session, id, { diedAt });
+    }
+    const listed: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await session.admin.listDead("mail", { limit: 600, cursor });
+      listed.push(...page.items.map(({ id }) => id));
+      ({ cursor } = page);
+      // What was seen may be gone before the next page.
+      if (listed.length % 1_200 > 0) continue;
+      await session.admin.discardDead(
+        "mail",
+        page.items.slice(-1).map(({ id }) => id),
+      );
+    } while (cursor !== undefined);
+    expect(listed).toEqual(expected);
+  });
+
+  test("come with their state as it was", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail")]);
+    await die(session, "1");
+    const { items } = await session.admin.listDead("mail", { limit: 10 });
+    expect(items[0]).toMatchObject({ id: "1", reason: "failed", state: { none: [] } });
+    expect(items[0]?.envelope.data).toEqual({ none: [], one: 1e21 });
+    expect(await session.admin.listDead("unknown", { limit: 10 })).toEqual({ items: [] });
+  });
+
+  test("go back as jobs of their priority, and unknown ones are passed over", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail")]);
+    await die(session, "1");
+    await die(session, "2");
+    await session.publish(envelope("3"));
+    expect(await session.admin.replayDead("mail", ["2", "unknown", "1", "2"])).toBe(2);
+    const jobs = await session.waiting("mail");
+    expect(jobs.map(({ opts, data }) => [opts.priority, ...idsIn(data)])).toEqual([
+      [7, "2"],
+      [7, "1"],
+      [100, "3"],
+    ]);
+    expect(jobs[0]?.data.events[0].data).toEqual({ none: [], one: 1e21 });
+    expect(await session.admin.replayDead("mail", ["1"])).toBe(0);
+    expect((await session.admin.stats())[0]).toMatchObject({ ready: 3, dead: 0 });
+  });
+
+  test("that block a lane go first when they are replayed", async () => {
+    const session = await open();
+    await session.registry.declare([
+      subscription("mail", { ordering: "key", onOrderedFailure: "block" }),
+    ]);
+    await session.publish(envelope("2", { orderingKey: "k" }), envelope("3", { orderingKey: "k" }));
+    await block(session, "1");
+    expect((await session.admin.stats())[0]).toMatchObject({ ready: 0, delayed: 2, dead: 1 });
+    await session.publish(envelope("4", { orderingKey: "k" }));
+    expect(await session.waiting("mail")).toEqual([]);
+    expect(await session.admin.replayDead("mail", ["1"])).toBe(1);
+    expect(await laneOf(session)).toEqual(["1", "2", "3", "4"]);
+    expect((await session.waiting("mail")).map(({ data }) => data.key)).toEqual(["mail:k"]);
+    expect((await session.admin.stats())[0]).toMatchObject({ ready: 1, delayed: 3, dead: 0 });
+  });
+
+  test("that block a lane let it go on when they are discarded, or dropped", async () => {
+    for (const how of ["discard", "drop"] as const) {
+      const deadLetters = { maxPerSubscription: how === "drop" ? 0 : 10, maxAgeMs: 60_000 };
+      const session = await open({ context: { deadLetters } });
+      await session.registry.declare([subscription("mail", { ordering: "key" })]);
+      await session.publish(envelope("2", { orderingKey: "k" }));
+      await block(session, "1");
+      if (how === "discard") expect(await session.admin.discardDead("mail", ["1", "1"])).toBe(1);
+      else await session.registry.declare([subscription("mail", { ordering: "key" })]);
+      expect(await laneOf(session)).toEqual(["2"]);
+      expect((await session.waiting("mail")).map(({ data }) => data.key)).toEqual(["mail:k"]);
+    }
+  });
+
+  test("beyond their bounds are dropped at a declare, and reported", async () => {
+    const deadLetters = { maxPerSubscription: 1_500, maxAgeMs: 60_000 };
+    const session = await open({ context: { deadLetters } });
+    for (let index = 0; index < 4_000; index += 1) {
+      const isOld = index < 100;
+      await die(session, `${index}`, { diedAt: Date.now() - (isOld ? 60_000 : 1) });
+    }
+    await session.registry.declare([subscription("mail")]);
+    const dropped = session.reports.filter((it) => it.type === "dead-letters-dropped");
+    expect(dropped).toEqual([
+      { type: "dead-letters-dropped", subscriptionId: "mail", count: 2_500 },
+    ]);
+    expect(await session.redis.hlen(`${session.keys.own}dead-data:mail`)).toBe(1_500);
+  });
+});
+
+describe("stats", () => {
+  test("count events by the ids of their jobs, and find the oldest", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail"), subscription("idle", { events: ["x"] })]);
+    const at = (id: string, published_at: number, priority?: number) => ({
+      ...envelope(id, { priority }),
+      metadata: { created_at: 1, published_at, correlationId: "1" },
+    });
+    await session.publish(...Array.from({ length: 60 }, (_, index) => at(`${index}`, 1_000)));
+    await session.publish(at("urgent", 2_000, 1), at("lazy", 500, 1_000));
+    await session.publish({ ...at("later", 700), notBefore: Date.now() + 60_000 });
+    const [mail, idle] = await session.admin.stats();
+    expect(mail).toEqual({
+      subscriptionId: "mail",
+      ready: 62,
+      delayed: 1,
+      inFlight: 0,
+      dead: 0,
+      oldestAt: 500,
+    });
+    expect(idle).toMatchObject({ ready: 0, oldestAt: undefined });
+  });
+
+  test("do not count what a job in hand has settled", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail")]);
+    await session.publish(...["1", "2", "3", "4", "5"].map((id) => envelope(id)));
+    const queue = session.keys.queue("mail");
+    const [id = ""] = await session.redis.zpopmin(`${queue}prioritized`);
+    await session.redis.lpush(`${queue}active`, id);
+    await session.redis.hset(`${queue}${id}`, "progress", '{"settled":[0,[2,3]]}');
+    expect((await session.admin.stats())[0]).toMatchObject({ ready: 0, inFlight: 2 });
+  });
+});

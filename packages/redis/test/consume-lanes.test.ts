@@ -1,0 +1,160 @@
+import type { Envelope, Settlement } from "@busbar/core";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, describe, expect, test } from "vitest";
+import { ACK, consume as consumeIt, type TestConsumer } from "./support/consumer.ts";
+import { eventually } from "./support/eventually.ts";
+import { envelope, subscription, type TestSession } from "./support/test-session.ts";
+import { useSessions } from "./support/use-sessions.ts";
+
+const open = useSessions();
+const consumers: TestConsumer[] = [];
+const KEYS = Array.from({ length: 16 }, (_, index) => `k${index}`);
+
+afterEach(async () => {
+  await Promise.all(consumers.splice(0).map((consumer) => consumer.close(0)));
+});
+
+async function consume(...args: Parameters<typeof consumeIt>): Promise<TestConsumer> {
+  const consumer = await consumeIt(...args);
+  consumers.push(consumer);
+  return consumer;
+}
+
+function keyed(count: number): readonly Envelope[] {
+  return Array.from({ length: count }, (_, index) =>
+    envelope(`e${index}`, { orderingKey: KEYS[index % KEYS.length] }),
+  );
+}
+
+async function declared(changes: object): Promise<TestSession> {
+  const session = await open();
+  await session.registry.declare([subscription("mail", { ordering: "key", ...changes })]);
+  return session;
+}
+
+async function stats(session: TestSession): Promise<object> {
+  const [mail] = await session.admin.stats();
+  const { ready, delayed, inFlight, dead } = mail!;
+  return { ready, delayed, inFlight, dead };
+}
+
+describe("ordered deliveries", () => {
+  test("of 16 keys among 4 consumers keep their order across retries, releases, crashes and deaths", async () => {
+    const session = await declared({});
+    const peer = await open({ prefix: session.keys.prefix });
+    const order = new Map<string, string[]>(KEYS.map((key) => [key, []]));
+    const running = new Set<string>();
+    const times = new Map<string, number>();
+    const handle = async ({ envelope: { id, orderingKey = "" } }: { envelope: Envelope }) => {
+      expect(running.has(orderingKey)).toBe(false);
+      running.add(orderingKey);
+      const nth = (times.get(id) ?? 0) + 1;
+      times.set(id, nth);
+      const ids = order.get(orderingKey) ?? [];
+      if (ids.at(-1) !== id) ids.push(id);
+      await sleep(Math.random() * 2);
+      running.delete(orderingKey);
+      return decide(Number(id.slice(1)), nth);
+    };
+    const decide = (number: number, nth: number): Settlement => {
+      if (number % 50 === 7 && nth < 3) return { type: "retry", delayMs: 15, state: nth };
+      if (number % 50 === 17 && nth < 3) return { type: "release" };
+      if (number % 50 === 27 && nth < 3) throw new Error("It ends unsettled");
+      if (number % 50 === 37) return { type: "dead", reason: "no", state: null };
+      return ACK;
+    };
+    for (const it of [session, session, peer, peer]) {
+      await consume(it, { ordering: "key", concurrency: 5 }, handle);
+    }
+    const sent = keyed(1_000);
+    for (let from = 0; from < sent.length; from += 100) {
+      await session.publish(...sent.slice(from, from + 100));
+    }
+    await eventually(async () =>
+      expect(await stats(session)).toEqual({ ready: 0, delayed: 0, inFlight: 0, dead: 20 }),
+    );
+    for (const key of KEYS) {
+      const ids = sent.filter((it) => it.orderingKey === key).map(({ id }) => id);
+      expect(order.get(key)).toEqual(ids);
+    }
+    expect(times.get("e7")).toBe(3);
+    expect(await session.redis.keys(`${session.keys.own}lane*`)).toEqual([]);
+  });
+
+  test("behind a dead one of its key wait for it with block, and go on without it with park", async () => {
+    for (const [onOrderedFailure, rest] of [
+      ["block", []],
+      ["park", ["2", "3"]],
+    ] as const) {
+      const session = await declared({ onOrderedFailure });
+      const ids = ["1", "2", "3"];
+      await session.publish(...ids.map((id) => envelope(id, { orderingKey: "k" })));
+      const mail = await consume(
+        session,
+        { ordering: "key", onOrderedFailure },
+        ({ envelope: { id } }, nth): Settlement =>
+          id === "1" && nth === 1 ? { type: "dead", reason: "no", state: { a: 1 } } : ACK,
+      );
+      await mail.has(1 + rest.length);
+      const waiting = 2 - rest.length;
+      await eventually(async () =>
+        expect(await stats(session)).toEqual({ ready: 0, delayed: waiting, inFlight: 0, dead: 1 }),
+      );
+      expect(mail.ids).toEqual(["1", ...rest]);
+      const { items } = await session.admin.listDead("mail", { limit: 10 });
+      expect(items).toMatchObject([{ reason: "no", state: { a: 1 } }]);
+      await session.admin.replayDead("mail", [items[0]!.id]);
+      await mail.has(4);
+      expect(mail.ids).toEqual(rest.length ? ["1", "2", "3", "1"] : ["1", "1", "2", "3"]);
+    }
+  });
+
+  test("that are delayed enter their lane when they are due, and keep its order then", async () => {
+    const session = await declared({});
+    const mail = await consume(session, { ordering: "key" }, async () => {
+      await sleep(2);
+      return ACK;
+    });
+    const notBefore = Date.now() + 150;
+    await session.publish(
+      envelope("later", { orderingKey: "k", notBefore }),
+      envelope("1", { orderingKey: "k" }),
+      envelope("2", { orderingKey: "k" }),
+    );
+    await mail.has(3);
+    expect(Date.now()).toBeGreaterThanOrEqual(notBefore);
+    expect(mail.ids).toEqual(["1", "2", "later"]);
+    expect(mail.mostInHand).toBe(1);
+  });
+
+  test("make room for other keys after a pack's worth of events", async () => {
+    const session = await open();
+    const options = { ...session.options, batch: { ...session.options.batch, maxEvents: 5 } };
+    const small = await open({ options });
+    await small.registry.declare([subscription("mail", { ordering: "key" })]);
+    const of = (key: string) =>
+      Array.from({ length: 20 }, (_, index) => envelope(`${key}${index}`, { orderingKey: key }));
+    await small.publish(...of("a"), ...of("b"));
+    const mail = await consume(small, { ordering: "key", concurrency: 1 });
+    await mail.has(40);
+    const firstB = mail.ids.indexOf("b0");
+    expect(firstB).toBe(5);
+    expect(mail.ids.filter((id) => id.startsWith("a"))).toEqual(of("a").map(({ id }) => id));
+  });
+
+  test("of which one hangs hold up its key alone, and go to others on close, in order", async () => {
+    const session = await declared({});
+    const hanging = await consume(session, { ordering: "key" }, ({ envelope: { id } }) =>
+      id === "a1" ? new Promise<never>(() => {}) : ACK,
+    );
+    const ids = ["a1", "a2", "b1", "b2"];
+    await session.publish(...ids.map((id) => envelope(id, { orderingKey: id.charAt(0) })));
+    await hanging.has(3);
+    expect(hanging.ids.toSorted()).toEqual(["a1", "b1", "b2"]);
+    await hanging.close(50);
+    const next = await consume(session, { ordering: "key" });
+    await next.has(2);
+    expect(next.ids).toEqual(["a1", "a2"]);
+    expect(next.deliveries.map(({ crashes }) => crashes)).toEqual([0, 0]);
+  });
+});

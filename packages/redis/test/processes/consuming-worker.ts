@@ -1,0 +1,59 @@
+// Consumes "mail" under the prefix that it is given: says what it is handed, hangs on what it is told to
+// hold, and dies of poison.
+import { type ConsumeSpec, systemClock } from "@busbar/core";
+import { createRedisLink } from "../../src/connection/redis-link.ts";
+import { createConsumer } from "../../src/consume/consumer.ts";
+import { createKeys } from "../../src/keys.ts";
+import { resolveOptions } from "../../src/options.ts";
+import { createRegistry } from "../../src/registry/create-registry.ts";
+import { createScripts } from "../../src/scripts/scripts.ts";
+
+const {
+  url,
+  prefix,
+  hold = "",
+  poison = "",
+  waitMs = 0,
+  spec,
+} = JSON.parse(process.argv[2] ?? "{}");
+const print = (...line: readonly unknown[]): void => console.log(JSON.stringify(line));
+const ignore = (): void => {};
+const options = {
+  ...resolveOptions({ redisUrl: url }),
+  lockDurationMs: 1_000,
+  stalledCheckMs: 300,
+};
+const context = {
+  logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
+  clock: systemClock,
+  namespace: "test",
+  instanceId: crypto.randomUUID(),
+  orphanedAfterMs: 60_000,
+  deadLetters: { maxPerSubscription: 10_000, maxAgeMs: 60_000 },
+  report: ignore,
+};
+const link = createRedisLink({ ...options, context });
+await link.whenReady();
+const scripts = createScripts(link.client);
+const parts = { context, options, keys: createKeys(prefix), link, scripts };
+const session = { ...parts, registry: createRegistry(parts) };
+const mail: ConsumeSpec = {
+  subscriptionId: "mail",
+  events: ["*"],
+  ordering: "none",
+  onOrderedFailure: "park",
+  aliases: [],
+  concurrency: 20,
+  ...spec,
+};
+await createConsumer(session, mail, async ({ envelope: { id }, crashes }) => {
+  print("handed", id, crashes);
+  if (poison && id === poison) {
+    process.kill(process.pid, "SIGKILL");
+    await new Promise(ignore);
+  }
+  if (hold && id.startsWith(hold)) await new Promise(ignore);
+  if (waitMs) await new Promise((resolve) => setTimeout(resolve, waitMs));
+  return { type: "ack" };
+});
+print("ready");

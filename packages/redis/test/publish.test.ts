@@ -1,0 +1,302 @@
+import type { Envelope } from "@busbar/core";
+import { describe, expect, test } from "vitest";
+import type { JobData } from "../src/consume/job-data.ts";
+import { readJobData } from "../src/lean-events.ts";
+import { createPublisher } from "../src/publish/publisher.ts";
+import type { Scripts } from "../src/scripts/scripts.ts";
+import { eventually } from "./support/eventually.ts";
+import { startRedisServer } from "./support/redis-server.ts";
+import {
+  createTestSession,
+  envelope,
+  idsIn,
+  inTime,
+  subscription,
+} from "./support/test-session.ts";
+import { useSessions } from "./support/use-sessions.ts";
+
+const open = useSessions();
+
+function numbered(count: number, changes: Partial<Envelope> = {}): Envelope[] {
+  return Array.from({ length: count }, (_, index) => envelope(`${index}`, changes));
+}
+
+describe("publish", () => {
+  test("packs events into jobs that BullMQ's getters show, in order", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail")]);
+    const results = await session.publish(...numbered(120));
+    expect(results).toEqual(
+      Array.from({ length: 120 }, () => ({ status: "accepted", subscriptions: 1 })),
+    );
+    const jobs = await session.waiting("mail");
+    expect(jobs.map(({ data }) => data.events.length)).toEqual([50, 50, 20]);
+    expect(jobs.map(({ name }) => name)).toEqual(["order.placed", "order.placed", "order.placed"]);
+    expect(jobs.every(({ id }) => /x(50|20)$/.test(id ?? ""))).toBe(true);
+    expect(jobs[0]?.opts.priority).toBe(100);
+    expect(jobs[0]?.data.subscription).toBe("mail");
+    const data = jobs.map((job) => readJobData<JobData>(JSON.stringify(job.data)));
+    expect(data.flatMap(({ events }) => events)).toEqual(numbered(120));
+  });
+
+  test("says once what the events of a job have in common", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail")]);
+    const [first] = numbered(1);
+    const { name, metadata } = first as Envelope;
+    await session.publish(first as Envelope, envelope("other", { name: "order.paid" }));
+    const [job] = await session.waiting("mail");
+    expect(job?.data).toMatchObject({ name, at: metadata.created_at });
+    const data: unknown = job?.data;
+    const { events } = data as { readonly events: readonly object[] };
+    expect(events.map((event) => "name" in event)).toEqual([false, true]);
+  });
+
+  test("names a pack after its first event and how many others there are", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail")]);
+    await session.publish(envelope("1"), envelope("2", { name: "x" }), envelope("3"));
+    const [job] = await session.waiting("mail");
+    expect(job?.name).toBe("order.placed +2");
+    expect(idsIn(job?.data)).toEqual(["1", "2", "3"]);
+  });
+
+  test("reaches the queues of all that want an event, and counts them", async () => {
+    const session = await open();
+    await session.registry.declare([
+      subscription("a", { events: ["x", "y"] }),
+      subscription("b", { events: ["y"] }),
+    ]);
+    const names = ["x", "y", "none", "y", "x"];
+    const results = await session.publish(
+      ...names.map((name, index) => envelope(`${index}`, { name })),
+    );
+    expect(results.map((it) => it.status === "accepted" && it.subscriptions)).toEqual([
+      1, 2, 0, 2, 1,
+    ]);
+    expect(await session.eventIds("a")).toEqual(["0", "1", "3", "4"]);
+    expect(await session.eventIds("b")).toEqual(["1", "3"]);
+  });
+
+  test("keeps apart what differs in priority or due time, and is delayed as BullMQ delays", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail")]);
+    const notBefore = Date.now() + 60_000;
+    await session.publish(
+      envelope("low", { priority: 1_000 }),
+      envelope("later", { notBefore }),
+      envelope("high", { priority: 10 }),
+      envelope("past", { notBefore: 1 }),
+      envelope("later too", { notBefore }),
+    );
+    const jobs = await session.waiting("mail");
+    expect(jobs.map(({ data, opts }) => [opts.priority, ...idsIn(data)])).toEqual([
+      [10, "high"],
+      [100, "past"],
+      [1_000, "low"],
+    ]);
+    const delayed = await session.delayed("mail");
+    expect(delayed.map(({ data }) => idsIn(data))).toEqual([["later"], ["later too"]]);
+    const [first] = delayed;
+    expect((first?.timestamp ?? 0) + (first?.delay ?? 0)).toBe(notBefore);
+  });
+
+  test("an event with a deduplicationId is a job of its own, once for each subscription", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("a"), subscription("b", { events: ["x"] })]);
+    const send = (id: string, name: string) =>
+      session.publish(
+        envelope(`before ${id}`, { name: "y" }),
+        envelope(id, { name, deduplicationId: "d" }),
+      );
+    expect((await send("1", "y"))[1]).toEqual({ status: "accepted", subscriptions: 1 });
+    expect((await send("2", "x"))[1]).toEqual({ status: "accepted", subscriptions: 1 });
+    expect((await send("3", "x"))[1]).toEqual({ status: "duplicate", subscriptions: 2 });
+    expect(await session.eventIds("a")).toEqual(["before 1", "1", "before 2", "before 3"]);
+    expect(await session.eventIds("b")).toEqual(["2"]);
+  });
+
+  test("puts ordered events into lanes, and remembers their deduplicationId", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail", { ordering: "key" })]);
+    const keyed = (id: string, more: Partial<Envelope> = {}) =>
+      envelope(id, { orderingKey: "k", ...more });
+    await session.publish(keyed("1"), envelope("free"), keyed("2", { deduplicationId: "d" }));
+    const [again] = await session.publish(keyed("3", { deduplicationId: "d" }));
+    expect(again).toEqual({ status: "duplicate", subscriptions: 1 });
+    const jobs = await session.waiting("mail");
+    expect(jobs.map(({ data }) => data.key ?? idsIn(data))).toEqual([["free"], "mail:k"]);
+    const lane = await session.redis.lrange(
+      `${session.keys.own}lane:${session.keys.queue("mail")}mail:k`,
+      0,
+      -1,
+    );
+    expect(lane.flatMap((item) => idsIn(JSON.parse(item)))).toEqual(["1", "2"]);
+  });
+
+  test("carries any string, empty arrays and big numbers as they are", async () => {
+    const session = await open();
+    await session.registry.declare([
+      subscription("mail"),
+      subscription("ordered", { ordering: "key" }),
+    ]);
+    const odd = envelope("\ud800", {
+      name: "x\ud800\u0000",
+      data: { none: [], one: 1e21, two: 12345678901234567n.toString(), nested: { a: {} } },
+      orderingKey: "\udc00:",
+      deduplicationId: '"\ud800',
+    });
+    await session.publish(odd);
+    const [job] = await session.waiting("mail");
+    expect(job?.data.events).toEqual([odd]);
+    const [turn] = await session.waiting("ordered");
+    expect(turn?.data.key).toBe('ordered:"\\udc00:"');
+  });
+
+  test("withholds from what nobody has declared for long, warns once, and counts", async () => {
+    const session = await open({ context: { orphanedAfterMs: 50 } });
+    await session.registry.declare([subscription("left"), subscription("here")]);
+    await session.redis.zadd(session.keys.seen, Date.now() - 60, "left");
+    await session.redis.zadd(session.keys.seen, Date.now() + 60_000, "here");
+    const results = await session.publish(envelope("1"), envelope("2"));
+    expect(results[0]).toEqual({ status: "accepted", subscriptions: 1 });
+    await session.publish(envelope("3"));
+    expect(await session.waiting("left")).toEqual([]);
+    expect(session.warnings).toHaveLength(1);
+    expect(await session.redis.hget(`${session.keys.own}withheld`, "left")).toBe("3");
+  });
+
+  test("is obeyed by every registry once declare has resolved", async () => {
+    const one = await open();
+    const other = await open({ prefix: one.keys.prefix });
+    await other.publish(envelope("0"));
+    const declared = Array.from({ length: 20 }, (_, index) => `s${index}`);
+    await Promise.all(
+      declared.map(async (id, index) => {
+        await (index % 2 ? one : other).registry.declare([subscription(id)]);
+        await (index % 2 ? other : one).publish(envelope(`after ${id}`));
+      }),
+    );
+    for (const id of declared) expect(await one.eventIds(id)).toContain(`after ${id}`);
+  });
+
+  test("goes on when Redis has forgotten its scripts", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail")]);
+    await session.publish(envelope("1"));
+    await session.redis.script("FLUSH");
+    await session.publish(envelope("2"));
+    expect(await session.eventIds("mail")).toEqual(["1", "2"]);
+  });
+
+  test("goes on when Redis has lost everything", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail"), subscription("other")]);
+    await session.publish(envelope("1"));
+    for (const key of await session.redis.keys(`${session.keys.prefix}*`))
+      await session.redis.del(key);
+    expect((await session.publish(envelope("2")))[0]).toMatchObject({ subscriptions: 0 });
+    await session.registry.declare([subscription("mail")]);
+    expect((await session.publish(envelope("3")))[0]).toMatchObject({ subscriptions: 1 });
+  });
+
+  test("says what is the matter when Redis is away or full, and that it may be tried again", async () => {
+    const own = await startRedisServer({ config: { maxmemory: "5mb" } });
+    const session = await createTestSession({ url: own.url, prefix: "{full}" });
+    try {
+      await session.registry.declare([subscription("mail")]);
+      await session.publish(envelope("1"));
+      await session.redis.set("ballast", "x".repeat(8_000_000)).catch(() => {});
+      const [full] = await session.publish(envelope("2", { data: "x".repeat(100) }));
+      expect(full).toMatchObject({ status: "rejected", retryable: true });
+      expect(full).toMatchObject({ reason: "Redis is full: it has reached its maxmemory" });
+      await session.redis.del("ballast");
+      await own.kill();
+      await eventually(() => expect(session.link.isReady).toBe(false));
+      const [away] = await session.publish(envelope("3"));
+      expect(away).toMatchObject({ status: "rejected", reason: "Redis cannot be reached" });
+      await own.start();
+      await session.link.whenReady();
+      expect(await session.publish(envelope("4"))).toMatchObject([{ status: "accepted" }]);
+    } finally {
+      await session.close();
+      await own.stop();
+    }
+  });
+
+  test("sends a publish again whose answer was lost, and none that was overtaken", async () => {
+    const session = await open();
+    await session.registry.declare([
+      subscription("mail"),
+      subscription("ordered", { ordering: "all" }),
+    ]);
+    const sent: Parameters<Scripts["publish"]>[] = [];
+    const publish: Scripts["publish"] = async (...args) => {
+      sent.push(args);
+      const answer = await session.scripts.publish(...args);
+      if (sent.length === 1) throw new Error("Connection is closed.");
+      return answer;
+    };
+    const scripts = { ...session.scripts, publish };
+    const publisher = createPublisher({ ...session, scripts });
+    const once = envelope("1", { deduplicationId: "d" });
+    const [result] = await publisher.publish([once], inTime());
+    expect(sent[1]).toEqual(sent[0]);
+    expect(result).toEqual({ status: "accepted", subscriptions: 2 });
+    await publisher.publish([envelope("2")], inTime());
+    // Part of a connection that was lost, and read only now.
+    const [late] = sent;
+    await session.redis.del(`${session.keys.queue("ordered")}de:ordered:d`);
+    if (late) await session.scripts.publish(...late);
+    expect(await session.eventIds("mail")).toEqual(["1", "2"]);
+    const lane = `${session.keys.own}lane:${session.keys.queue("ordered")}ordered:`;
+    const items = await session.redis.lrange(lane, 0, -1);
+    expect(items.flatMap((item) => idsIn(JSON.parse(item)))).toEqual(["1", "2"]);
+  });
+
+  test("loses none and repeats none of 10 000 events while connections are killed", async () => {
+    const session = await open();
+    const killer = await open();
+    await session.registry.declare([subscription("a"), subscription("b")]);
+    const ids = Array.from({ length: 10_000 }, (_, index) => `${index}`);
+    let next = 0;
+    const deadline = Date.now() + 30_000;
+    let kills = 0;
+    const caller = async (): Promise<void> => {
+      while (next < ids.length) {
+        let batch = ids.slice(next, (next += 10)).map((id) => envelope(id));
+        while (batch.length > 0) {
+          const results = await session.publisher.publish(batch, inTime(deadline - Date.now()));
+          batch = batch.filter((_, index) => results[index]?.status === "rejected");
+        }
+      }
+    };
+    const clientId = () => session.redis.client("ID").catch(() => undefined);
+    const killing = (async () => {
+      while (next < ids.length) {
+        const id = await clientId();
+        if (id !== undefined) {
+          await killer.redis.call("CLIENT", "KILL", "ID", id);
+          kills += 1;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 40));
+      }
+    })();
+    await Promise.all([...Array.from({ length: 50 }, caller), killing]);
+    expect(kills).toBeGreaterThan(3);
+    for (const queue of ["a", "b"]) {
+      const stored = await killer.redis.zrange(
+        `${session.keys.queue(queue)}prioritized`,
+        "0",
+        "-1",
+      );
+      const events: string[] = [];
+      for (const id of stored) {
+        const data = await killer.redis.hget(`${session.keys.queue(queue)}${id}`, "data");
+        events.push(...idsIn(JSON.parse(data ?? "{}")));
+      }
+      expect(events.length).toBe(ids.length);
+      expect(new Set(events).size).toBe(ids.length);
+    }
+  }, 60_000);
+});

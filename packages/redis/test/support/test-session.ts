@@ -1,0 +1,148 @@
+import type {
+  Envelope,
+  ProviderAdmin,
+  ProviderContext,
+  ProviderReport,
+  PublishResult,
+  SubscriptionSpec,
+} from "@busbar/core";
+import { systemClock } from "@busbar/core";
+import { type Job, Queue } from "bullmq";
+import type { Redis } from "ioredis";
+import { createAdmin } from "../../src/admin/admin.ts";
+import { createRedisLink } from "../../src/connection/redis-link.ts";
+import { createGroups } from "../../src/groups/groups.ts";
+import { createKeys } from "../../src/keys.ts";
+import { type ResolvedOptions, resolveOptions } from "../../src/options.ts";
+import { createPublisher, type Publisher } from "../../src/publish/publisher.ts";
+import { createRegistry } from "../../src/registry/create-registry.ts";
+import { createScripts } from "../../src/scripts/scripts.ts";
+import type { Session } from "../../src/session.ts";
+
+/** Everything of a provider but its consumers, over one connection. */
+export interface TestSession extends Session {
+  readonly redis: Redis;
+  readonly publisher: Publisher;
+  readonly admin: ProviderAdmin;
+  readonly groups: ReturnType<typeof createGroups>;
+  readonly reports: readonly ProviderReport[];
+  readonly warnings: readonly string[];
+  publish(...envelopes: readonly Envelope[]): Promise<readonly PublishResult[]>;
+  /** The jobs of a queue as BullMQ's own getters show them, the most urgent first. */
+  waiting(queue: string): Promise<readonly Job[]>;
+  delayed(queue: string): Promise<readonly Job[]>;
+  /** Ids of all events that wait in a queue. */
+  eventIds(queue: string): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+export interface TestSessionOptions {
+  readonly url: string;
+  readonly prefix: string;
+  readonly options?: Partial<ResolvedOptions>;
+  readonly context?: {
+    readonly orphanedAfterMs?: number;
+    readonly deadLetters?: { readonly maxPerSubscription: number; readonly maxAgeMs: number };
+  };
+}
+
+export async function createTestSession({
+  url,
+  prefix,
+  options,
+  context,
+}: TestSessionOptions): Promise<TestSession> {
+  const reports: ProviderReport[] = [];
+  const warnings: string[] = [];
+  const ignore = (): void => {};
+  const queues = new Map<string, Queue>();
+  const resolved = { ...resolveOptions({ redisUrl: url }), ...options };
+  const full: ProviderContext = {
+    logger: {
+      debug: ignore,
+      info: ignore,
+      warn: (_, message) => void warnings.push(String(message)),
+      error: ignore,
+    },
+    clock: systemClock,
+    namespace: "test",
+    instanceId: "test",
+    orphanedAfterMs: 60_000,
+    deadLetters: { maxPerSubscription: 10_000, maxAgeMs: 60_000 },
+    ...context,
+    report: (report) => void reports.push(report),
+  };
+  const link = createRedisLink({ ...resolved, context: full });
+  await link.whenReady(Date.now() + 5_000);
+  const redis = link.client as Redis;
+  const parts: Omit<Session, "registry"> = {
+    context: full,
+    options: resolved,
+    keys: createKeys(prefix),
+    link,
+    scripts: createScripts(redis),
+  };
+  const session: Session = { ...parts, registry: createRegistry(parts) };
+  const publisher = createPublisher(session);
+
+  function queueOf(name: string): Queue {
+    let queue = queues.get(name);
+    if (!queue) {
+      queue = new Queue(name, { prefix, connection: { url } });
+      queue.on("error", ignore);
+      queues.set(name, queue);
+    }
+    return queue;
+  }
+
+  return {
+    ...session,
+    redis,
+    publisher,
+    admin: createAdmin(session),
+    groups: createGroups(session, publisher),
+    reports,
+    warnings,
+    publish: (...envelopes) => publisher.publish(envelopes, inTime()),
+    waiting: (name) => queueOf(name).getPrioritized(),
+    delayed: (name) => queueOf(name).getDelayed(),
+    async eventIds(name) {
+      const jobs = await queueOf(name).getPrioritized();
+      return jobs.flatMap(({ data }) => idsIn(data));
+    },
+    async close() {
+      session.registry.close();
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
+      await link.close();
+    },
+  };
+}
+
+/** Ids of the events in a job's data. */
+export function idsIn(data: { readonly events?: readonly Envelope[] }): readonly string[] {
+  return (data.events ?? []).map(({ id }) => id);
+}
+
+/** Options of a publish that may take its time. */
+export function inTime(ms = 10_000): { readonly deadline: number; readonly inHandler: boolean } {
+  return { deadline: Date.now() + ms, inHandler: false };
+}
+
+export function envelope(id: string, changes: Partial<Envelope> = {}): Envelope {
+  const metadata = { created_at: 1, published_at: 2, correlationId: "3" };
+  return { id, name: "order.placed", data: { id }, metadata, ...changes };
+}
+
+export function subscription(
+  subscriptionId: string,
+  changes: Partial<SubscriptionSpec> = {},
+): SubscriptionSpec {
+  return {
+    subscriptionId,
+    events: ["*"],
+    ordering: "none",
+    onOrderedFailure: "park",
+    aliases: [],
+    ...changes,
+  };
+}

@@ -9,13 +9,17 @@ import { Stock } from "./src/services/stock.ts";
 export default defineConfig({
   name: "shop",
   // The provider: another package here, and nothing else in the shop changes.
-  modules: [{ resolve: "@busbar/local", options: { maxPending: 10_000 } }],
+  modules: [
+    process.env["REDIS_URL"]
+      ? { resolve: "@busbar/redis", options: { redisUrl: process.env["REDIS_URL"] } }
+      : { resolve: "@busbar/local", options: { maxPending: 10_000 } },
+  ],
   subscribers: "./src/subscribers",
   events: shopEvents,
   services: {
     carriers: asClass(Carriers).singleton(),
     mailServer: asClass(MailServer).singleton(),
     paymentGateway: asClass(PaymentGateway).singleton(),
-    stock: asValue(new Stock({ cup: 5, kettle: 1 })),
+    stock: asValue(new Stock({ cup: 5, kettle: 1, pen: 100 })),
   },
 });

@@ -33,7 +33,9 @@ export async function startRedisServer({
   const directory = await mkdtemp(join(tmpdir(), "busbar-redis-"));
   const port = await freePort();
   const settings = { port, dir: directory, appendonly: "yes", appendfsync: "everysec", save: "" };
-  const args = Object.entries({ ...settings, ...config }).flatMap(([key, value]) => [
+  // By default it is the port + 10 000, which may be above 65 535.
+  const cluster = config["cluster-enabled"] === "yes" ? { "cluster-port": await freePort() } : {};
+  const args = Object.entries({ ...settings, ...cluster, ...config }).flatMap(([key, value]) => [
     `--${key}`,
     String(value),
   ]);

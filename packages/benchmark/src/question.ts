@@ -36,10 +36,10 @@ export interface Limit {
   readonly below: number;
 }
 
-/** What a number counts: time or memory for each of these, time it takes, megabytes left behind. */
+/** What a number is: time or memory for each of these, time it takes, megabytes left behind, a count. */
 export type Unit =
   | { readonly type: "ns" | "bytes"; readonly per: string }
-  | { readonly type: "ms" | "MB" };
+  | { readonly type: "ms" | "MB" | "count" };
 
 /**
  * Packages of others, which are installed when they are needed; or a `redis-server` on the PATH.

@@ -5,12 +5,12 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { connectToRedis } from "./contestants/ioredis.ts";
+import { connectToRedis, type RedisClient } from "./contestants/ioredis.ts";
 
 /** A redis-server of one's own, empty at first. */
 export interface RedisServer {
   readonly url: string;
-  /** Bytes that the server holds, without the buffers of its clients. */
+  /** Bytes that the server holds, without the buffers of its clients. Needs the peers. */
   usedMemory(): Promise<number>;
   close(): Promise<void>;
 }
@@ -40,16 +40,18 @@ export async function startRedisServer(): Promise<RedisServer> {
   process.once("exit", kill);
   await ready(server);
   const url = `redis://127.0.0.1:${port}`;
-  const client = connectToRedis(url);
+  // Made when it is needed: it is a package of others.
+  let client: RedisClient | undefined;
   return {
     url,
     async usedMemory() {
+      client ??= connectToRedis(url);
       const info = await client.info("memory");
       const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, "m").exec(info)?.[1]);
       return field("used_memory") - field("mem_clients_normal");
     },
     async close() {
-      client.disconnect();
+      client?.disconnect();
       const closed = once(server, "close");
       kill();
       await closed;

@@ -45,7 +45,7 @@ export const question: Question = {
   ],
   contestants: [contestant],
   limits: [{ of: contestant.id, below: 5 }],
-  needs: ["redis-server"],
+  needs: ["peers", "redis-server"],
   nodeFlags: ["--expose-gc"],
   maxRounds: 3,
 };

@@ -67,7 +67,7 @@ function pair(of: string, to: string): string {
 function what(unit: Unit): string {
   if (unit.type === "ns") return `time per ${unit.per}`;
   if (unit.type === "bytes") return `bytes per ${unit.per}`;
-  return unit.type === "ms" ? "milliseconds" : "megabytes";
+  return { ms: "milliseconds", MB: "megabytes", count: "number" }[unit.type];
 }
 
 function amount(spread: Spread | undefined, unit: Unit): string {

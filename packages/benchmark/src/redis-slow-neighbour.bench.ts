@@ -1,0 +1,85 @@
+import { setTimeout } from "node:timers/promises";
+import { createEventBus } from "@busbar/core";
+import { EVENT_NAME, type Order, orderAt } from "./order.ts";
+import type { Budget, Contestant, Question, Sample } from "./question.ts";
+import { startRedisServer } from "./redis-server.ts";
+
+const EVENTS_PER_SECOND = 50;
+/** More than ten of these a process cannot do at a time, so a backlog grows beside the fast one. */
+const SLOW_MS = 500;
+/** A percentile needs many events: it takes that many times as long as others. */
+const TIMES_AS_LONG = 10;
+
+interface TimedOrder extends Order {
+  readonly emittedAt: number;
+}
+
+/** Emits one event every 20 ms, in the process that handles it. */
+async function measureFastOne(budget: Budget, hasNeighbour: boolean): Promise<Sample> {
+  const { redisProvider } = await import("@busbar/redis");
+  const server = await startRedisServer();
+  const bus = createEventBus({ provider: redisProvider({ redisUrl: server.url }) });
+  let latencies: number[] = [];
+  bus.subscribe<TimedOrder>(
+    EVENT_NAME,
+    ({ data }) => void latencies.push(performance.now() - data.emittedAt),
+    { subscriberId: "fast", concurrency: 10 },
+  );
+  if (hasNeighbour) {
+    bus.subscribe(EVENT_NAME, () => setTimeout(SLOW_MS), {
+      subscriberId: "slow",
+      concurrency: 10,
+    });
+  }
+  await bus.start();
+  const runFor = async (durationMs: number): Promise<readonly number[]> => {
+    latencies = [];
+    const events = Math.ceil((durationMs / 1_000) * EVENTS_PER_SECOND);
+    const emits: Promise<unknown>[] = [];
+    const start = performance.now();
+    for (let index = 0; index < events; index++) {
+      const waitMs = start + (index * 1_000) / EVENTS_PER_SECOND - performance.now();
+      if (waitMs > 0) await setTimeout(waitMs);
+      const order: TimedOrder = { ...orderAt(index), emittedAt: performance.now() };
+      emits.push(bus.emit(EVENT_NAME, order));
+    }
+    await Promise.all(emits);
+    for (let waits = 0; latencies.length < events && waits < 1_000; waits++) await setTimeout(10);
+    if (latencies.length !== events) {
+      throw new Error(`The fast one was handed ${latencies.length} events, not ${events}`);
+    }
+    return latencies.toSorted((left, right) => left - right);
+  };
+  await runFor(budget.warmUpMs);
+  const sorted = await runFor(budget.measureMs * TIMES_AS_LONG);
+  // The slow one's backlog is left.
+  await bus.stop({ graceMs: 0 });
+  await server.close();
+  const percentile = (part: number) => sorted[Math.ceil(sorted.length * part) - 1] ?? Number.NaN;
+  return { p50: percentile(0.5), p99: percentile(0.99) };
+}
+
+const beside: Contestant = {
+  id: "beside",
+  label: "Busbar, beside a subscriber that takes 500 ms",
+  measure: (budget) => measureFastOne(budget, true),
+};
+const alone: Contestant = {
+  id: "alone",
+  label: "Busbar, alone",
+  measure: (budget) => measureFastOne(budget, false),
+};
+
+/** Does a slow subscriber with a growing backlog hold up a fast one? */
+export const question: Question = {
+  title: "Redis: from emit to the start of a fast handler, 50 events per second",
+  unit: { type: "ms" },
+  metrics: [
+    { id: "p50", label: "p50" },
+    { id: "p99", label: "p99" },
+  ],
+  contestants: [beside, alone],
+  limits: [{ of: beside.id, below: 50 }],
+  needs: ["redis-server"],
+  maxRounds: 3,
+};

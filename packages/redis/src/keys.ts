@@ -31,7 +31,13 @@ export function createKeys(prefix: string): Keys {
   };
 }
 
-/** The name of a subscription's own queue. BullMQ's names may hold no colon. */
+/** What stands in the names of queues for what would be in the way, and for what stands for it. */
+const STAND_INS: Readonly<Record<string, string>> = { ":": "~.", "%": "~p", "~": "~~" };
+
+/**
+ * The name of a subscription's own queue: its id, as far as possible. BullMQ's names may hold no colon,
+ * and Bull Board does not open queues with a percent sign in their names.
+ */
 export function queueName(subscriptionId: string): string {
-  return encodeURIComponent(subscriptionId);
+  return subscriptionId.replace(/[:%~]/g, (character) => STAND_INS[character] as string);
 }

@@ -230,14 +230,11 @@ export class BusRuntime {
     }
     return async (first, second, third) => {
       const declared = this.#ready("emit");
-      const envelopes = await this.emitter.prepare(first, second, third);
+      const delays = staging.delays ?? false;
+      const sent = await this.emitter.prepare(first, second, third, undefined, undefined, delays);
       await declared;
-      const kept = await this.emitter.interceptAtEmit(envelopes.map(stagedEvent));
-      await staging.stage(
-        transaction,
-        kept.map(({ envelope }) => envelope),
-      );
-      return envelopes.map(({ id }) => id);
+      await this.emitter.stageWithin(transaction, sent.map(stagedEvent), staging);
+      return sent.map(({ id }) => id);
     };
   }
 

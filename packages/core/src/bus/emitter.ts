@@ -1,6 +1,7 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { EmitOptions, EventMessage } from "../contracts/event.ts";
 import type { GroupStaging, StagedEvent } from "../contracts/groups.ts";
+import type { StagingPlugin } from "../contracts/plugin.ts";
 import type { Interceptor } from "../contracts/interceptor.ts";
 import type { Envelope } from "../contracts/provider.ts";
 import { BusbarError, isBusbarError } from "../errors.ts";
@@ -100,6 +101,7 @@ export class Emitter {
     third: EmitOptions | undefined,
     run: CurrentRun | undefined = currentRun(),
     now: number = this.#options.clock.now(),
+    isDelayedElsewhere: boolean = false,
   ): readonly OutgoingEnvelope[] | Promise<readonly OutgoingEnvelope[]> {
     const { defaults, providerName, support, staging, catalogue } = this.#options;
     const isNamed = typeof first === "string" || typeof first === "symbol";
@@ -121,12 +123,34 @@ export class Emitter {
           ),
         ];
     for (const envelope of envelopes) {
-      support.assertEnvelope(envelope);
+      support.assertEnvelope(envelope, isDelayedElsewhere);
       if (envelope.metadata.eventGroupId !== undefined && !staging) {
         throw unsupported(providerName, "eventGroupId", "groups (metadata.eventGroupId)");
       }
     }
     return catalogue ? this.#checkAll(envelopes) : envelopes;
+  }
+
+  /**
+   * Writes events within the caller's transaction: those of groups into their groups.
+   *
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` when groups are staged where the transaction has no say.
+   */
+  async stageWithin(
+    transaction: unknown,
+    events: readonly StagedEvent[],
+    plugin: StagingPlugin,
+  ): Promise<void> {
+    const { providerName, staging } = this.#options;
+    const grouped = events.filter(({ envelope }) => isGrouped(envelope));
+    const single = events.filter(({ envelope }) => !isGrouped(envelope));
+    if (grouped.length > 0 && (!plugin.groups || plugin.groups !== staging)) {
+      throw unsupported(providerName, "eventGroupId", "groups within a transaction");
+    }
+    const kept = await this.interceptAtEmit(single);
+    if (grouped.length > 0) await this.#stage(grouped, transaction);
+    const envelopes = kept.map(({ envelope }) => envelope);
+    if (envelopes.length > 0) await plugin.stage?.(transaction, envelopes);
   }
 
   /** Runs the interceptors on events that are not grouped. */
@@ -175,7 +199,7 @@ export class Emitter {
       const events = single.map((envelope) => stagedEvent(envelope as OutgoingEnvelope));
       single = (await this.interceptAtEmit(events, deadline)).map(({ envelope }) => envelope);
     }
-    if (grouped.length > 0) await this.#stageWithin(grouped, deadline);
+    if (grouped.length > 0) await this.#stageWithinTime(grouped, deadline);
     if (single.length === 0) return;
     try {
       await this.#publish(single, run, deadline);
@@ -196,7 +220,7 @@ export class Emitter {
     return kept;
   }
 
-  async #stageWithin(events: readonly StagedEvent[], deadline: number): Promise<void> {
+  async #stageWithinTime(events: readonly StagedEvent[], deadline: number): Promise<void> {
     const { timeLimit, providerName } = this.#options;
     const unknown = events.map(({ envelope }) => envelope.id);
     try {
@@ -211,12 +235,15 @@ export class Emitter {
     }
   }
 
-  async #stage(events: readonly StagedEvent[]): Promise<void> {
+  async #stage(events: readonly StagedEvent[], transaction?: unknown): Promise<void> {
     const { staging, groupTtlMs } = this.#options;
     const ids = new Set(events.map(({ envelope }) => groupOf(envelope)));
     for (const eventGroupId of ids) {
       const members = events.filter(({ envelope }) => groupOf(envelope) === eventGroupId);
-      await staging?.stage(eventGroupId as string, members, { ttlMs: groupTtlMs });
+      await staging?.stage(eventGroupId as string, members, {
+        ttlMs: groupTtlMs,
+        ...(transaction !== undefined && { transaction }),
+      });
     }
   }
 

@@ -52,6 +52,7 @@ export class SettlementTracker {
   /** Made when a provider brings back other envelopes than it was given: then ids have to do. */
   #byId: Map<string, TrackedEvent> | undefined;
   readonly #waiters = new Set<() => void>();
+  readonly #listeners = new Set<(eventId: string) => void>();
   #isExact = true;
 
   /** False once deliveries were taken away without a word on each, so that counting them is in vain. */
@@ -122,6 +123,12 @@ export class SettlementTracker {
     return () => this.#waiters.delete(callback);
   }
 
+  /** Calls back with the id of each event that is settled, until the function that it returns is called. */
+  onEventSettled(callback: (eventId: string) => void): () => void {
+    this.#listeners.add(callback);
+    return () => this.#listeners.delete(callback);
+  }
+
   /** What is left of some events, or of all, as trees. */
   describe(
     events: readonly TrackedEvent[] | undefined,
@@ -135,7 +142,10 @@ export class SettlementTracker {
 
   /** Forgets everything: for when the queues are known to be empty. */
   clear(): void {
-    for (const event of this.#unsettled()) this.#unlink(event);
+    for (const event of this.#unsettled()) {
+      this.#unlink(event);
+      for (const listener of this.#listeners) listener(event.id);
+    }
     this.#byId = undefined;
     this.#isExact = true;
     this.#wake();
@@ -207,6 +217,7 @@ export class SettlementTracker {
       this.#byId?.delete(event.id);
       parent?.children?.delete(event);
       event.parent = undefined;
+      for (const listener of this.#listeners) listener(event.id);
       event = parent;
       forgotten = true;
     }

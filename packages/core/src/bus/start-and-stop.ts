@@ -45,6 +45,7 @@ export class StartAndStop implements LifecycleSteps {
   async start(): Promise<void> {
     const { role, clock, logger } = this.#options.settings;
     const { name, capabilities } = this.#options.provider;
+    const { tracker } = this.#options;
     if (role === "server" && !capabilities.durable) {
       throw unsupported(name, "role", `the role "server": nobody else could handle its events`);
     }
@@ -60,6 +61,7 @@ export class StartAndStop implements LifecycleSteps {
           logger,
           bus: this.#options.bus,
           publishEnvelopes: (envelopes) => this.#publishEnvelopes(envelopes),
+          onSettled: tracker && ((callback) => tracker.onEventSettled(callback)),
         });
         started.push(plugin);
       }
@@ -168,18 +170,23 @@ export class StartAndStop implements LifecycleSteps {
     const { clock, logger } = this.#options.settings;
     const deadline = clock.now() + graceMs;
     const left = (): { graceMs: number } => ({ graceMs: Math.max(0, deadline - clock.now()) });
-    for (const plugin of plugins.toReversed()) {
-      try {
-        await plugin.stop?.(left());
-      } catch (err) {
-        logger.error({ err, plugin: plugin.name }, `Plugin "${plugin.name}" could not be stopped`);
+    const stopPlugins = async (step: (plugin: Plugin) => void | Promise<void>): Promise<void> => {
+      for (const plugin of plugins.toReversed()) {
+        try {
+          await step(plugin);
+        } catch (err) {
+          const { name } = plugin;
+          logger.error({ err, plugin: name }, `Plugin "${name}" could not be stopped`);
+        }
       }
-    }
+    };
+    await stopPlugins((plugin) => plugin.stop?.(left()));
     try {
       await this.#options.provider.stop(left());
     } finally {
       this.#options.timeLimit.close();
       await this.#options.groups.discard();
+      await stopPlugins((plugin) => plugin.stopped?.());
     }
   }
 }

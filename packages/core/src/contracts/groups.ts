@@ -34,11 +34,14 @@ export interface GroupClaim {
  * once nor a crash between them loses or repeats an event.
  */
 export interface GroupStaging {
-  /** Adds events to a group. `ttlMs`, if given, counts from the group's last event. */
+  /**
+   * Adds events to a group. `ttlMs`, if given, counts from the group's last event. `transaction`, if
+   * given, is the caller's own: only a plugin's staging that stages within transactions gets one.
+   */
   stage(
     eventGroupId: string,
     events: readonly StagedEvent[],
-    options: { readonly ttlMs?: number | undefined },
+    options: { readonly ttlMs?: number | undefined; readonly transaction?: unknown },
   ): Promise<void>;
   /** Records, as durably as the events themselves, that the group is to be released. */
   mark(eventGroupId: string): Promise<void>;

@@ -4,7 +4,8 @@ import type { DeliveryContext } from "./subscriber.ts";
 /** One run of one delivery, as middleware sees it. */
 export interface DeliveryRun {
   readonly event: Event;
-  readonly context: DeliveryContext;
+  /** Middleware that begins a transaction for the run puts it into `tx`. */
+  readonly context: Omit<DeliveryContext, "tx"> & { tx?: unknown };
 }
 
 /**

@@ -14,6 +14,12 @@ export interface PluginContext {
    * subscription gets what it wants: do not await it in `start`.
    */
   publishEnvelopes(envelopes: readonly Envelope[]): Promise<readonly PublishResult[]>;
+  /**
+   * Calls back with the id of each event that is settled: it, and all that was emitted because of it,
+   * is acknowledged, dead or refused. Until then a crash of this process loses it. Returns a function
+   * that ends it. Undefined where the provider is durable: there, what is published is safe.
+   */
+  readonly onSettled: ((callback: (eventId: string) => void) => () => void) | undefined;
 }
 
 /** How a plugin keeps events until they may be published. */
@@ -25,6 +31,13 @@ export interface StagingPlugin {
    * in `notBefore`, counted from now.
    */
   stage?(transaction: unknown, envelopes: readonly Envelope[]): Promise<void>;
+  /**
+   * Whether `stage` keeps events back until their `notBefore`, so that they may be delayed on a provider
+   * that cannot.
+   *
+   * @default false
+   */
+  readonly delays?: boolean | undefined;
 }
 
 /** Attaches to a bus: starts after its provider, and stops before it. */
@@ -32,6 +45,8 @@ export interface Plugin {
   readonly name: string;
   start?(context: PluginContext): void | Promise<void>;
   stop?(options: { readonly graceMs: number }): void | Promise<void>;
+  /** Called when the provider has stopped too: nothing is delivered or settled any more. */
+  stopped?(): void | Promise<void>;
   readonly staging?: StagingPlugin | undefined;
   readonly middleware?: Middleware | undefined;
 }

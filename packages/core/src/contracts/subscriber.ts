@@ -16,6 +16,8 @@ export interface DeliveryContext {
    */
   readonly container: ServiceContainer;
   readonly logger: Logger;
+  /** The database transaction of this run, where middleware has begun one: the inbox does. */
+  readonly tx?: unknown;
 }
 
 /**

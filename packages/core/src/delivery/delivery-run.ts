@@ -16,6 +16,8 @@ export class DeliveryRun implements DeliveryContext, CurrentRun {
   readonly logger: Logger;
   /** The event does not match its schema: no retry can mend that. */
   isInvalid = false;
+  /** Set by middleware. */
+  tx: unknown = undefined;
   /** Its neighbours among the runs that have not ended. */
   previous: DeliveryRun | undefined = undefined;
   next: DeliveryRun | undefined = undefined;

@@ -25,5 +25,8 @@ export function toSubscriberArgs<E extends Event>(
     get logger() {
       return context.logger;
     },
+    get tx() {
+      return context.tx;
+    },
   };
 }

@@ -1,0 +1,42 @@
+-- Events on their way. Times are milliseconds since the epoch: datetime(created_at / 1000, 'unixepoch').
+CREATE TABLE busbar_outbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  event_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  ordering_key TEXT,
+  envelope TEXT NOT NULL,
+  -- pending: to be published. delayed: not before available_at. staged: waits in its group.
+  -- marked: its group is being released. failed: refused, see error. sent: kept for a while
+  state TEXT NOT NULL,
+  available_at INTEGER,
+  group_id TEXT,
+  step_id TEXT,
+  delay_ms INTEGER,
+  expires_at INTEGER,
+  claim TEXT,
+  claimed_until INTEGER,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  error TEXT,
+  created_at INTEGER NOT NULL
+);
+
+CREATE INDEX busbar_outbox_pending ON busbar_outbox (id) WHERE state = 'pending';
+
+CREATE INDEX busbar_outbox_keys ON busbar_outbox (ordering_key)
+  WHERE state = 'pending' AND claim IS NOT NULL AND ordering_key IS NOT NULL;
+
+CREATE INDEX busbar_outbox_delayed ON busbar_outbox (available_at) WHERE state = 'delayed';
+
+CREATE INDEX busbar_outbox_groups ON busbar_outbox (group_id) WHERE state IN ('staged', 'marked');
+
+CREATE INDEX busbar_outbox_rest ON busbar_outbox (state, created_at) WHERE state IN ('failed', 'sent');
+
+-- What subscriptions have handled.
+CREATE TABLE busbar_inbox (
+  subscription_id TEXT NOT NULL,
+  event_id TEXT NOT NULL,
+  handled_at INTEGER NOT NULL,
+  PRIMARY KEY (subscription_id, event_id)
+);
+
+CREATE INDEX busbar_inbox_handled_at ON busbar_inbox (handled_at);

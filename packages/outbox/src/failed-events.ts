@@ -1,0 +1,89 @@
+import { decodeEnvelope, type Envelope } from "@busbar/core";
+import { type Sql, sqlOf } from "./sql.ts";
+import type { OutboxStore, SqlRow } from "./store.ts";
+import { fromColumn } from "./text-column.ts";
+
+/** An event that the provider refused for good. */
+export interface FailedEvent {
+  /** Of the row, for `retry` and `discard`. */
+  readonly id: string;
+  readonly eventId: string;
+  readonly name: string;
+  /** Undefined when it cannot be read. */
+  readonly envelope: Envelope | undefined;
+  /** Why it was refused. */
+  readonly error: string;
+  /** How often it was on its way. */
+  readonly attempts: number;
+  readonly createdAt: Date;
+}
+
+/** Events that were set aside, since no try will change that the provider refuses them. */
+export interface FailedEvents {
+  /** The oldest first. */
+  list(options?: { readonly limit?: number | undefined }): Promise<readonly FailedEvent[]>;
+  /** Lets the relay try again: these rows, or all. Resolves with how many. */
+  retry(ids?: readonly string[]): Promise<number>;
+  /** Deletes rows for good: these, or all. Resolves with how many. */
+  discard(ids?: readonly string[]): Promise<number>;
+}
+
+/** The failed events of a store. */
+export function failedEvents<Tx>(store: OutboxStore<Tx>, onRetry: () => void): FailedEvents {
+  const sql = sqlOf(store);
+  return {
+    async list({ limit = 100 } = {}) {
+      const rows = await store.execute(
+        `SELECT CAST(id AS text) AS id, event_id, name, envelope, error, attempts,
+          CAST(created_at AS double precision) AS created_at
+        FROM ${sql.outbox} WHERE state = 'failed' ORDER BY created_at, id LIMIT CAST($1 AS bigint)`,
+        [limit],
+      );
+      return rows.map(toFailedEvent);
+    },
+    async retry(ids) {
+      const rows = await store.execute(
+        `UPDATE ${sql.outbox} SET state = 'pending', error = NULL WHERE ${these(sql, ids)}
+        RETURNING 1 AS one`,
+        ids && [toNumbers(ids)],
+      );
+      onRetry();
+      return rows.length;
+    },
+    async discard(ids) {
+      const rows = await store.execute(
+        `DELETE FROM ${sql.outbox} WHERE ${these(sql, ids)} RETURNING 1 AS one`,
+        ids && [toNumbers(ids)],
+      );
+      return rows.length;
+    },
+  };
+}
+
+function these({ list }: Sql, ids: readonly string[] | undefined): string {
+  return ids ? `state = 'failed' AND id IN ${list("$1", "bigint")}` : "state = 'failed'";
+}
+
+function toNumbers(ids: readonly string[]): string {
+  return JSON.stringify(ids.map(Number));
+}
+
+function toFailedEvent(row: SqlRow): FailedEvent {
+  return {
+    id: row["id"] as string,
+    eventId: fromColumn(row["event_id"] as string),
+    name: row["name"] as string,
+    envelope: readEnvelope(row["envelope"] as string),
+    error: fromColumn((row["error"] as string | null) ?? ""),
+    attempts: Number(row["attempts"]),
+    createdAt: new Date(row["created_at"] as number),
+  };
+}
+
+function readEnvelope(text: string): Envelope | undefined {
+  try {
+    return decodeEnvelope(text);
+  } catch {
+    return undefined;
+  }
+}

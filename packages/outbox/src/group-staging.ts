@@ -1,0 +1,198 @@
+import {
+  BusbarError,
+  type ClearGroupOptions,
+  decodeEnvelope,
+  type Envelope,
+  type GroupClaim,
+  type GroupStaging,
+  type PublishResult,
+  type StagedEvent,
+  type StagedGroup,
+} from "@busbar/core";
+import { addRows } from "./outbox-rows.ts";
+import { type Sql, sqlOf } from "./sql.ts";
+import type { OutboxStore, SqlExecutor, SqlRow } from "./store.ts";
+import { fromColumn, toColumn } from "./text-column.ts";
+
+/** Any number, beside a group: claims of one group take turns by it. */
+const LOCK = 1_874;
+
+/**
+ * Keeps the events of groups as rows of the outbox: `staged`, then `marked`, and by their release
+ * `pending`, as all others. A release therefore resolves when the relay has them, in one transaction
+ * with their leaving the group.
+ */
+export class OutboxGroupStaging<Tx> implements GroupStaging {
+  readonly #store: OutboxStore<Tx>;
+  readonly #sql: Sql;
+  readonly #announce: boolean;
+  readonly #onReleased: () => void;
+
+  constructor(store: OutboxStore<Tx>, announce: boolean, onReleased: () => void) {
+    this.#store = store;
+    this.#sql = sqlOf(store);
+    this.#announce = announce;
+    this.#onReleased = onReleased;
+  }
+
+  async stage(
+    eventGroupId: string,
+    events: readonly StagedEvent[],
+    options: { readonly ttlMs?: number | undefined; readonly transaction?: unknown },
+  ): Promise<void> {
+    const { transaction, ttlMs } = options;
+    const write = async (executor: SqlExecutor): Promise<void> => {
+      await addRows(executor, this.#sql, { eventGroupId, events }, false);
+      if (ttlMs === undefined) return;
+      const { outbox, now } = this.#sql;
+      await executor.execute(
+        `UPDATE ${outbox} SET expires_at = ${now} + CAST($2 AS bigint)
+        WHERE group_id = CAST($1 AS text) AND state = 'staged'`,
+        [toColumn(eventGroupId), Math.ceil(ttlMs)],
+      );
+    };
+    if (transaction !== undefined) await write(this.#store.within(transaction as Tx));
+    else if (ttlMs === undefined) await write(this.#store);
+    else await this.#store.transaction((own) => write(this.#store.within(own)));
+  }
+
+  async mark(eventGroupId: string): Promise<void> {
+    const { outbox, now } = this.#sql;
+    await this.#store.execute(
+      `UPDATE ${outbox} SET state = 'marked', expires_at = NULL
+      WHERE group_id = CAST($1 AS text) AND state = 'staged'
+        AND (expires_at IS NULL OR expires_at > ${now})`,
+      [toColumn(eventGroupId)],
+    );
+  }
+
+  claim(options: {
+    readonly eventGroupId?: string | undefined;
+    readonly leaseMs: number;
+  }): Promise<GroupClaim | undefined> {
+    const token = crypto.randomUUID();
+    return this.#store.transaction(async (transaction) => {
+      const executor = this.#store.within(transaction);
+      const group =
+        options.eventGroupId === undefined
+          ? await this.#anyMarked(executor)
+          : toColumn(options.eventGroupId);
+      if (group === undefined) return undefined;
+      const rows = await this.#claimRows(executor, group, token, options.leaseMs);
+      if (rows.length === 0) return undefined;
+      return { eventGroupId: fromColumn(group), events: rows.map(toStagedEvent), token };
+    });
+  }
+
+  async #anyMarked(executor: SqlExecutor): Promise<string | undefined> {
+    const { outbox, now } = this.#sql;
+    const [row] = await executor.execute(
+      `SELECT group_id FROM ${outbox} WHERE state = 'marked'
+      GROUP BY group_id HAVING coalesce(max(claimed_until), 0) <= ${now} LIMIT 1`,
+    );
+    return row?.["group_id"] as string | undefined;
+  }
+
+  async #claimRows(
+    executor: SqlExecutor,
+    group: string,
+    token: string,
+    leaseMs: number,
+  ): Promise<readonly SqlRow[]> {
+    const { outbox, now } = this.#sql;
+    if (this.#store.dialect === "postgres") {
+      await executor.execute(
+        `SELECT CAST(pg_advisory_xact_lock(${LOCK}, hashtext(CAST($1 AS text))) AS text) AS locked`,
+        [group],
+      );
+    }
+    // One statement later: it sees what the one who had the lock has done.
+    const rows = await executor.execute(
+      `UPDATE ${outbox} SET claim = CAST($2 AS text), claimed_until = ${now} + CAST($3 AS bigint)
+      WHERE state = 'marked' AND group_id = CAST($1 AS text) AND NOT EXISTS (
+        SELECT 1 FROM ${outbox} AS other WHERE other.state = 'marked'
+          AND other.group_id = CAST($1 AS text) AND other.claimed_until > ${now})
+      RETURNING CAST(id AS text) AS id, envelope, CAST(delay_ms AS double precision) AS delay_ms`,
+      [group, token, leaseMs],
+    );
+    return rows.toSorted((a, b) => Number(a["id"]) - Number(b["id"]));
+  }
+
+  async complete(
+    { eventGroupId, events, token }: GroupClaim,
+    envelopes: readonly Envelope[],
+  ): Promise<readonly PublishResult[]> {
+    const { outbox } = this.#sql;
+    await this.#store.transaction(async (transaction) => {
+      const executor = this.#store.within(transaction);
+      const gone = await executor.execute(
+        `DELETE FROM ${outbox} WHERE claim = CAST($1 AS text) AND state = 'marked' RETURNING 1 AS one`,
+        [token],
+      );
+      if (gone.length !== events.length) {
+        const message = `The claim on group "${eventGroupId}" has ended, and another may have its events`;
+        throw new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: "outbox" });
+      }
+      const released = envelopes.map((envelope) => ({ envelope }));
+      if (released.length > 0) {
+        await addRows(executor, this.#sql, { events: released }, this.#announce);
+      }
+    });
+    this.#onReleased();
+    // How many subscriptions want them the relay will know. Nobody counts these.
+    return envelopes.map(() => ({ status: "accepted", subscriptions: 1 }));
+  }
+
+  async abandon({ token }: GroupClaim): Promise<void> {
+    await this.#store.execute(
+      `UPDATE ${this.#sql.outbox} SET claim = NULL, claimed_until = NULL
+      WHERE claim = CAST($1 AS text) AND state = 'marked'`,
+      [token],
+    );
+  }
+
+  async clear(eventGroupId: string, { eventNames, stepIds }: ClearGroupOptions): Promise<number> {
+    const { outbox, now, list } = this.#sql;
+    const conditions = [
+      "group_id = CAST($1 AS text)",
+      "state IN ('staged', 'marked')",
+      `(claimed_until IS NULL OR claimed_until <= ${now})`,
+    ];
+    const parameters = [toColumn(eventGroupId)];
+    const only = (column: string, values: readonly string[] | undefined): void => {
+      if (!values) return;
+      parameters.push(JSON.stringify(values.map(toColumn)));
+      conditions.push(`${column} IN ${list(`$${parameters.length}`, "text")}`);
+    };
+    only("name", eventNames);
+    only("step_id", stepIds);
+    const gone = await this.#store.execute(
+      `DELETE FROM ${outbox} WHERE ${conditions.join(" AND ")} RETURNING 1 AS one`,
+      parameters,
+    );
+    return gone.length;
+  }
+
+  async list(): Promise<readonly StagedGroup[]> {
+    const { outbox, now } = this.#sql;
+    const rows = await this.#store.execute(
+      `SELECT group_id, CAST(count(*) AS double precision) AS events,
+        CAST(min(created_at) AS double precision) AS staged_at,
+        max(CASE state WHEN 'marked' THEN 1 ELSE 0 END) AS marked
+      FROM ${outbox} WHERE state IN ('staged', 'marked') AND (expires_at IS NULL OR expires_at > ${now})
+      GROUP BY group_id`,
+    );
+    return rows.map((row) => ({
+      eventGroupId: fromColumn(row["group_id"] as string),
+      events: row["events"] as number,
+      stagedAt: row["staged_at"] as number,
+      marked: Number(row["marked"]) === 1,
+    }));
+  }
+}
+
+function toStagedEvent(row: SqlRow): StagedEvent {
+  const envelope = decodeEnvelope(row["envelope"] as string);
+  const delayMs = row["delay_ms"] as number | null;
+  return delayMs === null ? { envelope } : { envelope, delayMs };
+}

@@ -1,0 +1,31 @@
+import { type Logger, systemClock, type Timer } from "@busbar/core";
+
+/** Milliseconds between two rounds. */
+const EVERY_MS = 60_000;
+
+/** Deletes what is too old: at the start, and every minute. */
+export class Housekeeping {
+  readonly #work: () => Promise<unknown>;
+  #timer: Timer | undefined;
+  #isStopped = false;
+  #round: Promise<void> = Promise.resolve();
+
+  constructor(work: () => Promise<unknown>) {
+    this.#work = work;
+  }
+
+  start(logger: Logger): void {
+    if (this.#isStopped) return;
+    this.#round = this.#work().then(
+      () => {},
+      (err: unknown) => logger.warn({ err }, "Old rows could not be deleted yet"),
+    );
+    this.#timer = systemClock.setTimeout(() => this.start(logger), EVERY_MS);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    await this.#round;
+  }
+}

@@ -1,0 +1,44 @@
+export type { FailedEvent, FailedEvents } from "./failed-events.ts";
+export {
+  cleanInbox,
+  inbox,
+  type InboxOptions,
+  once,
+  type OnceContext,
+  type OnceOptions,
+} from "./inbox.ts";
+export type { OutboxInspection } from "./inspection.ts";
+export { migrate } from "./migrate.ts";
+export { outbox, type Outbox, type OutboxOptions } from "./outbox.ts";
+export type { RelayOptions, RelayState } from "./relay.ts";
+export type {
+  AdapterOptions,
+  Dialect,
+  Listen,
+  OutboxStore,
+  SqlExecutor,
+  SqlRow,
+  SqlValue,
+  StoreOptions,
+} from "./store.ts";
+export {
+  type PgClient,
+  pgListen,
+  type PgPool,
+  type PgQueryable,
+  pgStore,
+  type PgStoreOptions,
+} from "./stores/pg-store.ts";
+export {
+  postgresListen,
+  type PostgresSql,
+  postgresStore,
+  type PostgresStoreOptions,
+  type PostgresTransaction,
+} from "./stores/postgres-store.ts";
+export {
+  type SqliteDatabase,
+  type SqliteStatement,
+  sqliteStore,
+  type SqliteStoreOptions,
+} from "./stores/sqlite-store.ts";

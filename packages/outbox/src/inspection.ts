@@ -1,0 +1,55 @@
+import type { Relay, RelayState } from "./relay.ts";
+import { sqlOf } from "./sql.ts";
+import type { OutboxStore } from "./store.ts";
+
+/** The outbox in numbers. */
+export interface OutboxInspection {
+  /** Events that are committed and not yet published, those in the hand of a relay included. */
+  readonly pending: number;
+  /** Events whose time has not come. */
+  readonly delayed: number;
+  /** Events that wait in their group. */
+  readonly staged: number;
+  /** Events that the provider refused for good. */
+  readonly failed: number;
+  /** When the oldest pending event was staged. */
+  readonly oldestAt: Date | undefined;
+  /** The relay of this process. */
+  readonly relay: {
+    readonly state: RelayState;
+    /** Events published per second, over the last minute. */
+    readonly rate: number;
+    /** Events that are published and not settled, on a provider that is not durable. */
+    readonly unsettled: number;
+    /** What failed last, if anything has. */
+    readonly lastError: unknown;
+  };
+}
+
+/** Counts the rows of an outbox. */
+export async function inspectOutbox<Tx>(
+  store: OutboxStore<Tx>,
+  relay: Relay<Tx> | undefined,
+): Promise<OutboxInspection> {
+  const rows = await store.execute(
+    `SELECT state, CAST(count(*) AS double precision) AS count,
+      CAST(min(created_at) AS double precision) AS oldest_at
+    FROM ${sqlOf(store).outbox} GROUP BY state`,
+  );
+  const of = (state: string): number =>
+    Number(rows.find((row) => row["state"] === state)?.["count"] ?? 0);
+  const oldestAt = rows.find((row) => row["state"] === "pending")?.["oldest_at"];
+  return {
+    pending: of("pending"),
+    delayed: of("delayed"),
+    staged: of("staged") + of("marked"),
+    failed: of("failed"),
+    oldestAt: typeof oldestAt === "number" ? new Date(oldestAt) : undefined,
+    relay: {
+      state: relay?.state ?? "stopped",
+      rate: relay?.rate.perSecond ?? 0,
+      unsettled: relay?.unsettled ?? 0,
+      lastError: relay?.lastError,
+    },
+  };
+}

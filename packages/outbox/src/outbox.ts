@@ -1,0 +1,133 @@
+import { BusbarError, type Envelope, isBusbarError, type Plugin } from "@busbar/core";
+import { CommitWatch } from "./commit-watch.ts";
+import { type FailedEvents, failedEvents } from "./failed-events.ts";
+import { OutboxGroupStaging } from "./group-staging.ts";
+import { Housekeeping } from "./housekeeping.ts";
+import { type OutboxInspection, inspectOutbox } from "./inspection.ts";
+import { Listener } from "./listener.ts";
+import { assertMigrated, migrate } from "./migrate.ts";
+import { addRows, channelOf } from "./outbox-rows.ts";
+import { Relay, type RelayOptions } from "./relay.ts";
+import { deleteOldRows } from "./retention.ts";
+import { sqlOf } from "./sql.ts";
+import type { OutboxStore } from "./store.ts";
+
+/** Options of {@link outbox}. */
+export interface OutboxOptions<Tx> {
+  readonly store: OutboxStore<Tx>;
+  /**
+   * Whether this process publishes what is in the outbox, and how. With `false` it only stages, and other
+   * processes publish.
+   *
+   * @default true
+   */
+  readonly relay?: boolean | RelayOptions | undefined;
+  /**
+   * Whether a commit is announced by `NOTIFY`, on PostgreSQL. It makes the commits of emitting
+   * transactions take turns for a moment; without it, events are found by polling.
+   *
+   * @default true
+   */
+  readonly notify?: boolean | undefined;
+  /**
+   * Whether groups are staged in the outbox, in the place of the provider's own staging.
+   *
+   * @default true
+   */
+  readonly groups?: boolean | undefined;
+  /**
+   * Whether `start` brings the tables up to date. Otherwise it only looks whether they are.
+   *
+   * @default true
+   */
+  readonly migrate?: boolean | undefined;
+}
+
+/** The outbox of a bus: a plugin, and what one can ask of it. */
+export interface Outbox extends Plugin {
+  /** Looks for events now: for who knows of a commit that the outbox cannot hear of. */
+  wake(): void;
+  /**
+   * Publishes nothing in this process until {@link Outbox.resume}. Resolves when what is being published
+   * is. Staging goes on.
+   */
+  pause(): Promise<void>;
+  resume(): void;
+  /** The outbox in numbers. */
+  inspect(): Promise<OutboxInspection>;
+  /** Events that the provider refused for good. */
+  readonly failed: FailedEvents;
+}
+
+/**
+ * Makes a plugin by which `bus.withTransaction(tx).emit(…)` writes events in the caller's own database
+ * transaction, and which publishes them once it has committed.
+ *
+ * Its `start` rejects with `BUSBAR_UNAVAILABLE` when the database cannot be reached, and with
+ * `BUSBAR_INVALID_CONFIG` when the tables are not up to date and `migrate` is false.
+ *
+ * @example
+ * ```ts
+ * const bus = createEventBus({ provider, plugins: [outbox({ store: pgStore({ pool }) })] });
+ * ```
+ */
+export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
+  const { store, relay: relayOptions = true, notify = true } = options;
+  const sql = sqlOf(store);
+  const announce = store.dialect === "postgres" && notify;
+  const keepSentForMs = typeof relayOptions === "object" ? relayOptions.keepSentForMs : undefined;
+  let relay: Relay<Tx> | undefined;
+  let listener: Listener | undefined;
+  const wake = (): void => relay?.wake();
+  const commits = new CommitWatch(wake);
+  const housekeeping = new Housekeeping(() => deleteOldRows(store, keepSentForMs));
+  const failed = failedEvents(store, wake);
+
+  return {
+    name: "outbox",
+    staging: {
+      delays: true,
+      groups: options.groups === false ? undefined : new OutboxGroupStaging(store, announce, wake),
+      async stage(transaction: unknown, envelopes: readonly Envelope[]) {
+        const events = envelopes.map((envelope) => ({ envelope }));
+        await addRows(store.within(transaction as Tx), sql, { events }, announce);
+        if (relay && !listener?.isConnected) commits.staged();
+      },
+    },
+
+    async start(context) {
+      try {
+        await ((options.migrate ?? true) ? migrate(store) : assertMigrated(store));
+      } catch (cause) {
+        if (isBusbarError(cause)) throw cause;
+        const message = `The outbox cannot reach its tables: ${(cause as Error)?.message}`;
+        throw new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: "outbox" }, { cause });
+      }
+      housekeeping.start(context.logger);
+      if (relayOptions === false) return;
+      relay = new Relay(store, context, relayOptions === true ? {} : relayOptions);
+      if (announce && store.listen) {
+        const { listen } = store;
+        const { logger } = context;
+        listener = new Listener({ listen, channel: channelOf(sql), logger, onNotify: wake });
+        listener.start();
+      }
+      relay.start();
+    },
+
+    async stop({ graceMs }) {
+      commits.stop();
+      await Promise.all([housekeeping.stop(), listener?.stop(), relay?.stop(graceMs)]);
+    },
+
+    async stopped() {
+      await relay?.close();
+    },
+
+    wake,
+    pause: async () => relay?.pause(),
+    resume: () => relay?.resume(),
+    inspect: () => inspectOutbox(store, relay),
+    failed,
+  };
+}

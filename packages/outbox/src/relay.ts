@@ -1,0 +1,357 @@
+import {
+  decodeEnvelope,
+  type Envelope,
+  isBusbarError,
+  type Logger,
+  type PluginContext,
+  type PublishResult,
+  systemClock,
+  type Timer,
+} from "@busbar/core";
+import { InHand } from "./in-hand.ts";
+import { Rate } from "./rate.ts";
+import { type ClaimedRow, type FailedRow, RelayStatements } from "./relay-statements.ts";
+import type { OutboxStore } from "./store.ts";
+import { Waker } from "./waker.ts";
+
+/** Milliseconds before a relay that has failed tries again; doubles up to the longest. */
+const RETRY_AFTER_MS = 100;
+const RETRY_AFTER_AT_MOST_MS = 10_000;
+/** Milliseconds until keys are looked at again that another relay was about to claim. */
+const KEYS_AGAIN_AFTER_MS = 25;
+/** Milliseconds for which settled events are collected before their rows are taken out. */
+const COLLECT_FOR_MS = 10;
+
+/** Options of the loop that publishes. */
+export interface RelayOptions {
+  /**
+   * Rows that are claimed and published at once.
+   *
+   * @default 1_000
+   */
+  readonly batchSize?: number | undefined;
+  /**
+   * Milliseconds between two looks for rows that nobody has told of.
+   *
+   * @default 3_000
+   */
+  readonly pollEveryMs?: number | undefined;
+  /**
+   * Milliseconds after which the rows in the hand of a process that has died go to another. Renewed
+   * while it lives.
+   *
+   * @default 30_000
+   */
+  readonly leaseMs?: number | undefined;
+  /**
+   * Rows that are published and wait for their events to be settled, on a provider that is not durable.
+   *
+   * @default 10_000
+   */
+  readonly maxUnsettled?: number | undefined;
+  /**
+   * Milliseconds for which rows are kept that were published. Deleted at once by default.
+   */
+  readonly keepSentForMs?: number | undefined;
+}
+
+/** What a {@link Relay} is doing. `waiting` is after a failure, until it tries again. */
+export type RelayState = "stopped" | "running" | "paused" | "waiting";
+
+/** A row of a batch that can be published. */
+interface Outgoing {
+  readonly id: string;
+  readonly eventId: string;
+  readonly envelope: Envelope;
+}
+
+/** Publishes the rows of the outbox, and takes them out. */
+export class Relay<Tx> {
+  readonly rate: Rate = new Rate(systemClock);
+  lastError: unknown = undefined;
+  readonly #context: PluginContext;
+  readonly #logger: Logger;
+  readonly #statements: RelayStatements<Tx>;
+  readonly #options: {
+    readonly batchSize: number;
+    readonly pollEveryMs: number;
+    readonly leaseMs: number;
+    readonly maxUnsettled: number;
+    readonly keepsSent: boolean;
+  };
+  readonly #inHand = new InHand();
+  readonly #waker = new Waker(systemClock);
+  /** Ends a wait after a failure: only a stop does. */
+  readonly #stopper = new Waker(systemClock);
+  #state: RelayState = "stopped";
+  #isPaused = false;
+  #isStopping = false;
+  #loop: Promise<void> = Promise.resolve();
+  /** The round that is under way, or was last. */
+  #underWay: Promise<unknown> = Promise.resolve();
+  #flush: Timer | undefined;
+  #flushing: Promise<void> = Promise.resolve();
+  #renewal: Timer | undefined;
+  #stopListening: (() => void) | undefined;
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(store: OutboxStore<Tx>, context: PluginContext, options: RelayOptions) {
+    const { batchSize = 1_000, pollEveryMs = 3_000, leaseMs = 30_000 } = options;
+    const { maxUnsettled = 10_000, keepSentForMs } = options;
+    const keepsSent = keepSentForMs !== undefined;
+    this.#options = { batchSize, pollEveryMs, leaseMs, maxUnsettled, keepsSent };
+    this.#context = context;
+    this.#logger = context.logger;
+    this.#statements = new RelayStatements(store, crypto.randomUUID(), leaseMs);
+  }
+
+  get state(): RelayState {
+    return this.#isPaused && this.#state !== "stopped" ? "paused" : this.#state;
+  }
+
+  /** Rows that are published and not settled. */
+  get unsettled(): number {
+    return this.#inHand.size;
+  }
+
+  start(): void {
+    this.#state = "running";
+    this.#stopListening = this.#context.onSettled?.((eventId) => {
+      if (this.#inHand.settled(eventId)) this.#flushLater();
+    });
+    this.#renewLater();
+    this.#loop = this.#run();
+  }
+
+  /** There may be something to publish. */
+  wake(): void {
+    this.#waker.wake();
+  }
+
+  /** Publishes nothing until {@link resume}. Resolves when what is being published is. */
+  async pause(): Promise<void> {
+    this.#isPaused = true;
+    await this.#underWay;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.wake();
+  }
+
+  /**
+   * Claims nothing more. Resolves when what is being published is, and, where that is not safe before it
+   * is settled, when it is settled; after `graceMs` milliseconds at the latest.
+   */
+  async stop(graceMs: number): Promise<void> {
+    this.#isStopping = true;
+    this.#waker.wake();
+    this.#stopper.wake();
+    const drained = this.#loop.then(() => this.#settled());
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = systemClock.setTimeout(resolve, graceMs, { keepAlive: true });
+    });
+    await Promise.race([drained, late]);
+    timer?.cancel();
+    this.#whenEmpty = undefined;
+  }
+
+  /** Takes out what was settled while the provider stopped, and leaves the rest to others. */
+  async close(): Promise<void> {
+    this.#state = "stopped";
+    this.#stopListening?.();
+    this.#renewal?.cancel();
+    this.#flush?.cancel();
+    await this.#flushing;
+    await this.#takeOut();
+    const rest = this.#inHand.takeRest();
+    if (rest.length > 0) await this.#statements.release(rest);
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0;
+    while (!this.#isStopping) {
+      try {
+        const round = this.#round();
+        this.#underWay = round.catch(() => {});
+        const waitMs = await round;
+        failures = 0;
+        this.#enter("running");
+        if (waitMs > 0 && !this.#isStopping) await this.#waker.wait(waitMs);
+      } catch (err) {
+        this.lastError = err;
+        this.#enter("waiting");
+        const longest = Math.min(RETRY_AFTER_AT_MOST_MS, RETRY_AFTER_MS * 2 ** failures);
+        // Relays that failed together should not return together.
+        const waitMs = longest * (0.5 + Math.random() / 2);
+        failures = Math.min(failures + 1, 30);
+        this.#logger.warn({ err }, `The outbox could not be relayed; again in ${waitMs | 0} ms`);
+        if (!this.#isStopping) await this.#stopper.wait(waitMs);
+      }
+    }
+  }
+
+  #enter(state: RelayState): void {
+    if (this.#state !== "stopped") this.#state = state;
+  }
+
+  /** Publishes one batch. Resolves with the milliseconds to wait before the next. */
+  async #round(): Promise<number> {
+    const { batchSize, pollEveryMs, maxUnsettled } = this.#options;
+    await this.#takeOut();
+    if (this.#isPaused) return pollEveryMs;
+    const room = maxUnsettled - this.#inHand.size;
+    // Being settled makes room, and wakes.
+    if (room <= 0) return pollEveryMs;
+    const limit = Math.min(batchSize, room);
+    let claimed = await this.#statements.claim(limit);
+    if (claimed.rows.length === 0) {
+      await this.#statements.promote();
+      claimed = await this.#statements.claim(limit);
+    }
+    if (claimed.rows.length > 0) await this.#publish(claimed.rows);
+    if (claimed.rows.length === limit) return 0;
+    if (claimed.keysLeftOut) return KEYS_AGAIN_AFTER_MS;
+    return Math.min(pollEveryMs, (await this.#statements.untilNextDue()) ?? pollEveryMs);
+  }
+
+  async #publish(rows: readonly ClaimedRow[]): Promise<void> {
+    const { outgoing, unreadable } = readRows(rows);
+    this.#inHand.publishing(rows.map(({ id }) => id));
+    let results: readonly (PublishResult | undefined)[] = [];
+    let failure: unknown;
+    try {
+      results =
+        outgoing.length > 0
+          ? await this.#context.publishEnvelopes(outgoing.map(({ envelope }) => envelope))
+          : [];
+    } catch (error) {
+      failure = error;
+      results = knownResults(outgoing, error);
+    }
+    const isAccepted = (index: number): boolean =>
+      results[index] !== undefined && results[index].status !== "rejected";
+    const refused = outgoing.flatMap(({ id }, index) => refusal(id, results[index]));
+    const failed = [...unreadable, ...refused];
+    const gone = new Set(failed.map(({ id }) => id));
+    const accepted = outgoing.filter((_, index) => isAccepted(index));
+    const rest = outgoing.filter(({ id }, index) => !isAccepted(index) && !gone.has(id));
+    this.rate.add(accepted.length);
+    this.#inHand.accepted(accepted);
+    if (!this.#context.onSettled) {
+      for (const { eventId } of accepted) this.#inHand.settled(eventId);
+    }
+    await this.#takeOut();
+    if (failed.length > 0) await this.#setAside(failed);
+    if (rest.length > 0) await this.#statements.release(rest.map(({ id }) => id));
+    if (failure !== undefined) throw failure;
+    if (rest.length > 0) throw new Error(`The provider has no room for ${rest.length} events yet`);
+  }
+
+  async #setAside(failed: readonly FailedRow[]): Promise<void> {
+    await this.#statements.setAside(failed);
+    this.#logger.error(
+      { count: failed.length, first: failed[0]?.error },
+      `${failed.length} events of the outbox cannot be published, and were set aside`,
+    );
+  }
+
+  /** Takes rows out of the table whose events are safe. */
+  async #takeOut(): Promise<void> {
+    const done = this.#inHand.takeDone();
+    if (done.length === 0) return;
+    try {
+      await this.#statements.remove(done, this.#options.keepsSent);
+    } catch (error) {
+      this.#inHand.putBack(done);
+      throw error;
+    }
+  }
+
+  #flushLater(): void {
+    this.#flush ??= systemClock.setTimeout(() => {
+      this.#flush = undefined;
+      this.#flushing = this.#takeOut().then(
+        () => {
+          this.wake();
+          if (this.#inHand.size === 0) this.#whenEmpty?.();
+        },
+        (err: unknown) => {
+          this.#logger.warn({ err }, "Settled rows could not be taken out of the outbox yet");
+          this.#retryFlush();
+        },
+      );
+    }, COLLECT_FOR_MS);
+  }
+
+  #retryFlush(): void {
+    if (this.#state === "stopped") return;
+    this.#flush ??= systemClock.setTimeout(() => {
+      this.#flush = undefined;
+      this.#flushLater();
+    }, 1_000);
+  }
+
+  /** Resolves when nothing waits to be settled, and all that was is taken out. */
+  async #settled(): Promise<void> {
+    if (this.#inHand.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenEmpty = resolve;
+      });
+    }
+    await this.#flushing;
+  }
+
+  async #renew(): Promise<void> {
+    const { ids } = this.#inHand;
+    if (ids.length === 0) return;
+    try {
+      await this.#statements.renew(ids);
+    } catch (err) {
+      this.#logger.warn({ err }, "The claims of the relay could not be renewed");
+    }
+  }
+
+  #renewLater(): void {
+    this.#renewal = systemClock.setTimeout(() => {
+      void this.#renew().then(() => {
+        if (this.#state !== "stopped") this.#renewLater();
+      });
+    }, this.#options.leaseMs / 3);
+  }
+}
+
+function readRows(rows: readonly ClaimedRow[]): {
+  readonly outgoing: readonly Outgoing[];
+  readonly unreadable: readonly FailedRow[];
+} {
+  const outgoing: Outgoing[] = [];
+  const unreadable: FailedRow[] = [];
+  for (const row of rows) {
+    try {
+      const envelope = decodeEnvelope(row.envelope);
+      outgoing.push({ id: row.id, eventId: envelope.id, envelope });
+    } catch (error) {
+      unreadable.push({ id: row.id, error: (error as Error).message });
+    }
+  }
+  return { outgoing, unreadable };
+}
+
+/** What the error of a publish says of each envelope. */
+function knownResults(
+  outgoing: readonly Outgoing[],
+  error: unknown,
+): readonly (PublishResult | undefined)[] {
+  if (!isBusbarError(error) || !("accepted" in error.details)) return [];
+  const accepted = new Set(error.details.accepted);
+  return outgoing.map(({ eventId }) =>
+    accepted.has(eventId) ? { status: "accepted", subscriptions: 1 } : undefined,
+  );
+}
+
+function refusal(id: string, result: PublishResult | undefined): readonly FailedRow[] {
+  if (result?.status !== "rejected" || result.retryable || result.code === "overloaded") return [];
+  return [{ id, error: result.reason }];
+}

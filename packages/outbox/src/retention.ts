@@ -1,0 +1,16 @@
+import { sqlOf } from "./sql.ts";
+import type { OutboxStore } from "./store.ts";
+
+/** Deletes groups that have expired, and rows that were published longer ago than they are to be kept. */
+export async function deleteOldRows<Tx>(
+  store: OutboxStore<Tx>,
+  keepSentForMs: number | undefined,
+): Promise<void> {
+  const { outbox, now } = sqlOf(store);
+  await store.execute(`DELETE FROM ${outbox} WHERE state = 'staged' AND expires_at <= ${now}`);
+  if (keepSentForMs === undefined) return;
+  await store.execute(
+    `DELETE FROM ${outbox} WHERE state = 'sent' AND created_at < ${now} - CAST($1 AS bigint)`,
+    [keepSentForMs],
+  );
+}

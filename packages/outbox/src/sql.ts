@@ -1,0 +1,53 @@
+import type { OutboxStore } from "./store.ts";
+
+/** What statements have in common, in the dialect of a store. */
+export interface Sql {
+  readonly outbox: string;
+  readonly inbox: string;
+  /** The database's clock, in milliseconds since the epoch: one for all processes. */
+  readonly now: string;
+  /** Locks the rows of a SELECT, and passes over those that others have locked. */
+  readonly skipLocked: string;
+  /** A table of the members of a JSON array of objects, with a column for each of `columns`. */
+  rows(parameter: string, columns: Readonly<Record<string, "text" | "bigint">>): string;
+  /** A list, for after IN, of the members of a JSON array of numbers or of strings. */
+  list(parameter: string, type: "text" | "bigint"): string;
+}
+
+/** The dialect of a store. */
+export function sqlOf(store: Pick<OutboxStore, "dialect" | "schema">): Sql {
+  if (store.dialect === "sqlite") return sqlite;
+  const schema = store.schema === undefined ? "" : `${quoteName(store.schema)}.`;
+  return { ...postgres, outbox: `${schema}busbar_outbox`, inbox: `${schema}busbar_inbox` };
+}
+
+/** A name as SQL takes it. */
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+const sqlite: Sql = {
+  outbox: "busbar_outbox",
+  inbox: "busbar_inbox",
+  now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+  skipLocked: "",
+  rows: (parameter, columns) => {
+    const names = Object.keys(columns).map((name) => `value ->> '$.${name}' AS ${name}`);
+    return `(SELECT key AS position, ${names.join(", ")} FROM json_each(${parameter}))`;
+  },
+  list: (parameter) => `(SELECT value FROM json_each(${parameter}))`,
+};
+
+const postgres: Omit<Sql, "outbox" | "inbox"> = {
+  now: "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
+  skipLocked: "FOR UPDATE SKIP LOCKED",
+  rows: (parameter, columns) => {
+    const names = Object.entries(columns).map(([name, type]) => `${name} ${type}`);
+    // By way of text: a driver that knows the parameter to be JSON would encode it once more.
+    return `(SELECT * FROM json_to_recordset(CAST(CAST(${parameter} AS text) AS json))
+      AS it (position bigint, ${names.join(", ")}))`;
+  },
+  list: (parameter, type) =>
+    `(SELECT CAST(value AS ${type})
+      FROM json_array_elements_text(CAST(CAST(${parameter} AS text) AS json)) AS it (value))`,
+};

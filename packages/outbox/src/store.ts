@@ -1,0 +1,69 @@
+/** A value that a statement takes: no more than every driver can pass on. */
+export type SqlValue = string | number | null;
+
+/** A row as a driver returns it. */
+export type SqlRow = Readonly<Record<string, unknown>>;
+
+/** Runs statements, on one connection or on any of a pool. */
+export interface SqlExecutor {
+  /**
+   * Runs one statement and resolves with its rows, none if it returns nothing. Parameters are `$1`,
+   * `$2` and so on, each of which may occur several times.
+   */
+  execute(sql: string, parameters?: readonly SqlValue[]): Promise<readonly SqlRow[]>;
+}
+
+/** Which SQL a database speaks. */
+export type Dialect = "postgres" | "sqlite";
+
+/**
+ * Listens on a PostgreSQL channel, until the function that it resolves with is called.
+ *
+ * @param onNotify Called for each notification.
+ * @param onLost Called once when the connection is lost: then listen again.
+ */
+export type Listen = (
+  channel: string,
+  onNotify: () => void,
+  onLost: (cause: unknown) => void,
+) => Promise<() => Promise<void>>;
+
+/**
+ * The database behind outbox and inbox, by way of one driver, query builder or ORM.
+ *
+ * @typeParam Tx What the application knows as a transaction: what it gives to `withTransaction`, and
+ *   what a handler within {@link once} finds in `context.tx`.
+ */
+export interface OutboxStore<Tx = unknown> extends SqlExecutor {
+  readonly dialect: Dialect;
+  /** The PostgreSQL schema of the tables; whatever `search_path` says when it is undefined. */
+  readonly schema: string | undefined;
+  /** Runs statements in a transaction of the caller's. */
+  within(transaction: Tx): SqlExecutor;
+  /**
+   * Runs `work` in a transaction of its own: commits when it resolves, rolls back when it rejects.
+   * On SQLite the transaction writes from its beginning (`BEGIN IMMEDIATE`).
+   */
+  transaction<T>(work: (transaction: Tx) => Promise<T>): Promise<T>;
+  /** Hears of commits in other processes. Without it the relay polls. */
+  readonly listen?: Listen | undefined;
+}
+
+/** Options that every store has. */
+export interface StoreOptions {
+  /**
+   * The PostgreSQL schema of the tables. It must exist. `search_path` decides by default.
+   */
+  readonly schema?: string | undefined;
+}
+
+/** Options of a store that goes through a query builder or an ORM. */
+export interface AdapterOptions extends StoreOptions {
+  /** @default "postgres" */
+  readonly dialect?: Dialect | undefined;
+  /**
+   * Hears of commits in other processes: `pgListen(pool)` or `postgresListen(sql)`. Without it their
+   * events are found by polling.
+   */
+  readonly listen?: Listen | undefined;
+}

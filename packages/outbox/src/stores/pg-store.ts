@@ -1,0 +1,108 @@
+import { quoteName } from "../sql.ts";
+import type { Listen, OutboxStore, SqlExecutor, SqlRow, StoreOptions } from "../store.ts";
+
+/** The part of a `pg` client, or pool, that runs statements. */
+export interface PgQueryable {
+  query(
+    text: string,
+    values?: unknown[],
+  ): Promise<{ readonly rows: readonly unknown[] } | { readonly rows: readonly unknown[] }[]>;
+}
+
+/** The part of a `pg` pool's client that is used. A transaction of the caller's is one, too. */
+export interface PgClient extends PgQueryable {
+  release(error?: Error | boolean): void;
+  on(event: "error" | "end" | "notification", listener: (argument?: never) => void): unknown;
+  removeListener(event: string, listener: (argument?: never) => void): unknown;
+}
+
+/** The part of a `pg` pool that is used. */
+export interface PgPool<Client extends PgClient = PgClient> extends PgQueryable {
+  connect(): Promise<Client>;
+}
+
+/** Options of {@link pgStore}. */
+export interface PgStoreOptions<Client extends PgClient> extends StoreOptions {
+  /**
+   * A pool of `pg`. It stays yours: never closed, and its `error` event is for you to handle. The relay
+   * keeps one of its connections for `LISTEN`, and takes another for each batch.
+   */
+  readonly pool: PgPool<Client>;
+}
+
+/**
+ * A store on PostgreSQL by way of `pg`. A transaction is a client on which `BEGIN` has run.
+ *
+ * @example
+ * ```ts
+ * const store = pgStore({ pool: new Pool({ connectionString: process.env.DATABASE_URL }) });
+ * ```
+ */
+export function pgStore<Client extends PgClient>(
+  options: PgStoreOptions<Client>,
+): OutboxStore<PgQueryable> {
+  const { pool, schema } = options;
+  return {
+    dialect: "postgres",
+    schema,
+    listen: pgListen(pool),
+    within: executor,
+    execute: (sql, parameters) => executor(pool).execute(sql, parameters),
+    async transaction(work) {
+      const client = await pool.connect();
+      // Between two statements nobody else listens, and an error event would end the process.
+      client.on("error", ignore);
+      let broken: Error | undefined;
+      try {
+        await client.query("BEGIN");
+        const result = await work(client);
+        await client.query("COMMIT");
+        return result;
+      } catch (error) {
+        await client.query("ROLLBACK").catch((cause: Error) => void (broken = cause));
+        throw error;
+      } finally {
+        client.removeListener("error", ignore);
+        client.release(broken);
+      }
+    },
+  };
+}
+
+/** Hears notifications by way of a connection of a `pg` pool. */
+export function pgListen<Client extends PgClient>(pool: PgPool<Client>): Listen {
+  return async (channel, onNotify, onLost) => {
+    const client = await pool.connect();
+    let open = true;
+    const close = (cause?: unknown): void => {
+      if (!open) return;
+      open = false;
+      client.removeListener("notification", onNotify);
+      // The connection may be broken, and listens: not one for the pool.
+      client.release(true);
+      if (cause !== undefined) onLost(cause);
+    };
+    client.on("error", (error?: Error) => close(error ?? new Error("The connection failed")));
+    client.on("end", () => close(new Error("The connection has ended")));
+    client.on("notification", onNotify);
+    try {
+      await client.query(`LISTEN ${quoteName(channel)}`);
+    } catch (error) {
+      close();
+      throw error;
+    }
+    return async () => close();
+  };
+}
+
+function executor(client: PgQueryable): SqlExecutor {
+  return {
+    async execute(sql, parameters = []) {
+      const result = await client.query(sql, [...parameters]);
+      const last = Array.isArray(result) ? result.at(-1) : result;
+      return (last?.rows ?? []) as readonly SqlRow[];
+    },
+  };
+}
+
+function ignore(): void {}

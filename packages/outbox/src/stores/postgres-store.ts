@@ -1,0 +1,56 @@
+import type { Listen, OutboxStore, SqlExecutor, SqlRow, StoreOptions } from "../store.ts";
+
+/** The part of a `postgres` (Postgres.js) transaction that is used. */
+export interface PostgresTransaction {
+  // oxlint-disable-next-line typescript/no-explicit-any -- Postgres.js types its parameters by its own types
+  unsafe(query: string, parameters?: any[]): PromiseLike<readonly unknown[]>;
+}
+
+/** The part of a `postgres` (Postgres.js) client that is used. */
+export interface PostgresSql<Tx extends PostgresTransaction> extends PostgresTransaction {
+  begin<T>(work: (transaction: Tx) => Promise<T>): Promise<unknown>;
+  listen(
+    channel: string,
+    onNotify: (payload: string) => void,
+  ): PromiseLike<{ unlisten(): Promise<void> }>;
+}
+
+/** Options of {@link postgresStore}. */
+export interface PostgresStoreOptions<Tx extends PostgresTransaction> extends StoreOptions {
+  /** What `postgres()` returned. It stays yours: never closed. */
+  readonly sql: PostgresSql<Tx>;
+}
+
+/** A store on PostgreSQL by way of `postgres` (Postgres.js). A transaction is what `begin` gives. */
+export function postgresStore<Tx extends PostgresTransaction>(
+  options: PostgresStoreOptions<Tx>,
+): OutboxStore<PostgresTransaction> {
+  const { sql, schema } = options;
+  return {
+    dialect: "postgres",
+    schema,
+    listen: postgresListen(sql),
+    within: executor,
+    execute: (text, parameters) => executor(sql).execute(text, parameters),
+    async transaction(work) {
+      // Postgres.js would look into an array for promises.
+      const result = await sql.begin(async (transaction) => ({ value: await work(transaction) }));
+      return (result as { value: Awaited<ReturnType<typeof work>> }).value;
+    },
+  };
+}
+
+/** Hears notifications by way of a client of `postgres`, which connects again by itself. */
+export function postgresListen<Tx extends PostgresTransaction>(sql: PostgresSql<Tx>): Listen {
+  return async (channel, onNotify) => {
+    const { unlisten } = await sql.listen(channel, onNotify);
+    return unlisten;
+  };
+}
+
+function executor(sql: PostgresTransaction): SqlExecutor {
+  return {
+    execute: async (text, parameters = []) =>
+      (await sql.unsafe(text, [...parameters])) as readonly SqlRow[],
+  };
+}

@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { withQuestionMarks } from "../placeholders.ts";
+import type { OutboxStore, SqlExecutor, SqlRow, SqlValue } from "../store.ts";
+
+/** Milliseconds between two tries to begin while others have the file. */
+const TRY_AGAIN_AFTER_MS = 3;
+
+/** The part of a prepared statement that is used. */
+export interface SqliteStatement {
+  all(...values: SqlValue[]): unknown[];
+  run(...values: SqlValue[]): unknown;
+  /** Where it is false, as in better-sqlite3, `all` refuses the statement. */
+  readonly reader?: boolean;
+}
+
+/** The part of a synchronous SQLite database: `libsql`, `better-sqlite3` and `node:sqlite` have it. */
+export interface SqliteDatabase {
+  prepare(sql: string): SqliteStatement;
+  exec(sql: string): unknown;
+}
+
+/** Options of {@link sqliteStore}. */
+export interface SqliteStoreOptions {
+  /**
+   * A database of `libsql`, `better-sqlite3` or `node:sqlite`. It stays yours: never closed. Best a
+   * connection of the outbox's own: on one that the application shares, the relay waits for the end of
+   * each transaction of the application.
+   */
+  readonly database: SqliteDatabase;
+  /**
+   * Milliseconds to try to begin a transaction while others have the file.
+   *
+   * @default 10_000
+   */
+  readonly busyTimeoutMs?: number | undefined;
+}
+
+/**
+ * A store on a SQLite file. A transaction is a database on which `BEGIN` has run.
+ *
+ * The file should be in WAL mode, and its own `timeout` short: it blocks the process.
+ */
+export function sqliteStore(options: SqliteStoreOptions): OutboxStore<SqliteDatabase> {
+  const { database, busyTimeoutMs = 10_000 } = options;
+  const own = executor(database);
+  let last: Promise<unknown> = Promise.resolve();
+
+  /** One after the other: the connection has one transaction at a time. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = last.then(work);
+    last = result.catch(() => {});
+    return result;
+  }
+
+  async function patiently(statement: string): Promise<void> {
+    const deadline = performance.now() + busyTimeoutMs;
+    for (;;) {
+      try {
+        // Prepared, one that fails would stay open in libsql, and be in the way of the commit.
+        database.exec(statement);
+        return;
+      } catch (error) {
+        if (!isBusy(error) || performance.now() >= deadline) throw error;
+      }
+      await sleep(TRY_AGAIN_AFTER_MS);
+    }
+  }
+
+  async function run<T>(work: (transaction: SqliteDatabase) => Promise<T>): Promise<T> {
+    await patiently("BEGIN IMMEDIATE");
+    try {
+      const result = await work(database);
+      await patiently("COMMIT");
+      return result;
+    } catch (error) {
+      try {
+        database.exec("ROLLBACK");
+      } catch {
+        // SQLite has rolled back by itself.
+      }
+      throw error;
+    }
+  }
+
+  return {
+    dialect: "sqlite",
+    schema: undefined,
+    within: executor,
+    transaction: (work) => inTurn(() => run(work)),
+    execute: (sql, parameters) => inTurn(() => run(() => own.execute(sql, parameters))),
+  };
+}
+
+function executor(database: SqliteDatabase): SqlExecutor {
+  return {
+    async execute(text, parameters = []) {
+      const { sql, values } = withQuestionMarks(text, parameters);
+      const statement = database.prepare(sql);
+      if (statement.reader !== false || /\bRETURNING\b/i.test(sql)) {
+        return statement.all(...values) as readonly SqlRow[];
+      }
+      statement.run(...values);
+      return [];
+    },
+  };
+}
+
+/** Whether others have the file, or the connection has a transaction of the application's. */
+function isBusy(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code, errcode, message } = error as Error & { code?: unknown; errcode?: unknown };
+  return (
+    (typeof code === "string" && /^SQLITE_(BUSY|LOCKED)/.test(code)) ||
+    (typeof errcode === "number" && (errcode % 256 === 5 || errcode % 256 === 6)) ||
+    message.includes("cannot start a transaction within a transaction")
+  );
+}

@@ -10,6 +10,8 @@ import { sqliteStore } from "../../src/stores/sqlite-store.ts";
 /** A database of a test's own, and a second connection as the application has it. */
 export interface TestDatabase {
   readonly name: string;
+  /** Before the names of tables, where the store does not find them by itself. */
+  readonly prefix: string;
   /** The store of one process: several share the database. */
   createStore(): OutboxStore<never>;
   /** Runs `work` in a transaction of the application's, with what it gives to `withTransaction`. */
@@ -37,6 +39,7 @@ export async function postgresDatabase(url: string = databaseUrl()): Promise<Tes
   await application.query(`CREATE SCHEMA ${schema}`);
   return {
     name: "PostgreSQL",
+    prefix: `${schema}.`,
     connection: { url, schema },
     createStore() {
       const pool = new pg.Pool({ connectionString: url, max: 10 });
@@ -81,6 +84,7 @@ export async function sqliteDatabase(): Promise<TestDatabase> {
   const own = sqliteStore({ database: application });
   return {
     name: "SQLite",
+    prefix: "",
     connection: { file },
     createStore: () => sqliteStore({ database: open() }) as OutboxStore<never>,
     transaction: (work) => own.transaction((tx) => work(tx as never)),

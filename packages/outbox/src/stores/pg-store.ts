@@ -62,7 +62,8 @@ export function pgStore<Client extends PgClient>(
         await client.query("ROLLBACK").catch((cause: Error) => void (broken = cause));
         throw error;
       } finally {
-        client.removeListener("error", ignore);
+        // A broken one goes on failing for a moment, and the pool no longer listens to it.
+        if (!broken) client.removeListener("error", ignore);
         client.release(broken);
       }
     },

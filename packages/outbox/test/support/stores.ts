@@ -49,16 +49,20 @@ export async function postgresDatabase(url: string = databaseUrl()): Promise<Tes
     },
     async transaction(work) {
       const client = await application.connect();
+      const ignore = (): void => {};
+      client.on("error", ignore);
+      let broken = false;
       try {
         await client.query("BEGIN");
         const result = await work(client as never);
         await client.query("COMMIT");
         return result;
       } catch (error) {
-        await client.query("ROLLBACK");
+        await client.query("ROLLBACK").catch(() => (broken = true));
         throw error;
       } finally {
-        client.release();
+        if (!broken) client.off("error", ignore);
+        client.release(broken);
       }
     },
     query: async (sql, values = []) => (await application.query(sql, [...values])).rows,

@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, describe, expect, test } from "vitest";
+import { createCluster, hasPostgres } from "../../../.ci/postgres-server.mjs";
+import { startShop, type Shop } from "./support/shop.ts";
+import { databaseUrl, postgresDatabase, type TestDatabase } from "./support/stores.ts";
+import { until } from "./support/until.ts";
+
+const cleanUp: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const step of cleanUp.splice(0).reverse()) await step();
+});
+
+/** Emits until told to stop, and goes on when a transaction fails. Resolves with the committed ids. */
+async function emitOnAndOn(
+  database: TestDatabase,
+  { bus }: Shop,
+  isOver: () => boolean,
+): Promise<{ committed: Set<string>; maybe: Set<string> }> {
+  const committed = new Set<string>();
+  const maybe = new Set<string>();
+  while (!isOver()) {
+    let id = "";
+    try {
+      await database.transaction(async (tx) => {
+        [id = ""] = await bus.withTransaction(tx).emit("a", 1);
+      });
+      committed.add(id);
+    } catch {
+      // The commit may have happened although its answer was lost.
+      if (id !== "") maybe.add(id);
+      await sleep(20);
+    }
+  }
+  return { committed, maybe };
+}
+
+/** Lets three writers emit through `outage`, and expects all that was committed. */
+async function survive(database: TestDatabase, outage: () => Promise<void>): Promise<void> {
+  const seen = new Map<string, number>();
+  const shop = await startShop(database, ({ id }) => void seen.set(id, (seen.get(id) ?? 0) + 1), {
+    relay: { leaseMs: 2_000 },
+  });
+  cleanUp.push(() => shop.bus.stop({ graceMs: 1_000 }));
+  let isOver = false;
+  const writers = Array.from({ length: 3 }, () => emitOnAndOn(database, shop, () => isOver));
+  await until(() => seen.size > 20, "a start");
+  const before = seen.size;
+  await outage();
+  await until(() => seen.size > before + 50, "events after the outage", 20_000);
+  isOver = true;
+  const results = await Promise.all(writers);
+  const committed = results.flatMap((result) => [...result.committed]);
+  const maybe = new Set(results.flatMap((result) => [...result.maybe]));
+  await until(() => committed.every((id) => seen.has(id)), "all that was committed", 20_000);
+  const unknown = [...seen.keys()].filter((id) => !committed.includes(id) && !maybe.has(id));
+  expect(unknown).toEqual([]);
+  const repeated = [...seen.values()].filter((times) => times > 1).length;
+  console.log(`${committed.length} events through the outage, lost 0, repeated ${repeated}`);
+}
+
+describe("when the database", () => {
+  test.skipIf(!hasPostgres())(
+    "is restarted, crashes, and is away for a while, the outbox goes on by itself",
+    async () => {
+      const cluster = createCluster();
+      await cluster.start();
+      cleanUp.push(() => cluster.remove());
+      const database = await postgresDatabase(cluster.url);
+      cleanUp.push(() => database.close());
+      await survive(database, async () => {
+        await cluster.stop();
+        await cluster.start();
+        await sleep(500);
+        await cluster.stop({ immediate: true });
+        await sleep(3_000);
+        await cluster.start();
+      });
+    },
+    90_000,
+  );
+
+  test("ends every connection, the outbox goes on by itself", async () => {
+    const database = await postgresDatabase(databaseUrl());
+    cleanUp.push(() => database.close());
+    await survive(database, async () => {
+      for (let times = 0; times < 5; times += 1) {
+        await database
+          .query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE $1 AND pid <> pg_backend_pid()",
+            [`%${database.prefix.slice(0, -1)}%`],
+          )
+          .catch(() => {});
+        await sleep(200);
+      }
+    });
+  }, 60_000);
+});

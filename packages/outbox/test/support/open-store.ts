@@ -1,0 +1,19 @@
+import Database from "libsql";
+import pg from "pg";
+import type { OutboxStore } from "../../src/store.ts";
+import { pgStore } from "../../src/stores/pg-store.ts";
+import { sqliteStore } from "../../src/stores/sqlite-store.ts";
+import type { TestDatabase } from "./stores.ts";
+
+/** Opens the database of a test in another process. */
+export async function openStore(
+  connection: TestDatabase["connection"],
+): Promise<OutboxStore<never>> {
+  const { url, schema, file } = connection;
+  if (file !== undefined) {
+    return sqliteStore({ database: new Database(file, { timeout: 20 }) }) as OutboxStore<never>;
+  }
+  const pool = new pg.Pool({ connectionString: url, max: 10 });
+  pool.on("error", () => {});
+  return pgStore({ pool, schema }) as OutboxStore<never>;
+}

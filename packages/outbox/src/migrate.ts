@@ -17,21 +17,22 @@ export async function migrate<Tx>(store: OutboxStore<Tx>): Promise<readonly numb
   const applied: number[] = [];
   for (const { version, statements } of await migrationsOf(store)) {
     const isNew = await store.transaction(async (transaction) => {
-      const { execute } = store.within(transaction);
+      const executor = store.within(transaction);
       if (store.dialect === "postgres") {
-        await execute(`SELECT CAST(pg_advisory_xact_lock(${LOCK}) AS text) AS locked`);
+        await executor.execute(`SELECT CAST(pg_advisory_xact_lock(${LOCK}) AS text) AS locked`);
         if (store.schema !== undefined) {
-          await execute(`SET LOCAL search_path TO ${quoteName(store.schema)}`);
+          await executor.execute(`SET LOCAL search_path TO ${quoteName(store.schema)}`);
         }
       }
-      await execute(`CREATE TABLE IF NOT EXISTS busbar_migrations (
+      await executor.execute(`CREATE TABLE IF NOT EXISTS busbar_migrations (
         version integer PRIMARY KEY, applied_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP)`);
-      const known = await execute("SELECT version FROM busbar_migrations WHERE version = $1", [
-        version,
-      ]);
+      const known = await executor.execute(
+        "SELECT version FROM busbar_migrations WHERE version = $1",
+        [version],
+      );
       if (known.length > 0) return false;
-      for (const statement of statements) await execute(statement);
-      await execute("INSERT INTO busbar_migrations (version) VALUES ($1)", [version]);
+      for (const statement of statements) await executor.execute(statement);
+      await executor.execute("INSERT INTO busbar_migrations (version) VALUES ($1)", [version]);
       return true;
     });
     if (isNew) applied.push(version);

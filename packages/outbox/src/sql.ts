@@ -9,9 +9,12 @@ export interface Sql {
   /** Locks the rows of a SELECT, and passes over those that others have locked. */
   readonly skipLocked: string;
   /** A table of the members of a JSON array of objects, with a column for each of `columns`. */
-  rows(parameter: string, columns: Readonly<Record<string, "text" | "bigint">>): string;
+  readonly rows: (
+    parameter: string,
+    columns: Readonly<Record<string, "text" | "bigint">>,
+  ) => string;
   /** A list, for after IN, of the members of a JSON array of numbers or of strings. */
-  list(parameter: string, type: "text" | "bigint"): string;
+  readonly list: (parameter: string, type: "text" | "bigint") => string;
 }
 
 /** The dialect of a store. */

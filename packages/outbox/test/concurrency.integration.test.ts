@@ -61,7 +61,7 @@ describe("a relay with a cursor on the id", () => {
           [cursor],
         );
         for (const row of rows) seen.add(row["event_id"] as string);
-        cursor = String(rows.at(-1)?.["id"] ?? cursor);
+        cursor = (rows.at(-1)?.["id"] as string | undefined) ?? cursor;
         await sleep(2);
       }
     };

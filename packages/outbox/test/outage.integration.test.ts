@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
+// @boundaries-ignore a server of its own, to stop and start
 import { createCluster, hasPostgres } from "../../../.ci/postgres-server.mjs";
 import { startShop, type Shop } from "./support/shop.ts";
 import { databaseUrl, postgresDatabase, type TestDatabase } from "./support/stores.ts";

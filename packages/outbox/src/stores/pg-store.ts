@@ -40,7 +40,7 @@ export interface PgStoreOptions<Client extends PgClient> extends StoreOptions {
  */
 export function pgStore<Client extends PgClient>(
   options: PgStoreOptions<Client>,
-): OutboxStore<PgQueryable> {
+): OutboxStore<Client> {
   const { pool, schema } = options;
   return {
     dialect: "postgres",

@@ -24,7 +24,7 @@ export interface PostgresStoreOptions<Tx extends PostgresTransaction> extends St
 /** A store on PostgreSQL by way of `postgres` (Postgres.js). A transaction is what `begin` gives. */
 export function postgresStore<Tx extends PostgresTransaction>(
   options: PostgresStoreOptions<Tx>,
-): OutboxStore<PostgresTransaction> {
+): OutboxStore<Tx> {
   const { sql, schema } = options;
   return {
     dialect: "postgres",
@@ -43,8 +43,8 @@ export function postgresStore<Tx extends PostgresTransaction>(
 /** Hears notifications by way of a client of `postgres`, which connects again by itself. */
 export function postgresListen<Tx extends PostgresTransaction>(sql: PostgresSql<Tx>): Listen {
   return async (channel, onNotify) => {
-    const { unlisten } = await sql.listen(channel, onNotify);
-    return unlisten;
+    const listening = await sql.listen(channel, onNotify);
+    return () => listening.unlisten();
   };
 }
 

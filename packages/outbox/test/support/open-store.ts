@@ -15,5 +15,5 @@ export async function openStore(
   }
   const pool = new pg.Pool({ connectionString: url, max: 10 });
   pool.on("error", () => {});
-  return pgStore({ pool, schema }) as OutboxStore<never>;
+  return pgStore<pg.PoolClient>({ pool, schema }) as OutboxStore<never>;
 }

@@ -45,7 +45,7 @@ export async function postgresDatabase(url: string = databaseUrl()): Promise<Tes
       const pool = new pg.Pool({ connectionString: url, max: 10 });
       pool.on("error", () => {});
       pools.push(pool);
-      return pgStore({ pool, schema }) as OutboxStore<never>;
+      return pgStore<pg.PoolClient>({ pool, schema }) as OutboxStore<never>;
     },
     async transaction(work) {
       const client = await application.connect();

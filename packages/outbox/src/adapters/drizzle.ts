@@ -1,0 +1,60 @@
+import { type SQL, sql } from "drizzle-orm";
+import { splitAtParameters } from "../placeholders.ts";
+import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow, SqlValue } from "../store.ts";
+
+/** What runs a query in Drizzle: a PostgreSQL database, or a transaction on one. */
+export interface DrizzleExecutor {
+  execute(query: SQL): PromiseLike<unknown>;
+}
+
+/** A PostgreSQL database of Drizzle, by way of `node-postgres`, `postgres-js` or another driver. */
+export interface DrizzleDatabase<Tx extends DrizzleExecutor> extends DrizzleExecutor {
+  transaction<T>(work: (transaction: Tx) => Promise<T>): Promise<T>;
+}
+
+/** Options of {@link drizzleStore}. */
+export interface DrizzleStoreOptions<Tx extends DrizzleExecutor> extends Omit<
+  AdapterOptions,
+  "dialect"
+> {
+  readonly db: DrizzleDatabase<Tx>;
+}
+
+/**
+ * A store by way of Drizzle on PostgreSQL. A transaction is what `db.transaction` gives. For SQLite
+ * there is `sqliteStore`: Drizzle's synchronous transactions cannot wait for an `emit`.
+ */
+export function drizzleStore<Tx extends DrizzleExecutor>(
+  options: DrizzleStoreOptions<Tx>,
+): OutboxStore<Tx> {
+  const { db, schema, listen } = options;
+  return {
+    dialect: "postgres",
+    schema,
+    listen,
+    within: executor,
+    execute: (text, parameters) => executor(db).execute(text, parameters),
+    transaction: (work) => db.transaction(work),
+  };
+}
+
+function executor(db: DrizzleExecutor): SqlExecutor {
+  return {
+    async execute(text, parameters = []) {
+      const result = (await db.execute(toQuery(text, parameters))) as
+        | readonly SqlRow[]
+        | { readonly rows: readonly SqlRow[] };
+      return "rows" in result ? result.rows : result;
+    },
+  };
+}
+
+function toQuery(text: string, parameters: readonly SqlValue[]): SQL {
+  const { parts, values } = splitAtParameters(text, parameters);
+  const query = sql.empty();
+  for (const [index, part] of parts.entries()) {
+    query.append(sql.raw(part));
+    if (index < values.length) query.append(sql`${values[index]}`);
+  }
+  return query;
+}

@@ -1,0 +1,34 @@
+import type { Knex } from "knex";
+import { withQuestionMarks } from "../placeholders.ts";
+import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
+
+/** Options of {@link knexStore}. */
+export interface KnexStoreOptions extends AdapterOptions {
+  /** It stays yours: never destroyed. */
+  readonly knex: Knex;
+}
+
+/** A store by way of Knex. A transaction is what `knex.transaction` gives. */
+export function knexStore(options: KnexStoreOptions): OutboxStore<Knex.Transaction> {
+  const { knex, dialect = "postgres", schema, listen } = options;
+  return {
+    dialect,
+    schema,
+    listen,
+    within: executor,
+    execute: (sql, parameters) => executor(knex).execute(sql, parameters),
+    transaction: (work) => knex.transaction(work),
+  };
+}
+
+function executor(knex: Knex): SqlExecutor {
+  return {
+    async execute(text, parameters = []) {
+      const { sql, values } = withQuestionMarks(text, parameters);
+      const result = (await knex.raw(sql, values)) as
+        | readonly SqlRow[]
+        | { rows: readonly SqlRow[] };
+      return "rows" in result ? result.rows : result;
+    },
+  };
+}

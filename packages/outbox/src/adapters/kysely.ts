@@ -1,0 +1,32 @@
+import { CompiledQuery, type Kysely, type Transaction } from "kysely";
+import { withQuestionMarks } from "../placeholders.ts";
+import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
+
+/** Options of {@link kyselyStore}. */
+export interface KyselyStoreOptions<DB> extends AdapterOptions {
+  /** It stays yours: never destroyed. */
+  readonly db: Kysely<DB>;
+}
+
+/** A store by way of Kysely. A transaction is what `db.transaction().execute` gives. */
+export function kyselyStore<DB>(options: KyselyStoreOptions<DB>): OutboxStore<Transaction<DB>> {
+  const { db, dialect = "postgres", schema, listen } = options;
+  const executor = (on: Kysely<DB>): SqlExecutor => ({
+    async execute(text, parameters = []) {
+      const { sql, values } =
+        dialect === "sqlite"
+          ? withQuestionMarks(text, parameters)
+          : { sql: text, values: parameters };
+      const { rows } = await on.executeQuery(CompiledQuery.raw(sql, [...values]));
+      return rows as readonly SqlRow[];
+    },
+  });
+  return {
+    dialect,
+    schema,
+    listen,
+    within: executor,
+    execute: (sql, parameters) => executor(db).execute(sql, parameters),
+    transaction: (work) => db.transaction().execute(work),
+  };
+}

@@ -1,0 +1,56 @@
+import { withQuestionMarks } from "../placeholders.ts";
+import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
+
+/** The part of an SQL entity manager of MikroORM that is used. */
+export interface MikroOrmEntityManager {
+  // oxlint-disable-next-line typescript/no-explicit-any -- a context of the query builder beneath, passed on
+  getTransactionContext(): any;
+  getConnection(): {
+    execute(
+      query: string,
+      parameters: unknown[],
+      method: "all",
+      // oxlint-disable-next-line typescript/no-explicit-any -- the same
+      context?: any,
+    ): Promise<unknown>;
+  };
+}
+
+/** An entity manager that begins transactions. */
+export interface MikroOrmRootEntityManager<
+  Tx extends MikroOrmEntityManager,
+> extends MikroOrmEntityManager {
+  fork(): MikroOrmRootEntityManager<Tx>;
+  transactional<T>(work: (manager: Tx) => Promise<T>): Promise<T>;
+}
+
+/** Options of {@link mikroOrmStore}. */
+export interface MikroOrmStoreOptions<Tx extends MikroOrmEntityManager> extends AdapterOptions {
+  /** `orm.em`. Each transaction of the outbox has a fork of it. */
+  readonly em: MikroOrmRootEntityManager<Tx>;
+}
+
+/** A store by way of MikroORM. A transaction is the entity manager that `transactional` gives. */
+export function mikroOrmStore<Tx extends MikroOrmEntityManager>(
+  options: MikroOrmStoreOptions<Tx>,
+): OutboxStore<Tx> {
+  const { em, dialect = "postgres", schema, listen } = options;
+  return {
+    dialect,
+    schema,
+    listen,
+    within: executor,
+    execute: (sql, parameters) => executor(em.fork()).execute(sql, parameters),
+    transaction: (work) => em.fork().transactional(work),
+  };
+}
+
+function executor(manager: MikroOrmEntityManager): SqlExecutor {
+  return {
+    async execute(text, parameters = []) {
+      const { sql, values } = withQuestionMarks(text, parameters);
+      const context: unknown = manager.getTransactionContext();
+      return (await manager.getConnection().execute(sql, [...values], "all", context)) as SqlRow[];
+    },
+  };
+}

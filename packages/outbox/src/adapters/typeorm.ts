@@ -1,0 +1,43 @@
+import type { DataSource, EntityManager, QueryRunner } from "typeorm";
+import { withQuestionMarks } from "../placeholders.ts";
+import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
+
+/** Options of {@link typeormStore}. */
+export interface TypeormStoreOptions extends AdapterOptions {
+  /** Initialised. It stays yours: never destroyed. */
+  readonly dataSource: DataSource;
+}
+
+/** A store by way of TypeORM. A transaction is the entity manager that `transaction` gives. */
+export function typeormStore(options: TypeormStoreOptions): OutboxStore<EntityManager> {
+  const { dataSource, dialect = "postgres", schema, listen } = options;
+  const executor = (runner: QueryRunner): SqlExecutor => ({
+    async execute(text, parameters = []) {
+      const { sql, values } =
+        dialect === "sqlite"
+          ? withQuestionMarks(text, parameters)
+          : { sql: text, values: parameters };
+      // Structured: the plain result has another form for each kind of statement.
+      const { records } = await runner.query(sql, [...values], true);
+      return (records ?? []) as readonly SqlRow[];
+    },
+  });
+  return {
+    dialect,
+    schema,
+    listen,
+    within(manager) {
+      if (manager.queryRunner) return executor(manager.queryRunner);
+      throw new TypeError("Not a transaction of TypeORM's: its entity manager has no query runner");
+    },
+    async execute(sql, parameters) {
+      const runner = dataSource.createQueryRunner();
+      try {
+        return await executor(runner).execute(sql, parameters);
+      } finally {
+        await runner.release();
+      }
+    },
+    transaction: (work) => dataSource.transaction(work),
+  };
+}

@@ -38,13 +38,15 @@ export async function inspectOutbox<Tx>(
   );
   const of = (state: string): number =>
     Number(rows.find((row) => row["state"] === state)?.["count"] ?? 0);
-  const oldestAt = rows.find((row) => row["state"] === "pending")?.["oldest_at"];
+  const oldest = rows
+    .filter(({ state }) => state === "pending" || state === "claimed")
+    .map((row) => row["oldest_at"] as number);
   return {
-    pending: of("pending"),
+    pending: of("pending") + of("claimed"),
     delayed: of("delayed"),
     staged: of("staged") + of("marked"),
     failed: of("failed"),
-    oldestAt: typeof oldestAt === "number" ? new Date(oldestAt) : undefined,
+    oldestAt: oldest.length > 0 ? new Date(Math.min(...oldest)) : undefined,
     relay: {
       state: relay?.state ?? "stopped",
       rate: relay?.rate.perSecond ?? 0,

@@ -39,6 +39,16 @@ export class RelayStatements<Tx> {
     this.#leaseMs = leaseMs;
   }
 
+  /** Makes rows pending again whose relay has died. Resolves with how many. */
+  async takeOver(): Promise<number> {
+    const { outbox, now } = this.#sql;
+    const rows = await this.#store.execute(
+      `UPDATE ${outbox} SET state = 'pending', claim = NULL, claimed_until = NULL
+      WHERE state = 'claimed' AND claimed_until <= ${now} RETURNING 1 AS one`,
+    );
+    return rows.length;
+  }
+
   /** Makes delayed rows pending whose time has come. */
   async promote(): Promise<void> {
     const { outbox, now } = this.#sql;
@@ -59,7 +69,8 @@ export class RelayStatements<Tx> {
 
   /**
    * Claims the oldest rows, in the order of their emits. Those of a key only if no other relay has one
-   * of that key: that is looked up under a lock, by a statement that begins when the lock is held.
+   * of that key, be its lease over or not: that is looked up under a lock, by a statement that begins
+   * when the lock is held.
    */
   claim(limit: number): Promise<Claimed> {
     return this.#store.transaction(async (transaction) => {
@@ -85,25 +96,32 @@ export class RelayStatements<Tx> {
     const key = withKeys
       ? `(ordering_key IS NULL OR ordering_key NOT IN (SELECT ordering_key FROM busy))`
       : `ordering_key IS NULL`;
+    // Not <>, which would have an index read all that this relay has in hand.
     return `WITH busy AS MATERIALIZED (
         SELECT ordering_key FROM ${outbox}
-        WHERE state = 'pending' AND claim IS NOT NULL AND ordering_key IS NOT NULL
-          AND claim <> CAST($1 AS text) AND claimed_until > ${now}),
+        WHERE state = 'claimed' AND ordering_key IS NOT NULL AND claim < CAST($1 AS text)
+        UNION SELECT ordering_key FROM ${outbox}
+        WHERE state = 'claimed' AND ordering_key IS NOT NULL AND claim > CAST($1 AS text)),
       due AS MATERIALIZED (
         SELECT id FROM ${outbox}
-        WHERE state = 'pending' AND (claim IS NULL OR claimed_until <= ${now}) AND ${key}
+        WHERE state = 'pending' AND ${key}
         ORDER BY id LIMIT CAST($3 AS bigint) ${skipLocked})
-      UPDATE ${outbox} SET claim = CAST($1 AS text), attempts = attempts + 1,
-        claimed_until = ${now} + CAST($2 AS bigint)
+      UPDATE ${outbox} SET state = 'claimed', claim = CAST($1 AS text),
+        attempts = attempts + 1, claimed_until = ${now} + CAST($2 AS bigint)
       WHERE id IN (SELECT id FROM due)
       RETURNING CAST(id AS text) AS id, envelope`;
   }
 
-  /** In SQLite, the transaction itself is the lock. */
+  /**
+   * In SQLite, the transaction itself is the lock. In PostgreSQL it also has to be told to read the oldest
+   * rows in order: the statistics of a table that empties and fills are wrong, and by them it would
+   * sort the whole backlog for each batch.
+   */
   async #lockKeys(executor: SqlExecutor): Promise<boolean> {
     if (this.#store.dialect === "sqlite") return true;
     const [row] = await executor.execute(
-      `SELECT pg_try_advisory_xact_lock(${LOCK}, hashtext(CAST($1 AS text))) AS locked`,
+      `SELECT pg_try_advisory_xact_lock(${LOCK}, hashtext(CAST($1 AS text))) AS locked,
+        set_config('enable_sort', 'off', true) AS unsorted`,
       [channelOf(this.#sql)],
     );
     return row?.["locked"] === true;
@@ -123,8 +141,8 @@ export class RelayStatements<Tx> {
   async release(ids: readonly string[]): Promise<void> {
     const { outbox, list } = this.#sql;
     await this.#store.execute(
-      `UPDATE ${outbox} SET claim = NULL, claimed_until = NULL
-      WHERE claim = CAST($1 AS text) AND id IN ${list("$2", "bigint")}`,
+      `UPDATE ${outbox} SET state = 'pending', claim = NULL, claimed_until = NULL
+      WHERE state = 'claimed' AND claim = CAST($1 AS text) AND id IN ${list("$2", "bigint")}`,
       [this.#claim, toList(ids)],
     );
   }
@@ -136,7 +154,8 @@ export class RelayStatements<Tx> {
     await this.#store.execute(
       `UPDATE ${outbox} SET state = 'failed', claim = NULL, claimed_until = NULL,
         error = (SELECT error FROM ${failed} AS failed WHERE failed.id = ${outbox}.id)
-      WHERE claim = CAST($1 AS text) AND id IN (SELECT id FROM ${failed} AS failed)`,
+      WHERE state = 'claimed' AND claim = CAST($1 AS text)
+        AND id IN (SELECT id FROM ${failed} AS failed)`,
       [
         this.#claim,
         JSON.stringify(rows.map(({ id, error }) => ({ id: Number(id), error: toColumn(error) }))),
@@ -149,7 +168,7 @@ export class RelayStatements<Tx> {
     const { outbox, now, list } = this.#sql;
     await this.#store.execute(
       `UPDATE ${outbox} SET claimed_until = ${now} + CAST($2 AS bigint)
-      WHERE state = 'pending' AND claim = CAST($1 AS text) AND id IN ${list("$3", "bigint")}`,
+      WHERE state = 'claimed' AND claim = CAST($1 AS text) AND id IN ${list("$3", "bigint")}`,
       [this.#claim, this.#leaseMs, toList(ids)],
     );
   }

@@ -1,13 +1,5 @@
-import {
-  decodeEnvelope,
-  type Envelope,
-  isBusbarError,
-  type Logger,
-  type PluginContext,
-  type PublishResult,
-  systemClock,
-  type Timer,
-} from "@busbar/core";
+import { type Logger, type PluginContext, systemClock, type Timer } from "@busbar/core";
+import { publishBatch } from "./batch.ts";
 import { InHand } from "./in-hand.ts";
 import { Rate } from "./rate.ts";
 import { type ClaimedRow, type FailedRow, RelayStatements } from "./relay-statements.ts";
@@ -57,13 +49,6 @@ export interface RelayOptions {
 
 /** What a {@link Relay} is doing. `waiting` is after a failure, until it tries again. */
 export type RelayState = "stopped" | "running" | "paused" | "waiting";
-
-/** A row of a batch that can be published. */
-interface Outgoing {
-  readonly id: string;
-  readonly eventId: string;
-  readonly envelope: Envelope;
-}
 
 /** Publishes the rows of the outbox, and takes them out. */
 export class Relay<Tx> {
@@ -207,6 +192,7 @@ export class Relay<Tx> {
     const limit = Math.min(batchSize, room);
     let claimed = await this.#statements.claim(limit);
     if (claimed.rows.length === 0) {
+      await this.#statements.takeOver();
       await this.#statements.promote();
       claimed = await this.#statements.claim(limit);
     }
@@ -217,26 +203,10 @@ export class Relay<Tx> {
   }
 
   async #publish(rows: readonly ClaimedRow[]): Promise<void> {
-    const { outgoing, unreadable } = readRows(rows);
     this.#inHand.publishing(rows.map(({ id }) => id));
-    let results: readonly (PublishResult | undefined)[] = [];
-    let failure: unknown;
-    try {
-      results =
-        outgoing.length > 0
-          ? await this.#context.publishEnvelopes(outgoing.map(({ envelope }) => envelope))
-          : [];
-    } catch (error) {
-      failure = error;
-      results = knownResults(outgoing, error);
-    }
-    const isAccepted = (index: number): boolean =>
-      results[index] !== undefined && results[index].status !== "rejected";
-    const refused = outgoing.flatMap(({ id }, index) => refusal(id, results[index]));
-    const failed = [...unreadable, ...refused];
-    const gone = new Set(failed.map(({ id }) => id));
-    const accepted = outgoing.filter((_, index) => isAccepted(index));
-    const rest = outgoing.filter(({ id }, index) => !isAccepted(index) && !gone.has(id));
+    const { accepted, failed, rest, failure } = await publishBatch(rows, (envelopes) =>
+      this.#context.publishEnvelopes(envelopes),
+    );
     this.rate.add(accepted.length);
     this.#inHand.accepted(accepted);
     if (!this.#context.onSettled) {
@@ -244,7 +214,7 @@ export class Relay<Tx> {
     }
     await this.#takeOut();
     if (failed.length > 0) await this.#setAside(failed);
-    if (rest.length > 0) await this.#statements.release(rest.map(({ id }) => id));
+    if (rest.length > 0) await this.#statements.release(rest);
     if (failure !== undefined) throw failure;
     if (rest.length > 0) throw new Error(`The provider has no room for ${rest.length} events yet`);
   }
@@ -305,9 +275,10 @@ export class Relay<Tx> {
 
   async #renew(): Promise<void> {
     const { ids } = this.#inHand;
-    if (ids.length === 0) return;
     try {
-      await this.#statements.renew(ids);
+      if (ids.length > 0) await this.#statements.renew(ids);
+      // A relay that always has something to publish never looks for it otherwise.
+      if ((await this.#statements.takeOver()) > 0) this.wake();
     } catch (err) {
       this.#logger.warn({ err }, "The claims of the relay could not be renewed");
     }
@@ -320,38 +291,4 @@ export class Relay<Tx> {
       });
     }, this.#options.leaseMs / 3);
   }
-}
-
-function readRows(rows: readonly ClaimedRow[]): {
-  readonly outgoing: readonly Outgoing[];
-  readonly unreadable: readonly FailedRow[];
-} {
-  const outgoing: Outgoing[] = [];
-  const unreadable: FailedRow[] = [];
-  for (const row of rows) {
-    try {
-      const envelope = decodeEnvelope(row.envelope);
-      outgoing.push({ id: row.id, eventId: envelope.id, envelope });
-    } catch (error) {
-      unreadable.push({ id: row.id, error: (error as Error).message });
-    }
-  }
-  return { outgoing, unreadable };
-}
-
-/** What the error of a publish says of each envelope. */
-function knownResults(
-  outgoing: readonly Outgoing[],
-  error: unknown,
-): readonly (PublishResult | undefined)[] {
-  if (!isBusbarError(error) || !("accepted" in error.details)) return [];
-  const accepted = new Set(error.details.accepted);
-  return outgoing.map(({ eventId }) =>
-    accepted.has(eventId) ? { status: "accepted", subscriptions: 1 } : undefined,
-  );
-}
-
-function refusal(id: string, result: PublishResult | undefined): readonly FailedRow[] {
-  if (result?.status !== "rejected" || result.retryable || result.code === "overloaded") return [];
-  return [{ id, error: result.reason }];
 }

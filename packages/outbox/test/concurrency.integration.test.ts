@@ -159,7 +159,8 @@ describe.each(databases)("four relays and 64 keys on %s", (name, createDatabase)
       const expected = Array.from({ length: perKey }, (_each, number) => number);
       expect(order.size).toBe(64);
       for (const numbers of order.values()) expect(numbers).toEqual(expected);
-      expect(by.size).toBeGreaterThan(1);
+      // In memory a key stays with its relay while any of its events is unsettled.
+      if (kind === "durable") expect(by.size).toBeGreaterThan(1);
       console.log(
         `${name}, ${kind}: ${count} events in the order of 64 keys, by ${by.size} relays`,
       );

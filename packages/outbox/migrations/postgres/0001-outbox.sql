@@ -5,7 +5,7 @@ CREATE TABLE busbar_outbox (
   name text NOT NULL,
   ordering_key text,
   envelope text NOT NULL,
-  -- pending: to be published. delayed: not before available_at. staged: waits in its group.
+  -- pending: to be published. claimed: in the hand of a relay. delayed: not before available_at. staged: waits in its group.
   -- marked: its group is being released. failed: refused, see error. sent: kept for a while
   state text NOT NULL,
   available_at bigint,
@@ -22,8 +22,10 @@ CREATE TABLE busbar_outbox (
 
 CREATE INDEX busbar_outbox_pending ON busbar_outbox (id) WHERE state = 'pending';
 
-CREATE INDEX busbar_outbox_keys ON busbar_outbox (ordering_key)
-  WHERE state = 'pending' AND claim IS NOT NULL AND ordering_key IS NOT NULL;
+CREATE INDEX busbar_outbox_keys ON busbar_outbox (claim, ordering_key)
+  WHERE state = 'claimed' AND ordering_key IS NOT NULL;
+
+CREATE INDEX busbar_outbox_claimed ON busbar_outbox (claimed_until) WHERE state = 'claimed';
 
 CREATE INDEX busbar_outbox_delayed ON busbar_outbox (available_at) WHERE state = 'delayed';
 

@@ -5,7 +5,7 @@ import pg from "pg";
 /** A store, whatever its transactions are, and the way to close it. */
 export interface ShopDatabase {
   readonly store: OutboxStore;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Opens PostgreSQL if `DATABASE_URL` is set, and a SQLite file otherwise. */
@@ -18,5 +18,8 @@ export async function openDatabase(file: string, schema: string): Promise<ShopDa
   }
   const database = new Database(file, { timeout: 20 });
   database.pragma("journal_mode = WAL");
-  return { store: sqliteStore({ database }) as OutboxStore, close: async () => void database.close() };
+  return {
+    store: sqliteStore({ database }) as OutboxStore,
+    close: async () => void database.close(),
+  };
 }

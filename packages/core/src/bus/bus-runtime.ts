@@ -230,7 +230,7 @@ export class BusRuntime {
     }
     return async (first, second, third) => {
       const declared = this.#ready("emit");
-      const delays = staging.delays ?? false;
+      const { delays } = staging;
       const sent = await this.emitter.prepare(first, second, third, undefined, undefined, delays);
       await declared;
       await this.emitter.stageWithin(transaction, sent.map(stagedEvent), staging);

@@ -144,13 +144,13 @@ export class Emitter {
     const { providerName, staging } = this.#options;
     const grouped = events.filter(({ envelope }) => isGrouped(envelope));
     const single = events.filter(({ envelope }) => !isGrouped(envelope));
-    if (grouped.length > 0 && (!plugin.groups || plugin.groups !== staging)) {
+    if (grouped.length > 0 && plugin.groups !== staging) {
       throw unsupported(providerName, "eventGroupId", "groups within a transaction");
     }
     const kept = await this.interceptAtEmit(single);
-    if (grouped.length > 0) await this.#stage(grouped, transaction);
+    await this.#stage(grouped, transaction);
     const envelopes = kept.map(({ envelope }) => envelope);
-    if (envelopes.length > 0) await plugin.stage?.(transaction, envelopes);
+    if (kept.length > 0) await plugin.stage?.(transaction, envelopes);
   }
 
   /** Runs the interceptors on events that are not grouped. */
@@ -242,7 +242,7 @@ export class Emitter {
       const members = events.filter(({ envelope }) => groupOf(envelope) === eventGroupId);
       await staging?.stage(eventGroupId as string, members, {
         ttlMs: groupTtlMs,
-        ...(transaction !== undefined && { transaction }),
+        transaction,
       });
     }
   }

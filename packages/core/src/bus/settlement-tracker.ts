@@ -142,10 +142,7 @@ export class SettlementTracker {
 
   /** Forgets everything: for when the queues are known to be empty. */
   clear(): void {
-    for (const event of this.#unsettled()) {
-      this.#unlink(event);
-      for (const listener of this.#listeners) listener(event.id);
-    }
+    for (const event of this.#unsettled()) this.#forget(event);
     this.#byId = undefined;
     this.#isExact = true;
     this.#wake();
@@ -213,15 +210,19 @@ export class SettlementTracker {
     let forgotten = false;
     while (event?.isDone && !event.isSettled) {
       const { parent }: TrackedEvent = event;
-      this.#unlink(event);
       this.#byId?.delete(event.id);
       parent?.children?.delete(event);
       event.parent = undefined;
-      for (const listener of this.#listeners) listener(event.id);
+      this.#forget(event);
       event = parent;
       forgotten = true;
     }
     if (forgotten) this.#wake();
+  }
+
+  #forget(event: TrackedEvent): void {
+    this.#unlink(event);
+    for (const listener of this.#listeners) listener(event.id);
   }
 
   #unlink(event: TrackedEvent): void {

@@ -170,23 +170,25 @@ export class StartAndStop implements LifecycleSteps {
     const { clock, logger } = this.#options.settings;
     const deadline = clock.now() + graceMs;
     const left = (): { graceMs: number } => ({ graceMs: Math.max(0, deadline - clock.now()) });
-    const stopPlugins = async (step: (plugin: Plugin) => void | Promise<void>): Promise<void> => {
+    const tell = async (step: "stop" | "stopped"): Promise<void> => {
       for (const plugin of plugins.toReversed()) {
         try {
-          await step(plugin);
+          await plugin[step]?.(left());
         } catch (err) {
-          const { name } = plugin;
-          logger.error({ err, plugin: name }, `Plugin "${name}" could not be stopped`);
+          logger.error(
+            { err, plugin: plugin.name },
+            `Plugin "${plugin.name}" could not be stopped`,
+          );
         }
       }
     };
-    await stopPlugins((plugin) => plugin.stop?.(left()));
+    await tell("stop");
     try {
       await this.#options.provider.stop(left());
     } finally {
       this.#options.timeLimit.close();
       await this.#options.groups.discard();
-      await stopPlugins((plugin) => plugin.stopped?.());
+      await tell("stopped");
     }
   }
 }

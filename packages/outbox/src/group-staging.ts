@@ -10,7 +10,7 @@ import {
   type StagedGroup,
 } from "@busbar/core";
 import { addRows } from "./outbox-rows.ts";
-import { type Sql, sqlOf } from "./sql.ts";
+import { READ_COMMITTED, type Sql, sqlOf } from "./sql.ts";
 import type { OutboxStore, SqlExecutor, SqlRow } from "./store.ts";
 import { fromColumn, toColumn } from "./text-column.ts";
 
@@ -73,6 +73,7 @@ export class OutboxGroupStaging<Tx> implements GroupStaging {
     const token = crypto.randomUUID();
     return this.#store.transaction(async (transaction) => {
       const executor = this.#store.within(transaction);
+      if (this.#store.dialect === "postgres") await executor.execute(READ_COMMITTED);
       const group =
         options.eventGroupId === undefined
           ? await this.#anyMarked(executor)

@@ -5,18 +5,18 @@ const EVERY_MS = 60_000;
 
 /** Deletes what is too old: at the start, and every minute. */
 export class Housekeeping {
-  readonly #work: () => Promise<unknown>;
+  readonly #work: (logger: Logger) => Promise<unknown>;
   #timer: Timer | undefined;
   #isStopped = false;
   #round: Promise<void> = Promise.resolve();
 
-  constructor(work: () => Promise<unknown>) {
+  constructor(work: (logger: Logger) => Promise<unknown>) {
     this.#work = work;
   }
 
   start(logger: Logger): void {
     if (this.#isStopped) return;
-    this.#round = this.#work().then(
+    this.#round = this.#work(logger).then(
       () => {},
       (err: unknown) => logger.warn({ err }, "Old rows could not be deleted yet"),
     );

@@ -80,7 +80,7 @@ export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
   let listener: Listener | undefined;
   const wake = (): void => relay?.wake();
   const commits = new CommitWatch(wake);
-  const housekeeping = new Housekeeping(() => deleteOldRows(store, keepSentForMs));
+  const housekeeping = new Housekeeping((logger) => deleteOldRows(store, keepSentForMs, logger));
   const failed = failedEvents(store, wake);
 
   return {

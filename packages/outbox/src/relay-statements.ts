@@ -1,5 +1,5 @@
 import { channelOf } from "./outbox-rows.ts";
-import { type Sql, sqlOf } from "./sql.ts";
+import { READ_COMMITTED, type Sql, sqlOf } from "./sql.ts";
 import type { OutboxStore, SqlExecutor } from "./store.ts";
 import { toColumn } from "./text-column.ts";
 
@@ -119,6 +119,7 @@ export class RelayStatements<Tx> {
    */
   async #lockKeys(executor: SqlExecutor): Promise<boolean> {
     if (this.#store.dialect === "sqlite") return true;
+    await executor.execute(READ_COMMITTED);
     const [row] = await executor.execute(
       `SELECT pg_try_advisory_xact_lock(${LOCK}, hashtext(CAST($1 AS text))) AS locked,
         set_config('enable_sort', 'off', true) AS unsorted`,

@@ -78,7 +78,8 @@ export class Relay<Tx> {
   #flushing: Promise<void> = Promise.resolve();
   #renewal: Timer | undefined;
   #stopListening: (() => void) | undefined;
-  #whenEmpty: (() => void) | undefined;
+  /** It waits until being settled makes room. */
+  #isFull = false;
 
   constructor(store: OutboxStore<Tx>, context: PluginContext, options: RelayOptions) {
     const { batchSize = 1_000, pollEveryMs = 3_000, leaseMs = 30_000 } = options;
@@ -125,21 +126,19 @@ export class Relay<Tx> {
   }
 
   /**
-   * Claims nothing more. Resolves when what is being published is, and, where that is not safe before it
-   * is settled, when it is settled; after `graceMs` milliseconds at the latest.
+   * Claims nothing more. Resolves when what is being published is, and after `graceMs` milliseconds at
+   * the latest.
    */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
     this.#waker.wake();
     this.#stopper.wake();
-    const drained = this.#loop.then(() => this.#settled());
     let timer: Timer | undefined;
     const late = new Promise<void>((resolve) => {
       timer = systemClock.setTimeout(resolve, graceMs, { keepAlive: true });
     });
-    await Promise.race([drained, late]);
+    await Promise.race([this.#loop, late]);
     timer?.cancel();
-    this.#whenEmpty = undefined;
   }
 
   /** Takes out what was settled while the provider stopped, and leaves the rest to others. */
@@ -187,8 +186,8 @@ export class Relay<Tx> {
     await this.#takeOut();
     if (this.#isPaused) return pollEveryMs;
     const room = maxUnsettled - this.#inHand.size;
-    // Being settled makes room, and wakes.
-    if (room <= 0) return pollEveryMs;
+    this.#isFull = room <= 0;
+    if (this.#isFull) return pollEveryMs;
     const limit = Math.min(batchSize, room);
     let claimed = await this.#statements.claim(limit);
     if (claimed.rows.length === 0) {
@@ -244,8 +243,7 @@ export class Relay<Tx> {
       this.#flush = undefined;
       this.#flushing = this.#takeOut().then(
         () => {
-          this.wake();
-          if (this.#inHand.size === 0) this.#whenEmpty?.();
+          if (this.#isFull) this.wake();
         },
         (err: unknown) => {
           this.#logger.warn({ err }, "Settled rows could not be taken out of the outbox yet");
@@ -261,16 +259,6 @@ export class Relay<Tx> {
       this.#flush = undefined;
       this.#flushLater();
     }, 1_000);
-  }
-
-  /** Resolves when nothing waits to be settled, and all that was is taken out. */
-  async #settled(): Promise<void> {
-    if (this.#inHand.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#whenEmpty = resolve;
-      });
-    }
-    await this.#flushing;
   }
 
   async #renew(): Promise<void> {

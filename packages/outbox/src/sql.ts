@@ -17,6 +17,12 @@ export interface Sql {
   readonly list: (parameter: string, type: "text" | "bigint") => string;
 }
 
+/**
+ * The first statement of a transaction whose second takes a lock, and whose third has to see what the one
+ * who had it before has done. In PostgreSQL, and in case that is not the default.
+ */
+export const READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED";
+
 /** The dialect of a store. */
 export function sqlOf(store: Pick<OutboxStore, "dialect" | "schema">): Sql {
   if (store.dialect === "sqlite") return sqlite;

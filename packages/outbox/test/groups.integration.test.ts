@@ -11,8 +11,11 @@ import { localProvider } from "@busbar/local";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { OutboxGroupStaging } from "../src/group-staging.ts";
 import { outbox } from "../src/outbox.ts";
+import { deleteOldRows } from "../src/retention.ts";
 import { databases, type TestDatabase } from "./support/stores.ts";
 import { until } from "./support/until.ts";
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 describe.each(databases)("groups in the outbox on %s", (_, createDatabase) => {
   let database: TestDatabase;
@@ -125,6 +128,25 @@ describe.each(databases)("groups in the outbox on %s", (_, createDatabase) => {
     await expect(late).rejects.toMatchObject({ code: "BUSBAR_UNAVAILABLE" });
     await staging.abandon(later);
     expect(await staging.claim({ leaseMs: 1_000 })).toMatchObject({ eventGroupId: "g" });
+  });
+
+  test("expire only if that is asked for, and not once their release is", async () => {
+    const { bus } = await start();
+    const staging = new OutboxGroupStaging(database.createStore(), false, () => {});
+    const events = [{ envelope: { id: "1", name: "a", data: 1, metadata: {} as never } }];
+    await staging.stage("kept", events, {});
+    await staging.stage("expires", events, { ttlMs: 50 });
+    await staging.stage("marked", events, { ttlMs: 50 });
+    await staging.mark("marked");
+    await until(async () => (await staging.list()).length === 2, "the end of the one");
+    await staging.mark("expires");
+    expect(await staging.claim({ eventGroupId: "expires", leaseMs: 100 })).toBeUndefined();
+    await deleteOldRows(database.createStore(), undefined, silent);
+    expect(await database.query("SELECT group_id FROM busbar_outbox ORDER BY group_id")).toEqual([
+      { group_id: "kept" },
+      { group_id: "marked" },
+    ]);
+    await bus.clearGroupedEvents("kept");
   });
 
   test("of a workflow are published when it succeeds, and cleared when it fails", async () => {

@@ -96,4 +96,33 @@ describe("when the database", () => {
       }
     });
   }, 60_000);
+
+  test("has ended the connection that listens, commits of other processes are heard of again", async () => {
+    const database = await postgresDatabase();
+    cleanUp.push(() => database.close());
+    const seen: unknown[] = [];
+    const relaying = await startShop(database, ({ data }) => void seen.push(data), {
+      relay: { pollEveryMs: 600_000 },
+    });
+    const emitting = await startShop(database, () => {}, { relay: false });
+    cleanUp.push(() => Promise.all([relaying.bus.stop(), emitting.bus.stop()]));
+    const emit = (data: string): Promise<unknown> =>
+      database.transaction((tx) => emitting.bus.withTransaction(tx).emit("a", data));
+    const listeners = (): Promise<Record<string, unknown>[]> =>
+      database.query("SELECT pid FROM pg_stat_activity WHERE query LIKE $1", [
+        `LISTEN%${database.prefix}%`,
+      ]);
+    await until(async () => (await listeners()).length === 1, "a listener");
+    await emit("before");
+    await until(() => seen.length === 1, "the first event");
+    const [before] = await listeners();
+    await database.query("SELECT pg_terminate_backend($1)", [before?.["pid"]]);
+    await until(async () => {
+      const [now] = await listeners();
+      return now && now["pid"] !== before?.["pid"];
+    }, "another listener");
+    await emit("after");
+    await until(() => seen.length === 2, "the second event");
+    expect(seen).toEqual(["before", "after"]);
+  });
 });

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createEventBus } from "@busbar/core";
-import { localProvider } from "@busbar/local";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { once } from "../src/inbox.ts";
 import { migrate } from "../src/migrate.ts";
 import { outbox } from "../src/outbox.ts";
-import { databases, type TestDatabase } from "./support/stores.ts";
+import { crashProvider } from "./support/crash-provider.ts";
+import { postgresDatabase, sqliteDatabase, type TestDatabase } from "./support/stores.ts";
 import { until } from "./support/until.ts";
 
 const child = fileURLToPath(new URL("support/crash-child.ts", import.meta.url));
@@ -62,14 +62,24 @@ function runChild(
   });
 }
 
-describe.each(databases)("a process that is killed, on %s", (name, createDatabase) => {
+describe.each([
+  ["PostgreSQL, with a provider in memory", () => postgresDatabase(), false],
+  ["SQLite, with a provider in memory", sqliteDatabase, false],
+  ["PostgreSQL, with a durable provider", () => postgresDatabase(), true],
+] as const)("a process that is killed, on %s", (name, createDatabase, isDurable) => {
+  const newBroker = (): string | undefined =>
+    isDurable ? mkdtempSync(join(folder, "broker-")) : undefined;
   let points: string[] = [];
   const totals = { points: 0, repeatedRuns: 0 };
 
   beforeAll(async () => {
     const database = await prepared(createDatabase);
-    const runsFile = join(folder, `${name}-all`);
-    const { lines, error } = await runChild({ connection: database.connection, runsFile });
+    const runsFile = join(folder, crypto.randomUUID());
+    const { lines, error } = await runChild({
+      connection: database.connection,
+      runsFile,
+      brokerFolder: newBroker(),
+    });
     const found = lines.find((line) => line.startsWith("points "));
     if (!found) throw new Error(`The child named no points: ${error}`);
     points = JSON.parse(found.slice(7)) as string[];
@@ -91,13 +101,15 @@ describe.each(databases)("a process that is killed, on %s", (name, createDatabas
     const killAt = async (dieAt: string): Promise<void> => {
       const database = await prepared(createDatabase);
       const runsFile = join(folder, crypto.randomUUID());
+      const brokerFolder = newBroker();
       const { lines, signal, error } = await runChild({
         connection: database.connection,
         runsFile,
+        brokerFolder,
         dieAt,
       });
       if (signal !== "SIGKILL") problems.push(`${dieAt}: the child lived (${error})`);
-      await recover(database, runsFile);
+      await recover(database, runsFile, brokerFolder);
       problems.push(...(await judge(database, lines)).map((problem) => `${dieAt}: ${problem}`));
       totals.points += 1;
       const runs = existsSync(runsFile) ? readFileSync(runsFile, "utf8").trimEnd().split("\n") : [];
@@ -114,14 +126,18 @@ describe.each(databases)("a process that is killed, on %s", (name, createDatabas
 });
 
 /** Another process takes over, and a person releases or clears what was left of groups. */
-async function recover(database: TestDatabase, runsFile: string): Promise<void> {
+async function recover(
+  database: TestDatabase,
+  runsFile: string,
+  brokerFolder: string | undefined,
+): Promise<void> {
   const { appendFileSync } = await import("node:fs");
   const store = database.createStore();
   const plugin = outbox({
     store: database.createStore(),
     relay: { leaseMs: 300, pollEveryMs: 50 },
   });
-  const bus = createEventBus({ provider: localProvider(), plugins: [plugin] });
+  const bus = createEventBus({ provider: crashProvider(brokerFolder), plugins: [plugin] });
   bus.subscribe(
     "**",
     once(
@@ -144,6 +160,7 @@ async function recover(database: TestDatabase, runsFile: string): Promise<void> 
     const { pending, staged } = await plugin.inspect();
     return pending === 0 && staged === 0;
   }, "an empty outbox");
+  await bus.settled();
   await bus.stop();
 }
 

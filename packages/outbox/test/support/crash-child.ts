@@ -1,10 +1,10 @@
 // A shop that stages, relays, releases, clears and handles, and that kills itself at one point of it.
 import { appendFileSync, writeSync } from "node:fs";
 import { createEventBus } from "@busbar/core";
-import { localProvider } from "@busbar/local";
 import { once } from "../../src/inbox.ts";
 import { outbox } from "../../src/outbox.ts";
 import type { OutboxStore, SqlExecutor } from "../../src/store.ts";
+import { crashProvider } from "./crash-provider.ts";
 import { openStore } from "./open-store.ts";
 import { until } from "./until.ts";
 import { wrapped } from "./wrapped.ts";
@@ -14,11 +14,15 @@ interface CrashOptions {
   readonly connection: { readonly url?: string; readonly schema?: string; readonly file?: string };
   /** Each run of a handler adds the id of its event. */
   readonly runsFile: string;
+  /** Where the provider keeps its files, if it is durable. */
+  readonly brokerFolder: string | undefined;
   /** At which point to die, or undefined to name them all. */
   readonly dieAt: string | undefined;
 }
 
-const { connection, runsFile, dieAt } = JSON.parse(process.argv[2] ?? "") as CrashOptions;
+const { connection, runsFile, brokerFolder, dieAt } = JSON.parse(
+  process.argv[2] ?? "",
+) as CrashOptions;
 const prefix = connection.schema === undefined ? "" : `${connection.schema}.`;
 const points = new Set<string>();
 
@@ -79,7 +83,7 @@ function killing<Tx>(store: OutboxStore<Tx>, who: string): OutboxStore<Tx> {
   };
 }
 
-const inner = localProvider();
+const inner = crashProvider(brokerFolder);
 const bus = createEventBus({
   provider: {
     ...wrapped(inner),

@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { EventProvider } from "@busbar/core";
+import { localProvider } from "@busbar/local";
 import { afterEach, describe, expect, test } from "vitest";
 // @boundaries-ignore a server of its own, to stop and start
 import { createCluster, hasPostgres } from "../../../.ci/postgres-server.mjs";
 import { startShop, type Shop } from "./support/shop.ts";
 import { databaseUrl, postgresDatabase, type TestDatabase } from "./support/stores.ts";
 import { until } from "./support/until.ts";
+import { wrapped } from "./support/wrapped.ts";
 
 const cleanUp: (() => Promise<unknown>)[] = [];
 
@@ -37,9 +40,22 @@ async function emitOnAndOn(
 }
 
 /** Lets three writers emit through `outage`, and expects all that was committed. */
-async function survive(database: TestDatabase, outage: () => Promise<void>): Promise<void> {
+async function survive(
+  database: TestDatabase,
+  outage: (broker: { isAway: boolean }) => Promise<void>,
+): Promise<void> {
+  const broker = { isAway: false };
+  const inner = localProvider();
+  const provider: EventProvider = {
+    ...wrapped(inner),
+    publish: async (batch, options) => {
+      if (broker.isAway) throw new Error("the broker is away");
+      return inner.publish(batch, options);
+    },
+  };
   const seen = new Map<string, number>();
   const shop = await startShop(database, ({ id }) => void seen.set(id, (seen.get(id) ?? 0) + 1), {
+    provider,
     relay: { leaseMs: 2_000 },
   });
   cleanUp.push(() => shop.bus.stop({ graceMs: 1_000 }));
@@ -47,7 +63,7 @@ async function survive(database: TestDatabase, outage: () => Promise<void>): Pro
   const writers = Array.from({ length: 3 }, () => emitOnAndOn(database, shop, () => isOver));
   await until(() => seen.size > 20, "a start");
   const before = seen.size;
-  await outage();
+  await outage(broker);
   await until(() => seen.size > before + 50, "events after the outage", 20_000);
   isOver = true;
   const results = await Promise.all(writers);
@@ -62,20 +78,23 @@ async function survive(database: TestDatabase, outage: () => Promise<void>): Pro
 
 describe("when the database", () => {
   test.skipIf(!hasPostgres())(
-    "is restarted, crashes, and is away for a while, the outbox goes on by itself",
+    "is restarted, crashes, and is away with the broker, the outbox goes on by itself",
     async () => {
       const cluster = createCluster();
       await cluster.start();
       cleanUp.push(() => cluster.remove());
       const database = await postgresDatabase(cluster.url);
       cleanUp.push(() => database.close());
-      await survive(database, async () => {
+      await survive(database, async (broker) => {
         await cluster.stop();
         await cluster.start();
         await sleep(500);
         await cluster.stop({ immediate: true });
+        broker.isAway = true;
         await sleep(3_000);
         await cluster.start();
+        await sleep(1_000);
+        broker.isAway = false;
       });
     },
     90_000,

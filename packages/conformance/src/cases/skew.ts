@@ -110,7 +110,10 @@ export const skew: readonly ConformanceCase[] = defineCases("deploy-skew", [
       for (let deploy = 0; deploy < 4; deploy++) {
         mail.push(current.seen.mail);
         stock.push(current.seen.stock);
-        await current.seen.mail.ran(100);
+        // A fast provider may have handed everything to the ones before.
+        const hasRun = current.seen.mail.ran(100);
+        hasRun.catch(() => {});
+        await Promise.race([hasRun, emitting]);
         const next = await release(context, ["mail", "stock"]);
         await current.bus.stop();
         current = next;

@@ -74,7 +74,7 @@ export function readNext(answer: unknown): TakenJob | undefined {
     priority,
     text,
     data: readJobData<JobData>(text),
-    progress: progress === "" ? {} : asProgress(JSON.parse(progress)),
+    progress: readProgress(progress),
     stalled,
   };
 }
@@ -120,6 +120,7 @@ export function handoversOf({
   return progress.handovers ?? (stalled > 0 && !data.suspect ? 1 : 0);
 }
 
-function asProgress(value: unknown): JobProgress {
-  return typeof value === "object" && value !== null ? value : {};
+/** The progress of a job: empty until one of ours is written. */
+export function readProgress(text: string | null | undefined): JobProgress {
+  return text?.startsWith("{") ? (JSON.parse(text) as JobProgress) : {};
 }

@@ -1,6 +1,6 @@
 import type { Envelope, Settlement } from "@busbar/core";
-import { encodeLabel } from "../key-text.ts";
 import { readJobData } from "../lean-events.ts";
+import { packName } from "../publish/pack-name.ts";
 import type { JobSpec } from "../scripts/publish-script.ts";
 import { createDeadLetter } from "./dead-letter.ts";
 import { type History, type JobData, type TakenJob, writeData } from "./job-data.ts";
@@ -67,9 +67,7 @@ export class PackSettlements {
 
   #nameOf(indexes: readonly number[]): string {
     const { events = [] } = this.#job.data;
-    const first = events[indexes[0] as number]?.name ?? "";
-    const isOne = indexes.every((index) => events[index]?.name === first);
-    return encodeLabel(isOne ? first : `${first} +${indexes.length - 1}`);
+    return packName(indexes.flatMap((index) => events[index] ?? []));
   }
 
   /** The event as it was published: a handler may have changed the one that it got. */

@@ -6,7 +6,7 @@ import type { JobIds } from "./job-ids.ts";
 import { laneKey, type Route, type Target } from "./routes.ts";
 
 /** The priority of what has none, and of whatever is kept in order. */
-const NORMAL_PRIORITY = 100;
+export const NORMAL_PRIORITY = 100;
 
 /** The bounds of a pack. One event may exceed the bytes alone. */
 export interface PackBounds {

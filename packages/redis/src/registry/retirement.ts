@@ -1,17 +1,20 @@
 import type { Envelope, RetiredBacklog } from "@busbar/core";
 import { matchesPattern } from "@busbar/core";
+import { readProgress } from "../consume/job-data.ts";
+import { settledIn } from "../consume/pack-progress.ts";
 import { encodeLabel } from "../key-text.ts";
+import { readJobData } from "../lean-events.ts";
 import { eventsOf, type JobIds, withEvents } from "../publish/job-ids.ts";
+import { packName } from "../publish/pack-name.ts";
+import { NORMAL_PRIORITY } from "../publish/packs.ts";
 import { packHead, turnHead } from "../publish/routes.ts";
 import type { DeadInfo } from "../scripts/dead-letter-scripts.ts";
 import type { RetiredDead, RetireJobRequest } from "../scripts/retire-scripts.ts";
 import type { Session } from "../session.ts";
 import type { SubscriptionRecord } from "./registry.ts";
-import { readJobData } from "../lean-events.ts";
 
 /** How many jobs are read, or changed, in one go. */
 const PAGE = 100;
-const NORMAL_PRIORITY = 100;
 /** How many times `splitAfterMs` to wait for what workers have in hand and have not started. */
 const PARTS_AFTER = 5;
 
@@ -94,7 +97,7 @@ export async function retireBacklog(
     if (!json) return;
     const data = readJobData<Waiting>(json);
     if (!data.events || !ids.has(data.subscription)) return;
-    const settled = settledIn(progress);
+    const settled = new Set(settledIn(readProgress(progress)));
     const left = data.events.filter((_, index) => !settled.has(index));
     const unwanted = left.filter(isUnwanted);
     if (unwanted.length === 0) return;
@@ -108,7 +111,7 @@ export async function retireBacklog(
       subscription: subscriptionId,
       state,
       progress: progress ?? "",
-      ...(kept[0] && { kept: { id: withEvents(id, kept.length), name: nameOf(kept) } }),
+      ...(kept[0] && { kept: { id: withEvents(id, kept.length), name: packName(kept) } }),
       dead: letters.dead,
     };
     const keptData = kept.length > 0 ? JSON.stringify({ ...data, events: kept }) : "";
@@ -190,23 +193,4 @@ export async function retireBacklog(
       await retireQueue(queue);
     }
   }
-}
-
-/** Indexes of the events of a pack that were settled before the process that had it died. */
-function settledIn(progress: string | null | undefined): ReadonlySet<number> {
-  const settled = new Set<number>();
-  if (!progress?.startsWith("{")) return settled;
-  const entries = (JSON.parse(progress) as { settled?: readonly (number | [number, number])[] })
-    .settled;
-  for (const entry of entries ?? []) {
-    const [from, to] = typeof entry === "number" ? [entry, entry] : entry;
-    for (let index = from; index <= to; index += 1) settled.add(index);
-  }
-  return settled;
-}
-
-function nameOf(envelopes: readonly Envelope[]): string {
-  const names = new Set(envelopes.map(({ name }) => name));
-  const [first = ""] = names;
-  return encodeLabel(names.size > 1 ? `${first} +${envelopes.length - 1}` : first);
 }

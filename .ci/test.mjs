@@ -3,7 +3,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { cache, filesIn, run, workspace } from "./lib.mjs";
-import { startServers } from "./servers.mjs";
+import { ensureProgram } from "./servers/programs.mjs";
+import { provideServer } from "./servers/provide-server.mjs";
 
 const filters = process.argv.slice(2);
 const resultsFile = join(cache, "test-results.json");
@@ -12,7 +13,10 @@ mkdirSync(cache, { recursive: true });
 rmSync(resultsFile, { force: true });
 rmSync(summaryFile, { force: true });
 
-const servers = await startServers();
+// Ctrl-C is for the tests, which end by themselves, and then their server does.
+process.on("SIGINT", () => {});
+process.once("SIGTERM", () => process.exit(143));
+const redis = await provideRedis();
 const { code } = await run(
   "vitest",
   [
@@ -24,9 +28,9 @@ const { code } = await run(
     `--outputFile.json=${resultsFile}`,
     ...filters,
   ],
-  { inherit: true, env: servers.env },
+  { inherit: true, env: redis.env },
 );
-await servers.stop();
+await redis.stop();
 
 const problems = [];
 let passed = 0;
@@ -63,3 +67,14 @@ const summary = `${passed} passed, ${failed} failed`;
 writeFileSync(summaryFile, `${summary}\n`);
 console.log(`\n${summary}`);
 process.exitCode = failed === 0 ? 0 : 1;
+
+async function provideRedis() {
+  try {
+    // Also for those tests that stop and kill a server, each one of its own.
+    ensureProgram("redis");
+    return await provideServer("redis", { detached: true });
+  } catch (error) {
+    console.error(error.message);
+    process.exit(1);
+  }
+}

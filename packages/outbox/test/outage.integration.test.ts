@@ -3,7 +3,9 @@ import type { EventProvider } from "@busbar/core";
 import { localProvider } from "@busbar/local";
 import { afterEach, describe, expect, test } from "vitest";
 // @boundaries-ignore a server of its own, to stop and start
-import { createCluster, hasPostgres } from "../../../.ci/postgres-server.mjs";
+import { findProgram } from "../../../.ci/servers/programs.mjs";
+// @boundaries-ignore a server of its own, to stop and start
+import { startServer } from "../../../.ci/servers/start-server.mjs";
 import { startShop, type Shop } from "./support/shop.ts";
 import { databaseUrl, postgresDatabase, type TestDatabase } from "./support/stores.ts";
 import { until } from "./support/until.ts";
@@ -77,22 +79,20 @@ async function survive(
 }
 
 describe("when the database", () => {
-  test.skipIf(!hasPostgres())(
+  test.skipIf(!findProgram("postgres"))(
     "is restarted, crashes, and is away with the broker, the outbox goes on by itself",
     async () => {
-      const cluster = createCluster();
-      await cluster.start();
-      cleanUp.push(() => cluster.remove());
-      const database = await postgresDatabase(cluster.url);
+      const server = await startServer("postgres");
+      cleanUp.push(() => server.stop());
+      const database = await postgresDatabase(server.url);
       cleanUp.push(() => database.close());
       await survive(database, async (broker) => {
-        await cluster.stop();
-        await cluster.start();
+        await server.restart();
         await sleep(500);
-        await cluster.stop({ immediate: true });
+        await server.kill();
         broker.isAway = true;
         await sleep(3_000);
-        await cluster.start();
+        await server.start();
         await sleep(1_000);
         broker.isAway = false;
       });

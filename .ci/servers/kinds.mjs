@@ -1,0 +1,105 @@
+// The servers that tests talk to: how each is got, how it is started, and how one sees that it runs.
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+/** @typedef {Readonly<Record<string, string | number | readonly string[]>>} Settings */
+
+/**
+ * @typedef {object} ServerKind
+ * @property {string} name For messages.
+ * @property {string} program
+ * @property {string} [versions] A folder with one for each version, whose `bin` need not be on the path.
+ * @property {string} [variable] Where tests read the address of one that runs.
+ * @property {string} debianPackage
+ * @property {readonly string[]} [backports] Releases of Debian that have it in their backports only.
+ * @property {readonly string[]} elsewhere How to get it on other machines.
+ * @property {boolean} [refusesRoot]
+ * @property {(place: { folder: string, program: string, user: object | undefined }) => void} [prepare]
+ *   What comes before its first start.
+ * @property {(folder: string, port: number, settings: Settings) => readonly string[]} args
+ * @property {RegExp} ready What it logs once it takes connections.
+ * @property {(port: number) => string} url
+ * @property {{ end: NodeJS.Signals, crash: NodeJS.Signals }} signals
+ */
+
+const redis = {
+  name: "Redis",
+  program: "redis-server",
+  variable: "REDIS_URL",
+  debianPackage: "redis-server",
+  elsewhere: [
+    "macOS:          brew install redis",
+    `Docker:         docker run --rm -it -v "$PWD":/busbar -w /busbar node:22 .ci/run`,
+  ],
+  args: (folder, port, settings) =>
+    flags({ ...persistent, ...settings, port: settings.port ?? port, dir: folder }),
+  ready: /Ready to accept connections/,
+  url: (port) => `redis://127.0.0.1:${port}`,
+  signals: { end: "SIGTERM", crash: "SIGKILL" },
+};
+
+const persistent = { bind: "127.0.0.1", appendonly: "yes", appendfsync: "everysec", save: "" };
+
+/** @satisfies {Record<string, ServerKind>} */
+export const kinds = {
+  redis,
+  valkey: {
+    ...redis,
+    name: "Valkey",
+    program: "valkey-server",
+    variable: undefined,
+    debianPackage: "valkey-server",
+    backports: ["bookworm"],
+    elsewhere: ["macOS:          brew install valkey"],
+  },
+  // It writes into its configuration file, and is told by commands what to watch.
+  sentinel: {
+    ...redis,
+    name: "Redis Sentinel",
+    variable: undefined,
+    prepare: ({ folder }) => writeFileSync(join(folder, "sentinel.conf"), ""),
+    args: (folder, port, settings) => [
+      join(folder, "sentinel.conf"),
+      "--sentinel",
+      ...flags({ bind: "127.0.0.1", ...settings, port, dir: folder }),
+    ],
+    ready: /Sentinel ID is/,
+  },
+  postgres: {
+    name: "PostgreSQL",
+    program: "postgres",
+    versions: "/usr/lib/postgresql",
+    variable: "DATABASE_URL",
+    debianPackage: "postgresql",
+    elsewhere: ["macOS:          brew install postgresql"],
+    refusesRoot: true,
+    prepare: ({ folder, program, user }) =>
+      execFileSync(
+        join(dirname(program), "initdb"),
+        ["-D", join(folder, "data"), "-U", "busbar", "-A", "trust", "-N", "-E", "UTF8"],
+        { ...user, cwd: folder, stdio: "pipe", env: { ...process.env, LC_ALL: "C" } },
+      ),
+    args: (folder, port, settings) => {
+      const place = { port, listen_addresses: "127.0.0.1", unix_socket_directories: folder };
+      const all = { fsync: "off", max_connections: 200, ...settings, ...place };
+      return [
+        "-D",
+        join(folder, "data"),
+        ...Object.entries(all).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
+      ];
+    },
+    ready: /ready to accept connections/,
+    url: (port) => `postgres://busbar@127.0.0.1:${port}/postgres`,
+    // Killed outright, it would leave processes and shared memory behind.
+    signals: { end: "SIGINT", crash: "SIGQUIT" },
+  },
+};
+
+/** Settings of a redis.conf as arguments. */
+function flags(settings) {
+  return Object.entries(settings).flatMap(([key, value]) => [
+    `--${key}`,
+    ...(Array.isArray(value) ? value : [String(value)]),
+  ]);
+}

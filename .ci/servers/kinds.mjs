@@ -6,20 +6,24 @@ import { dirname, join } from "node:path";
 /** @typedef {Readonly<Record<string, string | number | readonly string[]>>} Settings */
 
 /**
- * @typedef {object} ServerKind
+ * @typedef {object} Program
  * @property {string} name For messages.
  * @property {string} program
  * @property {string} [versions] A folder with one for each version, whose `bin` need not be on the path.
- * @property {string} [variable] Where tests read the address of one that runs.
  * @property {string} debianPackage
  * @property {readonly string[]} [backports] Releases of Debian that have it in their backports only.
  * @property {readonly string[]} elsewhere How to get it on other machines.
+ */
+
+/**
+ * @typedef {object} Server
+ * @property {string} [variable] Where tests read the address of one that runs.
  * @property {boolean} [refusesRoot]
  * @property {(place: { folder: string, program: string, user: object | undefined }) => void} [prepare]
  *   What comes before its first start.
  * @property {(folder: string, port: number, settings: Settings) => readonly string[]} args
  * @property {RegExp} ready What it logs once it takes connections.
- * @property {(port: number) => string} url
+ * @property {(port: number, settings: Settings) => string} url
  * @property {{ end: NodeJS.Signals, crash: NodeJS.Signals }} signals
  */
 
@@ -33,15 +37,15 @@ const redis = {
     `Docker:         docker run --rm -it -v "$PWD":/busbar -w /busbar node:22 .ci/run`,
   ],
   args: (folder, port, settings) =>
-    flags({ ...persistent, ...settings, port: settings.port ?? port, dir: folder }),
+    flags({ ...persistent, ...settings, ...listening(port, settings), dir: folder }),
   ready: /Ready to accept connections/,
-  url: (port) => `redis://127.0.0.1:${port}`,
+  url: (port, settings) => `${hasTls(settings) ? "rediss" : "redis"}://127.0.0.1:${port}`,
   signals: { end: "SIGTERM", crash: "SIGKILL" },
 };
 
 const persistent = { bind: "127.0.0.1", appendonly: "yes", appendfsync: "everysec", save: "" };
 
-/** @satisfies {Record<string, ServerKind>} */
+/** @satisfies {Record<string, Program & Server>} */
 export const kinds = {
   redis,
   valkey: {
@@ -62,7 +66,7 @@ export const kinds = {
     args: (folder, port, settings) => [
       join(folder, "sentinel.conf"),
       "--sentinel",
-      ...flags({ bind: "127.0.0.1", ...settings, port, dir: folder }),
+      ...flags({ bind: "127.0.0.1", ...settings, ...listening(port, settings), dir: folder }),
     ],
     ready: /Sentinel ID is/,
   },
@@ -95,6 +99,25 @@ export const kinds = {
     signals: { end: "SIGINT", crash: "SIGQUIT" },
   },
 };
+
+/** What tests need beside servers. @satisfies {Record<string, Program>} */
+export const tools = {
+  openssl: {
+    name: "OpenSSL",
+    program: "openssl",
+    debianPackage: "openssl",
+    elsewhere: ["macOS:          brew install openssl"],
+  },
+};
+
+/** A Redis that is given a certificate takes connections by TLS only. */
+function hasTls(settings) {
+  return settings["tls-cert-file"] !== undefined;
+}
+
+function listening(port, settings) {
+  return hasTls(settings) ? { port: 0, "tls-port": port } : { port };
+}
 
 /** Settings of a redis.conf as arguments. */
 function flags(settings) {

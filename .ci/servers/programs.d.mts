@@ -1,4 +1,6 @@
 import type { ServerKindName } from "./start-server.mjs";
 
-export function findProgram(kind: ServerKindName): string | undefined;
-export function ensureProgram(kind: ServerKindName): string;
+type ProgramName = ServerKindName | "openssl";
+
+export function findProgram(kind: ProgramName): string | undefined;
+export function ensureProgram(kind: ProgramName): string;

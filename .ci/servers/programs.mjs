@@ -1,13 +1,15 @@
-// Finds the programs of servers, and installs them where that needs no question: as root on Debian.
+// Finds the programs that tests need, and installs them where that needs no question: as root on Debian.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { kinds } from "./kinds.mjs";
+import { kinds, tools } from "./kinds.mjs";
+
+const programs = { ...kinds, ...tools };
 
 /** Where a program is, if it is there. */
 export function findProgram(kind) {
-  const { program, versions } = kinds[kind];
+  const { program, versions } = programs[kind];
   const newestFirst =
     versions && existsSync(versions)
       ? readdirSync(versions).toSorted((a, b) => Number(b) - Number(a))
@@ -28,10 +30,10 @@ export function findProgram(kind) {
 export function ensureProgram(kind, { withinMs = 300_000 } = {}) {
   const found = findProgram(kind);
   if (found) return found;
-  const { name, program, debianPackage, elsewhere } = kinds[kind];
+  const { name, program, debianPackage, elsewhere } = programs[kind];
   if (existsSync("/etc/debian_version") && process.getuid?.() === 0) {
     console.log(`${name}: ${program} is missing, so ${debianPackage} is installed by apt-get`);
-    install(kinds[kind], withinMs);
+    install(programs[kind], withinMs);
     const installed = findProgram(kind);
     if (installed) return installed;
   }
@@ -50,10 +52,14 @@ function install({ debianPackage, backports = [] }, withinMs) {
   const options = [];
   if (backports.includes(release)) {
     // Beside the machine's own sources, and for this once.
+    const own = "/etc/apt/sources.list";
     const sources = join(folder, "sources.list");
-    const suites = [release, `${release}-backports`];
-    const lines = suites.map((suite) => `deb http://deb.debian.org/debian ${suite} main\n`);
-    writeFileSync(sources, lines.join(""));
+    writeFileSync(
+      sources,
+      `${existsSync(own) ? readFileSync(own, "utf8") : ""}
+deb http://deb.debian.org/debian ${release}-backports main
+`,
+    );
     options.push("-o", `Dir::Etc::sourcelist=${sources}`, "-t", `${release}-backports`);
   }
   for (const command of [["update"], ["install", "-y", "--no-install-recommends", debianPackage]]) {

@@ -2,6 +2,7 @@
 export interface TestServer {
   readonly port: number;
   readonly url: string;
+  readonly isRunning: boolean;
   /** Starts it again after `kill`, with what it has on disk. */
   start(): Promise<void>;
   /** As a crash: nothing is tidied up. Of Redis, what was written in the last second may be lost. */

@@ -85,7 +85,10 @@ export async function startServer(kind, { settings = {}, detached = false } = {}
   }
   return {
     port,
-    url: url(port),
+    url: url(port, settings),
+    get isRunning() {
+      return child !== undefined && !hasEnded(child);
+    },
     start: inTurn(start),
     kill: inTurn(() => end(signals.crash)),
     restart: inTurn(async () => {

@@ -1,4 +1,5 @@
 import { unknownKeyReason } from "@busbar/core";
+import type { RedisOptions } from "ioredis";
 import { isClusterInstance, isInstance } from "./connection/instance.ts";
 import type { RedisProviderOptions } from "./options.ts";
 
@@ -119,9 +120,13 @@ function isRedisUrl(value: unknown): boolean {
 
 function checkConnection(value: unknown): readonly OptionProblem[] {
   if (!isObject(value)) return [problem("must be options of ioredis, or a Redis or Cluster")];
-  const options = isInstance(value) ? value.options : (value as { readonly keyPrefix?: unknown });
+  const options = (isInstance(value) ? value.options : value) as RedisOptions;
   // ioredis would put it before some of the keys only: BullMQ's scripts make names of their own.
   if (options.keyPrefix) return [problem("must not have a keyPrefix: give the provider a prefix")];
+  if (options.sentinels && options.tls && options.enableTLSForSentinelMode === undefined) {
+    const otherwise = "ioredis talks to a primary that sentinels name without TLS";
+    return [problem(`must say enableTLSForSentinelMode: without it, ${otherwise}`)];
+  }
   return [];
 }
 

@@ -65,6 +65,8 @@ function ownOptions({ connectionName, connectTimeoutMs }: ClientSettings): Plain
     connectTimeout: connectTimeoutMs,
     retryStrategy,
     sentinelRetryStrategy: retryStrategy,
+    // One that accepts a connection and says nothing must not keep us from asking the next.
+    sentinelCommandTimeout: connectTimeoutMs,
     // After a failover that this connection has not noticed, it still leads to the former primary.
     reconnectOnError: (error) => error.message.includes("READONLY"),
     enableReadyCheck: true,

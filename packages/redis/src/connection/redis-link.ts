@@ -145,8 +145,8 @@ class Link implements RedisLink {
 
   #onError(error: unknown): void {
     this.#lastError = error;
-    // Later on credentials may be in the middle of a change; at first they are wrong.
-    if (this.#wasReady || !isRefusal(error)) return;
+    // Later on credentials and certificates may be in the middle of a change; at first they are wrong.
+    if (this.#wasReady || !(isRefusal(error) || isDistrust(error))) return;
     for (const waiter of this.#waiters) waiter.reject(error);
   }
 
@@ -238,5 +238,13 @@ function isRefusal(error: unknown): boolean {
   return (
     error instanceof Error &&
     /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR AUTH)/.test(error.message)
+  );
+}
+
+/** Whether TLS has failed because one side does not accept the other's certificate. */
+function isDistrust(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_|HOSTNAME_|ERR_TLS_|ERR_SSL_)/.test(
+    code,
   );
 }

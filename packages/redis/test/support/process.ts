@@ -22,10 +22,17 @@ export interface TestProcess {
 }
 
 /** Starts a file of `test/processes` and waits until it prints `["ready"]`. */
-export async function startProcess(file: string, input: ProcessInput): Promise<TestProcess> {
+export async function startProcess(
+  file: string,
+  input: ProcessInput,
+  env: Readonly<Record<string, string>> = {},
+): Promise<TestProcess> {
   const path = fileURLToPath(new URL(`../processes/${file}`, import.meta.url));
   const args = ["--import", "tsx", "--conditions=@busbar/source", path, JSON.stringify(input)];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, args, {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...env },
+  });
   const ended = once(child, "exit");
   const lines: unknown[][] = [];
   createInterface(child.stdout).on("line", (line) => lines.push(JSON.parse(line) as unknown[]));

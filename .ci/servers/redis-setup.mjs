@@ -1,7 +1,8 @@
-// A `globalSetup` of vitest: has Valkey installed where that may be. Elsewhere its tests are skipped.
+// A `globalSetup` of vitest: what the tests of the Redis provider need beside Redis.
 import { ensureProgram } from "./programs.mjs";
 
 export function setup() {
+  ensureProgram("openssl");
   try {
     ensureProgram("valkey", { withinMs: 60_000 });
   } catch (error) {

@@ -14,8 +14,9 @@ import { RunSlot, type RunSteps } from "./run-slot.ts";
 import type { Subscription } from "./subscription.ts";
 
 const ACK: Settlement = { type: "ack" };
-/** For a delivery that this process has no code for: offered again in a second. */
-const NOT_OURS: Settlement = { type: "release", delayMs: 1000 };
+/** Milliseconds for which a delivery is handed back that this process has no code for. */
+const AWAY_AT_LEAST_MS = 50;
+const AWAY_AT_MOST_MS = 800;
 
 type Settle = (settlement: Settlement) => void;
 
@@ -87,7 +88,7 @@ export class DeliveryEngine {
     const handlers = subscription.handlersFor(envelope.name);
     // Code for the event is on its way, in another process, or gone: it is not ours to judge.
     if (handlers.length === 0) {
-      settle(NOT_OURS);
+      settle({ type: "release", delayMs: this.#awayMs(delivery) });
       return;
     }
 
@@ -108,6 +109,18 @@ export class DeliveryEngine {
     }
     if (work) void Promise.resolve(work).then(slot.succeed, slot.fail);
     else slot.succeed();
+  }
+
+  /**
+   * About as long as it has been on its way: it may go to and fro a few times before it meets a process
+   * with code for it, and must not do so often when there is none.
+   */
+  #awayMs({ envelope }: Delivery): number {
+    const ageMs = this.#options.clock.now() - envelope.metadata.published_at;
+    let awayMs = AWAY_AT_LEAST_MS;
+    // In steps, so that deliveries that came together leave together.
+    while (awayMs < ageMs && awayMs < AWAY_AT_MOST_MS) awayMs *= 2;
+    return awayMs;
   }
 
   #end(slot: RunSlot, settlement: Settlement): void {

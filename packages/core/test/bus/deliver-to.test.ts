@@ -20,11 +20,12 @@ async function consumeWith(handler: Subscriber) {
       return inner.consume(spec, deliver);
     },
   });
-  const { bus } = await startTestBus({ provider });
+  const { bus, clock } = await startTestBus({ provider });
   bus.subscribe("a", handler, { subscriberId: "s", attempts: 2 });
   await bus.inspect();
   const settlements: Settlement[] = [];
   return {
+    clock,
     settlements,
     run(delivery: Partial<Delivery> = {}): void {
       deliverTo?.({ envelope, crashes: 0, ...delivery }, (it) => void settlements.push(it));
@@ -56,6 +57,19 @@ describe("deliverTo", () => {
     const { run, settlements } = await consumeWith(handler);
     run();
     await expect.poll(() => settlements).toMatchObject([{ type: "retry", state: { runs: 1 } }]);
+  });
+
+  test.each([
+    [0, 50],
+    [50, 50],
+    [51, 100],
+    [399, 400],
+    [3_600_000, 800],
+  ])("hands back what it has no code for, %i ms old, for %i ms", async (ageMs, delayMs) => {
+    const { run, settlements, clock } = await consumeWith(() => {});
+    const metadata = { ...envelope.metadata, published_at: clock.now() - ageMs };
+    run({ envelope: { ...envelope, name: "b", metadata } });
+    expect(settlements).toEqual([{ type: "release", delayMs }]);
   });
 
   test("settles what it has no code for, and what crashed too often", async () => {

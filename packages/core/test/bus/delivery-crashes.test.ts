@@ -131,7 +131,7 @@ describe("a delivery that is released", () => {
     const attempts: number[] = [];
     bus.subscribe("a", (_, { attempt }) => void attempts.push(attempt), { subscriberId: "mail" });
     const foreign = { ...envelope, name: "of.another.release" };
-    expect(await handOver({ envelope: foreign })).toEqual({ type: "release", delayMs: 1000 });
+    expect(await handOver({ envelope: foreign })).toMatchObject({ type: "release" });
     expect(await handOver({})).toEqual({ type: "ack" });
     expect(attempts).toEqual([1]);
     expect((await bus.inspect()).counters).toMatchObject({ failed: 0, dead: 0 });

@@ -102,6 +102,10 @@ export const restartable: Requirement = ({ harness }) =>
 export const connected: Requirement = ({ harness }) =>
   unless(harness.faults?.connection, "there is no connection to cut");
 
+/** A process can be stopped, and go on later. */
+export const stopsProcesses: Requirement = () =>
+  unless(process.platform !== "win32", "the platform cannot stop a process");
+
 /** All of them hold. */
 export function all(...requirements: readonly Requirement[]): Requirement {
   return (subject) => {

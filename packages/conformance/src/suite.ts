@@ -12,6 +12,7 @@ import { backPressure, concurrency } from "./cases/concurrency.ts";
 import { deduplication } from "./cases/deduplication.ts";
 import { fanOut } from "./cases/fan-out.ts";
 import { brokerFaults } from "./cases/faults-broker.ts";
+import { leaseFaults } from "./cases/faults-leases.ts";
 import { loadFaults } from "./cases/faults-load.ts";
 import { processFaults } from "./cases/faults-processes.ts";
 import { fidelity } from "./cases/fidelity.ts";
@@ -63,6 +64,7 @@ export const providerCases: readonly ConformanceCase[] = [
   ...busGroups,
   ...busShutdown,
   ...processFaults,
+  ...leaseFaults,
   ...brokerFaults,
   ...loadFaults,
   ...skew,

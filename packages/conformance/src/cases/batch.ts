@@ -92,6 +92,35 @@ export const batch: readonly ConformanceCase[] = defineCases("batch", [
     },
   },
   {
+    id: "deadline-passed",
+    name: "a publish whose deadline has passed answers all the same, and does as it says",
+    promise: "design 4.4: emit never hangs; contract: deadline",
+    async run(context) {
+      const instance = await context.start();
+      const inbox = await instance.consume(consumer("mail"));
+      const sent = envelopes(3);
+      const publish = instance.tryPublish(sent, { deadline: Date.now() - 1 });
+      const what = "a publish whose deadline has passed";
+      const results = await context.waiting
+        .within(what, context.ms(5_000), publish)
+        .catch((error: unknown) => {
+          if (error instanceof assert.AssertionError) throw error;
+          return undefined;
+        });
+      // A rejection says that the outcome is unknown.
+      if (!results) return;
+      assert.equal(results.length, sent.length);
+      const accepted = sent.filter((_, index) => results[index]?.status === "accepted");
+      await inbox.has(accepted.map(({ id }) => id));
+      await instance.nothingMore(inbox);
+      assert.equal(
+        inbox.ids.length,
+        accepted.length + 1,
+        "those that were accepted, and the marker",
+      );
+    },
+  },
+  {
     id: "five-thousand",
     name: "five thousand events in as few calls as the provider takes are delivered, each once",
     promise: "design 4.1: nothing is lost silently; contract: maxBatch",

@@ -47,6 +47,36 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
     },
   },
   {
+    id: "anonymous",
+    name: "anonymous subscribers of one event are one subscription, and run again together",
+    promise: "design 3.1: without a subscriberId",
+    async run(context) {
+      const bus = await context.bus();
+      const [one, other] = [new Recorder(context), new Recorder(context)];
+      bus.subscribe("a", one.subscriber());
+      const failsFirst = other.subscriber((_, { attempt }) => {
+        if (attempt === 1) throw new Error("no");
+      });
+      bus.subscribe("a", failsFirst);
+      await bus.start();
+      await bus.emit("a", 1, { attempts: 2 });
+      await settled(context, bus);
+      const attempts = (recorder: Recorder) => recorder.runs.map(({ attempt }) => attempt);
+      assert.deepEqual(
+        [attempts(one), attempts(other)],
+        [
+          [1, 2],
+          [1, 2],
+        ],
+      );
+      const { subscriptions } = await bus.inspect();
+      assert.deepEqual(
+        subscriptions.map((it) => [it.subscriptionId, it.ready, it.dead]),
+        [["a#anonymous", 0, 0]],
+      );
+    },
+  },
+  {
     id: "pause",
     name: "while a subscription is paused its events wait, and resume brings them",
     promise: "design 3.1: pause and resume",

@@ -37,6 +37,11 @@ async function restarted(context: CaseContext, instance: Instance): Promise<Inst
   return instance;
 }
 
+/** Resolves when what is ready to run has run. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Resolves once the instance has reached its broker again. */
 async function eventuallyPublishes(context: CaseContext, instance: Instance): Promise<void> {
   await context.waiting.eventually("a publish to be accepted again", async () => {
@@ -195,6 +200,48 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
       });
       await held.has(["1", "2", "3"]);
       assert.deepEqual(await instance.dead("held"), []);
+    },
+  },
+  {
+    id: "answer-lost",
+    name: "what is published again after a lost answer, under its deduplicationId, comes once",
+    promise: "design 3.1: emitting again after an unknown outcome; deduplicationId deduplicates",
+    when: all(connected, can("deduplication")),
+    alone: true,
+    limitMs: () => 60_000,
+    async run(context) {
+      const instance = await context.start();
+      await instance.declare(subscription("mail"));
+      const ids = Array.from({ length: 200 }, (_, index) => `event-${index}`);
+      let [begun, again] = [0, 0];
+      const insistently = async (id: string): Promise<void> => {
+        const it = envelope(id, { deduplicationId: id });
+        await context.waiting.eventually(`an answer to the publish of ${id}`, async () => {
+          const options = { deadline: Date.now() + 2_000 };
+          const results = await instance.tryPublish([it], options).catch(() => []);
+          if (results[0]?.status === "duplicate") again += 1;
+          return results[0] !== undefined && results[0].status !== "rejected";
+        });
+      };
+      const publisher = async (): Promise<void> => {
+        while (begun < ids.length) {
+          const number = begun++;
+          const published = insistently(ids[number] ?? "");
+          if (number % 10 === 9) {
+            // Each time a little later, so that some answers are lost on their way.
+            for (let turns = (number - 9) / 10; turns > 0; turns--) await nextTurn();
+            await cut(context);
+            await heal(context);
+          }
+          await published;
+        }
+      };
+      await Promise.all(Array.from({ length: 5 }, publisher));
+      const inbox = await instance.consume(consumer("mail"));
+      await inbox.has(ids);
+      await instance.nothingMore(inbox);
+      context.report(`${ids.length} events, of which ${again} were repeated and known as such`);
+      assert.equal(inbox.ids.length, ids.length + 1, "each once, and the marker");
     },
   },
   {

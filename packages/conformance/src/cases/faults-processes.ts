@@ -3,6 +3,7 @@ import type { DeadDelivery, ProviderCapabilities } from "@busbar/core";
 import { ACK, consumer, envelope, envelopes, EVENT, subscription } from "../builders.ts";
 import type { ChildProcess } from "../child/child-process.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
+import { type Fate, fateOf, settleByFate } from "../fates.ts";
 import { durable } from "../requirements.ts";
 
 /** For a case in which that many processes die one after the other. */
@@ -151,6 +152,42 @@ export const processFaults: readonly ConformanceCase[] = defineCases("faults", [
         return new Set(ids.filter((id) => id.startsWith("round-")));
       });
       for (const other of others) assert.deepEqual(other, first, "all subscriptions have the same");
+    },
+  },
+  {
+    id: "kill-settling",
+    name: "retries and dead letters of a worker that is killed are neither lost nor doubled",
+    promise: "design 4.2: a retry or a dead letter moves in the transaction that marks it",
+    when: durable,
+    limitMs: deaths(3),
+    async run(context) {
+      const instance = await context.start();
+      await instance.declare(subscription("mail"));
+      const sent = envelopes(600, "event-", (data) => ({ data }));
+      const { maxBatch = sent.length } = context.capabilities;
+      for (let from = 0; from < sent.length; from += maxBatch) {
+        await instance.publish(...sent.slice(from, from + maxBatch));
+      }
+      const retried = new Set<string>();
+      for (let kills = 0; kills < 2; kills++) {
+        const worker = await context.child();
+        await worker.consume(consumer("mail", { concurrency: 20 }), "fate");
+        await worker.received(150);
+        await worker.kill();
+        for (const it of worker.delivered) if (it.retried) retried.add(it.id);
+      }
+      const inbox = await instance.consume(consumer("mail", { concurrency: 20 }), (handover) =>
+        settleByFate(handover.delivery),
+      );
+      await instance.hasStats("mail", { ready: 0, delayed: 0, inFlight: 0 });
+      const idsOf = (fate: Fate): readonly string[] =>
+        sent.filter((it) => fateOf(Number(it.data)) === fate).map(({ id }) => id);
+      const died = (await instance.dead("mail")).map((letter) => letter.envelope.id);
+      assert.deepEqual(died.toSorted(), idsOf("dead").toSorted(), "each that dies dies once");
+      const later = inbox.handovers.filter(({ delivery }) => delivery.state !== undefined);
+      assert.equal(new Set(later.map(({ id }) => id)).size, later.length, "no retry is doubled");
+      for (const { id } of later) retried.add(id);
+      assert.deepEqual([...retried].toSorted(), idsOf("handled at the second attempt").toSorted());
     },
   },
   {

@@ -88,6 +88,20 @@ export const fidelity: readonly ConformanceCase[] = defineCases("fidelity", [
     },
   },
   {
+    id: "key-order",
+    name: "members of an object keep their order",
+    promise: "design 3.1: data is what JSON makes of it, and a signature over its text still fits",
+    async run(context) {
+      const data = { b: 1, a: { z: [{ y: 1, x: 2 }], m: 0 }, "": 3, A: 4 };
+      const instance = await context.start();
+      const inbox = await instance.consume(consumer("mail"));
+      await instance.publish(envelope("1", { data }));
+      await inbox.has(["1"]);
+      const received = inbox.last("1").delivery.envelope.data;
+      assert.equal(JSON.stringify(received), JSON.stringify(data));
+    },
+  },
+  {
     id: "deep-and-wide",
     name: "data of a hundred levels and a thousand members arrives as it was",
     promise: FIDELITY,

@@ -99,6 +99,34 @@ export const groups: readonly ConformanceCase[] = defineCases("groups", [
     },
   },
   {
+    id: "ttl",
+    name: "a group expires if it was staged with a TTL, and not once it is marked",
+    promise: "design 3.3: nothing expires unless a TTL is asked for; contract: GroupStaging.stage",
+    when: has("groups"),
+    async run(context) {
+      const { groups: staging, stage } = await staged(context);
+      const ttlMs = 300;
+      const stageFor = (group: string) => staging.stage(group, [event("1")], { ttlMs });
+      await stage("stays", "1");
+      await stageFor("marked");
+      await staging.mark("marked");
+      const from = Date.now();
+      await stageFor("expires");
+      const left = async (): Promise<readonly string[]> =>
+        (await staging.list()).map((it) => it.eventGroupId).toSorted();
+      await context.waiting.eventually(
+        "a group to expire",
+        async () => !(await left()).includes("expires"),
+      );
+      assert.ok(Date.now() - from >= ttlMs - 3, "not before its time");
+      await staging.mark("expires");
+      assert.equal(await staging.claim({ eventGroupId: "expires", leaseMs: LEASE_MS }), undefined);
+      assert.deepEqual(await left(), ["marked", "stays"]);
+      const claim = await staging.claim({ eventGroupId: "marked", leaseMs: LEASE_MS });
+      assert.equal(claim?.events.length, 1);
+    },
+  },
+  {
     id: "fewer",
     name: "complete deletes also what an interceptor dropped",
     promise: "contract: complete publishes envelopes and deletes the claimed events",

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { carries } from "../carries.ts";
-import { consumer, envelope, EVENT } from "../builders.ts";
+import type { Envelope } from "@busbar/core";
+import { ACK, asJson, consumer, dead, envelope, EVENT, RELEASE, retry } from "../builders.ts";
+import type { CaseContext } from "../case-context.ts";
+import type { Handover } from "../inbox.ts";
+import { has } from "../requirements.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 
 /** What stands around the data of an envelope. */
@@ -25,23 +29,39 @@ export const identity: readonly ConformanceCase[] = defineCases("fidelity", [
     id: "members",
     name: "every member of an envelope comes back",
     promise: "contract: policy is read by the bus and carried by the provider",
+    run: (context) => carries(context, wholeEnvelope(context)),
+  },
+  {
+    id: "comes-again",
+    name: "whatever makes it come again, an envelope comes back as it was published",
+    promise: "contract: an Envelope arrives as it is, by every hand-over and as a dead letter",
+    when: has("admin"),
     async run(context) {
-      const { ordering, priority, deduplication, delay } = context.capabilities;
-      await carries(
-        context,
-        envelope("1", {
-          policy: {
-            attempts: 3,
-            backoff: { type: "exponential", delay: 10, jitter: 0.5, maxDelay: 1_000 },
-            internal: true,
-          },
-          providerOptions: { someOption: { nested: true } },
-          ...(ordering && { orderingKey: "key: ü/1" }),
-          ...(priority && { priority: 7 }),
-          ...(deduplication && { deduplicationId: "dedup: ü/1" }),
-          ...(delay && { notBefore: 1_700_000_000_000 }),
-        }),
+      const again = [
+        () => retry(0, { runs: 1 }),
+        (handover: Handover) => {
+          handover.crash();
+          return handover.settled;
+        },
+        () => RELEASE,
+        () => dead(),
+      ];
+      const instance = await context.start();
+      const inbox = await instance.consume(
+        consumer("mail"),
+        (handover, nth) => again[nth - 1]?.(handover) ?? ACK,
       );
+      const sent = wholeEnvelope(context);
+      await instance.publish(sent);
+      const [letter] = await instance.hasDead("mail", 1);
+      assert.ok(letter);
+      assert.deepEqual(asJson(letter.envelope), asJson(sent), "as a dead letter");
+      await instance.admin.replayDead("mail", [letter.id]);
+      await inbox.received(again.length + 1);
+      const { length } = inbox.handovers;
+      for (const [index, { delivery }] of inbox.handovers.entries()) {
+        assert.deepEqual(asJson(delivery.envelope), asJson(sent), `${index + 1} of ${length}`);
+      }
     },
   },
   {
@@ -130,3 +150,26 @@ export const identity: readonly ConformanceCase[] = defineCases("fidelity", [
     },
   },
 ]);
+
+/** With every member that the provider can carry. */
+function wholeEnvelope({ capabilities }: CaseContext): Envelope {
+  const { ordering, priority, deduplication, delay } = capabilities;
+  return envelope("1", {
+    metadata: {
+      created_at: 1_700_000_000_001,
+      published_at: 1_700_000_000_002,
+      correlationId: "correlation",
+      traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    },
+    policy: {
+      attempts: 3,
+      backoff: { type: "exponential", delay: 10, jitter: 0.5, maxDelay: 1_000 },
+      internal: true,
+    },
+    providerOptions: { someOption: { nested: true } },
+    ...(ordering && { orderingKey: "key: ü/1" }),
+    ...(priority && { priority: 7 }),
+    ...(deduplication && { deduplicationId: "dedup: ü/1" }),
+    ...(delay && { notBefore: 1_700_000_000_000 }),
+  });
+}

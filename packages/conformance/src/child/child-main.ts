@@ -5,9 +5,11 @@ import {
   createEventBus,
   type EventProvider,
   type JsonValue,
+  type Settlement,
   systemClock,
 } from "@busbar/core";
 import { ACK, envelopes } from "../builders.ts";
+import { settleByFate } from "../fates.ts";
 import { pause } from "../waiting.ts";
 import type { ChildCommand, ChildReport, ProviderSource, Work } from "./messages.ts";
 
@@ -17,10 +19,14 @@ type CreateProvider = (
 ) => unknown;
 
 const DAY_MS = 86_400_000;
+/** Milliseconds before a delivery is settled by its fate. */
+const BUSY_MS = 5;
 
 interface Running {
   provider: EventProvider | undefined;
   readonly consumers: ConsumerHandle[];
+  /** How to settle what it holds, by the event's id. */
+  readonly held: Map<string, (settlement: Settlement) => void>;
 }
 
 function say(report: ChildReport): void {
@@ -44,7 +50,10 @@ async function obey(running: Running, command: ChildCommand): Promise<void> {
       await provider.subscriptions?.declare(command.specs);
       break;
     case "consume":
-      running.consumers.push(await consume(provider, command));
+      running.consumers.push(await consume(running.held, provider, command));
+      break;
+    case "settle":
+      for (const [id, settlement] of command.settlements) running.held.get(id)?.(settlement);
       break;
     case "emit":
       await emit(provider, command);
@@ -94,14 +103,21 @@ async function start(provider: EventProvider, namespace: string): Promise<void> 
 }
 
 function consume(
+  held: Running["held"],
   provider: EventProvider,
   { spec, hold }: Extract<ChildCommand, { type: "consume" }>,
 ): Promise<ConsumerHandle> {
-  return provider.consume(spec, async ({ envelope, crashes }) => {
+  return provider.consume(spec, async (delivery) => {
+    const { envelope, crashes, state } = delivery;
     const { subscriptionId } = spec;
-    say({ type: "delivered", subscriptionId, id: envelope.id, crashes });
-    if (hold === "all" || hold.includes(envelope.id)) await new Promise<never>(() => {});
-    return ACK;
+    const retried = state !== undefined;
+    say({ type: "delivered", subscriptionId, id: envelope.id, crashes, retried });
+    if (hold === "fate") {
+      await pause(BUSY_MS);
+      return settleByFate(delivery);
+    }
+    if (hold !== "all" && !hold.includes(envelope.id)) return ACK;
+    return new Promise<Settlement>((resolve) => held.set(envelope.id, resolve));
   });
 }
 
@@ -118,7 +134,7 @@ async function emit(
   }
 }
 
-const running: Running = { provider: undefined, consumers: [] };
+const running: Running = { provider: undefined, consumers: [], held: new Map() };
 
 process.on("message", (command: ChildCommand) => {
   obey(running, command).then(

@@ -1,7 +1,7 @@
 import { type ChildProcess as NodeProcess, fork } from "node:child_process";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { ConsumeSpec, SubscriptionSpec } from "@busbar/core";
+import type { ConsumeSpec, Settlement, SubscriptionSpec } from "@busbar/core";
 import type { ProviderFaults } from "../harness.ts";
 import type { Waiting } from "../waiting.ts";
 import type { ChildCommand, ChildReport, ProviderSource, Work } from "./messages.ts";
@@ -66,9 +66,29 @@ export class ChildProcess {
     return this.#tell({ type: "declare", specs });
   }
 
-  /** Consumes in the child: it never settles what it is to `hold`, and acknowledges the rest. */
-  consume(spec: ConsumeSpec, hold: "all" | readonly string[]): Promise<void> {
+  /**
+   * Consumes in the child: it keeps what it is to `hold` in hand, and acknowledges the rest, or settles
+   * all by their `fate`.
+   */
+  consume(spec: ConsumeSpec, hold: "all" | "fate" | readonly string[]): Promise<void> {
     return this.#tell({ type: "consume", spec, hold });
+  }
+
+  /** SIGSTOP: nothing in it runs, and nobody is told, until it is {@link resumed}. */
+  pause(): void {
+    this.#process.kill("SIGSTOP");
+  }
+
+  /**
+   * SIGCONT, and it settles first of all what it holds. Resolves once its provider was given the
+   * settlements.
+   */
+  async resumed(
+    ...settlements: readonly (readonly [id: string, settlement: Settlement])[]
+  ): Promise<void> {
+    const settled = this.#tell({ type: "settle", settlements });
+    this.#process.kill("SIGCONT");
+    await settled;
   }
 
   /** Emits in the child until it is killed. */

@@ -1,4 +1,4 @@
-import type { ConsumeSpec, JsonValue, SubscriptionSpec } from "@busbar/core";
+import type { ConsumeSpec, JsonValue, Settlement, SubscriptionSpec } from "@busbar/core";
 
 /** How a child process makes its provider. */
 export interface ProviderSource {
@@ -39,8 +39,16 @@ export type ChildCommand =
   | {
       readonly type: "consume";
       readonly spec: ConsumeSpec;
-      /** Ids that it never settles; it acknowledges the others. `all`: it settles none. */
-      readonly hold: "all" | readonly string[];
+      /**
+       * Ids that it does not settle unless it is told to; it acknowledges the others. `all`: all. `fate`:
+       * it settles each by its fate, a few milliseconds later.
+       */
+      readonly hold: "all" | "fate" | readonly string[];
+    }
+  | {
+      /** Settles what it holds. Done once the provider has been given the settlements. */
+      readonly type: "settle";
+      readonly settlements: readonly (readonly [id: string, settlement: Settlement])[];
     }
   | {
       /** Emits one event after the other, `<prefix>1` first, until it is killed. */
@@ -59,6 +67,8 @@ export type ChildReport =
       readonly subscriptionId: string;
       readonly id: string;
       readonly crashes: number;
+      /** Whether it comes with the state of a retry. */
+      readonly retried: boolean;
     }
   | {
       /** Said before the delivery is settled. */

@@ -13,6 +13,7 @@ import {
   type Timer,
 } from "@busbar/core";
 import { type Frame, type Mistake, onLines } from "./broker-protocol.ts";
+import { retriesInTwoSteps } from "./two-steps.ts";
 
 const PING_EVERY_MS = 100;
 const SILENCE_MS = 400;
@@ -39,7 +40,7 @@ export function brokerProvider(port: number, ...mistakes: readonly Mistake[]): E
       client.request(method, args);
   const part = <T>(...methods: readonly string[]): T =>
     Object.fromEntries(methods.map((method) => [method, call(method)])) as T;
-  return {
+  const provider: EventProvider = {
     name: "broker",
     capabilities: {
       durable: true,
@@ -62,8 +63,9 @@ export function brokerProvider(port: number, ...mistakes: readonly Mistake[]): E
     publish: (batch, { deadline }) => client.publish(batch, deadline),
     consume: (spec, deliver) => client.consume(spec, deliver),
     stop: ({ graceMs }) => client.stop(graceMs),
-    probe: async () => ({ ok: client.isConnected }),
+    probe: async () => ({ ok: client.isReady }),
   };
+  return mistakes.includes("retries in two steps") ? retriesInTwoSteps(provider) : provider;
 }
 
 class BrokerClient {
@@ -74,7 +76,7 @@ class BrokerClient {
   readonly #whenConnected = new Set<() => void>();
   #context: ProviderContext | undefined;
   #socket: Socket | undefined;
-  #isReady = false;
+  isReady = false;
   #lastId = 0;
   #heardAt = 0;
   #timer: Timer | undefined;
@@ -84,10 +86,6 @@ class BrokerClient {
   constructor(port: number, mistakes: ReadonlySet<Mistake>) {
     this.#port = port;
     this.#mistakes = mistakes;
-  }
-
-  get isConnected(): boolean {
-    return this.#isReady;
   }
 
   async start(context: ProviderContext): Promise<void> {
@@ -133,7 +131,7 @@ class BrokerClient {
     deadline: number = Date.now() + 60_000,
   ): Promise<unknown> {
     if (!this.#context || this.#stopping) throw new Error(`${method}: not running`);
-    if (!this.#isReady) await this.#connected(deadline);
+    if (!this.isReady) await this.#connected(deadline);
     return this.#send(method, args);
   }
 
@@ -160,7 +158,7 @@ class BrokerClient {
       );
       const done = (): void => {
         timer?.cancel();
-        if (this.#isReady) resolve();
+        if (this.isReady) resolve();
         else reject(new Error("Stopped"));
       };
       this.#whenConnected.add(done);
@@ -191,7 +189,7 @@ class BrokerClient {
       return;
     }
     if (this.#socket !== socket) return;
-    this.#isReady = true;
+    this.isReady = true;
     this.#state("ready");
     for (const callback of this.#whenConnected) callback();
     this.#whenConnected.clear();
@@ -201,7 +199,7 @@ class BrokerClient {
     this.#timer?.cancel();
     const bears =
       this.#mistakes.has("never notices silence") ||
-      (this.#mistakes.has("waits for ever for an answer to its greeting") && !this.#isReady);
+      (this.#mistakes.has("waits for ever for an answer to its greeting") && !this.isReady);
     if (Date.now() - this.#heardAt > SILENCE_MS && !bears) {
       this.#socket?.destroy();
       return;
@@ -213,8 +211,8 @@ class BrokerClient {
   #lost(socket: Socket): void {
     if (this.#socket !== socket) return;
     this.#timer?.cancel();
-    if (this.#isReady) this.#state("degraded");
-    this.#isReady = false;
+    if (this.isReady) this.#state("degraded");
+    this.isReady = false;
     for (const { reject } of this.#pending.values()) reject(new Error("Connection lost"));
     this.#pending.clear();
     if (this.#stopping || this.#mistakes.has("does not reconnect")) return;
@@ -253,6 +251,7 @@ class BrokerClient {
   async #run(frame: Extract<Frame, { type: "delivery" }>): Promise<void> {
     const { number, envelope, state, crashes } = frame;
     const socket = this.#socket;
+    const takenAt = Date.now();
     let settlement: Settlement | null = null;
     // A delivery may come before the answer to its consume.
     await new Promise((resolve) => setImmediate(resolve));
@@ -266,23 +265,32 @@ class BrokerClient {
     if (settlement?.type === "release" && this.#mistakes.has("acks what it has no code for")) {
       settlement = { type: "ack" };
     }
-    if (this.#socket === socket && !consumer?.closed)
-      this.#write(0, "settle", [number, settlement]);
+    if (consumer?.closed) return;
+    const isLate = Date.now() - takenAt > SILENCE_MS;
+    if (isLate && consumer && this.#mistakes.has("settles what another has in hand")) {
+      await this.#settleEvent(consumer, decodeEnvelope(envelope).id, settlement);
+    } else if (this.#socket === socket) this.#write(0, "settle", [number, settlement]);
+  }
+
+  /** Over whichever connection there is by then. */
+  async #settleEvent(consumer: Consumer, id: string, it: Settlement | null): Promise<void> {
+    const told = this.request("settle event", [consumer.spec.subscriptionId, id, it]);
+    await told.catch(() => this.#stopping ?? this.#settleEvent(consumer, id, it));
   }
 
   async #close(consumer: Consumer, graceMs: number): Promise<void> {
     this.#consumers.delete(consumer.id);
-    if (this.#isReady) await this.#send("close", [consumer.id, graceMs]).catch(() => {});
+    if (this.isReady) await this.#send("close", [consumer.id, graceMs]).catch(() => {});
     consumer.closed = true;
   }
 
   async #stop(graceMs: number): Promise<void> {
-    if (this.#mistakes.has("hangs in stop without a broker") && this.#context && !this.#isReady) {
+    if (this.#mistakes.has("hangs in stop without a broker") && this.#context && !this.isReady) {
       await new Promise<never>(() => {});
     }
     await Promise.all(Array.from(this.#consumers.values(), (it) => this.#close(it, graceMs)));
     this.#timer?.cancel();
-    this.#isReady = false;
+    this.isReady = false;
     this.#failStart?.(new Error("Stopped"));
     for (const callback of this.#whenConnected) callback();
     if (!this.#mistakes.has("keeps its socket")) this.#socket?.destroy();

@@ -25,6 +25,12 @@ export interface WorldOptions {
   readonly orphanedAfterMs: number;
 }
 
+/** Who has a delivery in hand. */
+export interface Holder {
+  /** Null: it ended unsettled. */
+  settle(settlement: Settlement | null): void;
+}
+
 const log = (): void => {};
 
 /** All that the broker keeps of one namespace. */
@@ -37,6 +43,8 @@ export class BrokerWorld {
   readonly #listeners = new Set<(report: ProviderReport) => void>();
   /** Set while a publish goes to these subscriptions only. */
   #only: readonly string[] | null | undefined;
+  /** Who has an event of a subscription in hand. */
+  readonly holders = new Map<string, Holder>();
   readonly #seen = new Map<string, { spec: SubscriptionSpec; at: number; orphaned: boolean }>();
 
   constructor(options: WorldOptions, mistakes: ReadonlySet<Mistake>) {
@@ -88,6 +96,8 @@ export class BrokerWorld {
         return this.#provider.subscriptions.declare(args[0] as readonly SubscriptionSpec[]);
       case "list":
         return this.#list();
+      case "stage":
+        return this.#stage(...(args as Parameters<MemoryGroupStaging["stage"]>));
       case "complete":
         return this.#complete(args as never);
       case "claim":
@@ -178,6 +188,13 @@ export class BrokerWorld {
       ...known,
       ...orphans.map(({ spec, at }) => ({ ...spec, lastSeenAt: at, orphaned: true })),
     ];
+  }
+
+  async #stage(...[id, events, { ttlMs }]: Parameters<MemoryGroupStaging["stage"]>): Promise<void> {
+    const forgets = this.#mistakes.has("lets no group expire");
+    await this.#groups.stage(id, events, { ttlMs: forgets ? undefined : ttlMs });
+    if (ttlMs === undefined || !this.#mistakes.has("lets marked groups expire")) return;
+    setTimeout(() => void this.#groups.clear(id, {}), ttlMs).unref();
   }
 
   async #claim(options: {

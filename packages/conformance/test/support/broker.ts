@@ -1,6 +1,7 @@
+import { randomUUID } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
-import { type ConsumeSpec, encodeEnvelope, type Settlement } from "@busbar/core";
-import { BrokerWorld, type WorldOptions } from "./broker-world.ts";
+import { type ConsumeSpec, type Envelope, encodeEnvelope, type Settlement } from "@busbar/core";
+import { BrokerWorld, type Holder, type WorldOptions } from "./broker-world.ts";
 import { type Frame, type Mistake, onLines, type Request } from "./broker-protocol.ts";
 
 /** A silent client is taken for dead after this. */
@@ -76,11 +77,12 @@ type FindWorld = (namespace: string, options: WorldOptions) => BrokerWorld;
 
 /** One connection, as the broker sees it. */
 class Client {
+  readonly #id = randomUUID();
   readonly #socket: Socket;
   readonly #mistakes: ReadonlySet<Mistake>;
   readonly #world: FindWorld;
   readonly #consumers = new Map<number, { close(options: { graceMs: number }): Promise<void> }>();
-  readonly #inHand = new Map<number, { settle(settlement: Settlement | null): void }>();
+  readonly #inHand = new Map<number, Holder>();
   readonly #settlements = new Map<number, Settlement | null>();
   #joined: BrokerWorld | undefined;
   #leave: (() => void) | undefined;
@@ -164,12 +166,29 @@ class Client {
       this.#leave = this.#joined.join((report) => this.#say({ type: "report", report }));
       return null;
     }
+    if (method === "settle event") {
+      const [subscriptionId, id, settlement] = args as [string, string, Settlement | null];
+      this.#joined?.holders.get(`${subscriptionId}:${id}`)?.settle(settlement);
+      return null;
+    }
     if (method === "consume") return this.#consume(...(args as [number, ConsumeSpec]));
     if (method === "close") {
       const [id, graceMs] = args as [number, number];
       await this.#consumers.get(id)?.close({ graceMs });
       this.#consumers.delete(id);
       return null;
+    }
+    if (
+      method === "publish" &&
+      this.#mistakes.has("forgets deduplicationIds with their connection")
+    ) {
+      const batch = (args[0] as readonly Envelope[]).map((it) => {
+        return {
+          ...it,
+          deduplicationId: it.deduplicationId && `${it.deduplicationId} ${this.#id}`,
+        };
+      });
+      return this.#joined?.call(method, [batch, ...args.slice(1)]);
     }
     return this.#joined?.call(method, args);
   }
@@ -179,9 +198,11 @@ class Client {
       const number = ++this.#lastDelivery;
       const { envelope, state, crashes } = delivery;
       return new Promise<Settlement>((resolve, reject) => {
-        this.#inHand.set(number, {
+        const holder: Holder = {
           settle: (it) => (it ? resolve(it) : reject(new Error("crashed"))),
-        });
+        };
+        this.#inHand.set(number, holder);
+        this.#joined?.holders.set(`${spec.subscriptionId}:${envelope.id}`, holder);
         if (this.#gone) {
           this.#inHand.delete(number);
           resolve({ type: "release" });

@@ -1,6 +1,6 @@
 import type { JsonValue } from "@busbar/core";
 import type { ProviderHarness } from "../../src/harness.ts";
-import { faulty, faultyEnvelopes } from "./faulty.ts";
+import { consumes, faulty, faultyDelivery, faultyEnvelopes } from "./faulty.ts";
 import type { Mutant } from "./mutants.ts";
 
 const mangled = (change: (data: JsonValue) => JsonValue) =>
@@ -17,6 +17,70 @@ export const fidelityMutants: readonly Mutant[] = [
         capabilities: { ...inner.capabilities, payload: "fresh" },
         publish: (batch, options) => inner.publish(structuredClone(batch), options),
         consume: (spec, deliver) => inner.consume(spec, (it) => deliver(structuredClone(it))),
+      })),
+  },
+  {
+    mistake: "sorts the members of objects",
+    caughtBy: ["fidelity/key-order"],
+    harness: () => mangled(sorted),
+  },
+  {
+    mistake: "forgets what the emitter said of delivery when an event comes again",
+    caughtBy: ["fidelity/comes-again"],
+    harness: () =>
+      faultyDelivery((deliver) => (it) => {
+        const isFirst = it.state === undefined && it.crashes === 0;
+        return deliver(isFirst ? it : { ...it, envelope: { ...it.envelope, policy: undefined } });
+      }),
+  },
+  {
+    mistake: "leaves characters out of subscription ids",
+    caughtBy: ["bus/anonymous"],
+    harness: () =>
+      consumes((spec) => ({ ...spec, subscriptionId: spec.subscriptionId.replaceAll("#", "") })),
+  },
+  {
+    mistake: "buries an event without its metadata",
+    caughtBy: ["fidelity/comes-again"],
+    harness: () =>
+      faulty((inner) => ({
+        admin: {
+          ...inner.admin,
+          listDead: async (id, page) => {
+            const { items, ...rest } = await inner.admin.listDead(id, page);
+            const { created_at, published_at, correlationId } = items[0]?.envelope.metadata ?? {
+              created_at: 0,
+              published_at: 0,
+              correlationId: "",
+            };
+            const metadata = { created_at, published_at, correlationId };
+            return {
+              ...rest,
+              items: items.map((it) => ({ ...it, envelope: { ...it.envelope, metadata } })),
+            };
+          },
+        },
+      })),
+  },
+  {
+    mistake: "answers no, when the deadline has passed, and delivers all the same",
+    caughtBy: ["batch/deadline-passed"],
+    harness: () =>
+      faulty((inner) => ({
+        publish: async (batch, options) => {
+          const results = await inner.publish(batch, options);
+          const late = { ...refused, reason: "too late" } as const;
+          return options.deadline < Date.now() ? batch.map(() => late) : results;
+        },
+      })),
+  },
+  {
+    mistake: "never answers when the deadline has passed",
+    caughtBy: ["batch/deadline-passed"],
+    harness: () =>
+      faulty((inner) => ({
+        publish: (batch, options) =>
+          options.deadline < Date.now() ? new Promise(() => {}) : inner.publish(batch, options),
       })),
   },
   {
@@ -163,6 +227,17 @@ export const fidelityMutants: readonly Mutant[] = [
     },
   },
 ];
+
+const byKey = ([a]: readonly [string, JsonValue], [b]: readonly [string, JsonValue]) =>
+  a < b ? -1 : 1;
+
+/** As a store does that keeps members of objects by their names. */
+function sorted(value: JsonValue): JsonValue {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(sorted);
+  const members = Object.entries(value as Record<string, JsonValue>).toSorted(byKey);
+  return Object.fromEntries(members.map(([key, member]) => [key, sorted(member)]));
+}
 
 const refused = { status: "rejected", code: "refused", reason: "too big" } as const;
 

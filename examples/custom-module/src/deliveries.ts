@@ -8,15 +8,17 @@ type Token = Readonly<{ id: number; lease: string }>;
 type Row = StoredDelivery & Readonly<{ id: number }>;
 
 /** Puts envelopes in the queues of all that want them. Call it in a transaction. */
-export function route({ sql, now, subscriptions }: Store, batch: readonly Envelope[]) {
+export function route({ sql, now, subscriptions, save }: Store, batch: readonly Envelope[]) {
   const list = subscriptions();
-  return batch.map((envelope): PublishResult => {
+  const results = batch.map((envelope): PublishResult => {
     const ids = list.match(envelope.name);
     for (const id of ids)
       sql`INSERT INTO deliveries (subscription, envelope, due_at)
         VALUES (${id}, ${encodeEnvelope(envelope)}, ${envelope.notBefore ?? now()})`;
     return { status: "accepted", subscriptions: ids.length };
   });
+  if (list.changed) save(list); // It counts what orphans do not get.
+  return results;
 }
 
 /** The queue of a subscription, as a polling consumer asks for it. */

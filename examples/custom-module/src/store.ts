@@ -34,6 +34,8 @@ export function openStore(directory: string, context: ProviderContext) {
   database.pragma("busy_timeout = 2");
 
   const now = () => context.clock.now();
+  const save = (list: SubscriptionList) =>
+    sql`REPLACE INTO subscriptions (rowid, list) VALUES (1, ${JSON.stringify(list)})`;
 
   /** Runs a statement, and returns its rows. */
   function sql<Row>(text: TemplateStringsArray, ...values: readonly unknown[]): Row[] {
@@ -57,5 +59,5 @@ export function openStore(directory: string, context: ProviderContext) {
     return createSubscriptionList(context, row && JSON.parse(row.list));
   }
 
-  return { context, now, sql, write, subscriptions, close: () => database.close() };
+  return { context, now, sql, write, subscriptions, save, close: () => database.close() };
 }

@@ -1,12 +1,10 @@
-import { decodeEnvelope, type SubscriptionList, type SubscriptionRegistry } from "@busbar/core";
+import { decodeEnvelope, type SubscriptionRegistry } from "@busbar/core";
 import { bury, trim } from "./dead-letters.ts";
 import type { Store } from "./store.ts";
 
 /** The list of subscriptions that a publish goes by. */
 export function createRegistry(store: Store): SubscriptionRegistry {
-  const { sql, now, write, subscriptions } = store;
-  const save = (list: SubscriptionList) =>
-    sql`REPLACE INTO subscriptions (rowid, list) VALUES (1, ${JSON.stringify(list)})`;
+  const { sql, now, write, subscriptions, save } = store;
 
   return {
     async declare(specs) {

@@ -10,7 +10,11 @@ export interface RenamedSubscription {
 
 /** A {@link SubscriptionList} as it is stored: JSON. */
 export interface StoredSubscriptions {
-  readonly subscriptions: readonly (SubscriptionSpec & { readonly lastSeenAt: number })[];
+  readonly subscriptions: readonly (SubscriptionSpec & {
+    readonly lastSeenAt: number;
+    /** Absent: none. */
+    readonly withheld?: number | undefined;
+  })[];
   /** Earlier ids, each with the present one. */
   readonly renamed: readonly (readonly [earlier: string, present: string])[];
 }
@@ -36,8 +40,13 @@ export interface SubscriptionList {
   list(): RegisteredSubscription[];
   /** Whether a subscription is on the list, under this id. */
   has(subscriptionId: string): boolean;
-  /** Ids of the subscriptions that an event of this name goes to. */
+  /**
+   * Ids of the subscriptions that an event of this name goes to. Counts it as withheld from those that
+   * are orphaned: store the list in the same step if it has {@link changed}.
+   */
   match(name: string): readonly string[];
+  /** Whether it says something else than what was stored. */
+  readonly changed: boolean;
   /** The id of today for one that may be of an earlier release. */
   presentId(subscriptionId: string): string;
   toJSON(): StoredSubscriptions;
@@ -55,6 +64,7 @@ export function createSubscriptionList(
   const known = new Map(stored?.subscriptions.map((it) => [it.subscriptionId, it]));
   const renamed = new Map(stored?.renamed);
   const router = createRouter(known.values());
+  let changed = false;
 
   function declareOne(spec: SubscriptionSpec): readonly RenamedSubscription[] {
     const { subscriptionId, ordering, onOrderedFailure } = spec;
@@ -70,6 +80,7 @@ export function createSubscriptionList(
       onOrderedFailure,
       aliases,
       lastSeenAt: clock.now(),
+      withheld: before?.withheld,
     });
     router.add(subscriptionId, spec.events);
     return spec.aliases
@@ -89,14 +100,25 @@ export function createSubscriptionList(
     return lastSeenAt <= clock.now() - orphanedAfterMs;
   }
 
+  /** Answers whether it gets an event, and counts that it does not. */
+  function gets(id: string): boolean {
+    const subscription = known.get(id);
+    if (!subscription || !isOrphaned(subscription.lastSeenAt)) return true;
+    known.set(id, { ...subscription, withheld: (subscription.withheld ?? 0) + 1 });
+    changed = true;
+    return false;
+  }
+
   return {
     declare(specs) {
       // Throws if a pattern is malformed, before anything has changed.
       createRouter(specs);
+      changed = true;
       return specs.flatMap(declareOne);
     },
 
     retire(id, events) {
+      changed = true;
       const subscription = known.get(id);
       const left = events ? (subscription?.events.filter((it) => !events.includes(it)) ?? []) : [];
       if (subscription && left.length > 0) {
@@ -111,14 +133,19 @@ export function createSubscriptionList(
     },
 
     list: () =>
-      Array.from(known.values(), (it) => ({ ...it, orphaned: isOrphaned(it.lastSeenAt) })),
+      Array.from(known.values(), ({ withheld = 0, ...it }) => {
+        return { ...it, orphaned: isOrphaned(it.lastSeenAt), withheld };
+      }),
 
     match(name) {
       const ids = router.match(name);
       if (orphanedAfterMs === Infinity) return ids;
-      return ids.filter((id) => !isOrphaned(known.get(id)?.lastSeenAt ?? 0));
+      return ids.filter(gets);
     },
 
+    get changed() {
+      return changed;
+    },
     has: (id) => known.has(id),
     presentId: (id) => renamed.get(id) ?? id,
     toJSON: () => ({ subscriptions: [...known.values()], renamed: [...renamed] }),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import type { SubscriptionSpec } from "../src/contracts/provider-parts.ts";
-import { createSubscriptionList } from "../src/subscription-list.ts";
+import { createSubscriptionList, type SubscriptionList } from "../src/subscription-list.ts";
 import { createManualClock } from "./support/manual-clock.ts";
 
 function spec(subscriptionId: string, overrides: Partial<SubscriptionSpec> = {}): SubscriptionSpec {
@@ -27,6 +27,7 @@ describe("createSubscriptionList", () => {
         ...spec("mail", { events: ["a", "b.*", "c"], aliases: ["post"], ordering: "key" }),
         lastSeenAt: 1_000,
         orphaned: false,
+        withheld: 0,
       },
     ]);
     expect([list.match("b.x"), list.match("c"), list.match("d")]).toEqual([["mail"], ["mail"], []]);
@@ -96,6 +97,39 @@ describe("createSubscriptionList", () => {
     expect(list.list().map(({ orphaned }) => orphaned)).toEqual([true, false]);
     list.declare([spec("mail")]);
     expect(list.match("a")).toEqual(["mail", "stock"]);
+  });
+
+  test("counts what orphans do not get, until they are retired, also across JSON", async () => {
+    const { list, clock } = setUp(100);
+    list.declare([spec("mail")]);
+    await clock.advance(100);
+    const stored = JSON.parse(JSON.stringify(list));
+    const again = createSubscriptionList({ clock, orphanedAfterMs: 100 }, stored);
+    again.match("nobody.cares");
+    expect(again.changed).toBe(false);
+
+    again.match("a");
+    again.match("a");
+    expect(again.changed).toBe(true);
+    again.declare([spec("mail")]);
+    again.match("a");
+    const storedAgain = JSON.parse(JSON.stringify(again));
+    const third = createSubscriptionList({ clock, orphanedAfterMs: 100 }, storedAgain);
+    expect(third.list()).toMatchObject([{ orphaned: false, withheld: 2 }]);
+
+    third.retire("mail");
+    third.declare([spec("mail")]);
+    expect(third.list()).toMatchObject([{ withheld: 0 }]);
+  });
+
+  test.each<[string, (list: SubscriptionList) => void]>([
+    ["declare", (list) => list.declare([spec("mail")])],
+    ["retire", (list) => list.retire("mail")],
+  ])("has changed after %s", (_, change) => {
+    const { list } = setUp();
+    expect(list.changed).toBe(false);
+    change(list);
+    expect(list.changed).toBe(true);
   });
 
   test("comes back from JSON as it was", () => {

@@ -10,6 +10,8 @@ export interface Keys {
   readonly subscriptions: string;
   /** Sorted set: subscription id by the time of its last `declare`. */
   readonly seen: string;
+  /** Hash: subscription id to the number of events that it did not get because it was orphaned. */
+  readonly withheld: string;
   /** Sorted set: group id by the time of its first event. */
   readonly groups: string;
   /** The key prefix of a queue, with its last colon. */
@@ -26,6 +28,7 @@ export function createKeys(prefix: string): Keys {
     version: `${own}version`,
     subscriptions: `${own}subscriptions`,
     seen: `${own}seen`,
+    withheld: `${own}withheld`,
     groups: `${own}groups`,
     queue: (name) => `${prefix}:${name}:`,
   };

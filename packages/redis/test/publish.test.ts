@@ -153,7 +153,7 @@ describe("publish", () => {
     expect(turn?.data.key).toBe('ordered:"\\udc00:"');
   });
 
-  test("withholds from what nobody has declared for long, warns once, and counts", async () => {
+  test("withholds from what nobody has declared for long, and counts until it is retired", async () => {
     const session = await open({ context: { orphanedAfterMs: 50 } });
     await session.registry.declare([subscription("left"), subscription("here")]);
     await session.redis.zadd(session.keys.seen, Date.now() - 60, "left");
@@ -162,8 +162,14 @@ describe("publish", () => {
     expect(results[0]).toEqual({ status: "accepted", subscriptions: 1 });
     await session.publish(envelope("3"));
     expect(await session.waiting("left")).toEqual([]);
-    expect(session.warnings).toHaveLength(1);
-    expect(await session.redis.hget(`${session.keys.own}withheld`, "left")).toBe("3");
+    const withheld = async () =>
+      Object.fromEntries(
+        (await session.registry.list()).map((it) => [it.subscriptionId, it.withheld]),
+      );
+    expect(await withheld()).toEqual({ here: 0, left: 3 });
+    await session.registry.retire("left", { backlog: "keep" });
+    await session.registry.declare([subscription("left")]);
+    expect(await withheld()).toEqual({ here: 0, left: 0 });
   });
 
   test("is obeyed by every registry once declare has resolved", async () => {

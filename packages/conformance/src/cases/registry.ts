@@ -1,7 +1,21 @@
 import assert from "node:assert/strict";
 import { consumer, dead, envelope, envelopes, subscription } from "../builders.ts";
+import type { CaseContext } from "../case-context.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
+import type { Instance } from "../instance.ts";
 import { all, durable, has } from "../requirements.ts";
+
+const ORPHANED_AFTER_MS = 400;
+
+/** Resolves once nobody has declared "left" for long, and "kept" has just been declared. */
+async function orphaned(context: CaseContext, instance: Instance): Promise<void> {
+  await context.waiting.eventually("an orphan in the list", async () => {
+    await instance.declare(subscription("kept"));
+    const list = await instance.registry.list();
+    assert.equal(list.find((it) => it.subscriptionId === "kept")?.orphaned, false);
+    return list.find((it) => it.subscriptionId === "left")?.orphaned === true;
+  });
+}
 
 export const registry: readonly ConformanceCase[] = defineCases("registry", [
   {
@@ -22,6 +36,7 @@ export const registry: readonly ConformanceCase[] = defineCases("registry", [
           ...subscription("mail", { events: ["order.*", "order.placed"] }),
           lastSeenAt: 0,
           orphaned: false,
+          withheld: 0,
         },
       );
       assert.ok((entry?.lastSeenAt ?? 0) >= from - 1_000);
@@ -137,17 +152,10 @@ export const registry: readonly ConformanceCase[] = defineCases("registry", [
     promise: "design 4.3: orphanedAfterMs",
     when: all(durable, has("admin")),
     async run(context) {
-      const orphanedAfterMs = 400;
-      const instance = await context.start({ orphanedAfterMs });
+      const instance = await context.start({ orphanedAfterMs: ORPHANED_AFTER_MS });
       await instance.declare(subscription("left"), subscription("kept"));
       await instance.publish(envelope("before"));
-      await context.waiting.eventually("an orphan in the list", async () => {
-        await instance.declare(subscription("kept"));
-        const list = await instance.registry.list();
-        assert.equal(list.find((it) => it.subscriptionId === "kept")?.orphaned, false);
-        return list.find((it) => it.subscriptionId === "left")?.orphaned === true;
-      });
-      await instance.declare(subscription("kept"));
+      await orphaned(context, instance);
       const [during] = await instance.publish(envelope("during"));
       assert.deepEqual(during, { status: "accepted", subscriptions: 1 });
       await instance.hasStats("left", { ready: 1 });
@@ -156,6 +164,31 @@ export const registry: readonly ConformanceCase[] = defineCases("registry", [
       await instance.publish(envelope("after"));
       await inbox.has(["before", "after"]);
       assert.equal(inbox.times("during"), 0);
+    },
+  },
+  {
+    id: "withheld",
+    name: "events that an orphan does not get are counted, for all processes, until it is retired",
+    promise: "design 4.3: an orphan gets no new events, which is counted",
+    when: durable,
+    async run(context) {
+      const instance = await context.start({ orphanedAfterMs: ORPHANED_AFTER_MS });
+      await instance.declare(subscription("left"), subscription("kept"));
+      await instance.publish(envelope("before"));
+      await orphaned(context, instance);
+      await instance.publish(...envelopes(3, "during-"), envelope("other", { name: "no.body" }));
+      const withheld = async (from: Instance): Promise<object> =>
+        Object.fromEntries(
+          (await from.registry.list()).map((it) => [it.subscriptionId, it.withheld]),
+        );
+      const another = await context.start({ orphanedAfterMs: ORPHANED_AFTER_MS });
+      assert.deepEqual(await withheld(another), { left: 3, kept: 0 });
+      await instance.declare(subscription("left"), subscription("kept"));
+      await instance.publish(envelope("after"));
+      assert.deepEqual(await withheld(another), { left: 3, kept: 0 }, "what it missed is known");
+      await instance.registry.retire("left", { backlog: "discard" });
+      await instance.declare(subscription("left"));
+      assert.deepEqual(await withheld(another), { left: 0, kept: 0 });
     },
   },
 ]);

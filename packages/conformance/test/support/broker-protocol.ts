@@ -34,6 +34,7 @@ export type Mistake =
   | "ends leases of those who live"
   | "settles what another has in hand"
   | "never sees an orphan"
+  | "does not count what it withholds"
   | "gives a group to two claims"
   | "keeps what an interceptor dropped"
   | "forgets groups with their instance"

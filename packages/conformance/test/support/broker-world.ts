@@ -5,6 +5,7 @@ import {
   type Delivery,
   type Envelope,
   type GroupClaim,
+  matchesPattern,
   type ProviderReport,
   type PublishResult,
   type Settlement,
@@ -45,7 +46,10 @@ export class BrokerWorld {
   #only: readonly string[] | null | undefined;
   /** Who has an event of a subscription in hand. */
   readonly holders = new Map<string, Holder>();
-  readonly #seen = new Map<string, { spec: SubscriptionSpec; at: number; orphaned: boolean }>();
+  readonly #seen = new Map<
+    string,
+    { spec: SubscriptionSpec; at: number; orphaned: boolean; withheld: number }
+  >();
 
   constructor(options: WorldOptions, mistakes: ReadonlySet<Mistake>) {
     this.#options = options;
@@ -131,6 +135,7 @@ export class BrokerWorld {
     only: readonly string[] | undefined,
   ): Promise<readonly PublishResult[]> {
     await this.#orphan();
+    this.#withhold(batch);
     this.#only = only;
     // The memory provider places what has room at once.
     const results = this.#provider.publish(batch, { deadline, inHandler: true });
@@ -157,6 +162,7 @@ export class BrokerWorld {
         spec: { ...spec, events },
         at: systemClock.now(),
         orphaned: false,
+        withheld: this.#seen.get(spec.subscriptionId)?.withheld ?? 0,
       });
       for (const alias of spec.aliases) this.#seen.delete(alias);
     }
@@ -180,13 +186,27 @@ export class BrokerWorld {
     }
   }
 
+  #withhold(batch: readonly Envelope[]): void {
+    if (this.#mistakes.has("does not count what it withholds")) return;
+    for (const entry of this.#seen.values()) {
+      const wanted = batch.filter(({ name }) =>
+        entry.spec.events.some((pattern) => matchesPattern(pattern, name)),
+      );
+      if (entry.orphaned) entry.withheld += wanted.length;
+    }
+  }
+
   async #list(): Promise<unknown> {
     await this.#orphan();
     const known = await this.#provider.subscriptions.list();
     const orphans = [...this.#seen.values()].filter(({ orphaned }) => orphaned);
     return [
-      ...known,
-      ...orphans.map(({ spec, at }) => ({ ...spec, lastSeenAt: at, orphaned: true })),
+      ...known.map((it) => {
+        return { ...it, withheld: this.#seen.get(it.subscriptionId)?.withheld ?? 0 };
+      }),
+      ...orphans.map(({ spec, at, withheld }) => {
+        return { ...spec, lastSeenAt: at, orphaned: true, withheld };
+      }),
     ];
   }
 

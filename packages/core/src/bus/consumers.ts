@@ -25,6 +25,8 @@ export interface ConsumersOptions {
 /** Keeps the provider informed of this process's subscriptions, and consumes them. */
 export class Consumers {
   readonly #options: ConsumersOptions;
+  /** Those that were warned of. */
+  #orphans: ReadonlySet<string> = new Set();
   /** Changes are told to the provider one after the other, and the first of them is the start. */
   #changes: Promise<void>;
   #pending = 1;
@@ -192,8 +194,21 @@ export class Consumers {
       } catch (err) {
         logger.warn({ err }, "Subscriptions could not be declared again; will try in a minute");
       }
-      if (!this.#closed) this.#declareLater();
+      if (this.#closed) return;
+      this.#declareLater();
+      await this.#lookForOrphans();
     };
     this.#timer = clock.setTimeout(() => void declare(), DECLARE_EVERY_MS);
+  }
+
+  async #lookForOrphans(): Promise<void> {
+    const { logger, provider } = this.#options;
+    try {
+      if (!provider.subscriptions) return;
+      const { warnOfOrphans } = await import("./orphans.ts");
+      this.#orphans = await warnOfOrphans(provider.subscriptions, this.#orphans, logger);
+    } catch (err) {
+      logger.debug({ err }, "Orphaned subscriptions could not be looked for; will try in a minute");
+    }
   }
 }

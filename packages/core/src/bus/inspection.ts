@@ -17,6 +17,8 @@ export interface InspectedSubscription {
   readonly paused: boolean;
   /** Not declared by any process for `orphanedAfterMs`: gets no new events. */
   readonly orphaned: boolean;
+  /** How many events it did not get because it was orphaned. */
+  readonly withheld: number;
   /** Deliveries that could run now. */
   readonly ready: number;
   /** Deliveries whose time has not come, or that wait behind another of their key. */
@@ -78,6 +80,7 @@ export function inspectSubscriptions(
       here: local !== undefined,
       paused: local?.paused ?? false,
       orphaned: known?.orphaned ?? false,
+      withheld: known?.withheld ?? 0,
       ready: numbers?.ready ?? 0,
       delayed: numbers?.delayed ?? 0,
       inFlight: numbers?.inFlight ?? 0,

@@ -19,6 +19,8 @@ export interface RegisteredSubscription extends SubscriptionSpec {
   readonly lastSeenAt: number;
   /** Not declared for `orphanedAfterMs`: gets no new events, keeps its backlog. */
   readonly orphaned: boolean;
+  /** How many events it did not get because it was orphaned. Kept until it is retired. */
+  readonly withheld: number;
 }
 
 /** What becomes of deliveries that wait in a subscription when it, or some of its events, is retired. */

@@ -175,6 +175,45 @@ describe("a durable provider", () => {
     expect((await bus.inspect()).subscriptions).toMatchObject([{ ready: 1, here: true }]);
   });
 
+  test("warns of a subscription that nobody declares any more, once for as long as that lasts", async () => {
+    const inner = memoryProvider();
+    const orphan = {
+      subscriptionId: "left",
+      events: ["a"],
+      ordering: "none",
+      onOrderedFailure: "park",
+      aliases: [],
+      lastSeenAt: 0,
+      withheld: 3,
+    } as const;
+    let orphaned = false;
+    let looks = 0;
+    const list = async () => {
+      looks += 1;
+      return [{ ...orphan, orphaned }];
+    };
+    const subscriptions = { ...inner.subscriptions, list };
+    const capabilities = { ...inner.capabilities, durable: true };
+    const provider = providerLike(inner, { capabilities, subscriptions });
+    const { clock, logger } = await startTestBus({ provider });
+    const lookAfterAMinute = async (): Promise<unknown> => {
+      const before = looks;
+      await clock.advance(60_000);
+      await expect.poll(() => looks).toBe(before + 1);
+      await idle();
+      return logger.at("warn").map(({ fields }) => fields);
+    };
+    expect(await lookAfterAMinute()).toEqual([]);
+    orphaned = true;
+    const warning = { subscriptionId: "left", lastSeenAt: new Date(0), withheld: 3 };
+    expect(await lookAfterAMinute()).toEqual([warning]);
+    expect(await lookAfterAMinute()).toEqual([warning]);
+    orphaned = false;
+    expect(await lookAfterAMinute()).toEqual([warning]);
+    orphaned = true;
+    expect(await lookAfterAMinute()).toEqual([warning, warning]);
+  });
+
   test("warns once at start of subscribers without an id", async () => {
     const { bus, logger } = createTestBus({ provider: durableProvider() });
     bus.subscribe("a", () => {});

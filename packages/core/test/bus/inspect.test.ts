@@ -59,7 +59,7 @@ describe("inspect()", () => {
     await bus.emit("a", 4);
     await bus.emit("b.c", 5, { delay: 60_000 });
     await idle();
-    const common = { here: true, paused: false, orphaned: false };
+    const common = { here: true, paused: false, orphaned: false, withheld: 0 };
     const none = { ready: 0, delayed: 0, inFlight: 0, dead: 0, oldestAt: undefined };
     expect((await bus.inspect()).subscriptions).toEqual([
       { subscriptionId: "broken", events: ["a"], ...common, ...none, dead: 3 },
@@ -101,6 +101,7 @@ describe("inspect()", () => {
             aliases: [],
             lastSeenAt: 0,
             orphaned: true,
+            withheld: 7,
           },
           ...(await inner.subscriptions.list()),
         ],
@@ -110,8 +111,8 @@ describe("inspect()", () => {
     collect(bus, { subscriberId: "here" }, "b");
     await bus.emit("b", 1);
     expect((await bus.inspect()).subscriptions).toMatchObject([
-      { subscriptionId: "elsewhere", events: ["a"], here: false, orphaned: true },
-      { subscriptionId: "here", events: ["b"], here: true, orphaned: false },
+      { subscriptionId: "elsewhere", events: ["a"], here: false, orphaned: true, withheld: 7 },
+      { subscriptionId: "here", events: ["b"], here: true, orphaned: false, withheld: 0 },
     ]);
   });
 

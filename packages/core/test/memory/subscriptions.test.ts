@@ -29,6 +29,7 @@ describe("declare", () => {
         aliases: [],
         lastSeenAt: clock.now(),
         orphaned: false,
+        withheld: 0,
       },
     ]);
   });

@@ -37,7 +37,6 @@ export function createPublisher(session: Session): Publisher {
   const { clock, logger } = context;
   const ids = createJobIds();
   const bounds = { ...options.batch, deduplicationWindowMs: options.deduplicationWindowMs };
-  const warned = new Set<string>();
   let lastSeq = 0;
   let lastPublish: Promise<unknown> = Promise.resolve();
   let routed: RegistrySnapshot | undefined;
@@ -84,7 +83,6 @@ export function createPublisher(session: Session): Publisher {
       }
       if (answer[0] === "stale") continue;
       if (answer[0] === "unclaimed") throw claimEnded(group?.id);
-      for (const position of answer[1]) warnOfOrphan(packed.targets[position - 1]?.subscription);
       return resultsOf(packed, answer);
     }
   }
@@ -114,15 +112,6 @@ export function createPublisher(session: Session): Publisher {
       });
       await link.whenReady(deadline);
     }
-  }
-
-  function warnOfOrphan(subscriptionId: string | undefined): void {
-    if (subscriptionId === undefined || warned.has(subscriptionId)) return;
-    warned.add(subscriptionId);
-    logger.warn(
-      { subscriptionId, orphanedAfterMs: context.orphanedAfterMs },
-      `No process has declared subscription "${subscriptionId}" for long: it gets no new events`,
-    );
   }
 
   return {

@@ -142,9 +142,10 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
     },
 
     async list() {
-      const [{ records }, seen] = await Promise.all([
+      const [{ records }, seen, withheld] = await Promise.all([
         copy.read(true),
         insistently(session, () => link.client.zrange(keys.seen, "0", "-1", "WITHSCORES")),
+        insistently(session, () => link.client.hgetall(keys.withheld)),
       ]);
       const lastSeen = new Map<string, number>();
       for (let index = 0; index < seen.length; index += 2) {
@@ -164,6 +165,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
             aliases,
             lastSeenAt,
             orphaned,
+            withheld: Number(withheld[subscriptionId] ?? 0),
           };
         });
     },

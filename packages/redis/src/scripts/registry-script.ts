@@ -45,7 +45,10 @@ for _, queue in ipairs(request.queues) do
   redis.call("HSET", queue .. "meta", "opts.maxLenEvents", request.maxLenEvents)
 end
 for _, id in ipairs(request.seen) do redis.call("ZADD", own .. "seen", request.now, id) end
-for _, id in ipairs(request.unseen) do redis.call("ZREM", own .. "seen", id) end
+for _, id in ipairs(request.unseen) do
+  redis.call("ZREM", own .. "seen", id)
+  redis.call("HDEL", own .. "withheld", id)
+end
 for _, move in ipairs(request.moves) do
   local from, to = move[1], move[2]
   local ids = own .. "dead:"
@@ -88,7 +91,6 @@ for index = 6, 5 + queues do
 end
 redis.call("HDEL", own .. "subscriptions", id)
 for index = 6 + queues, #ARGV do redis.call("HDEL", own .. "subscriptions", ARGV[index]) end
-redis.call("HDEL", own .. "withheld", id)
 next_version(KEYS[1], version, now)
 return 1
 `;

@@ -1,0 +1,24 @@
+import type { Logger } from "../contracts/logger.ts";
+import type { SubscriptionRegistry } from "../contracts/provider-parts.ts";
+
+/**
+ * Warns of subscriptions that get no new events, because no process declares them any more. Resolves
+ * with their ids, for the next time.
+ *
+ * @param known - Those it was warned of before.
+ */
+export async function warnOfOrphans(
+  subscriptions: Pick<SubscriptionRegistry, "list">,
+  known: ReadonlySet<string>,
+  logger: Logger,
+): Promise<ReadonlySet<string>> {
+  const orphans = (await subscriptions.list()).filter(({ orphaned }) => orphaned);
+  for (const { subscriptionId, lastSeenAt, withheld } of orphans) {
+    if (known.has(subscriptionId)) continue;
+    logger.warn(
+      { subscriptionId, lastSeenAt: new Date(lastSeenAt), withheld },
+      `Subscription "${subscriptionId}" gets no new events: no process has declared it for long. Retire it, or start one with code for it`,
+    );
+  }
+  return new Set(orphans.map(({ subscriptionId }) => subscriptionId));
+}

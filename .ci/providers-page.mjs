@@ -16,6 +16,7 @@ const meanings = {
   payload: "`fresh`: each delivery has an object of its own. `shared`: the bus copies",
   redeliverAfterMs: "milliseconds from the death of a process to redelivery, at most",
   maxBatch: "events in one publish, at most",
+  wholeBatches: "a publish takes all events of a batch or none",
 };
 const parts = {
   subscriptions: "the subscription list can be read and retired from",

@@ -64,15 +64,20 @@ export class Instance {
   }
 
   /** Publishes, and answers with whatever the provider answers. */
-  tryPublish(
+  async tryPublish(
     batch: readonly Envelope[],
     options: Partial<PublishOptions> = {},
   ): Promise<readonly PublishResult[]> {
     const deadline = Date.now() + this.#publishMs;
-    return this.#waiting.for(
+    const results = await this.#waiting.for(
       `the publish of ${batch.length} envelopes`,
       this.provider.publish(batch, { deadline, inHandler: false, ...options }),
     );
+    if (this.provider.capabilities.wholeBatches) {
+      const refused = results.filter(({ status }) => status === "rejected").length;
+      assert.ok(refused === 0 || refused === batch.length, "a batch is taken as a whole or not");
+    }
+    return results;
   }
 
   /** Publishes, and insists that each envelope is accepted. */

@@ -19,30 +19,69 @@ export interface BatchOutcome {
   readonly failure: unknown;
 }
 
-/** Publishes the events of rows, and sorts the rows by what became of them. Does not reject. */
+/**
+ * Publishes the events of rows, and sorts the rows by what became of them. Does not reject.
+ *
+ * Where the provider judges each event of a batch by itself, those of one key leave one after the other:
+ * what it has taken cannot be taken back, should it refuse an earlier one.
+ */
 export async function publishBatch(
   rows: readonly ClaimedRow[],
   publish: (envelopes: readonly Envelope[]) => Promise<readonly PublishResult[]>,
+  wholeBatches: boolean,
 ): Promise<BatchOutcome> {
   const { outgoing, unreadable } = readRows(rows);
-  let results: readonly (PublishResult | undefined)[] = [];
-  let failure: unknown;
-  try {
-    if (outgoing.length > 0) results = await publish(outgoing.map(({ envelope }) => envelope));
-  } catch (error) {
-    failure = error;
-    results = knownResults(outgoing, error);
-  }
   const accepted: OutgoingRow[] = [];
   const failed: FailedRow[] = [...unreadable];
   const rest: string[] = [];
-  for (const [index, row] of outgoing.entries()) {
-    const result = results[index];
-    if (result && result.status !== "rejected") accepted.push(row);
-    else if (result && isFinal(result)) failed.push({ id: row.id, error: result.reason });
-    else rest.push(row.id);
+  const waiting = new Set<string | undefined>();
+  let failure: unknown;
+  for (const wave of wholeBatches ? [outgoing] : wavesOf(outgoing)) {
+    const ready = failure === undefined ? wave.filter((row) => !waiting.has(keyOf(row))) : [];
+    const results = await resultsOf(ready, publish, (error) => (failure = error));
+    for (const row of wave) {
+      const result = results.get(row);
+      if (result && result.status !== "rejected") accepted.push(row);
+      else if (result && isFinal(result)) failed.push({ id: row.id, error: result.reason });
+      else {
+        rest.push(row.id);
+        if (keyOf(row) !== undefined) waiting.add(keyOf(row));
+      }
+    }
   }
   return { accepted, failed, rest, failure };
+}
+
+/** Splits rows so that no part has two of one key, each part as early as it can be. */
+function wavesOf(rows: readonly OutgoingRow[]): readonly (readonly OutgoingRow[])[] {
+  const waves: OutgoingRow[][] = [];
+  const next = new Map<string, number>();
+  for (const row of rows) {
+    const key = keyOf(row);
+    const wave = key === undefined ? 0 : (next.get(key) ?? 0);
+    if (key !== undefined) next.set(key, wave + 1);
+    (waves[wave] ??= []).push(row);
+  }
+  return waves;
+}
+
+function keyOf({ envelope }: OutgoingRow): string | undefined {
+  return envelope.orderingKey;
+}
+
+async function resultsOf(
+  rows: readonly OutgoingRow[],
+  publish: (envelopes: readonly Envelope[]) => Promise<readonly PublishResult[]>,
+  onFailure: (error: unknown) => void,
+): Promise<ReadonlyMap<OutgoingRow, PublishResult | undefined>> {
+  let results: readonly (PublishResult | undefined)[] = [];
+  try {
+    if (rows.length > 0) results = await publish(rows.map(({ envelope }) => envelope));
+  } catch (error) {
+    onFailure(error);
+    results = knownResults(rows, error);
+  }
+  return new Map(rows.map((row, index) => [row, results[index]]));
 }
 
 function readRows(rows: readonly ClaimedRow[]): {

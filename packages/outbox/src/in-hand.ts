@@ -6,6 +6,8 @@ export class InHand {
   readonly #rows = new Map<string, string[]>();
   /** Rows whose event is settled, to be taken out of the table. */
   #done: string[] = [];
+  /** Those that are being taken out. */
+  readonly #leaving = new Set<readonly string[]>();
   #publishing: readonly string[] = [];
   /** Ids of events that were settled while they were being published. */
   #early: Set<string> | undefined;
@@ -17,7 +19,8 @@ export class InHand {
 
   /** Every row that others must keep their hands off. */
   get ids(): readonly string[] {
-    return [...this.#publishing, ...this.#done, ...[...this.#rows.values()].flat()];
+    const unsettled = [...this.#rows.values()].flat();
+    return [...this.#publishing, ...this.#done, ...[...this.#leaving].flat(), ...unsettled];
   }
 
   /** Begins a publish of rows: what is settled from now on may be one of their events. */
@@ -48,22 +51,24 @@ export class InHand {
     return true;
   }
 
-  /** Those that can be taken out of the table, once. */
-  takeDone(): readonly string[] {
+  /** Has `remove` take rows out of the table whose events are settled. Those it cannot stay in hand. */
+  async takeOut(remove: (ids: readonly string[]) => Promise<void>): Promise<void> {
+    if (this.#done.length === 0) return;
     const done = this.#done;
     this.#done = [];
-    return done;
+    this.#leaving.add(done);
+    try {
+      await remove(done);
+    } catch (error) {
+      this.#done.push(...done);
+      throw error;
+    } finally {
+      this.#leaving.delete(done);
+    }
   }
 
-  /** Those that were taken and could not be taken out. */
-  putBack(ids: readonly string[]): void {
-    this.#done.push(...ids);
-  }
-
-  /** Those that will not be settled any more. */
-  takeRest(): readonly string[] {
-    const rest = [...this.#rows.values()].flat();
+  /** What is not settled yet will not be any more. */
+  giveUp(): void {
     this.#rows.clear();
-    return rest;
   }
 }

@@ -138,12 +138,12 @@ export class RelayStatements<Tx> {
     await this.#store.execute(statement, [toList(ids)]);
   }
 
-  /** Gives rows back that were not published. */
-  async release(ids: readonly string[]): Promise<void> {
+  /** Gives back all rows of this relay but those that are in its hand, and known to be. */
+  async giveBackAllBut(ids: readonly string[]): Promise<void> {
     const { outbox, list } = this.#sql;
     await this.#store.execute(
       `UPDATE ${outbox} SET state = 'pending', claim = NULL, claimed_until = NULL
-      WHERE state = 'claimed' AND claim = CAST($1 AS text) AND id IN ${list("$2", "bigint")}`,
+      WHERE state = 'claimed' AND claim = CAST($1 AS text) AND id NOT IN ${list("$2", "bigint")}`,
       [this.#claim, toList(ids)],
     );
   }

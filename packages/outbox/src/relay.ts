@@ -80,6 +80,8 @@ export class Relay<Tx> {
   #stopListening: (() => void) | undefined;
   /** It waits until being settled makes room. */
   #isFull = false;
+  /** It may have rows that it does not know of: the answer to a claim was lost, or rows were not given back. */
+  #isUnsure = false;
 
   constructor(store: OutboxStore<Tx>, context: PluginContext, options: RelayOptions) {
     const { batchSize = 1_000, pollEveryMs = 3_000, leaseMs = 30_000 } = options;
@@ -149,8 +151,9 @@ export class Relay<Tx> {
     this.#flush?.cancel();
     await this.#flushing;
     await this.#takeOut();
-    const rest = this.#inHand.takeRest();
-    if (rest.length > 0) await this.#statements.release(rest);
+    if (this.#inHand.size === 0 && !this.#isUnsure) return;
+    this.#inHand.giveUp();
+    await this.#giveBack();
   }
 
   async #run(): Promise<void> {
@@ -164,6 +167,7 @@ export class Relay<Tx> {
         this.#enter("running");
         if (waitMs > 0 && !this.#isStopping) await this.#waker.wait(waitMs);
       } catch (err) {
+        this.#isUnsure = true;
         this.lastError = err;
         this.#enter("waiting");
         const longest = Math.min(RETRY_AFTER_AT_MOST_MS, RETRY_AFTER_MS * 2 ** failures);
@@ -184,6 +188,8 @@ export class Relay<Tx> {
   async #round(): Promise<number> {
     const { batchSize, pollEveryMs, maxUnsettled } = this.#options;
     await this.#takeOut();
+    // Before it claims those behind them.
+    if (this.#isUnsure) await this.#giveBack();
     if (this.#isPaused) return pollEveryMs;
     const room = maxUnsettled - this.#inHand.size;
     this.#isFull = room <= 0;
@@ -203,8 +209,10 @@ export class Relay<Tx> {
 
   async #publish(rows: readonly ClaimedRow[]): Promise<void> {
     this.#inHand.publishing(rows.map(({ id }) => id));
-    const { accepted, failed, rest, failure } = await publishBatch(rows, (envelopes) =>
-      this.#context.publishEnvelopes(envelopes),
+    const { accepted, failed, rest, failure } = await publishBatch(
+      rows,
+      (envelopes) => this.#context.publishEnvelopes(envelopes),
+      this.#context.capabilities.wholeBatches === true,
     );
     this.rate.add(accepted.length);
     this.#inHand.accepted(accepted);
@@ -213,7 +221,7 @@ export class Relay<Tx> {
     }
     await this.#takeOut();
     if (failed.length > 0) await this.#setAside(failed);
-    if (rest.length > 0) await this.#statements.release(rest);
+    if (rest.length > 0) await this.#giveBack();
     if (failure !== undefined) throw failure;
     if (rest.length > 0) throw new Error(`The provider has no room for ${rest.length} events yet`);
   }
@@ -227,15 +235,14 @@ export class Relay<Tx> {
   }
 
   /** Takes rows out of the table whose events are safe. */
-  async #takeOut(): Promise<void> {
-    const done = this.#inHand.takeDone();
-    if (done.length === 0) return;
-    try {
-      await this.#statements.remove(done, this.#options.keepsSent);
-    } catch (error) {
-      this.#inHand.putBack(done);
-      throw error;
-    }
+  #takeOut(): Promise<void> {
+    return this.#inHand.takeOut((ids) => this.#statements.remove(ids, this.#options.keepsSent));
+  }
+
+  /** Gives back what it has and does not handle. */
+  async #giveBack(): Promise<void> {
+    await this.#statements.giveBackAllBut(this.#inHand.ids);
+    this.#isUnsure = false;
   }
 
   #flushLater(): void {

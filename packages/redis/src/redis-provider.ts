@@ -99,6 +99,7 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
       ordering: true,
       redeliverAfterMs: resolved.lockDurationMs + 2 * resolved.stalledCheckMs + SLACK_MS,
       maxBatch: 1_000,
+      wholeBatches: true,
     },
     subscriptions: {
       declare: async (specs) => now("declare").session.registry.declare(specs),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { consumer, envelope, envelopes } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
-import { adjusts, can } from "../requirements.ts";
+import { adjusts, all, can } from "../requirements.ts";
 
 export const batch: readonly ConformanceCase[] = defineCases("batch", [
   {
@@ -26,7 +26,9 @@ export const batch: readonly ConformanceCase[] = defineCases("batch", [
     id: "partial-rejection",
     name: "a rejected envelope hides neither the acceptance nor the place of the others",
     promise: "contract: one result per envelope, in order",
-    when: adjusts("maxPending"),
+    when: all(adjusts("maxPending"), ({ capabilities }) =>
+      capabilities.wholeBatches ? "the provider takes batches as a whole" : undefined,
+    ),
     async run(context) {
       const instance = await context.start({}, { maxPending: 1 });
       const full = await instance.consume(
@@ -54,6 +56,31 @@ export const batch: readonly ConformanceCase[] = defineCases("batch", [
       await full.idle();
       await instance.silence();
       assert.deepEqual(full.ids, ["held", "waits"]);
+    },
+  },
+  {
+    id: "whole",
+    name: "a batch that does not fit as a whole is refused as a whole",
+    promise: "contract: wholeBatches",
+    when: all(adjusts("maxPending"), ({ capabilities }) =>
+      capabilities.wholeBatches ? undefined : "the provider judges each envelope by itself",
+    ),
+    async run(context) {
+      const instance = await context.start({}, { maxPending: 1 });
+      const full = await instance.consume(consumer("full", { concurrency: 1 }), "hold");
+      await instance.publish(envelope("held"));
+      await full.holds(1);
+      const results = await instance.tryPublish([envelope("1"), envelope("2")], {
+        deadline: Date.now() + 300,
+      });
+      assert.deepEqual(
+        results.map(({ status }) => status),
+        ["rejected", "rejected"],
+      );
+      full.settleAll();
+      await full.idle();
+      await instance.silence();
+      assert.deepEqual(full.ids, ["held"]);
     },
   },
   {

@@ -126,6 +126,20 @@ export const timingMutants: readonly Mutant[] = [
       })),
   },
   {
+    mistake: "says that it takes batches as a whole, and takes what there is room for",
+    caughtBy: ["batch/whole"],
+    harness: () =>
+      faulty((inner) => ({ capabilities: { ...inner.capabilities, wholeBatches: true } })),
+    without: () =>
+      faulty((inner) => ({
+        capabilities: { ...inner.capabilities, wholeBatches: true },
+        publish: async (batch, options) =>
+          batch.length === 1
+            ? inner.publish(batch, options)
+            : batch.map(() => ({ status: "rejected", code: "overloaded", reason: "no room" })),
+      })),
+  },
+  {
     mistake: "takes more than it has room for",
     caughtBy: ["back-pressure/waits", "back-pressure/deadline"],
     harness: () =>

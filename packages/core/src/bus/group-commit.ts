@@ -19,7 +19,13 @@ const NOT_SENT: PublishResult = {
   status: "rejected",
   code: "refused",
   reason: "was not handed to the provider",
+  retryable: true,
 };
+
+/** Whether the provider may take it, if it is asked again. */
+export function isRetryable(result: PublishResult | undefined): boolean {
+  return result?.status === "rejected" && result.retryable === true;
+}
 
 /**
  * Group commit: one publish at a time, and what is emitted meanwhile leaves together in the next, up
@@ -38,7 +44,8 @@ export class GroupCommit {
 
   /**
    * Resolves once every envelope has its result in `results`. Rejects if one of its batches does:
-   * `results` tells what became of the others.
+   * `results` tells what became of the others. Behind a refusal that is worth another try nothing of
+   * the call leaves: it would overtake.
    */
   publish(envelopes: readonly Envelope[], results: PublishResults): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -47,7 +54,7 @@ export class GroupCommit {
     });
   }
 
-  /** Takes back what has not left of a call that no longer waits: its results say so. */
+  /** Takes back what has not left of a call: its results say so. */
   withdraw(envelopes: readonly Envelope[]): void {
     const index = this.#queue.findIndex((call) => call.envelopes === envelopes);
     const [call] = index === -1 ? [] : this.#queue.splice(index, 1);
@@ -73,7 +80,9 @@ export class GroupCommit {
       let next = 0;
       for (const { call, from, to } of parts) {
         for (let at = from; at < to; at += 1) call.results[at] = results[next++];
-        if (to === call.envelopes.length) call.resolve();
+        const isCut = call.results.slice(from, to).some(isRetryable);
+        if (isCut) this.withdraw(call.envelopes);
+        if (isCut || to === call.envelopes.length) call.resolve();
       }
     } catch (error) {
       for (const { call } of parts) {

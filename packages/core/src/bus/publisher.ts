@@ -4,7 +4,7 @@ import { BusbarError, type EmitOutcome, isBusbarError } from "../errors.ts";
 import { currentRun } from "./causality.ts";
 import type { BusCounters } from "./counters.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
-import { GroupCommit, type PublishResults } from "./group-commit.ts";
+import { GroupCommit, isRetryable, type PublishResults } from "./group-commit.ts";
 import type { SettlementTracker } from "./settlement-tracker.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -237,8 +237,4 @@ type RejectedResult = Extract<PublishResult, { status: "rejected" }>;
 
 function isRejected(result: PublishResult | undefined): result is RejectedResult {
   return result?.status === "rejected";
-}
-
-function isRetryable(result: PublishResult | undefined): boolean {
-  return isRejected(result) && result.retryable === true;
 }

@@ -60,6 +60,7 @@ export class StartAndStop implements LifecycleSteps {
         await plugin.start?.({
           logger,
           bus: this.#options.bus,
+          capabilities,
           publishEnvelopes: (envelopes) => this.#publishEnvelopes(envelopes),
           onSettled: tracker && ((callback) => tracker.onEventSettled(callback)),
         });

@@ -2,12 +2,14 @@ import type { IEventBusModule } from "./event-bus-module.ts";
 import type { GroupStaging } from "./groups.ts";
 import type { Logger } from "./logger.ts";
 import type { Middleware } from "./middleware.ts";
-import type { Envelope, PublishResult } from "./provider.ts";
+import type { Envelope, ProviderCapabilities, PublishResult } from "./provider.ts";
 
 /** What a plugin may use of the bus it is attached to. */
 export interface PluginContext {
   readonly logger: Logger;
   readonly bus: IEventBusModule;
+  /** What the provider can do, with what the bus adds to it. */
+  readonly capabilities: ProviderCapabilities;
   /**
    * Publishes envelopes that were made before, under the ids they have: no interceptors, no
    * validation. Resolves with one result per envelope. Waits until the bus has started, so that every

@@ -72,6 +72,13 @@ export interface ProviderCapabilities {
    * what is emitted meanwhile leaves together in the next. Absent, every emit publishes at once.
    */
   readonly maxBatch?: number | undefined;
+  /**
+   * `publish` takes every envelope of a batch, or none of them. Then those with one `orderingKey` may be
+   * published together, and none overtakes another that was refused.
+   *
+   * @default false
+   */
+  readonly wholeBatches?: boolean | undefined;
 }
 
 /** What became of one envelope of a `publish`. */

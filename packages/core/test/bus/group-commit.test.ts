@@ -324,6 +324,20 @@ describe("group commit", () => {
     expect(await small).toEqual(["6"]);
   });
 
+  test("behind a refusal that is worth another try nothing of an array overtakes it", async () => {
+    const { started, batches, end } = openPublishes(2);
+    const { bus, clock } = await started;
+    const large = bus.emit(events("1", "2", "3", "4", "5"));
+    const small = bus.emit(events("6"));
+    await end(0, [LATER, LATER]);
+    await end(1);
+    await small;
+    await clock.advance(50);
+    for (const index of [2, 3, 4]) await end(index);
+    expect(batches).toEqual([["1", "2"], ["6"], ["1", "2"], ["3", "4"], ["5"]]);
+    expect(await large).toEqual(["1", "2", "3", "4", "5"]);
+  });
+
   test("each emit gets the results of its own events", async () => {
     const { started, end } = openPublishes(10);
     const { bus } = await started;

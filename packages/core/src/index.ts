@@ -63,6 +63,7 @@ export type { Logger } from "./contracts/logger.ts";
 export type { DeliveryRun, Middleware } from "./contracts/middleware.ts";
 export {
   definePlugin,
+  type InboxStore,
   type Plugin,
   type PluginContext,
   type StagingPlugin,

@@ -1,5 +1,6 @@
 import {
   type DeliveryContext,
+  type DeliveryRun,
   definePlugin,
   type Event,
   type Plugin,
@@ -29,8 +30,9 @@ export interface OnceOptions<Tx> {
  * subscription and the event's id. An event that comes again is acknowledged and not handled. A handler
  * that fails, or whose time is up, leaves neither effect nor mark.
  *
- * The subscription needs a `subscriberId`, and one handler per event. On SQLite the handler holds the
- * file's only write lock: within it, write by `context.tx` only, and emit by `withTransaction(context.tx)`.
+ * The subscription needs a `subscriberId`, and one handler per event. On a bus that has an inbox, the
+ * transaction is the inbox's. On SQLite the handler holds the file's only write lock: within it, write
+ * by `context.tx` only, and emit by `withTransaction(context.tx)`.
  *
  * @example
  * ```ts
@@ -82,7 +84,7 @@ export function inbox<Tx>(options: InboxOptions<Tx>): Plugin {
     stop: () => housekeeping.stop(),
     middleware: ({ event, context }, next) =>
       runOnce(store, event.id, context, async (tx) => {
-        context.tx = tx;
+        Object.assign(context, { tx, [MARKED]: true });
         await next();
       }),
   });
@@ -98,12 +100,19 @@ export async function cleanInbox<Tx>(store: OutboxStore<Tx>, olderThanMs: number
   return rows.length;
 }
 
+/** On the context of a run: it is within the transaction of an inbox, which has the mark. */
+const MARKED: unique symbol = Symbol.for("@busbar/outbox/marked");
+
+type Run = DeliveryRun["context"] & { [MARKED]?: boolean };
+
 async function runOnce<Tx>(
   store: OutboxStore<Tx>,
   eventId: string,
-  context: DeliveryContext,
+  context: Run,
   work: (tx: Tx) => void | Promise<void>,
 ): Promise<void> {
+  // A second mark of the same run would wait for the end of the first one's transaction.
+  if (context[MARKED]) return work(context.tx as Tx);
   const { inbox: table, now } = sqlOf(store);
   await store.transaction(async (tx) => {
     // Where another run has the same event in hand, this waits for the end of its transaction.

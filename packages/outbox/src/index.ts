@@ -1,3 +1,4 @@
+export { defineStore, type StoreParts } from "./define-store.ts";
 export type { FailedEvent, FailedEvents } from "./failed-events.ts";
 export {
   cleanInbox,

@@ -1,3 +1,5 @@
+import type { InboxStore } from "@busbar/core";
+
 /** A value that a statement takes: no more than every driver can pass on. */
 export type SqlValue = string | number | null;
 
@@ -29,12 +31,13 @@ export type Listen = (
 ) => Promise<() => Promise<void>>;
 
 /**
- * The database behind outbox and inbox, by way of one driver, query builder or ORM.
+ * The database behind outbox and inbox, by way of one driver, query builder or ORM. Made by
+ * `defineStore`.
  *
  * @typeParam Tx What the application knows as a transaction: what it gives to `withTransaction`, and
  *   what a handler within {@link once} finds in `context.tx`.
  */
-export interface OutboxStore<Tx = unknown> extends SqlExecutor {
+export interface OutboxStore<Tx = unknown> extends SqlExecutor, InboxStore {
   readonly dialect: Dialect;
   /** The PostgreSQL schema of the tables; whatever `search_path` says when it is undefined. */
   readonly schema: string | undefined;

@@ -3,7 +3,7 @@ import type { ServiceResolver } from "../container/container.ts";
 import type { EventModule } from "../contracts/event-module.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { Middleware } from "../contracts/middleware.ts";
-import type { Plugin } from "../contracts/plugin.ts";
+import type { InboxStore, Plugin } from "../contracts/plugin.ts";
 import type { EventCatalogue } from "../events/catalogue.ts";
 
 /** Which event module an application uses, and with what options. */
@@ -15,6 +15,12 @@ export interface ModuleConfig {
   readonly resolve: string | EventModule;
   /** Validated at start by the module's own schema; `{}` when absent. */
   readonly options?: unknown;
+  /**
+   * Where it is recorded which events a subscription has handled, such as `pgStore({ pool })` of
+   * `@busbar/outbox`: each handler runs in a transaction of that database, which it finds in
+   * `context.tx`, and handles an event once. None by default.
+   */
+  readonly inbox?: InboxStore | undefined;
   /** Passes over this module. @default false */
   readonly disable?: boolean | undefined;
 }

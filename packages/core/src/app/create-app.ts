@@ -6,6 +6,7 @@ import type { AppContainer } from "../container/container.ts";
 import { Modules } from "../contracts/container.ts";
 import { silentLogger } from "../contracts/logger.ts";
 import type { Logger } from "../contracts/logger.ts";
+import type { InboxStore } from "../contracts/plugin.ts";
 import type { EventProvider } from "../contracts/provider.ts";
 import { createAppLifecycle } from "./app.ts";
 import type { App, AppCradle } from "./app.ts";
@@ -81,6 +82,7 @@ export async function createApp<Events extends object = never, Received extends 
   const app = assemble({
     ...source,
     provider,
+    inbox: entry?.inbox,
     name,
     role,
     logger,
@@ -108,6 +110,7 @@ async function readConfig(
 
 interface Assembly extends ConfigSource {
   readonly provider: EventProvider;
+  readonly inbox: InboxStore | undefined;
   readonly name: string;
   readonly role: Role;
   readonly logger: Logger;
@@ -125,7 +128,7 @@ function assemble(parts: Assembly): App {
 }
 
 function createBus(parts: Assembly, container: AppContainer<AppCradle>): EventBus {
-  const { config, provider, name, role, logger } = parts;
+  const { config, provider, inbox, name, role, logger } = parts;
   const { events, plugins, middleware } = config;
   try {
     return new EventBus({
@@ -137,6 +140,7 @@ function createBus(parts: Assembly, container: AppContainer<AppCradle>): EventBu
       container,
       events,
       plugins,
+      inbox,
       middleware,
     });
   } catch (cause) {

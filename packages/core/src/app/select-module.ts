@@ -58,11 +58,15 @@ function checkEntry({ entry, path }: PlacedEntry): readonly Issue[] {
   if (!isRecord(entry)) {
     return [{ path, reason: `must be an object with \`resolve\`, not ${describe(entry)}` }];
   }
-  const { resolve, key, disable } = entry;
-  const issues = unknownKeys(entry, ["resolve", "options", "key", "disable"], path);
+  const { resolve, key, disable, inbox } = entry;
+  const issues = unknownKeys(entry, ["resolve", "options", "inbox", "key", "disable"], path);
   if (!isRecord(resolve) && (typeof resolve !== "string" || resolve === "")) {
     const reason = `must be a package name, a path or a module, not ${describe(resolve)}`;
     issues.push({ path: `${path}.resolve`, reason });
+  }
+  if (inbox !== undefined && !(isRecord(inbox) && typeof inbox["createInbox"] === "function")) {
+    const reason = `must be a store of @busbar/outbox, such as pgStore({ pool }), not ${describe(inbox)}`;
+    issues.push({ path: `${path}.inbox`, reason });
   }
   if (key !== undefined && !moduleKeys.includes(key as string)) {
     const reason = `must be "${moduleKeys.join('" or "')}", not ${JSON.stringify(key)}`;

@@ -64,7 +64,9 @@ export class BusRuntime {
     this.#bus = bus;
     this.#settings = settings;
     this.#provider = provider;
-    this.#plugins = options.plugins ?? [];
+    const { plugins = [], inbox } = options;
+    // Last, and so within all other middleware.
+    this.#plugins = inbox ? [...plugins, inbox.createInbox()] : plugins;
     this.middleware = [
       ...(options.middleware ?? []),
       ...this.#plugins.flatMap((plugin) => plugin.middleware ?? []),

@@ -3,7 +3,7 @@ import type { ServiceContainer } from "../contracts/container.ts";
 import type { EmitOptions } from "../contracts/event.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { Middleware } from "../contracts/middleware.ts";
-import type { Plugin } from "../contracts/plugin.ts";
+import type { InboxStore, Plugin } from "../contracts/plugin.ts";
 import type { EventProvider } from "../contracts/provider.ts";
 import type { EventCatalogue } from "../events/catalogue.ts";
 
@@ -88,6 +88,12 @@ export interface EventBusOptions<
   /** What handlers find in `context.container`. */
   readonly container?: ScopingContainer | undefined;
   readonly plugins?: readonly Plugin[] | undefined;
+  /**
+   * Where it is recorded which events a subscription has handled, such as `pgStore({ pool })` of
+   * `@busbar/outbox`. Each handler then runs in a transaction of that database, which it finds in
+   * `context.tx`, and what it writes by it happens once, however often the event is delivered.
+   */
+  readonly inbox?: InboxStore | undefined;
   readonly middleware?: readonly Middleware[] | undefined;
   /** The provider's by default, if it brings one, or else the system's. */
   readonly clock?: Clock | undefined;

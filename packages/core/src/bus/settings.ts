@@ -47,6 +47,11 @@ export function readSettings(options: EventBusOptions<object>): BusSettings {
       `Option name must have 1 to 100 letters, digits, ".", "_" or "-": "${name}"`,
     );
   }
+  if (options.inbox !== undefined && typeof options.inbox?.createInbox !== "function") {
+    throw new TypeError(
+      "Option inbox must be a store of @busbar/outbox, such as pgStore({ pool })",
+    );
+  }
   if (!ROLES.includes(role)) throw new TypeError(`Option role must be one of ${ROLES.join(", ")}`);
   if (!ISOLATIONS.includes(isolation)) {
     throw new TypeError(`Option isolation must be one of ${ISOLATIONS.join(", ")}`);

@@ -53,6 +53,12 @@ export interface Plugin {
   readonly middleware?: Middleware | undefined;
 }
 
+/** What can make the inbox of a bus: a store of `@busbar/outbox` can. */
+export interface InboxStore {
+  /** Makes a plugin that has each subscription handle an event once, within a transaction in `context.tx`. */
+  createInbox(): Plugin;
+}
+
 /** Types a plugin. */
 export function definePlugin(plugin: Plugin): Plugin {
   return plugin;

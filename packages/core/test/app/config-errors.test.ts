@@ -105,6 +105,12 @@ const mistakes: readonly { name: string; config: unknown; message: string }[] = 
     message: 'modules[0].key: must be "eventBus" or "event_bus", not "cache"',
   },
   {
+    name: "a module entry whose inbox is no store",
+    config: { modules: [{ resolve: small, inbox: true }] },
+    message:
+      "modules[0].inbox: must be a store of @busbar/outbox, such as pgStore({ pool }), not boolean",
+  },
+  {
     name: "a module entry without resolve",
     config: { modules: [{ options: {} }] },
     message: "modules[0].resolve: must be a package name, a path or a module, not undefined",

@@ -1,4 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
+import { defineStore } from "../define-store.ts";
 import { splitAtParameters } from "../placeholders.ts";
 import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow, SqlValue } from "../store.ts";
 
@@ -28,14 +29,14 @@ export function drizzleStore<Tx extends DrizzleExecutor>(
   options: DrizzleStoreOptions<Tx>,
 ): OutboxStore<Tx> {
   const { db, schema, listen } = options;
-  return {
+  return defineStore<Tx>({
     dialect: "postgres",
     schema,
     listen,
     within: executor,
     execute: (text, parameters) => executor(db).execute(text, parameters),
     transaction: (work) => db.transaction(work),
-  };
+  });
 }
 
 function executor(db: DrizzleExecutor): SqlExecutor {

@@ -1,4 +1,5 @@
 import type { Knex } from "knex";
+import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
 import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
 
@@ -11,14 +12,14 @@ export interface KnexStoreOptions extends AdapterOptions {
 /** A store by way of Knex. A transaction is what `knex.transaction` gives. */
 export function knexStore(options: KnexStoreOptions): OutboxStore<Knex.Transaction> {
   const { knex, dialect = "postgres", schema, listen } = options;
-  return {
+  return defineStore<Knex.Transaction>({
     dialect,
     schema,
     listen,
     within: executor,
     execute: (sql, parameters) => executor(knex).execute(sql, parameters),
     transaction: (work) => knex.transaction(work),
-  };
+  });
 }
 
 function executor(knex: Knex): SqlExecutor {

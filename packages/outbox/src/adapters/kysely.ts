@@ -1,4 +1,5 @@
 import { CompiledQuery, type Kysely, type Transaction } from "kysely";
+import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
 import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
 
@@ -21,12 +22,12 @@ export function kyselyStore<DB>(options: KyselyStoreOptions<DB>): OutboxStore<Tr
       return rows as readonly SqlRow[];
     },
   });
-  return {
+  return defineStore<Transaction<DB>>({
     dialect,
     schema,
     listen,
     within: executor,
     execute: (sql, parameters) => executor(db).execute(sql, parameters),
     transaction: (work) => db.transaction().execute(work),
-  };
+  });
 }

@@ -1,3 +1,4 @@
+import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
 import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
 
@@ -35,14 +36,14 @@ export function mikroOrmStore<Tx extends MikroOrmEntityManager>(
   options: MikroOrmStoreOptions<Tx>,
 ): OutboxStore<Tx> {
   const { em, dialect = "postgres", schema, listen } = options;
-  return {
+  return defineStore<Tx>({
     dialect,
     schema,
     listen,
     within: executor,
     execute: (sql, parameters) => executor(em.fork()).execute(sql, parameters),
     transaction: (work) => em.fork().transactional(work),
-  };
+  });
 }
 
 function executor(manager: MikroOrmEntityManager): SqlExecutor {

@@ -1,3 +1,4 @@
+import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
 import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
 
@@ -40,12 +41,12 @@ export function prismaStore<Tx extends PrismaTransaction>(
       return (await on.$queryRawUnsafe(sql, ...values)) as readonly SqlRow[];
     },
   });
-  return {
+  return defineStore<Tx>({
     dialect,
     schema,
     listen,
     within: executor,
     execute: (sql, parameters) => executor(prisma).execute(sql, parameters),
     transaction: (work) => prisma.$transaction(work, { maxWait: timeoutMs, timeout: timeoutMs }),
-  };
+  });
 }

@@ -1,4 +1,5 @@
 import type { DataSource, EntityManager, QueryRunner } from "typeorm";
+import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
 import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
 
@@ -22,7 +23,7 @@ export function typeormStore(options: TypeormStoreOptions): OutboxStore<EntityMa
       return (records ?? []) as readonly SqlRow[];
     },
   });
-  return {
+  return defineStore({
     dialect,
     schema,
     listen,
@@ -39,5 +40,5 @@ export function typeormStore(options: TypeormStoreOptions): OutboxStore<EntityMa
       }
     },
     transaction: (work) => dataSource.transaction(work),
-  };
+  });
 }

@@ -1,3 +1,4 @@
+import { defineStore } from "../define-store.ts";
 import { quoteName } from "../sql.ts";
 import type { Listen, OutboxStore, SqlExecutor, SqlRow, StoreOptions } from "../store.ts";
 
@@ -42,7 +43,7 @@ export function pgStore<Client extends PgClient>(
   options: PgStoreOptions<Client>,
 ): OutboxStore<Client> {
   const { pool, schema } = options;
-  return {
+  return defineStore<Client>({
     dialect: "postgres",
     schema,
     listen: pgListen(pool),
@@ -67,7 +68,7 @@ export function pgStore<Client extends PgClient>(
         client.release(broken);
       }
     },
-  };
+  });
 }
 
 /** Hears notifications by way of a connection of a `pg` pool. */

@@ -1,3 +1,4 @@
+import { defineStore } from "../define-store.ts";
 import type { Listen, OutboxStore, SqlExecutor, SqlRow, StoreOptions } from "../store.ts";
 
 /** The part of a `postgres` (Postgres.js) transaction that is used. */
@@ -26,7 +27,7 @@ export function postgresStore<Tx extends PostgresTransaction>(
   options: PostgresStoreOptions<Tx>,
 ): OutboxStore<Tx> {
   const { sql, schema } = options;
-  return {
+  return defineStore<Tx>({
     dialect: "postgres",
     schema,
     listen: postgresListen(sql),
@@ -37,7 +38,7 @@ export function postgresStore<Tx extends PostgresTransaction>(
       const result = await sql.begin(async (transaction) => ({ value: await work(transaction) }));
       return (result as { value: Awaited<ReturnType<typeof work>> }).value;
     },
-  };
+  });
 }
 
 /** Hears notifications by way of a client of `postgres`, which connects again by itself. */

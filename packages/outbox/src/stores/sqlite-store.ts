@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
 import type { OutboxStore, SqlExecutor, SqlRow, SqlValue } from "../store.ts";
 
@@ -82,13 +83,13 @@ export function sqliteStore(options: SqliteStoreOptions): OutboxStore<SqliteData
     }
   }
 
-  return {
+  return defineStore({
     dialect: "sqlite",
     schema: undefined,
     within: executor,
     transaction: (work) => inTurn(() => run(work)),
     execute: (sql, parameters) => inTurn(() => run(() => own.execute(sql, parameters))),
-  };
+  });
 }
 
 function executor(database: SqliteDatabase): SqlExecutor {

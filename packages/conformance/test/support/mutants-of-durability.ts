@@ -34,7 +34,7 @@ export const durableMutants: readonly Mutant[] = [
   broker("acks what a dead worker had", "faults/kill-worker"),
   broker("acks what it hands over", "faults/kill-worker", "faults/half-open"),
   broker("keeps what a dead worker had", "faults/kill-worker"),
-  broker("counts no crashes", "faults/kill-worker", "faults/five-crashes"),
+  broker("counts no crashes", "faults/five-crashes"),
   broker("settles no delivery before all that it has in hand", "faults/poison"),
   broker("ends leases of those who live", "faults/long-run"),
   broker("settles what another has in hand", "faults/late-settlement"),

@@ -116,7 +116,10 @@ export interface Delivery {
   readonly envelope: Envelope;
   /** The `state` of the last `retry` settlement, unchanged; undefined at first. */
   readonly state?: JsonValue | undefined;
-  /** How many hand-overs before this one ended unsettled, since the last `retry`. */
+  /**
+   * How many hand-overs before this one ended unsettled, since the last `retry`. Those in which something
+   * else may have ended the process may be left out, a bounded number of times.
+   */
   readonly crashes: number;
 }
 

@@ -10,21 +10,23 @@ export interface JobData {
   readonly key?: string;
   readonly state?: JsonValue;
   readonly crashes?: number;
-  /** A process died with it in a pack. */
+  /** A process died with it in hand. */
   readonly suspect?: true;
+  /** Of a suspect: see {@link JobProgress.trusted}. */
+  readonly trusted?: number;
 }
 
 /** What a delivery that is a job of its own has behind it. */
-export type History = Pick<JobData, "state" | "crashes" | "suspect">;
+export type History = Pick<JobData, "state" | "crashes" | "suspect" | "trusted">;
 
 /** What is known of a job's deliveries after a crash: the job's progress. */
 export interface JobProgress {
   /** Positions of settled events, and `[first, last]` of several in a row. */
   readonly settled?: readonly (number | readonly [first: number, last: number])[];
-  /** How many events, from the first, had been handed over. */
-  readonly started?: number;
-  /** Of a delivery alone, or of the head of a lane: how often it was handed over. */
+  /** Of a delivery alone, or of the head of a lane: of how many hand-overs it is known that a crash is its own. */
   readonly handovers?: number;
+  /** Of a suspect: in how many crashes it had run for so long that others had been let start beside it. */
+  readonly trusted?: number;
 }
 
 /** A job that this process has taken: it holds the lock. */
@@ -93,21 +95,23 @@ export function writeData(
   events: readonly string[],
   history: History = {},
 ): string {
-  const { state, crashes = 0, suspect } = history;
+  const { state, crashes = 0, suspect, trusted = 0 } = history;
   const head = `{"subscription":${JSON.stringify(subscription)},"events":[${events.join(",")}]`;
   return `${head}${state === undefined ? "" : `,"state":${JSON.stringify(state)}`}${
     crashes > 0 ? `,"crashes":${crashes}` : ""
-  }${suspect ? ',"suspect":true' : ""}}`;
+  }${suspect ? ',"suspect":true' : ""}${trusted > 0 ? `,"trusted":${trusted}` : ""}}`;
 }
 
 /** What a delivery alone has behind it, with the crashes that its job tells of. */
 export function historyOf({ data, progress, stalled }: TakenJob): History {
   const { state, crashes = 0, suspect } = data;
   if (data.events?.length !== 1) return {};
+  const trusted = progress.trusted ?? data.trusted;
   return {
     ...(state === undefined ? {} : { state }),
     crashes: crashes + handoversOf({ data, progress, stalled }),
     ...(suspect || stalled > 0 ? { suspect: true } : {}),
+    ...(trusted === undefined ? {} : { trusted }),
   };
 }
 

@@ -4,7 +4,7 @@ import type { TurnAnswer, TurnRequest } from "../scripts/turn-script.ts";
 import type { Session } from "../session.ts";
 import type { JobIds } from "../publish/job-ids.ts";
 import type { Pauses } from "./pauses.ts";
-import { readDue, readNext, type TakenJob } from "./job-data.ts";
+import { type JobProgress, readDue, readNext, type TakenJob } from "./job-data.ts";
 
 /** Milliseconds before something that Redis did not do is tried again; doubles up to the longest. */
 const AGAIN_AFTER_MS = 50;
@@ -102,6 +102,15 @@ export class JobQueue {
       ),
     );
     return answer ?? ["lost"];
+  }
+
+  /** Replaces the progress of a job. False: it is not ours any more, or that is over. */
+  async writeProgress(id: string, progress: JobProgress, isOver: () => boolean): Promise<boolean> {
+    const request = { step: this.nextStep(), again: [], dead: [] };
+    const text = JSON.stringify(progress);
+    const options = { completes: false, isOver };
+    const [answer] = await this.settle(id, { ...request, progress: text }, [], options);
+    return answer !== "lost";
   }
 
   /** Goes on with the turn of a lane, or ends it, in one step. */

@@ -7,8 +7,8 @@ export const WAITING = 0;
 export const IN_HAND = 1;
 export const SETTLED = 2;
 
-/** The progress of a pack of which `started` events, from the first, have been handed over. */
-export function writeProgress(states: EventStates, started: number): string {
+/** The progress of a pack. */
+export function writeProgress(states: EventStates): string {
   const settled: (number | readonly [number, number])[] = [];
   for (let at = 0; at < states.length; at += 1) {
     if (states[at] !== SETTLED) continue;
@@ -16,7 +16,7 @@ export function writeProgress(states: EventStates, started: number): string {
     while (states[at + 1] === SETTLED) at += 1;
     settled.push(first === at ? first : [first, at]);
   }
-  return JSON.stringify({ settled, started } satisfies JobProgress);
+  return JSON.stringify({ settled } satisfies JobProgress);
 }
 
 /** Positions of the events that a pack's progress calls settled. */

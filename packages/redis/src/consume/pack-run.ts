@@ -1,6 +1,13 @@
 import type { Delivery, Envelope, Settlement } from "@busbar/core";
+import { HandOver } from "./hand-over.ts";
 import type { HeldJob } from "./held-job.ts";
-import { type History, handoversOf, historyOf, type TakenJob } from "./job-data.ts";
+import {
+  type History,
+  handoversOf,
+  historyOf,
+  type JobProgress,
+  type TakenJob,
+} from "./job-data.ts";
 import {
   type EventStates,
   IN_HAND,
@@ -10,7 +17,7 @@ import {
   writeProgress,
 } from "./pack-progress.ts";
 import { PackSettlements } from "./pack-settlements.ts";
-import type { RunOwner, RunReader } from "./run-owner.ts";
+import { deliverBy, type RunOwner, type RunReader } from "./run-owner.ts";
 
 /** Runs the events of a pack, or of a job of one, and settles each on its own. */
 export class PackRun implements HeldJob {
@@ -34,8 +41,8 @@ export class PackRun implements HeldJob {
   #isDirty = false;
   #isSaving = false;
   #savesSoon = false;
-  /** It is a suspect that has its slot, and waits for its turn. */
-  #waitsForHandOver = false;
+  /** It is a suspect that has its slot. */
+  #suspect: HandOver | undefined;
   #isLost = false;
   #isOver = false;
   #resolveOver!: () => void;
@@ -113,15 +120,17 @@ export class PackRun implements HeldJob {
 
   stop(): void {
     this.giveBack(0);
-    if (!this.#waitsForHandOver || this.#isOver) return;
+    if (!this.#suspect?.isWaiting || this.#isOver) return;
+    this.#suspect.leave();
     this.#putBack([0], 0);
     this.#inHand = 0;
     this.#saveSoon();
+    this.#owner.slotFreed();
   }
 
   async release(): Promise<void> {
     if (this.#isOver) return;
-    this.giveBack(0);
+    this.stop();
     const inHand = [...this.#states.keys()].filter((index) => this.#states[index] === IN_HAND);
     for (const index of inHand) this.#putBack([index], 0);
     this.#inHand = 0;
@@ -139,7 +148,7 @@ export class PackRun implements HeldJob {
     const envelope = this.#events[index] as Envelope;
     const delivery: Delivery =
       state === undefined ? { envelope, crashes } : { envelope, crashes, state };
-    handOver(this.#owner, delivery).then(
+    deliverBy(this.#owner, delivery).then(
       (settlement) => this.#settled(index, settlement),
       (err: unknown) => {
         this.#owner.unsettled(err);
@@ -148,33 +157,30 @@ export class PackRun implements HeldJob {
     );
   }
 
-  /** Writes down that it is handed over before it is: whoever finds it after a crash counts that. */
   #startSuspect(): void {
-    const { suspects } = this.#owner;
-    this.#waitsForHandOver = true;
-    suspects.enter(this, () => void this.#handOver());
+    this.#suspect = new HandOver({
+      suspects: this.#owner.suspects,
+      handovers: handoversOf(this.job),
+      trusted: this.#history.trusted ?? 0,
+      write: (progress) => this.#writeHandOver(progress),
+      start: () => this.#handOver(),
+    });
+    this.#suspect.enter();
   }
 
-  async #handOver(): Promise<void> {
-    const handovers = handoversOf(this.job) + 1;
-    const isStillOurs = (): boolean =>
-      this.#states[0] === IN_HAND && !this.#isLost && !this.#isOver;
-    if (isStillOurs()) {
-      const request = { step: this.#reader.queue.nextStep(), again: [], dead: [] };
-      const [answer] = await this.#reader.queue.settle(
-        this.job.id,
-        { ...request, progress: JSON.stringify({ handovers }) },
-        [],
-        { completes: false, isOver: () => !isStillOurs() },
-      );
-      if (answer === "lost") this.#isLost = true;
-    }
-    this.#waitsForHandOver = false;
-    if (isStillOurs()) {
+  async #writeHandOver(progress: JobProgress): Promise<void> {
+    if (!this.#isStillOurs) return;
+    const isOver = (): boolean => !this.#isStillOurs;
+    const isWritten = await this.#reader.queue.writeProgress(this.job.id, progress, isOver);
+    if (!isWritten) this.#isLost = true;
+  }
+
+  #handOver(): void {
+    if (this.#isStillOurs) {
       this.#deliver(0);
       return;
     }
-    this.#owner.suspects.leave(this);
+    this.#suspect?.leave();
     this.#owner.slotFreed();
     if (this.#states[0] === IN_HAND) {
       this.#states[0] = WAITING;
@@ -183,40 +189,23 @@ export class PackRun implements HeldJob {
     if (this.#isLost) this.#end();
   }
 
+  /** Of a suspect. */
+  get #isStillOurs(): boolean {
+    return this.#states[0] === IN_HAND && !this.#isLost && !this.#isOver;
+  }
+
   #settled(index: number, settlement: Settlement | undefined): void {
-    if (this.#history.suspect) this.#owner.suspects.leave(this);
+    this.#suspect?.leave();
     // Handed back meanwhile: it is somebody else's now.
     if (!this.#isOver && this.#states[index] === IN_HAND) {
       this.#inHand -= 1;
       this.#delivered += 1;
-      this.#record(index, settlement);
+      this.#settlements.record(index, settlement, this.#history);
+      this.#settle(index);
       if (this.#isLost && this.#inHand === 0) this.#end();
       else if (!this.#settlements.batch.isEmpty || this.#isComplete) this.#saveSoon();
     }
     this.#owner.slotFreed();
-  }
-
-  #record(index: number, settlement: Settlement | undefined): void {
-    const { state, crashes = 0 } = this.#history;
-    switch (settlement?.type) {
-      case "ack":
-        break;
-      case "retry":
-        this.#settlements.repeat(index, settlement.delayMs, { state: settlement.state });
-        break;
-      case "dead":
-        this.#settlements.bury(index, settlement);
-        break;
-      case "release":
-        this.#settlements.putBack([index], settlement.delayMs ?? 0, this.#history);
-        if (settlement.delayMs) this.#reader.makeWay(settlement.delayMs);
-        break;
-      default: {
-        const kept = state === undefined ? {} : { state };
-        this.#settlements.putBack([index], 0, { ...kept, crashes: crashes + 1 });
-      }
-    }
-    this.#settle(index);
   }
 
   #settle(index: number): void {
@@ -274,7 +263,7 @@ export class PackRun implements HeldJob {
     const completes = this.#isComplete;
     this.#isDirty = false;
     const progress =
-      completes || this.#events.length === 1 ? undefined : writeProgress(this.#states, this.#next);
+      completes || this.#events.length === 1 ? undefined : writeProgress(this.#states);
     const { queue } = this.#reader;
     const [answer, dropped] = await queue.settle(
       this.job.id,
@@ -305,13 +294,5 @@ export class PackRun implements HeldJob {
     this.#reader.forget(this);
     this.#resolveOver();
     this.#owner.ended(this, this.#delivered, this.#reader.queue.now - this.#startedAt);
-  }
-}
-
-function handOver(owner: RunOwner, delivery: Delivery): Promise<Settlement> {
-  try {
-    return owner.deliver(delivery);
-  } catch (err) {
-    return Promise.reject(err as Error);
   }
 }

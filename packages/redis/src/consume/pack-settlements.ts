@@ -22,8 +22,31 @@ export class PackSettlements {
     this.#reader = reader;
   }
 
+  /** What the bus said of an event; undefined if its delivery ended without a settlement. */
+  record(index: number, settlement: Settlement | undefined, history: History): void {
+    const { state, crashes = 0 } = history;
+    switch (settlement?.type) {
+      case "ack":
+        break;
+      case "retry":
+        this.#repeat(index, settlement.delayMs, { state: settlement.state });
+        break;
+      case "dead":
+        this.#bury(index, settlement);
+        break;
+      case "release":
+        this.putBack([index], settlement.delayMs ?? 0, history);
+        if (settlement.delayMs) this.#reader.makeWay(settlement.delayMs);
+        break;
+      default: {
+        const kept = state === undefined ? {} : { state };
+        this.putBack([index], 0, { ...kept, crashes: crashes + 1 });
+      }
+    }
+  }
+
   /** The event comes again: behind what waits, or when its time has come. */
-  repeat(index: number, delayMs: number, history: History): void {
+  #repeat(index: number, delayMs: number, history: History): void {
     const delay = Math.max(Math.ceil(delayMs), 0);
     this.#add([index], this.#reader.queue.ids.next(1), { delay }, history);
   }
@@ -35,7 +58,7 @@ export class PackSettlements {
     this.#add(indexes, id, delay === 0 ? { delay, front: true } : { delay }, history);
   }
 
-  bury(index: number, { reason, state }: Extract<Settlement, { readonly type: "dead" }>): void {
+  #bury(index: number, { reason, state }: Extract<Settlement, { readonly type: "dead" }>): void {
     const { queue } = this.#reader;
     const event = this.#text(index);
     this.batch.addDead(

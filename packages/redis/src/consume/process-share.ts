@@ -23,7 +23,11 @@ export function createProcessShare(session: Session): ProcessShare {
     ids,
     frontId: createFrontIds(ids),
     slots: new Slots(options.concurrency),
-    suspects: new Suspects(context.clock),
+    suspects: new Suspects(context.clock, {
+      aloneMs: options.lockDurationMs / 10,
+      // Locks of one process end within a third of their duration, and a check may just have been.
+      yieldMs: options.lockDurationMs / 3 + options.stalledCheckMs,
+    }),
   };
   return Object.assign(share, { readers: new SharedReaders(() => share as ProcessShare) });
 }

@@ -5,8 +5,8 @@ import { settledIn } from "./pack-progress.ts";
 import type { RunReader } from "./run-owner.ts";
 
 /**
- * Takes apart a pack whose holder has died: its unsettled events come back at once, each alone. What is
- * known to have been in the holder's hands has one crash more; of the others nobody knows.
+ * Takes apart a pack whose holder has died: its unsettled events come back at once, each alone, and as
+ * suspects. Nobody knows which of them it was, so no crash is counted.
  */
 export async function recoverPack(job: TakenJob, reader: RunReader): Promise<void> {
   const { id, priority, data, progress } = job;
@@ -18,8 +18,7 @@ export async function recoverPack(job: TakenJob, reader: RunReader): Promise<voi
     if (settled.has(index)) continue;
     const name = encodeLabel(event.name);
     again.push({ id: reader.frontId(id, 1), name, priority, delay: 0, front: true });
-    const crashes = index < (progress.started ?? 0) ? 1 : 0;
-    texts.push(writeData(subscription, [JSON.stringify(event)], { crashes, suspect: true }));
+    texts.push(writeData(subscription, [JSON.stringify(event)], { suspect: true }));
   }
   const request = { step: reader.queue.nextStep(), again, dead: [] };
   await reader.queue.settle(id, request, texts, { completes: true, isOver: () => false });

@@ -35,3 +35,12 @@ export interface RunReader {
   /** The job is completed, handed back or somebody else's. */
   forget(run: HeldJob): void;
 }
+
+/** Rejects where `deliver` throws. */
+export function deliverBy(owner: RunOwner, delivery: Delivery): Promise<Settlement> {
+  try {
+    return owner.deliver(delivery);
+  } catch (err) {
+    return Promise.reject(err as Error);
+  }
+}

@@ -1,17 +1,13 @@
 import type { Delivery, Envelope, Settlement } from "@busbar/core";
-import { encodeLabel } from "../key-text.ts";
 import { readJobData } from "../lean-events.ts";
-import type { TurnSpec } from "../scripts/publish-script.ts";
-import type { TurnAnswer, TurnRequest } from "../scripts/turn-script.ts";
-import { createDeadLetter } from "./dead-letter.ts";
+import type { TurnAnswer } from "../scripts/turn-script.ts";
+import { HandOver } from "./hand-over.ts";
 import type { HeldJob } from "./held-job.ts";
-import { type JobData, type TakenJob, writeData } from "./job-data.ts";
+import type { JobData, JobProgress, TakenJob } from "./job-data.ts";
 import type { RunOwner, RunReader } from "./run-owner.ts";
+import { type TurnStep, TurnSteps } from "./turn-steps.ts";
 
-/** What a step of a turn asks for, with the texts that go with it. */
-type Step = Partial<Pick<TurnRequest, "replacesHead" | "dead" | "next" | "take">> & {
-  readonly texts?: readonly string[];
-};
+const NO_CRASHES: Readonly<Required<Omit<JobProgress, "settled">>> = { handovers: 0, trusted: 0 };
 
 /** Delivers what is in a lane, one after the other, for as long as it is the lane's turn. */
 export class TurnRun implements HeldJob {
@@ -22,21 +18,26 @@ export class TurnRun implements HeldJob {
   readonly #subscription: string;
   readonly #maxEvents: number;
   readonly #key: string;
+  readonly #steps: TurnSteps;
   /** The same turn as this process had it before its lock ended. */
   readonly #before: Promise<void> | undefined;
   readonly #startedAt: number;
   /** Entries at the head of the lane that are done, which Redis does not know of. */
   #done = 0;
   #delivered = 0;
-  /** Hand-overs of the head that are written down. */
-  #handovers: number;
-  /** After a crash each hand-over is written down before it is. */
+  /** What is known of the head's crashes, besides those in its data. */
+  #progress: typeof NO_CRASHES;
+  /** After a crash each of its deliveries is a suspect. */
   readonly #isSuspect: boolean;
+  /** The suspect that is handed over, or is to be. */
+  #suspect: HandOver | undefined;
+  /** Ends its wait: the turn is handed back. */
+  #giveUp: (() => void) | undefined;
   #hasStarted = false;
   /** The lane's first entry, while it is handed over. */
   #inHand: string | undefined;
-  #isMarked = false;
   #stopping = false;
+  #isHandingBack = false;
   #isLost = false;
   #isOver = false;
   /** The latest of the requests, which go one after the other. */
@@ -57,7 +58,8 @@ export class TurnRun implements HeldJob {
     this.#maxEvents = options.maxEvents;
     this.#before = options.before;
     this.#key = job.data.key ?? "";
-    this.#handovers = job.progress.handovers ?? 0;
+    this.#steps = new TurnSteps(job, subscription, reader, owner.blocks);
+    this.#progress = { ...NO_CRASHES, ...job.progress };
     this.#isSuspect = job.stalled > 0;
     this.#startedAt = reader.queue.now;
     this.whenOver = new Promise((resolve) => (this.#resolveOver = resolve));
@@ -87,12 +89,11 @@ export class TurnRun implements HeldJob {
   stop(): void {
     this.giveBack(0);
     this.#stopping = true;
+    if (this.#suspect?.isWaiting) this.#giveUp?.();
   }
 
   checkpoint(): void {
-    if (this.#inHand === undefined || this.#isMarked || this.#isLost || this.#isOver) return;
-    this.#isMarked = true;
-    void this.#send({}, { handovers: this.#handovers + 1 });
+    if (this.#done > 0 && !this.#isLost && !this.#isOver) void this.#send({});
   }
 
   lose(): void {
@@ -108,6 +109,10 @@ export class TurnRun implements HeldJob {
   async release(): Promise<void> {
     this.stop();
     if (this.#isOver) return;
+    if (this.#isHandingBack) {
+      await this.whenOver;
+      return;
+    }
     if (!this.#isLost && this.#inHand !== undefined) await this.#handBack(this.#inHand);
     this.#end();
   }
@@ -134,18 +139,22 @@ export class TurnRun implements HeldJob {
   async #take(): Promise<readonly string[] | undefined> {
     const isOver = this.#delivered >= this.#maxEvents;
     const take = isOver ? 0 : this.#maxEvents - this.#delivered;
-    const step = isOver ? { next: this.#nextTurn() } : { take };
-    const answer = await this.#send(step, { handovers: this.#handovers });
+    const step = isOver ? { next: this.#steps.nextTurn() } : { take };
+    const answer = await this.#send(step, this.#progress);
     return answer[0] === "goes-on" ? answer[2] : undefined;
   }
 
-  /** Delivers the head. Answers with what a settlement other than an acknowledgement led to. */
+  /** Delivers the head. Answers with what anything but an acknowledgement led to. */
   async #handle(text: string): Promise<TurnAnswer | undefined> {
     const { crashes = 0, state, events } = readJobData<JobData>(text);
     const envelope = events?.[0] as Envelope;
-    const counted = crashes + this.#handovers;
+    const counted = crashes + this.#progress.handovers;
     const delivery: Delivery =
       state === undefined ? { envelope, crashes: counted } : { envelope, crashes: counted, state };
+    if (this.#isSuspect) {
+      await this.#waitForHandOver();
+      if (this.#isHandingBack) return this.#handBack(text);
+    }
     const settlement = await this.#deliver(delivery, text);
     if (this.#isLost || this.#isOver) return undefined;
     if (settlement?.type === "ack") return this.#passOver();
@@ -158,29 +167,40 @@ export class TurnRun implements HeldJob {
   #passOver(): undefined {
     this.#delivered += 1;
     this.#done += 1;
-    this.#handovers = 0;
-    this.#isMarked = false;
+    this.#progress = NO_CRASHES;
     return undefined;
   }
 
+  #waitForHandOver(): Promise<void> {
+    return new Promise((resolve) => {
+      const suspect = new HandOver({
+        suspects: this.#owner.suspects,
+        ...this.#progress,
+        write: (progress) => this.#send({}, progress),
+        start: resolve,
+      });
+      this.#giveUp = () => {
+        this.#isHandingBack = true;
+        suspect.leave();
+        resolve();
+      };
+      this.#suspect = suspect;
+      suspect.enter();
+    });
+  }
+
   async #deliver(delivery: Delivery, text: string): Promise<Settlement | undefined> {
-    const { suspects } = this.#owner;
-    if (this.#isSuspect) {
-      await new Promise<void>((resolve) => suspects.enter(this, resolve));
-      this.#isMarked = true;
-      await this.#send({}, { handovers: this.#handovers + 1 });
-    }
     try {
       if (this.#isLost || this.#isOver) return undefined;
       this.#inHand = text;
-      if (!this.#isMarked) this.#reader.checkpointSoon(this);
+      if (this.#done > 0) this.#reader.checkpointSoon(this);
       return await this.#owner.deliver(delivery);
     } catch (err) {
       this.#owner.unsettled(err);
       return undefined;
     } finally {
       this.#inHand = undefined;
-      suspects.leave(this);
+      this.#suspect?.leave();
     }
   }
 
@@ -189,8 +209,8 @@ export class TurnRun implements HeldJob {
     if (settlement?.type === "retry") {
       const { delayMs, state } = settlement;
       return this.#send({
-        ...this.#replaceHead(text, { state }),
-        next: this.#nextTurn({ delayMs }),
+        ...this.#steps.replaceHead(text, { state }),
+        next: this.#steps.nextTurn({ delayMs }),
       });
     }
     const { state } = readJobData<JobData>(text);
@@ -199,58 +219,30 @@ export class TurnRun implements HeldJob {
       const { delayMs = 0 } = settlement;
       if (delayMs > 0) this.#reader.makeWay(delayMs);
       return this.#send({
-        ...this.#replaceHead(text, { ...kept, crashes }),
-        next: this.#nextTurn({ delayMs, front: true }),
+        ...this.#steps.replaceHead(text, { ...kept, crashes }),
+        next: this.#steps.nextTurn({ delayMs, front: true }),
       });
     }
     return this.#send({
-      ...this.#replaceHead(text, { ...kept, crashes: crashes + 1 }),
-      next: this.#nextTurn({ front: true }),
+      ...this.#steps.replaceHead(text, { ...kept, crashes: crashes + 1 }),
+      next: this.#steps.nextTurn({ front: true }),
     });
   }
 
-  async #bury(text: string, { reason, state }: Settlement & { type: "dead" }): Promise<TurnAnswer> {
-    const { queue } = this.#reader;
-    const [envelope] = readJobData<JobData>(text).events ?? [];
-    const { spec, texts } = createDeadLetter({
-      id: queue.deadLetterId(),
-      subscription: this.#subscription,
-      event: JSON.stringify(envelope),
-      reason,
-      state,
-      diedAt: queue.now,
-      queue: queue.key,
-      name: encodeLabel(envelope?.name ?? ""),
-      priority: this.job.priority,
-      key: this.#key,
-      turn: this.#nextTurn(),
-      ...(this.#owner.blocks ? { blocks: true } : {}),
-    });
+  async #bury(text: string, settlement: Settlement & { type: "dead" }): Promise<TurnAnswer> {
     const isOver = this.#delivered >= this.#maxEvents;
-    this.#handovers = 0;
-    this.#isMarked = false;
+    this.#progress = NO_CRASHES;
     const answer = await this.#send(
       {
-        dead: { ...spec, blocks: this.#owner.blocks },
-        texts,
+        ...this.#steps.buryHead(text, settlement),
         ...(isOver || this.#stopping
-          ? { next: this.#nextTurn({ front: this.#stopping }) }
+          ? { next: this.#steps.nextTurn({ front: this.#stopping }) }
           : { take: this.#maxEvents - this.#delivered }),
       },
-      { handovers: 0 },
+      this.#progress,
     );
     if (answer[0] !== "lost" && answer[1] > 0) this.#owner.dropped(this.#subscription, answer[1]);
     return answer;
-  }
-
-  #replaceHead(text: string, history: Pick<JobData, "state" | "crashes">): Step {
-    const { subscription, events = [] } = readJobData<JobData>(text);
-    const data = writeData(
-      subscription,
-      events.map((event) => JSON.stringify(event)),
-      history,
-    );
-    return { replacesHead: true, texts: [data] };
   }
 
   /** Ends the turn before its head is settled. What is known of that one's crashes goes with it. */
@@ -258,40 +250,23 @@ export class TurnRun implements HeldJob {
     const { state, crashes = 0 } = readJobData<JobData>(text);
     const history = {
       ...(state === undefined ? {} : { state }),
-      crashes: crashes + this.#handovers,
+      crashes: crashes + this.#progress.handovers,
     };
-    const head = this.#handovers > 0 ? this.#replaceHead(text, history) : {};
-    return this.#send({ ...head, next: this.#nextTurn({ front: true }) });
+    const head = this.#progress.handovers > 0 ? this.#steps.replaceHead(text, history) : {};
+    return this.#send({ ...head, next: this.#steps.nextTurn({ front: true }) });
   }
 
-  #nextTurn({ delayMs = 0, front = false } = {}): TurnSpec {
-    const { job } = this;
-    const delay = Math.max(Math.ceil(delayMs), 0);
-    const isFirst = front && delay === 0;
-    return {
-      id: isFirst ? this.#reader.frontId(job.id, 0) : this.#reader.queue.ids.next(0),
-      name: job.name,
-      priority: job.priority,
-      delay,
-      data: JSON.stringify({ subscription: job.data.subscription, key: this.#key }),
-      ...(isFirst ? { front: true } : {}),
-    };
-  }
-
-  #send(
-    { texts = [], take = 0, ...step }: Step,
-    progress?: { readonly handovers: number },
-  ): Promise<TurnAnswer> {
+  #send({ texts = [], take = 0, ...step }: TurnStep, progress?: JobProgress): Promise<TurnAnswer> {
     const sent = this.#sent.then(() => this.#sendNow(step, take, texts, progress));
     this.#sent = sent;
     return sent;
   }
 
   async #sendNow(
-    step: Omit<Step, "texts" | "take">,
+    step: Omit<TurnStep, "texts" | "take">,
     take: number,
     texts: readonly string[],
-    progress: { readonly handovers: number } | undefined,
+    progress: JobProgress | undefined,
   ): Promise<TurnAnswer> {
     if (this.#isLost || this.#isOver) return ["lost"];
     const done = this.#done;

@@ -1,5 +1,5 @@
 // Consumes "mail" under the prefix that it is given: says what it is handed, hangs on what it is told to
-// hold, and dies of poison.
+// hold, and dies of poison after a while.
 import { type ConsumeSpec, systemClock } from "@busbar/core";
 import { createRedisLink } from "../../src/connection/redis-link.ts";
 import { createConsumer } from "../../src/consume/consumer.ts";
@@ -13,6 +13,7 @@ const {
   prefix,
   hold = "",
   poison = "",
+  killsAfterMs = 0,
   waitMs = 0,
   spec,
 } = JSON.parse(process.argv[2] ?? "{}");
@@ -49,6 +50,7 @@ const mail: ConsumeSpec = {
 await createConsumer(session, mail, async ({ envelope: { id }, crashes }) => {
   print("handed", id, crashes);
   if (poison && id === poison) {
+    await new Promise((resolve) => setTimeout(resolve, killsAfterMs));
     process.kill(process.pid, "SIGKILL");
     await new Promise(ignore);
   }

@@ -1,0 +1,105 @@
+import type { Envelope, Settlement } from "@busbar/core";
+import { afterEach, describe, expect, test } from "vitest";
+import { ACK, consume as consumeIt, type TestConsumer } from "./support/consumer.ts";
+import { eventually } from "./support/eventually.ts";
+import { startProcess, type TestProcess } from "./support/process.ts";
+import { envelope, subscription, type TestSession } from "./support/test-session.ts";
+import { useSessions } from "./support/use-sessions.ts";
+
+const open = useSessions();
+const workers: TestProcess[] = [];
+const consumers: TestConsumer[] = [];
+const LIMIT = { timeout: 150_000 };
+const MAX_CRASHES = 2;
+const POISON = "poison";
+
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.kill()));
+  await Promise.all(consumers.splice(0).map((consumer) => consumer.close(0)));
+});
+
+/** Crashes that a hand-over was told of, by event. */
+type Told = readonly (readonly [id: string, crashes: number])[];
+
+interface Crashes {
+  readonly deaths: number;
+  readonly told: Told;
+}
+
+/** Starts workers, one after the other, until the poison has ended more than its share of them. */
+async function crashAgainAndAgain(
+  session: TestSession,
+  envelopes: readonly (readonly Envelope[])[],
+  input: { readonly killsAfterMs: number; readonly spec?: object },
+): Promise<Crashes> {
+  for (const batch of envelopes) await session.publish(...batch);
+  const told: (readonly [string, number])[] = [];
+  const { prefix } = session.keys;
+  const url = `redis://127.0.0.1:${session.redis.options.port}`;
+  for (let deaths = 1; deaths <= 12; deaths += 1) {
+    const worker = await startProcess("consuming-worker.ts", {
+      url,
+      prefix,
+      hold: "slow",
+      poison: POISON,
+      ...input,
+    });
+    workers.push(worker);
+    await worker.ended;
+    for (const [word, id, crashes] of worker.lines) {
+      if (word === "handed") told.push([String(id), Number(crashes)]);
+    }
+    if (told.some(([, crashes]) => crashes >= MAX_CRASHES)) return { deaths, told };
+  }
+  throw new Error(`The poison is not found: ${JSON.stringify(told)}`);
+}
+
+async function declared(changes: object = {}): Promise<TestSession> {
+  const session = await open({ options: { lockDurationMs: 1_000, stalledCheckMs: 300 } });
+  await session.registry.declare([subscription("mail", changes)]);
+  return session;
+}
+
+/** All but the poison are handled in the end, and it is dead. */
+async function ends(session: TestSession, told: Told, spec: object = {}): Promise<void> {
+  const mail = await consumeIt(session, spec, ({ crashes }): Settlement =>
+    crashes > MAX_CRASHES ? { type: "dead", reason: "crashed", state: null } : ACK,
+  );
+  consumers.push(mail);
+  await eventually(async () => {
+    const [stats] = await session.admin.stats();
+    expect(stats).toMatchObject({ ready: 0, delayed: 0, inFlight: 0, dead: 1 });
+  }, 30_000);
+  const { items } = await session.admin.listDead("mail", { limit: 10 });
+  expect(items.map((it) => it.envelope.id)).toEqual([POISON]);
+  const all = [...told, ...mail.deliveries.map((it) => [it.envelope.id, it.crashes] as const)];
+  expect(all.filter(([id, crashes]) => id !== POISON && crashes > 0)).toEqual([]);
+}
+
+function pack(...ids: readonly string[]): readonly Envelope[] {
+  return ids.map((id) => envelope(id));
+}
+
+describe("of what a process that dies had in hand, no neighbour is counted", () => {
+  test.each([
+    ["a pack of quick ones, and one that kills at once", ["e1", "e2", POISON, "e3"], 0, 4],
+    ["a pack of ones that hang, and one that kills at once", ["slow1", "slow2", POISON], 0, 5],
+    // A suspect is trusted after a tenth of the locks' duration: 100 ms.
+    ["a pack of ones that hang, and one that kills late", ["slow1", POISON, "slow2"], 250, 10],
+  ])("%s", LIMIT, async (_, ids, killsAfterMs, mostDeaths) => {
+    const session = await declared();
+    const { deaths, told } = await crashAgainAndAgain(session, [pack(...ids)], { killsAfterMs });
+    expect(deaths).toBeLessThanOrEqual(mostDeaths);
+    await ends(session, told);
+  });
+
+  test("keys in hand, of which one has an event that kills after a checkpoint", LIMIT, async () => {
+    const ordering = { ordering: "key" } as const;
+    const session = await declared(ordering);
+    const events = ["slow1", POISON, "e1"].map((id) => envelope(id, { orderingKey: id }));
+    const input = { killsAfterMs: 250, spec: ordering };
+    const { deaths, told } = await crashAgainAndAgain(session, [events], input);
+    expect(deaths).toBeLessThanOrEqual(10);
+    await ends(session, told, ordering);
+  });
+});

@@ -138,6 +138,8 @@ export interface ResolvedOptions {
   readonly deduplicationWindowMs: number;
   readonly lockDurationMs: number;
   readonly stalledCheckMs: number;
+  /** For how long a suspect runs alone at first: see `Suspects`. */
+  readonly suspectAloneMs: number;
   /** How many completed jobs BullMQ keeps, and for how many seconds. A count of -1 keeps all. */
   readonly keepCompleted: { readonly count?: number; readonly age?: number };
   readonly commandTimeoutMs: number;
@@ -174,6 +176,7 @@ export function resolveOptions(options: RedisProviderOptions): ResolvedOptions {
     deduplicationWindowMs: options.deduplicationWindowMs ?? 3_600_000,
     lockDurationMs: options.lockDurationMs ?? 10_000,
     stalledCheckMs: options.stalledCheckMs ?? 5_000,
+    suspectAloneMs: 1_000,
     keepCompleted: keepCompleted(options.jobOptions?.removeOnComplete ?? true),
     commandTimeoutMs: options.commandTimeoutMs ?? 5_000,
     maxLenEvents: options.queueOptions?.streams?.events.maxLen ?? 1_000,

@@ -84,7 +84,7 @@ describe("of what a process that dies had in hand, no neighbour is counted", () 
   test.each([
     ["a pack of quick ones, and one that kills at once", ["e1", "e2", POISON, "e3"], 0, 4],
     ["a pack of ones that hang, and one that kills at once", ["slow1", "slow2", POISON], 0, 5],
-    // A suspect is trusted after a tenth of the locks' duration: 100 ms.
+    // A suspect of these workers is trusted after 100 ms.
     ["a pack of ones that hang, and one that kills late", ["slow1", POISON, "slow2"], 250, 10],
   ])("%s", LIMIT, async (_, ids, killsAfterMs, mostDeaths) => {
     const session = await declared();

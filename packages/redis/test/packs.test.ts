@@ -9,7 +9,7 @@ const NOW = 1_000;
 const BOUNDS: PackBounds = { maxEvents: 3, maxBytes: 64_000, deduplicationWindowMs: 60 };
 
 function target(id: string, ordering: Ordering = "none"): Target {
-  const spec = { subscription: id, queue: `${id}:`, head: packHead(id) };
+  const spec = { subscription: id, queue: `${id}:`, reviveAfterMs: 1, head: packHead(id) };
   return { spec, ordering, scope: id, turnHead: turnHead(id) };
 }
 

@@ -1,6 +1,8 @@
 import type { DeadDelivery, Envelope, JsonValue, ProviderAdmin } from "@busbar/core";
 import { insistently } from "../insistently.ts";
 import { createJobIds } from "../publish/job-ids.ts";
+import { placeOf } from "../publish/routes.ts";
+import { presentId } from "../registry/declarations.ts";
 import type { DeadInfo } from "../scripts/dead-letter-scripts.ts";
 import type { Session } from "../session.ts";
 import { readStats } from "./stats.ts";
@@ -17,11 +19,11 @@ interface Dead {
 
 /** Looks into queues, and deals with dead letters. */
 export function createAdmin(session: Session): ProviderAdmin {
-  const { context, keys, link, scripts, registry } = session;
+  const { context, options, keys, link, scripts, registry } = session;
   const { client } = link;
   const jobIds = createJobIds();
 
-  async function presentId(subscriptionId: string): Promise<string> {
+  async function currentId(subscriptionId: string): Promise<string> {
     const record = await registry.resolve(subscriptionId);
     return record?.subscriptionId ?? subscriptionId;
   }
@@ -73,7 +75,7 @@ export function createAdmin(session: Session): ProviderAdmin {
     stats: () => readStats(session),
 
     async listDead(subscriptionId, { limit, cursor }) {
-      const id = await presentId(subscriptionId);
+      const id = await currentId(subscriptionId);
       await trimDead(session, id);
       return insistently(session, async () => {
         const key = `${keys.own}dead:${id}`;
@@ -88,16 +90,22 @@ export function createAdmin(session: Session): ProviderAdmin {
     },
 
     async replayDead(subscriptionId, ids) {
-      const id = await presentId(subscriptionId);
-      const args = [keys.own, id, context.clock.now(), ids.length, ...ids];
       const jobs = ids.map(() => jobIds.next(1));
-      return insistently(session, () =>
-        scripts.replay(`${keys.own}dead:${id}`, [...args, ...jobs]),
-      );
+      for (let isStale = false; ; isStale = true) {
+        const { version, records } = await registry.snapshot(isStale);
+        const id = presentId(records, subscriptionId);
+        const record = records.get(id);
+        const place = record ? JSON.stringify(placeOf(record, keys, options.lockDurationMs)) : "";
+        const args = [keys.own, id, context.clock.now(), version, place, ids.length, ...ids];
+        const replayed = await insistently(session, () =>
+          scripts.replay(`${keys.own}dead:${id}`, [...args, ...jobs]),
+        );
+        if (replayed >= 0) return replayed;
+      }
     },
 
     async discardDead(subscriptionId, ids) {
-      const id = await presentId(subscriptionId);
+      const id = await currentId(subscriptionId);
       const args = [keys.own, id, context.clock.now(), ...ids];
       return insistently(session, () => scripts.discard(`${keys.own}dead:${id}`, args));
     },

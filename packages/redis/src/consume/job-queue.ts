@@ -1,4 +1,5 @@
 import { isRefusal, isReply } from "../redis-errors.ts";
+import type { LateRequest } from "../scripts/held-job-scripts.ts";
 import type { FinishSpec, SettleAnswer, SettleRequest } from "../scripts/settle-script.ts";
 import type { TurnAnswer, TurnRequest } from "../scripts/turn-script.ts";
 import type { Session } from "../session.ts";
@@ -131,19 +132,19 @@ export class JobQueue {
     return answer ?? ["lost"];
   }
 
-  /** Moves a delayed delivery that is due into its lane. */
+  /** Moves a delayed delivery that is due into its lane. False: the list of subscriptions has changed. */
   async enterLane(
     id: string,
-    key: string,
-    turn: TurnRequest["next"] & {},
+    lane: Pick<LateRequest, "version" | "place" | "key" | "turn">,
     data: string,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { scripts } = this.session;
     const { own, queue, token, now } = this.#common(id);
-    await this.#insist({ completes: true, isOver: () => false }, (fetchNext) => {
+    const answer = await this.#insist({ completes: true, isOver: () => false }, (fetchNext) => {
       const finish = this.#finish(fetchNext);
-      return scripts.late(this.key + id, { own, queue, id, token, now, key, turn, finish }, data);
+      return scripts.late(this.key + id, { own, queue, id, token, now, ...lane, finish }, data);
     });
+    return answer?.[0] !== "stale";
   }
 
   /** Wakes whoever waits for a job: for whom has taken the marker of one, and does not take the job. */

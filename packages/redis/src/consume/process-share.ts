@@ -24,7 +24,7 @@ export function createProcessShare(session: Session): ProcessShare {
     frontId: createFrontIds(ids),
     slots: new Slots(options.concurrency),
     suspects: new Suspects(context.clock, {
-      aloneMs: options.lockDurationMs / 10,
+      aloneMs: options.suspectAloneMs,
       // Locks of one process end within a third of their duration, and a check may just have been.
       yieldMs: options.lockDurationMs / 3 + options.stalledCheckMs,
     }),

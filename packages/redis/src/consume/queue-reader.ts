@@ -1,8 +1,7 @@
-import { encodeLabel } from "../key-text.ts";
-import { readJobData } from "../lean-events.ts";
 import type { Consumer } from "./consumer.ts";
+import { enterLane } from "./enter-lane.ts";
 import type { HeldJob } from "./held-job.ts";
-import { type JobData, type TakenJob, writeData } from "./job-data.ts";
+import type { TakenJob } from "./job-data.ts";
 import { JobQueue } from "./job-queue.ts";
 import { JobSource } from "./job-source.ts";
 import { JobTimers } from "./job-timers.ts";
@@ -169,7 +168,7 @@ export class QueueReader implements RunReader {
     if (events && events.length > 1 && job.stalled > 0) {
       this.#pass(job, recoverPack(job, this));
     } else if (events && key !== undefined) {
-      this.#pass(job, this.#enterLane(job, key));
+      this.#pass(job, enterLane(job, key, this.queue));
     } else {
       const consumer = this.#consumerOf(subscription);
       if (consumer) this.#run(job, consumer, known);
@@ -216,19 +215,6 @@ export class QueueReader implements RunReader {
     }
     this.makeWay(delayMs);
     await this.queue.giveBack(job.id, this.#closing ? 0 : delayMs);
-  }
-
-  async #enterLane({ id, name, priority, text, data }: TakenJob, key: string): Promise<void> {
-    const { subscription } = data;
-    const [event] = readJobData<JobData>(text).events ?? [];
-    const turn = {
-      id: this.#share.ids.next(0),
-      name: encodeLabel(name),
-      priority,
-      delay: 0,
-      data: JSON.stringify({ subscription, key }),
-    };
-    await this.queue.enterLane(id, key, turn, writeData(subscription, [JSON.stringify(event)]));
   }
 
   #pass(job: TakenJob, step: Promise<unknown>): void {

@@ -90,7 +90,7 @@ export function createPublisher(session: Session): Publisher {
   async function route(afresh: boolean): Promise<void> {
     const snapshot = await registry.snapshot(afresh);
     if (snapshot === routed) return;
-    routeOf = createRoutes(snapshot, keys);
+    routeOf = createRoutes(snapshot, keys, options.lockDurationMs);
     routed = snapshot;
   }
 

@@ -2,13 +2,13 @@ import type { Ordering } from "@busbar/core";
 import { encodeKey } from "../key-text.ts";
 import type { Keys } from "../keys.ts";
 import type { RegistrySnapshot, SubscriptionRecord } from "../registry/registry.ts";
-import type { PublishRequest } from "../scripts/publish-script.ts";
+import type { Place, PublishRequest } from "../scripts/publish-script.ts";
 
 /** A subscription as a publish sees it. */
 export interface Target {
   readonly spec: PublishRequest["targets"][number];
   readonly ordering: Ordering;
-  /** What its lanes and deduplication ids are kept under in its queue, which others may share. */
+  /** What its lanes and deduplication ids are kept under, among those of others. */
   readonly scope: string;
   /** What stands before the key in the data of a turn: `{"subscription":"…","key":`. */
   readonly turnHead: string;
@@ -27,6 +27,7 @@ export interface Route {
 export function createRoutes(
   { router, records }: RegistrySnapshot,
   keys: Keys,
+  reviveAfterMs: number,
 ): (name: string) => Route {
   const targets = new Map<string, Target>();
   // The router finds the same list again for a name that it knows.
@@ -36,7 +37,7 @@ export function createRoutes(
   function targetOf(id: string): Target {
     let target = targets.get(id);
     if (!target) {
-      target = createTarget(records.get(id) as SubscriptionRecord, keys);
+      target = createTarget(records.get(id) as SubscriptionRecord, keys, reviveAfterMs);
       targets.set(id, target);
     }
     return target;
@@ -75,11 +76,21 @@ export function turnHead(subscriptionId: string): string {
   return `{"subscription":${JSON.stringify(subscriptionId)},"key":`;
 }
 
-function createTarget(record: SubscriptionRecord, keys: Keys): Target {
-  const { subscriptionId, ordering, queues, scope } = record;
-  const queue = keys.queue(queues[0] as string);
+/** Where the deliveries of a subscription are. */
+export function placeOf(
+  { queues }: Pick<SubscriptionRecord, "queues">,
+  keys: Keys,
+  reviveAfterMs: number,
+): Place {
+  const [queue = "", ...formers] = queues.map((name) => keys.queue(name));
+  return { queue, ...(formers.length > 0 ? { formers } : {}), reviveAfterMs };
+}
+
+function createTarget(record: SubscriptionRecord, keys: Keys, reviveAfterMs: number): Target {
+  const { subscriptionId, ordering, scope } = record;
+  const place = placeOf(record, keys, reviveAfterMs);
   return {
-    spec: { subscription: subscriptionId, queue, head: packHead(subscriptionId) },
+    spec: { subscription: subscriptionId, ...place, head: packHead(subscriptionId) },
     ordering,
     scope: encodeURIComponent(scope),
     turnHead: turnHead(subscriptionId),

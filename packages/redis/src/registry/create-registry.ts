@@ -4,6 +4,7 @@ import { trimDead } from "../admin/trim-dead.ts";
 import { insistently } from "../insistently.ts";
 import { createJobIds } from "../publish/job-ids.ts";
 import type { Session } from "../session.ts";
+import { letGoOfFormerQueues } from "./former-queues.ts";
 import { type Changes, changesFor, isShared, presentId } from "./declarations.ts";
 import type { Registry, RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
 import { createRegistryCopy } from "./registry-copy.ts";
@@ -17,6 +18,8 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
   const { context, options, keys, link, scripts } = session;
   const { clock, logger } = context;
   const jobIds = createJobIds();
+  /** What this process has declared. Another may have moved it since, and that is not undone each minute. */
+  const declared = new Set<string>();
   const listeners = new Set<(snapshot: RegistrySnapshot) => void>();
   const copy = createRegistryCopy(session, (snapshot) => {
     for (const listener of listeners) listener(snapshot);
@@ -135,10 +138,13 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
     async declare(specs: readonly SubscriptionSpec[]) {
       createRouter(specs); // Throws if a pattern is malformed.
       if (specs.length === 0) return;
-      const { records } = await save((it) => changesFor(it.records, specs, options.lanes));
+      const moves = (id: string): boolean => !declared.has(id);
+      const { records } = await save((it) => changesFor(it.records, specs, options.lanes, moves));
+      for (const { subscriptionId } of specs) declared.add(subscriptionId);
       // The bus declares every minute: the time to look for what is too old.
       const present = new Set(specs.map((spec) => presentId(records, spec.subscriptionId)));
       await Promise.all([...present].map((id) => trimDead(session, id)));
+      await letGoOfFormerQueues(session, copy, present);
     },
 
     async list() {

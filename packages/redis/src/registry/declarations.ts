@@ -16,16 +16,21 @@ export interface Changes {
 
 type Records = ReadonlyMap<string, SubscriptionRecord>;
 
-/** The changes that bring the list of subscriptions up to what was declared. Pure. */
+/**
+ * The changes that bring the list of subscriptions up to what was declared. Pure.
+ *
+ * @param moves Whether a subscription goes to the queue that `lanes` gives it, or stays where it is.
+ */
 export function changesFor(
   known: Records,
   specs: readonly SubscriptionSpec[],
   lanes: Readonly<Record<string, readonly string[]>>,
+  moves: (subscriptionId: string) => boolean,
 ): Changes {
   const records = new Map(known);
   const seen = new Set<string>();
   const unseen = new Set<string>();
-  const moves: [string, string][] = [];
+  const renamed: [string, string][] = [];
 
   function declare(spec: SubscriptionSpec): void {
     const { subscriptionId: id } = spec;
@@ -45,7 +50,13 @@ export function changesFor(
       ordering: spec.ordering,
       onOrderedFailure: spec.onOrderedFailure,
       aliases: union(before?.aliases, spec.aliases),
-      queues: queuesOf(id, [before, ...taken], lanes),
+      queues:
+        before && !moves(id)
+          ? union(
+              before.queues,
+              taken.flatMap(({ queues }) => queues),
+            )
+          : queuesOf(id, [before, ...taken], lanes),
       scope: (before ?? taken[0])?.scope ?? id,
     });
     for (const alias of earlier) rename(alias, id);
@@ -57,7 +68,7 @@ export function changesFor(
     for (const record of records.values()) {
       if (record.renamedTo === alias) records.set(record.subscriptionId, { ...record, ...to });
     }
-    moves.push([alias, id]);
+    renamed.push([alias, id]);
     seen.delete(alias);
     unseen.add(alias);
   }
@@ -69,7 +80,7 @@ export function changesFor(
     ),
     seen: [...seen],
     unseen: [...unseen],
-    moves,
+    moves: renamed,
   };
 }
 

@@ -7,7 +7,7 @@ export interface DeadInfo {
   readonly state: unknown;
   /** Milliseconds since the epoch. */
   readonly diedAt: number;
-  /** Key prefix of the queue that a replay goes to, with its last colon. */
+  /** Key prefix of the queue that it died in, with its last colon. */
   readonly queue: string;
   /** Name of the event and priority of the job that a replay adds. */
   readonly name: string;
@@ -20,17 +20,20 @@ export interface DeadInfo {
 }
 
 /**
- * Moves dead letters back into their queue. KEYS[1]: the sorted set. ARGV: prefix of our own keys,
- * subscription, now, how many ids, the ids, and for each the id of the job that a replay adds. Answers
- * with how many there were.
+ * Moves dead letters back into the queue of their subscription. KEYS[1]: the sorted set. ARGV: prefix of
+ * our own keys, subscription, now, version of the list of subscriptions, the subscription's place as JSON
+ * or "", how many ids, the ids, and for each the id of the job that a replay adds. Answers with how many
+ * there were, or -1 if the list has changed.
  */
 export const REPLAY_SCRIPT: string = withLibrary(
   ["ADD_JOB", "LANES", "DEAD_LETTERS"],
   `
-local own, subscription, now, count = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local own, subscription, now, count = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[6])
+if (redis.call("GET", own .. "version") or "0") ~= ARGV[4] then return -1 end
+local place = ARGV[5] ~= "" and cjson.decode(ARGV[5])
 local replayed = 0
 for index = 1, count do
-  local id, jobId = ARGV[4 + index], ARGV[4 + count + index]
+  local id, jobId = ARGV[6 + index], ARGV[6 + count + index]
   local data, info = remove_dead(own, subscription, id, now, true)
   if data then
     replayed = replayed + 1
@@ -40,9 +43,10 @@ for index = 1, count do
       add_turn(own, info.queue, info.key, info.turn, now)
     elseif info.key then
       info.turn.id = turn_id(jobId)
-      enter_lane(own, info.queue, info.key, data, info.turn, now)
+      enter_lane(own, place or { queue = info.queue, reviveAfterMs = 0 }, info.key, data, info.turn, now)
     else
-      add_job(info.queue, { id = jobId, name = info.name, priority = info.priority, delay = 0 }, data, now)
+      local queue = place and place.queue or info.queue
+      add_job(queue, { id = jobId, name = info.name, priority = info.priority, delay = 0 }, data, now)
     end
   end
 end

@@ -1,6 +1,6 @@
 import { bullFunctions } from "./bullmq-scripts.ts";
 import { withLibrary } from "./lua-library.ts";
-import type { TurnSpec } from "./publish-script.ts";
+import type { Place, TurnSpec } from "./publish-script.ts";
 import type { FinishSpec } from "./settle-script.ts";
 
 /** ARGV[1] of {@link LATE_SCRIPT}, as JSON. ARGV[2] is the delivery, as its lane keeps it. */
@@ -10,6 +10,9 @@ export interface LateRequest {
   readonly queue: string;
   readonly id: string;
   readonly token: string;
+  /** The version of the list of subscriptions that the place is from. */
+  readonly version: string;
+  readonly place: Place;
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly key: string;
@@ -20,7 +23,8 @@ export interface LateRequest {
 
 /**
  * A delayed delivery that is kept in order is due: it enters its lane, and its job is completed. KEYS[1]:
- * the job. Answers `lost`, or `done` with what BullMQ's moveToFinished answers.
+ * the job. Answers `lost`, `stale` if the list of subscriptions has changed, or `done` with what BullMQ's
+ * moveToFinished answers.
  */
 export const LATE_SCRIPT: string = withLibrary(
   ["ADD_JOB", "FINISH_JOB", "LANES"],
@@ -30,7 +34,8 @@ local own, queue, now = request.own, request.queue, request.now
 if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" } end
 -- Tells a Redis that is full that this script must not be refused: it adds nothing that was not there.
 redis.call("PEXPIRE", KEYS[1] .. ":lock", request.finish.lockDuration)
-enter_lane(own, queue, request.key, ARGV[2], request.turn, now)
+if (redis.call("GET", own .. "version") or "0") ~= request.version then return { "stale" } end
+enter_lane(own, request.place, request.key, ARGV[2], request.turn, now)
 return { "done", finish_job(queue, request.id, request.finish, now) }
 `,
 );

@@ -3,7 +3,7 @@ import { bullFunctions } from "./bullmq-scripts.ts";
 /**
  * `add_job(queue, job, data, now)` puts a job into a queue, as BullMQ does. `queue` is the queue's key
  * prefix with its last colon. Of `job`: `id`, `name`, `priority`, `delay` in milliseconds (0 is none),
- * `front` (before all others of its priority: it has waited already), `dedup` and `dedupTtl`.
+ * `front` (before all others of its priority: it has waited already), `dedup`, `dedupKey` and `dedupTtl`.
  * Returns the id of the job that it is a duplicate of, or nil.
  */
 const ADD_JOB = `
@@ -12,7 +12,7 @@ local function add_job(queue, job, data, now)
   local args = { queue, job.id, job.name, now }
   local opts = { attempts = 1, priority = job.priority }
   if job.dedup then
-    args[9] = queue .. "de:" .. job.dedup
+    args[9] = job.dedupKey
     opts.de = { id = job.dedup, ttl = job.dedupTtl }
   end
   local added
@@ -55,8 +55,13 @@ end
  * field per lane that is not empty: the id of its turn, or "!" and the id of the dead letter that
  * blocks it.
  *
- * `enter_lane(own, queue, key, data, turn, now, atHead)` puts a delivery into a lane. `own` is the
- * prefix of our own keys, `turn` the job that is added if the lane was empty.
+ * `enter_lane(own, at, key, data, turn, now)` puts a delivery into a lane. `own` is the prefix of our own
+ * keys, `turn` the job that is added if the lane was empty. `at` is the subscription's place: its `queue`,
+ * and its `formers`, queues that it had before and has not emptied yet. A lane stays where it is until it
+ * is empty, so that no key is in two queues at a time.
+ *
+ * A turn that somebody has removed by hand is added again, `at.reviveAfterMs` later: by then, whoever had
+ * it in hand knows that it is gone.
  */
 const LANES = `
 local function lane_key(own, queue, key) return own .. "lane:" .. queue .. key end
@@ -65,11 +70,21 @@ local function add_turn(own, queue, key, turn, now)
   redis.call("HSET", lanes_key(own, queue), key, turn.id)
   add_job(queue, turn, turn.data, now)
 end
-local function enter_lane(own, queue, key, data, turn, now)
-  redis.call("RPUSH", lane_key(own, queue, key), data)
-  if redis.call("HEXISTS", lanes_key(own, queue), key) == 0 then
-    add_turn(own, queue, key, turn, now)
+local function lane_queue(own, at, key)
+  for _, former in ipairs(at.formers or {}) do
+    if redis.call("HEXISTS", lanes_key(own, former), key) == 1 then return former end
   end
+  return at.queue
+end
+local function is_turn_lost(queue, turn)
+  return string.sub(turn, 1, 1) ~= "!" and redis.call("EXISTS", queue .. turn) == 0
+end
+local function enter_lane(own, at, key, data, turn, now)
+  local queue = lane_queue(own, at, key)
+  redis.call("RPUSH", lane_key(own, queue, key), data)
+  local present = redis.call("HGET", lanes_key(own, queue), key)
+  if present and is_turn_lost(queue, present) then turn.delay = at.reviveAfterMs end
+  if not present or turn.delay > 0 then add_turn(own, queue, key, turn, now) end
 end
 -- What waits behind a blocking dead letter goes on, when that is replayed, discarded or dropped.
 local function unblock_lane(own, queue, key, turn, now)

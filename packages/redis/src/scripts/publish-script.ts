@@ -11,8 +11,19 @@ export interface JobSpec {
   /** Milliseconds; 0 is none. */
   readonly delay: number;
   readonly front?: boolean;
+  /** Under which its deduplication is remembered, whichever queue it is in, and for how long. */
   readonly dedup?: string;
   readonly dedupTtl?: number;
+}
+
+/** Where new deliveries of a subscription go, and those of a key that has some already. */
+export interface Place {
+  /** Key prefix of its queue, with its last colon. */
+  readonly queue: string;
+  /** Those of queues that it had before, in which something may be left. */
+  readonly formers?: readonly string[];
+  /** Milliseconds after which a turn that was removed by hand comes back. */
+  readonly reviveAfterMs: number;
 }
 
 /** The job that stands for a lane's turn, with its data. */
@@ -37,13 +48,11 @@ export interface PublishRequest {
    * the connection, does nothing but answer; one that a later one has overtaken does nothing.
    */
   readonly emitter: { readonly id: string; readonly seq: number; readonly ttlMs: number };
-  readonly targets: readonly {
+  readonly targets: readonly (Place & {
     readonly subscription: string;
-    /** Key prefix of its queue, with its last colon. */
-    readonly queue: string;
     /** What stands before the events in the data of a job: `{"subscription":"…","events":[`. */
     readonly head: string;
-  }[];
+  })[];
   /** Jobs: `events` are positions of texts, from 1. */
   readonly packs: readonly {
     readonly target: number;
@@ -133,6 +142,7 @@ for index, pack in ipairs(request.packs) do
     elseif pack.tail then
       data = target.head .. data .. pack.tail
     end
+    if pack.job.dedup then pack.job.dedupKey = own .. "de:" .. pack.job.dedup end
     if add_job(target.queue, pack.job, data, now) then table.insert(duplicates, index) end
   end
 end
@@ -141,12 +151,12 @@ for index, lane in ipairs(request.lanes) do
   local target = request.targets[lane.target]
   if withheld[lane.target] then
     withheld[lane.target] = withheld[lane.target] + 1
-  elseif lane.dedup and not redis.call("SET", target.queue .. "de:" .. lane.dedup, lane.turn.id,
+  elseif lane.dedup and not redis.call("SET", own .. "de:" .. lane.dedup, lane.turn.id,
     "PX", lane.dedupTtl, "NX") then
     table.insert(duplicateLanes, index)
   else
     local data = target.head .. ARGV[lane.event + 1] .. "]}"
-    enter_lane(own, target.queue, lane.key, data, lane.turn, now)
+    enter_lane(own, target, lane.key, data, lane.turn, now)
   end
 end
 for index, count in pairs(withheld) do

@@ -15,6 +15,7 @@ import {
   RECLAIM_SCRIPT,
   TAKE_SCRIPT,
 } from "./held-job-scripts.ts";
+import { LET_GO_SCRIPT, type LetGoRequest } from "./let-go-script.ts";
 import { PUBLISH_SCRIPT, type PublishAnswer, type PublishRequest } from "./publish-script.ts";
 import {
   FORGET_SCRIPT,
@@ -45,6 +46,7 @@ const LUA = {
   busbarTrim: TRIM_SCRIPT,
   busbarSave: SAVE_SCRIPT,
   busbarForget: FORGET_SCRIPT,
+  busbarLetGo: LET_GO_SCRIPT,
   busbarRetireJob: RETIRE_JOB_SCRIPT,
   busbarRetireLane: RETIRE_LANE_SCRIPT,
   busbarStats: STATS_SCRIPT,
@@ -76,14 +78,17 @@ export interface Scripts {
     jobKey: string,
     request: LateRequest,
     data: string,
-  ): Promise<readonly ["lost"] | readonly ["done", next: unknown]>;
+  ): Promise<readonly ["lost"] | readonly ["stale"] | readonly ["done", next: unknown]>;
   giveBack(jobKey: string, args: readonly Argument[]): Promise<number>;
   reclaim(activeKey: string, args: readonly Argument[]): Promise<readonly unknown[]>;
+  /** Answers with how many there were, or -1 if the list of subscriptions has changed. */
   replay(deadKey: string, args: readonly Argument[]): Promise<number>;
   discard(deadKey: string, args: readonly Argument[]): Promise<number>;
   trim(deadKey: string, args: readonly Argument[]): Promise<number>;
   save(versionKey: string, request: SaveRequest): Promise<SaveAnswer>;
   forget(versionKey: string, args: readonly Argument[]): Promise<number>;
+  /** Answers with the new version of the list, or "" if nothing was done. */
+  letGo(versionKey: string, request: LetGoRequest): Promise<string>;
   /** Answers with 1, or 0 if the job is not there any more. */
   retireJob(jobKey: string, request: RetireJobRequest, data: readonly string[]): Promise<number>;
   /** Answers with how many deliveries left the lane. */
@@ -131,6 +136,7 @@ export function createScripts(client: RedisClient): Scripts {
     save: (key, request) =>
       commands.busbarSave(key, JSON.stringify(request)) as Promise<SaveAnswer>,
     forget: (key, args) => commands.busbarForget(key, ...args) as Promise<number>,
+    letGo: (key, request) => commands.busbarLetGo(key, JSON.stringify(request)) as Promise<string>,
     retireJob: (key, request, data) =>
       commands.busbarRetireJob(key, JSON.stringify(request), ...data) as Promise<number>,
     retireLane: (key, request, data) =>

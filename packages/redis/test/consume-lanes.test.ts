@@ -1,4 +1,5 @@
 import type { Envelope, Settlement } from "@busbar/core";
+import { Queue } from "bullmq";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { ACK, consume as consumeIt, type TestConsumer } from "./support/consumer.ts";
@@ -156,5 +157,79 @@ describe("ordered deliveries", () => {
     await next.has(2);
     expect(next.ids).toEqual(["a1", "a2"]);
     expect(next.deliveries.map(({ crashes }) => crashes)).toEqual([0, 0]);
+  });
+});
+
+describe("a key whose turn was removed by hand", () => {
+  const SOON = { options: { lockDurationMs: 300, stalledCheckMs: 100 } };
+
+  async function withTurns(...ids: readonly string[]): Promise<[TestSession, Queue]> {
+    const session = await open(SOON);
+    await session.registry.declare([subscription("mail", { ordering: "key" })]);
+    await session.publish(...ids.map((id) => envelope(id, { orderingKey: id.charAt(0) })));
+    const { port } = session.redis.options;
+    const connection = { port: Number(port) };
+    return [session, new Queue("mail", { prefix: session.keys.prefix, connection })];
+  }
+
+  async function forgetLook({ redis, keys }: TestSession): Promise<void> {
+    await redis.del(`${keys.own}revived:${keys.queue("mail")}`);
+  }
+
+  test.each([
+    ["removed", async (queue: Queue) => (await queue.getPrioritized())[0]?.remove()],
+    ["cleaned", async (queue: Queue) => queue.clean(0, 100, "prioritized")],
+    ["drained", async (queue: Queue) => queue.drain()],
+    ["obliterated", async (queue: Queue) => queue.obliterate({ force: true })],
+  ])("and %s goes on with its next event", async (_, remove) => {
+    const [session, queue] = await withTurns("a1", "a2");
+    await remove(queue);
+    await queue.close();
+    const mail = await consume(session, { ordering: "key" });
+    await session.publish(envelope("b1", { orderingKey: "b" }));
+    await mail.has(1);
+    expect(mail.ids).toEqual(["b1"]);
+    await session.publish(envelope("a3", { orderingKey: "a" }));
+    await mail.has(4);
+    expect(mail.ids).toEqual(["b1", "a1", "a2", "a3"]);
+  });
+
+  test("goes on with a declaration, and the others are left alone", async () => {
+    const [session, queue] = await withTurns("a1", "a2", "b1", "c1");
+    const [first, second] = await queue.getPrioritized();
+    await Promise.all([first?.remove(), second?.remove()]);
+    await queue.close();
+    await forgetLook(session);
+    await session.registry.declare([subscription("mail", { ordering: "key" })]);
+    await forgetLook(session);
+    await session.registry.declare([subscription("mail", { ordering: "key" })]);
+    expect(session.warnings).toEqual([expect.stringContaining("2 keys stood still")]);
+    const mail = await consume(session, { ordering: "key" });
+    await mail.has(4);
+    expect(mail.ids.filter((id) => id.startsWith("a"))).toEqual(["a1", "a2"]);
+    expect(mail.ids.toSorted()).toEqual(["a1", "a2", "b1", "c1"]);
+    await eventually(async () =>
+      expect(await stats(session)).toEqual({ ready: 0, delayed: 0, inFlight: 0, dead: 0 }),
+    );
+    expect(await session.redis.keys(`${session.keys.own}lane*`)).toEqual([]);
+  });
+
+  test("while it is in hand is nobody else's before its holder knows that", async () => {
+    const [session, queue] = await withTurns("a1", "a2");
+    let settle: (settlement: Settlement) => void = () => {};
+    const mail = await consume(session, { ordering: "key" }, () =>
+      mail.ids.length === 1 ? new Promise<Settlement>((resolve) => (settle = resolve)) : ACK,
+    );
+    await mail.has(1);
+    await queue.obliterate({ force: true });
+    await queue.close();
+    const removedAt = Date.now();
+    await session.publish(envelope("a3", { orderingKey: "a" }));
+    settle(ACK);
+    await eventually(() => expect(mail.ids).toContain("a3"));
+    expect(Date.now() - removedAt).toBeGreaterThanOrEqual(SOON.options.lockDurationMs);
+    // What the holder had read already it may hand over, and it comes again.
+    expect(mail.ids.slice(-3)).toEqual(["a1", "a2", "a3"]);
+    expect(mail.mostInHand).toBe(1);
   });
 });

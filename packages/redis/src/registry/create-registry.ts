@@ -8,6 +8,7 @@ import { letGoOfFormerQueues } from "./former-queues.ts";
 import { type Changes, changesFor, isShared, presentId } from "./declarations.ts";
 import type { Registry, RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
 import { createRegistryCopy } from "./registry-copy.ts";
+import { reviveLanes } from "./revive-lanes.ts";
 import { retireBacklog } from "./retirement.ts";
 
 /** Milliseconds between two looks for changes that others have made. */
@@ -145,6 +146,10 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
       const present = new Set(specs.map((spec) => presentId(records, spec.subscriptionId)));
       await Promise.all([...present].map((id) => trimDead(session, id)));
       await letGoOfFormerQueues(session, copy, present);
+      await reviveLanes(
+        session,
+        [...present].flatMap((id) => records.get(id) ?? []),
+      );
     },
 
     async list() {

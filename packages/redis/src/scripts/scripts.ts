@@ -29,6 +29,7 @@ import {
   type RetireJobRequest,
   type RetireLaneRequest,
 } from "./retire-scripts.ts";
+import { REVIVE_SCRIPT } from "./revive-script.ts";
 import { SETTLE_SCRIPT, type SettleAnswer, type SettleRequest } from "./settle-script.ts";
 import { STATS_SCRIPT, type QueueNumbers } from "./stats-script.ts";
 import { TURN_SCRIPT, type TurnAnswer, type TurnRequest } from "./turn-script.ts";
@@ -47,6 +48,7 @@ const LUA = {
   busbarSave: SAVE_SCRIPT,
   busbarForget: FORGET_SCRIPT,
   busbarLetGo: LET_GO_SCRIPT,
+  busbarRevive: REVIVE_SCRIPT,
   busbarRetireJob: RETIRE_JOB_SCRIPT,
   busbarRetireLane: RETIRE_LANE_SCRIPT,
   busbarStats: STATS_SCRIPT,
@@ -89,6 +91,10 @@ export interface Scripts {
   forget(versionKey: string, args: readonly Argument[]): Promise<number>;
   /** Answers with the new version of the list, or "" if nothing was done. */
   letGo(versionKey: string, request: LetGoRequest): Promise<string>;
+  revive(
+    lanesKey: string,
+    args: readonly Argument[],
+  ): Promise<readonly [cursor: string, revived: number]>;
   /** Answers with 1, or 0 if the job is not there any more. */
   retireJob(jobKey: string, request: RetireJobRequest, data: readonly string[]): Promise<number>;
   /** Answers with how many deliveries left the lane. */
@@ -137,6 +143,7 @@ export function createScripts(client: RedisClient): Scripts {
       commands.busbarSave(key, JSON.stringify(request)) as Promise<SaveAnswer>,
     forget: (key, args) => commands.busbarForget(key, ...args) as Promise<number>,
     letGo: (key, request) => commands.busbarLetGo(key, JSON.stringify(request)) as Promise<string>,
+    revive: (key, args) => commands.busbarRevive(key, ...args) as ReturnType<Scripts["revive"]>,
     retireJob: (key, request, data) =>
       commands.busbarRetireJob(key, JSON.stringify(request), ...data) as Promise<number>,
     retireLane: (key, request, data) =>

@@ -62,7 +62,7 @@ describe("a subscription whose queue another release changes", () => {
     await consumer.has(4);
     // Only the queues that are there for somebody.
     const names = new Set(["mail", "other", "~lane-small"]);
-    const used = [...names].map((name) => next.redis.exists(`${next.keys.queue(name)}meta`));
+    const used = [...names].map((name) => next.redis.exists(`${next.keys.queue(name)}events`));
     expect(await Promise.all(used)).toEqual(from === OWN ? [0, 1, 1] : [1, 0, 1]);
   });
 

@@ -20,6 +20,8 @@ export interface RedisLink {
   readonly isReady: boolean;
   /** Resolves when Redis answers; rejects when the link is closed, or at the deadline if one is given. */
   whenReady(deadline?: number): Promise<void>;
+  /** Calls back whenever Redis answers again, before {@link whenReady} resolves. Returns what ends that. */
+  onReconnect(listener: () => void): () => void;
   /** Whether Redis answers. Changes nothing, and takes no longer than `commandTimeoutMs`. */
   probe(): Promise<ProbeResult>;
   /** Ends every connection, the copies too. Idempotent, and works while Redis is away. */
@@ -47,6 +49,7 @@ class Link implements RedisLink {
   readonly client: RedisClient;
   readonly #options: RedisLinkOptions;
   readonly #waiters = new Set<Waiter>();
+  readonly #reconnectListeners = new Set<() => void>();
   readonly #copies = new Set<RedisClient>();
   /** Every socket's owner, with what ends the watch over it. */
   readonly #watched = new Map<Redis, () => void>();
@@ -105,6 +108,11 @@ class Link implements RedisLink {
     });
   }
 
+  onReconnect(listener: () => void): () => void {
+    this.#reconnectListeners.add(listener);
+    return () => this.#reconnectListeners.delete(listener);
+  }
+
   async probe(): Promise<ProbeResult> {
     const { commandTimeoutMs, context } = this.#options;
     let timer: Timer | undefined;
@@ -137,6 +145,7 @@ class Link implements RedisLink {
   }
 
   #onReady(): void {
+    if (this.#wasReady) for (const listener of this.#reconnectListeners) listener();
     this.#wasReady = true;
     this.#lastError = undefined;
     this.#report("ready");

@@ -6,6 +6,7 @@ import { createJobIds } from "../publish/job-ids.ts";
 import type { Session } from "../session.ts";
 import { letGoOfFormerQueues } from "./former-queues.ts";
 import { type Changes, changesFor, isShared, presentId } from "./declarations.ts";
+import { createRemembered } from "./remembered.ts";
 import type { Registry, RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
 import { createRegistryCopy } from "./registry-copy.ts";
 import { reviveLanes } from "./revive-lanes.ts";
@@ -19,14 +20,24 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
   const { context, options, keys, link, scripts } = session;
   const { clock, logger } = context;
   const jobIds = createJobIds();
-  /** What this process has declared. Another may have moved it since, and that is not undone each minute. */
-  const declared = new Set<string>();
   const listeners = new Set<(snapshot: RegistrySnapshot) => void>();
   const copy = createRegistryCopy(session, (snapshot) => {
     for (const listener of listeners) listener(snapshot);
   });
+  const remembered = createRemembered(session, async (specs) => (await add(specs)).version);
   let timer: Timer | undefined;
   let isClosed = false;
+
+  /** The list, which has what this process has declared. */
+  function current(afresh?: boolean): Promise<RegistrySnapshot> {
+    return remembered.check(() => copy.read(afresh));
+  }
+
+  function add(specs: readonly SubscriptionSpec[]): Promise<RegistrySnapshot> {
+    // Another process may have moved it since this one has declared it. That is not undone each minute.
+    const moves = (id: string): boolean => !remembered.has(id);
+    return save(({ records }) => changesFor(records, specs, options.lanes, moves));
+  }
 
   function lookLater(): void {
     timer?.cancel();
@@ -36,7 +47,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
 
   async function look(): Promise<void> {
     try {
-      if (link.isReady) await copy.read(true);
+      if (link.isReady) await current(true);
     } catch (err) {
       logger.debug({ err }, "The list of subscriptions could not be read; it is tried again");
     }
@@ -89,6 +100,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
     backlog: RetiredBacklog,
   ): Promise<number> {
     let wanted: readonly string[] = [];
+    remembered.forget(subscriptionId, events);
     const snapshot = await save(({ records }) => {
       const record = records.get(subscriptionId);
       if (!record || record.renamedTo !== undefined) return NO_CHANGES;
@@ -120,10 +132,10 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
   }
 
   return {
-    snapshot: (afresh) => copy.read(afresh),
+    snapshot: current,
 
     async resolve(subscriptionId) {
-      const { records } = await copy.read();
+      const { records } = await current();
       return records.get(presentId(records, subscriptionId));
     },
 
@@ -139,9 +151,8 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
     async declare(specs: readonly SubscriptionSpec[]) {
       createRouter(specs); // Throws if a pattern is malformed.
       if (specs.length === 0) return;
-      const moves = (id: string): boolean => !declared.has(id);
-      const { records } = await save((it) => changesFor(it.records, specs, options.lanes, moves));
-      for (const { subscriptionId } of specs) declared.add(subscriptionId);
+      const { version, records } = await add(specs);
+      remembered.add(specs, version);
       // The bus declares every minute: the time to look for what is too old.
       const present = new Set(specs.map((spec) => presentId(records, spec.subscriptionId)));
       await Promise.all([...present].map((id) => trimDead(session, id)));
@@ -154,7 +165,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
 
     async list() {
       const [{ records }, seen, withheld] = await Promise.all([
-        copy.read(true),
+        current(true),
         insistently(session, () => link.client.zrange(keys.seen, "0", "-1", "WITHSCORES")),
         insistently(session, () => link.client.hgetall(keys.withheld)),
       ]);
@@ -185,6 +196,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
 
     close() {
       isClosed = true;
+      remembered.close();
       lookLater();
     },
   };

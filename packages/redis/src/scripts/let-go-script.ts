@@ -1,3 +1,5 @@
+import { NEXT_VERSION } from "./registry-script.ts";
+
 /** The most jobs, and the most lanes, of a shared queue that are looked at: one with more is busy. */
 const MOST_LOOKED_AT = 5_000;
 
@@ -27,7 +29,7 @@ export interface LetGoRequest {
  * Lets a subscription go from a queue that it had before, if nothing of it is left there. KEYS[1]: the
  * version of the list of subscriptions. Answers with the new version, or "" if it has not.
  */
-export const LET_GO_SCRIPT: string = `
+export const LET_GO_SCRIPT: string = `${NEXT_VERSION}
 local request = cjson.decode(ARGV[1])
 local own, queue, shared = request.own, request.queue, request.shared
 local lanes = own .. "lanes:" .. queue
@@ -67,7 +69,5 @@ elseif redis.call("EXISTS", queue .. "completed") == 0 then
     queue .. "marker", queue .. "stalled", queue .. "stalled-check")
 end
 redis.call("HSET", own .. "subscriptions", request.subscription, request.record)
-local version = string.format("%.0f", math.max(tonumber(request.version) + 1, request.now))
-redis.call("SET", KEYS[1], version)
-return version
+return next_version(KEYS[1], request.version, request.now)
 `;

@@ -22,14 +22,25 @@ export interface SaveRequest {
 /** `stale`: the list is another one by now, and nothing was done. */
 export type SaveAnswer = readonly ["stale"] | readonly ["saved", version: string];
 
-/** A version is never used twice, not even by a Redis that has lost its data: it is a time, or later. */
-const NEXT_VERSION = `
+/**
+ * A version is `<birth>-<number>`: when the list was begun, and a time, or later. None is used twice, not
+ * even by a Redis that has lost its data, and then the birth is another one.
+ */
+export const NEXT_VERSION = `
 local function next_version(key, version, now)
-  version = string.format("%.0f", math.max(tonumber(version) + 1, now))
+  local birth, number = string.match(version, "^(%d+)-(%d+)$")
+  now = string.format("%.0f", now)
+  version = (birth or now) .. "-" ..
+    (number and string.format("%.0f", math.max(tonumber(number) + 1, tonumber(now))) or now)
   redis.call("SET", key, version)
   return version
 end
 `;
+
+/** Tells lists apart: another one means that Redis has forgotten all that it knew. */
+export function birthOf(version: string): string {
+  return version.split("-")[0] as string;
+}
 
 /** KEYS[1]: the version of the list. */
 export const SAVE_SCRIPT: string = `${NEXT_VERSION}

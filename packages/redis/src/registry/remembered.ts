@@ -1,0 +1,84 @@
+import type { SubscriptionSpec } from "@busbar/core";
+import { birthOf } from "../scripts/registry-script.ts";
+import type { Session } from "../session.ts";
+import type { RegistrySnapshot } from "./registry.ts";
+
+/** What this process has declared, for a Redis that has forgotten it. */
+export interface Remembered {
+  has(subscriptionId: string): boolean;
+  /** It is declared, under that version of the list. */
+  add(specs: readonly SubscriptionSpec[], version: string): void;
+  /** It is not to be declared again by itself. */
+  forget(subscriptionId: string, events: readonly string[] | undefined): void;
+  /**
+   * Passes a snapshot on, unless Redis has forgotten the list since, or may have: then what this process
+   * has declared is declared again before.
+   */
+  check(read: () => Promise<RegistrySnapshot>): Promise<RegistrySnapshot>;
+  close(): void;
+}
+
+/** @param declare Declares subscriptions, and resolves with the version of the list. */
+export function createRemembered(
+  { link, context }: Pick<Session, "link" | "context">,
+  declare: (specs: readonly SubscriptionSpec[]) => Promise<string>,
+): Remembered {
+  const declared = new Map<string, SubscriptionSpec>();
+  /** Of the list that knows them. */
+  let birth: string | undefined;
+  /** Redis may have come back without its data, or with older ones. */
+  let isDoubtful = false;
+  let declaring: Promise<void> | undefined;
+
+  async function again(): Promise<void> {
+    isDoubtful = false;
+    try {
+      birth = birthOf(await declare([...declared.values()]));
+    } catch (error) {
+      isDoubtful = true;
+      throw error;
+    }
+  }
+
+  function declareAgain(): Promise<void> {
+    declaring ??= again().finally(() => {
+      declaring = undefined;
+    });
+    return declaring;
+  }
+
+  const unlisten = link.onReconnect(() => {
+    if (declared.size === 0) return;
+    isDoubtful = true;
+    declareAgain().catch((err: unknown) => {
+      context.logger.debug({ err }, "Subscriptions are declared again with the next publish");
+    });
+  });
+
+  return {
+    has: (subscriptionId) => declared.has(subscriptionId),
+
+    add(specs, version) {
+      for (const spec of specs) declared.set(spec.subscriptionId, spec);
+      birth = birthOf(version);
+    },
+
+    forget(subscriptionId, events) {
+      const spec = declared.get(subscriptionId);
+      const left = events ? (spec?.events.filter((event) => !events.includes(event)) ?? []) : [];
+      if (spec && left.length > 0) declared.set(subscriptionId, { ...spec, events: left });
+      else declared.delete(subscriptionId);
+    },
+
+    async check(read) {
+      if (isDoubtful || declaring) await declareAgain();
+      const snapshot = await read();
+      if (declared.size === 0 || birthOf(snapshot.version) === birth) return snapshot;
+      context.logger.warn({}, "Redis has forgotten the subscriptions; they are declared again");
+      await declareAgain();
+      return read();
+    },
+
+    close: unlisten,
+  };
+}

@@ -1,0 +1,120 @@
+// A Redis that comes back without its data, or with older ones, must not lose what is emitted then.
+import { createEventBus, type EventBus } from "@busbar/core";
+import { Redis } from "ioredis";
+import { afterEach, describe, expect, test } from "vitest";
+import { redisProvider } from "../src/index.ts";
+import { eventually } from "./support/eventually.ts";
+import { type RedisServer, startRedisServer } from "./support/redis-server.ts";
+import { createTestSession, envelope, subscription } from "./support/test-session.ts";
+import { useSessions } from "./support/use-sessions.ts";
+
+const open = useSessions();
+const closing: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close();
+});
+
+async function startServer(config: Record<string, string>): Promise<RedisServer> {
+  const server = await startRedisServer({ config });
+  closing.push(() => server.stop());
+  return server;
+}
+
+async function startBus(server: RedisServer, role: "server" | "shared", handled: string[]) {
+  const bus: EventBus = createEventBus({
+    name: "shop",
+    provider: redisProvider({ redisUrl: server.url }),
+    role,
+  });
+  closing.push(() => bus.stop({ graceMs: 0 }));
+  bus.subscribe("order.placed", ({ id }) => void handled.push(id), { subscriberId: "mail" });
+  await bus.start();
+  return bus;
+}
+
+describe("a Redis that has forgotten everything", () => {
+  test.each([
+    ["because it was flushed", (server: RedisServer) => flush(server)],
+    [
+      "because it was started again without a disk",
+      async (server: RedisServer) => {
+        await server.kill();
+        await server.start();
+      },
+    ],
+  ])("%s gets the subscriptions again before the next event", async (_, forget) => {
+    const server = await startServer({ appendonly: "no" });
+    const handled: string[] = [];
+    const emitter = await startBus(server, "server", handled);
+    await startBus(server, "shared", handled);
+    const first = await emitter.emit("order.placed", {});
+    await eventually(() => expect(handled).toEqual(first));
+    await forget(server);
+    const second = await emitter.emit("order.placed", {});
+    const third = await emitter.emit("order.placed", {});
+    await eventually(() => expect(handled).toHaveLength(3));
+    expect(handled.toSorted()).toEqual([...first, ...second, ...third].toSorted());
+    expect((await emitter.inspect()).counters.unrouted).toBe(0);
+  });
+
+  test("gets those of workers as soon as they are connected again, without an emit", async () => {
+    const server = await startServer({ appendonly: "no" });
+    await startBus(server, "shared", []);
+    await server.kill();
+    await server.start();
+    const redis = new Redis(server.url);
+    closing.push(() => redis.quit());
+    await eventually(async () => {
+      expect(await redis.hkeys("{busbar:shop}:~:subscriptions")).toEqual(["mail"]);
+    }, 3_000);
+  });
+
+  test("is not taken to know them because others have declared theirs", async () => {
+    const session = await open();
+    const other = await open({ prefix: session.keys.prefix });
+    await session.registry.declare([subscription("mail")]);
+    await session.publish(envelope("1"));
+    await session.redis.del(session.keys.version, session.keys.subscriptions, session.keys.seen);
+    await other.registry.declare([subscription("stock")]);
+    const [published] = await session.publish(envelope("2"));
+    expect(published).toEqual({ status: "accepted", subscriptions: 2 });
+    expect(await session.eventIds("mail")).toEqual(["1", "2"]);
+  });
+
+  test("does not get back what was retired", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail"), subscription("stock")]);
+    await session.registry.retire("mail", { backlog: "discard" });
+    await session.redis.del(session.keys.version, session.keys.subscriptions, session.keys.seen);
+    expect(await session.publish(envelope("1"))).toMatchObject([{ subscriptions: 1 }]);
+    expect((await session.registry.list()).map((it) => it.subscriptionId)).toEqual(["stock"]);
+  });
+});
+
+test("a Redis that comes back with an older list gets what it lacks before the next event", async () => {
+  const server = await startServer({});
+  const session = await createTestSession({ url: server.url, prefix: "{older}" });
+  closing.push(() => session.close());
+  await session.registry.declare([subscription("mail")]);
+  const older = await session.redis.get(session.keys.version);
+  await session.registry.declare([subscription("stock")]);
+  // As a replica that had not heard of it.
+  const admin = new Redis(server.url);
+  closing.push(() => admin.quit());
+  await admin
+    .multi()
+    .set(session.keys.version, older ?? "")
+    .hdel(session.keys.subscriptions, "stock")
+    .zrem(session.keys.seen, "stock")
+    .exec();
+  await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+  await session.publish(envelope("1"));
+  expect(await session.eventIds("stock")).toEqual(["1"]);
+});
+
+async function flush(server: RedisServer): Promise<void> {
+  const redis = new Redis(server.url);
+  await redis.flushall();
+  await redis.quit();
+}

@@ -164,6 +164,20 @@ export class JobQueue {
     });
   }
 
+  /** Keeps the locks of jobs in hand. Answers with the ids of those whose locks have ended. */
+  renew(ids: readonly string[]): Promise<readonly string[]> {
+    const { scripts, options } = this.session;
+    const args = [this.key, this.token, options.lockDurationMs, ...ids];
+    return scripts.renew(`${this.key}stalled`, args);
+  }
+
+  /** Finds what processes that died had in hand, if nobody has looked for a while. */
+  async findStalled(): Promise<void> {
+    const { scripts, options } = this.session;
+    const args = [this.key, this.now, options.stalledCheckMs];
+    await scripts.findStalled(`${this.key}stalled`, args);
+  }
+
   /** Jobs of this process that it does not know of, because an answer was lost. */
   async reclaim(known: readonly string[]): Promise<readonly TakenJob[]> {
     const { scripts, options } = this.session;

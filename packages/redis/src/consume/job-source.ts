@@ -73,12 +73,6 @@ export class JobSource {
     this.#makesWayUntil = this.#queue.now + delayMs + MAKES_WAY_FOR_MS;
   }
 
-  /** Answers with the ids of those whose locks have ended. */
-  extendLocks(ids: readonly string[], durationMs: number): Promise<string[]> {
-    const tokens = ids.map(() => this.#queue.token);
-    return this.#worker.extendJobLocks([...ids], tokens, durationMs);
-  }
-
   /** Resolves once no fetch is under way. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -107,8 +101,6 @@ export class JobSource {
       name: context.instanceId,
       lockDuration: options.lockDurationMs,
       stalledInterval: options.stalledCheckMs,
-      // How often a delivery may end its process is the bus's to say.
-      maxStalledCount: Number.MAX_SAFE_INTEGER,
       // Its own timers for these would outlive it by seconds while Redis is away.
       skipLockRenewal: true,
       skipStalledCheck: true,
@@ -172,8 +164,7 @@ export class JobSource {
     const { stalledCheckMs } = this.#session.options;
     while (!this.#closing && (await this.#isReady())) {
       try {
-        await this.#worker.waitUntilReady();
-        if (!this.#closing) await this.#worker.getBackend().moveStalledJobsToWait();
+        await this.#queue.findStalled();
       } catch (err) {
         this.#debug(err, "Jobs of processes that died were not looked for; will try again");
       }

@@ -255,10 +255,10 @@ export class QueueReader implements RunReader {
     const ids = [...this.#held.keys()];
     if (ids.length === 0 || this.#isRenewing) return;
     this.#isRenewing = true;
-    const { options, link } = this.#share.session;
+    const { link } = this.#share.session;
     try {
       await link.whenReady();
-      const lost = await this.#source.extendLocks(ids, options.lockDurationMs);
+      const lost = await this.queue.renew(ids);
       for (const id of lost) this.#held.get(id)?.lose();
       if (lost.length > 0) this.#warn({ jobs: lost.length }, "Locks ended; others repeat the work");
     } catch (err) {

@@ -16,7 +16,7 @@ export function createRegistryCopy(
   session: Omit<Session, "registry">,
   onChange: (snapshot: RegistrySnapshot) => void,
 ): RegistryCopy {
-  const { keys, link } = session;
+  const { keys, scripts } = session;
   let copy: RegistrySnapshot | undefined;
   let reading: Promise<RegistrySnapshot> | undefined;
   let readingNext: Promise<RegistrySnapshot> | undefined;
@@ -32,15 +32,14 @@ export function createRegistryCopy(
   }
 
   async function readNow(): Promise<RegistrySnapshot> {
-    const answers = await insistently(session, async () =>
-      link.client.multi().get(keys.version).hgetall(keys.subscriptions).exec(),
+    const [version, entries] = await insistently(session, () =>
+      scripts.read(keys.version, [keys.own]),
     );
-    const [version, records] = (answers ?? []).map(([error, answer]) => {
-      if (error) throw error;
-      return answer;
-    }) as [string | null, Record<string, string>];
-    const parsed = Object.values(records).map((json) => JSON.parse(json) as SubscriptionRecord);
-    return replace(version ?? "0", new Map(parsed.map((it) => [it.subscriptionId, it])));
+    const records = new Map<string, SubscriptionRecord>();
+    for (let index = 0; index < entries.length; index += 2) {
+      records.set(entries[index] as string, JSON.parse(entries[index + 1] as string));
+    }
+    return replace(version, records);
   }
 
   function begin(): Promise<RegistrySnapshot> {

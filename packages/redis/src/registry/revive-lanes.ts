@@ -1,7 +1,6 @@
 import { insistently } from "../insistently.ts";
 import { createJobIds } from "../publish/job-ids.ts";
 import { NORMAL_PRIORITY } from "../publish/packs.ts";
-import { revivedKey } from "../scripts/revive-script.ts";
 import type { Session } from "../session.ts";
 import type { SubscriptionRecord } from "./registry.ts";
 
@@ -16,15 +15,12 @@ export async function reviveLanes(
   session: Omit<Session, "registry">,
   records: readonly SubscriptionRecord[],
 ): Promise<void> {
-  const { keys, link, context } = session;
+  const { keys, context } = session;
   const ordered = records.filter(({ ordering }) => ordering !== "none");
   const names = new Set(ordered.flatMap(({ queues }) => queues));
   for (const name of names) {
     const queue = keys.queue(name);
-    const isOurs = await insistently(session, () =>
-      link.client.set(revivedKey(keys.own, queue), "1", "PX", LOOKED_FOR_MS, "NX"),
-    );
-    const revived = isOurs ? await reviveQueue(session, queue) : 0;
+    const revived = await reviveQueue(session, queue);
     if (revived > 0) {
       context.logger.warn(
         { queue: name, keys: revived },
@@ -43,7 +39,7 @@ async function reviveQueue(session: Omit<Session, "registry">, queue: string): P
     const args = [keys.own, queue, context.clock.now(), NORMAL_PRIORITY, options.lockDurationMs];
     const id = ids.next(0).replace(/x0$/, "");
     const [next, count] = await insistently(session, () =>
-      scripts.revive(`${keys.own}lanes:${queue}`, [...args, id, cursor]),
+      scripts.revive(`${keys.own}lanes:${queue}`, [...args, id, cursor, LOOKED_FOR_MS]),
     );
     cursor = next;
     revived += count;

@@ -22,6 +22,7 @@ const EXPECTED_KEYS = {
   addDelayedJob: 6,
   addPrioritizedJob: 9,
   moveJobFromActiveToWait: 9,
+  moveStalledJobsToWait: 9,
   moveToActive: 11,
   moveToDelayed: 11,
   moveToFinished: 14,

@@ -58,6 +58,41 @@ return { "taken", bull_moveToActive({ queue .. "wait", queue .. "active", queue 
 `;
 
 /**
+ * Keeps the locks of jobs in hand. KEYS[1]: the queue's `stalled`. ARGV: key prefix of the queue, token,
+ * duration of locks in milliseconds, ids. Answers with the ids of those that have ended. As BullMQ does,
+ * whose script a Redis that is full refuses.
+ */
+export const RENEW_SCRIPT: string = `
+local lost = {}
+for index = 4, #ARGV do
+  local id = ARGV[index]
+  local lock = ARGV[1] .. id .. ":lock"
+  if redis.call("GET", lock) == ARGV[2] then
+    redis.call("PEXPIRE", lock, ARGV[3])
+    redis.call("SREM", KEYS[1], id)
+  else
+    table.insert(lost, id)
+  end
+end
+return lost
+`;
+
+/**
+ * Moves what processes that died had in hand back into the queue, if nobody has looked for a while. KEYS[1]:
+ * the queue's `stalled`. ARGV: key prefix of the queue, now, milliseconds for which nobody else looks. How
+ * often a delivery may end its process is the bus's to say.
+ */
+export const FIND_STALLED_SCRIPT: string = `
+${bullFunctions(["moveStalledJobsToWait"])}
+local queue = ARGV[1]
+-- As in TAKE_SCRIPT: it makes what is left available to those who drain.
+redis.call("SREM", KEYS[1], "")
+bull_moveStalledJobsToWait({ KEYS[1], queue .. "wait", queue .. "active", queue .. "stalled-check",
+  queue .. "meta", queue .. "paused", queue .. "marker", queue .. "events", queue .. "repeat" },
+  { ${Number.MAX_SAFE_INTEGER}, queue, ARGV[2], ARGV[3] })
+`;
+
+/**
  * Hands a job back as it is, with its progress: to the front of its queue, or for later. KEYS[1]: the job.
  * ARGV: key prefix of the queue, id, token, now, delay in milliseconds. Nothing happens without the lock.
  */

@@ -68,6 +68,8 @@ elseif redis.call("EXISTS", queue .. "completed") == 0 then
   redis.call("UNLINK", queue .. "meta", queue .. "events", queue .. "id", queue .. "pc",
     queue .. "marker", queue .. "stalled", queue .. "stalled-check")
 end
+-- As in SAVE_SCRIPT: it is part of a start.
+redis.call("ZREM", own .. "seen", "")
 redis.call("HSET", own .. "subscriptions", request.subscription, request.record)
 return next_version(KEYS[1], request.version, request.now)
 `;

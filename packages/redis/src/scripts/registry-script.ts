@@ -42,12 +42,22 @@ export function birthOf(version: string): string {
   return version.split("-")[0] as string;
 }
 
+/**
+ * Reads the list of subscriptions. KEYS[1]: its version. ARGV: prefix of our own keys. A script, because a
+ * Redis that is full refuses even a MULTI that only reads.
+ */
+export const READ_SCRIPT = `
+return { redis.call("GET", KEYS[1]) or "0", redis.call("HGETALL", ARGV[1] .. "subscriptions") }
+`;
+
 /** KEYS[1]: the version of the list. */
 export const SAVE_SCRIPT: string = `${NEXT_VERSION}
 local request = cjson.decode(ARGV[1])
 local own = request.own
 local version = redis.call("GET", KEYS[1]) or "0"
 if version ~= request.version then return { "stale" } end
+-- Tells a Redis that is full that this script must not be refused: who cannot start cannot drain.
+redis.call("ZREM", own .. "seen", "")
 
 for _, change in ipairs(request.set) do
   redis.call("HSET", own .. "subscriptions", change[1], change[2])

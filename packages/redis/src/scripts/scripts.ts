@@ -9,16 +9,19 @@ import {
   STAGE_SCRIPT,
 } from "./group-scripts.ts";
 import {
+  FIND_STALLED_SCRIPT,
   GIVE_BACK_SCRIPT,
   LATE_SCRIPT,
   type LateRequest,
   RECLAIM_SCRIPT,
+  RENEW_SCRIPT,
   TAKE_SCRIPT,
 } from "./held-job-scripts.ts";
 import { LET_GO_SCRIPT, type LetGoRequest } from "./let-go-script.ts";
 import { PUBLISH_SCRIPT, type PublishAnswer, type PublishRequest } from "./publish-script.ts";
 import {
   FORGET_SCRIPT,
+  READ_SCRIPT,
   SAVE_SCRIPT,
   type SaveAnswer,
   type SaveRequest,
@@ -42,9 +45,12 @@ const LUA = {
   busbarLate: LATE_SCRIPT,
   busbarGiveBack: GIVE_BACK_SCRIPT,
   busbarReclaim: RECLAIM_SCRIPT,
+  busbarRenew: RENEW_SCRIPT,
+  busbarFindStalled: FIND_STALLED_SCRIPT,
   busbarReplay: REPLAY_SCRIPT,
   busbarDiscard: DISCARD_SCRIPT,
   busbarTrim: TRIM_SCRIPT,
+  busbarRead: READ_SCRIPT,
   busbarSave: SAVE_SCRIPT,
   busbarForget: FORGET_SCRIPT,
   busbarLetGo: LET_GO_SCRIPT,
@@ -83,10 +89,18 @@ export interface Scripts {
   ): Promise<readonly ["lost"] | readonly ["stale"] | readonly ["done", next: unknown]>;
   giveBack(jobKey: string, args: readonly Argument[]): Promise<number>;
   reclaim(activeKey: string, args: readonly Argument[]): Promise<readonly unknown[]>;
+  /** Answers with the ids of jobs whose locks have ended. */
+  renew(stalledKey: string, args: readonly Argument[]): Promise<readonly string[]>;
+  findStalled(stalledKey: string, args: readonly Argument[]): Promise<unknown>;
   /** Answers with how many there were, or -1 if the list of subscriptions has changed. */
   replay(deadKey: string, args: readonly Argument[]): Promise<number>;
   discard(deadKey: string, args: readonly Argument[]): Promise<number>;
   trim(deadKey: string, args: readonly Argument[]): Promise<number>;
+  /** The list of subscriptions: its version, and ids and records in turn. */
+  read(
+    versionKey: string,
+    args: readonly Argument[],
+  ): Promise<readonly [version: string, records: readonly string[]]>;
   save(versionKey: string, request: SaveRequest): Promise<SaveAnswer>;
   forget(versionKey: string, args: readonly Argument[]): Promise<number>;
   /** Answers with the new version of the list, or "" if nothing was done. */
@@ -136,6 +150,9 @@ export function createScripts(client: RedisClient): Scripts {
       commands.busbarLate(key, JSON.stringify(request), data) as ReturnType<Scripts["late"]>,
     giveBack: (key, args) => commands.busbarGiveBack(key, ...args) as Promise<number>,
     reclaim: (key, args) => commands.busbarReclaim(key, ...args) as Promise<readonly unknown[]>,
+    renew: (key, args) => commands.busbarRenew(key, ...args) as Promise<readonly string[]>,
+    findStalled: (key, args) => commands.busbarFindStalled(key, ...args),
+    read: (key, args) => commands.busbarRead(key, ...args) as ReturnType<Scripts["read"]>,
     replay: (key, args) => commands.busbarReplay(key, ...args) as Promise<number>,
     discard: (key, args) => commands.busbarDiscard(key, ...args) as Promise<number>,
     trim: (key, args) => commands.busbarTrim(key, ...args) as Promise<number>,

@@ -1,5 +1,5 @@
 import { BusbarError } from "@busbar/core";
-import { isRefusal, isReply } from "./redis-errors.ts";
+import { isRefusal, isReply, reasonOf } from "./redis-errors.ts";
 import type { Session } from "./session.ts";
 
 /** Milliseconds before something that Redis has refused for the moment is tried again. */
@@ -37,7 +37,6 @@ export async function insistently<T>(
 
 function unavailable(cause: unknown): unknown {
   if (cause instanceof BusbarError) return cause;
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  const message = `Redis cannot be reached, or refuses: ${reason}`;
+  const message = `Redis cannot be reached, or refuses: ${reasonOf(cause)}`;
   return new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: "redis" }, { cause });
 }

@@ -12,6 +12,13 @@ export function isRefusal(error: unknown): error is Error {
   return isReply(error) && FOR_THE_MOMENT.test(error.message);
 }
 
+/** What went wrong. A transaction that is discarded has it in the error of one of its commands. */
+export function reasonOf(error: unknown): string {
+  const { previousErrors } = error as { readonly previousErrors?: readonly unknown[] };
+  const first = previousErrors?.[0] ?? error;
+  return first instanceof Error ? first.message : String(first);
+}
+
 /** Says in words what a refusal means. */
 export function refusalReason({ message }: Error): string {
   return message.startsWith("OOM")

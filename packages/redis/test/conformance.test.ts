@@ -1,9 +1,13 @@
 import { createFaultProxy, testProvider } from "@busbar/conformance";
 import { afterAll, test } from "vitest";
-import { createProvider, PROXY_PORT } from "./support/create-provider.ts";
+import { createProvider, CREDENTIALS, PROXY_PORT } from "./support/create-provider.ts";
+import { documentedRights } from "./support/documented-rights.ts";
 import { startRedisServer } from "./support/redis-server.ts";
 
-const redis = await startRedisServer();
+// With no more rights than the documentation asks for, so that these are enough for everything.
+const [user] = CREDENTIALS.split(":") as [string];
+const rights = documentedRights({ bus: "conformance*" });
+const redis = await startRedisServer({ config: { user: [user, ...rights] } });
 const proxy = await createFaultProxy({ port: redis.port });
 // Child processes inherit it.
 process.env[PROXY_PORT] = String(proxy.port);

@@ -6,8 +6,8 @@ export type RedisServer = TestServer;
 
 /** Options of {@link startRedisServer}. */
 export interface RedisServerOptions {
-  /** As in redis.conf, such as `{ maxmemory: "10mb" }`. */
-  readonly config?: Readonly<Record<string, string>> | undefined;
+  /** As in redis.conf, such as `{ maxmemory: "10mb" }`. A list is several words. */
+  readonly config?: Readonly<Record<string, string | readonly string[]>> | undefined;
 }
 
 /** Starts a Redis on a free port, with an append-only file. */

@@ -1,0 +1,60 @@
+import { readFileSync } from "node:fs";
+import { createEventBus } from "@busbar/core";
+import { localProvider } from "@busbar/local";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { inbox } from "../src/inbox.ts";
+import { migrate } from "../src/migrate.ts";
+import { outbox } from "../src/outbox.ts";
+import { databases, type TestDatabase } from "./support/stores.ts";
+import { until } from "./support/until.ts";
+
+const page = readFileSync(new URL("../../../docs/reference/outbox.md", import.meta.url), "utf8");
+
+/** The first SQL below a heading of the page. */
+function sqlBelow(heading: string): string {
+  const [, sql] = new RegExp(`### ${heading}\n[^]*?\`\`\`sql\n([^]*?)\n\`\`\``).exec(page) ?? [];
+  if (sql === undefined) throw new Error(`The page has no SQL for ${heading}`);
+  return sql;
+}
+
+function statementsOf(sql: string): readonly string[] {
+  return sql
+    .replaceAll(/--.*$/gm, "")
+    .split(";")
+    .map((each) => each.trim())
+    .filter((each) => each !== "");
+}
+
+describe.each(databases)("the SQL that the reference has for %s", (name, createDatabase) => {
+  let database: TestDatabase;
+
+  beforeEach(async () => {
+    database = await createDatabase();
+  });
+
+  afterEach(() => database.close());
+
+  test("is what the package ships", () => {
+    const file = `../migrations/${name === "SQLite" ? "sqlite" : "postgres"}/0001-outbox.sql`;
+    const shipped = readFileSync(new URL(file, import.meta.url), "utf8").trim();
+    expect(sqlBelow(name)).toContain(shipped);
+  });
+
+  test("makes all that outbox and inbox need when it is run by hand", async () => {
+    for (const statement of statementsOf(sqlBelow(name))) await database.query(statement);
+    const store = database.createStore();
+    const options = { store, migrate: false };
+    const bus = createEventBus({
+      provider: localProvider(),
+      plugins: [outbox(options), inbox(options)],
+    });
+    const seen: unknown[] = [];
+    bus.subscribe("a", ({ data }) => void seen.push(data), { subscriberId: "all" });
+    await bus.start();
+    await database.transaction((tx) => bus.withTransaction(tx).emit("a", 1));
+    await until(() => seen.length === 1, "the event");
+    await bus.stop();
+    expect(await migrate(store)).toEqual([]);
+    for (const statement of statementsOf(sqlBelow("By hand"))) await database.query(statement);
+  });
+});

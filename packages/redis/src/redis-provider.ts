@@ -19,8 +19,11 @@ import { createScripts } from "./scripts/scripts.ts";
 import type { Session } from "./session.ts";
 import { shieldedContext } from "./shielded-context.ts";
 
-/** How long `start` waits for a Redis that is away, in milliseconds. */
-const START_LIMIT_MS = 60_000;
+/**
+ * How long `start` waits for a Redis that is away, in milliseconds: a minute, and as long as it may take to
+ * notice that it is back.
+ */
+const START_LIMIT_MS = 70_000;
 /** What a stalled check may be late by, in milliseconds. */
 const SLACK_MS = 1_000;
 

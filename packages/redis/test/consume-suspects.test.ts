@@ -30,7 +30,7 @@ interface Crashes {
 async function crashAgainAndAgain(
   session: TestSession,
   envelopes: readonly (readonly Envelope[])[],
-  input: { readonly killsAfterMs: number; readonly spec?: object },
+  input: { readonly killsAfterMs: number; readonly spec?: object; readonly other?: object },
 ): Promise<Crashes> {
   for (const batch of envelopes) await session.publish(...batch);
   const told: (readonly [string, number])[] = [];
@@ -91,6 +91,26 @@ describe("of what a process that dies had in hand, no neighbour is counted", () 
     const { deaths, told } = await crashAgainAndAgain(session, [pack(...ids)], { killsAfterMs });
     expect(deaths).toBeLessThanOrEqual(mostDeaths);
     await ends(session, told);
+  });
+
+  test("jobs of one event, and one that kills", LIMIT, async () => {
+    const session = await declared();
+    const batches = ["slow1", "e1", POISON, "slow2"].map((id) => pack(id));
+    const { deaths, told } = await crashAgainAndAgain(session, batches, { killsAfterMs: 50 });
+    expect(deaths).toBeLessThanOrEqual(6);
+    await ends(session, told);
+  });
+
+  test("jobs of one event of two subscriptions, and one that kills", LIMIT, async () => {
+    const spec = { events: ["order.*"] };
+    const session = await declared(spec);
+    const other = { subscriptionId: "stock", events: ["stock.*"] };
+    await session.registry.declare([subscription("stock", other)]);
+    const batches = [[envelope("slow1", { name: "stock.counted" })], pack(POISON)];
+    const input = { killsAfterMs: 300, spec, other };
+    const { deaths, told } = await crashAgainAndAgain(session, batches, input);
+    expect(deaths).toBeLessThanOrEqual(8);
+    expect(told.filter(([id, crashes]) => id !== POISON && crashes > 0)).toEqual([]);
   });
 
   test("keys in hand, of which one has an event that kills after a checkpoint", LIMIT, async () => {

@@ -173,8 +173,11 @@ export class JobQueue {
 
   /** Finds what processes that died had in hand, if nobody has looked for a while. */
   async findStalled(): Promise<void> {
-    const { scripts, options } = this.session;
-    const args = [this.key, this.now, options.stalledCheckMs];
+    const { scripts, options, keys, registry } = this.session;
+    const { records } = await registry.snapshot();
+    const names = new Set([...records.values()].flatMap(({ queues }) => queues));
+    const queues = [...names].map((name) => keys.queue(name));
+    const args = [this.key, this.now, options.stalledCheckMs, keys.own, ...queues];
     await scripts.findStalled(`${this.key}stalled`, args);
   }
 

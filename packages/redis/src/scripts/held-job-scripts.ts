@@ -78,21 +78,6 @@ return lost
 `;
 
 /**
- * Moves what processes that died had in hand back into the queue, if nobody has looked for a while. KEYS[1]:
- * the queue's `stalled`. ARGV: key prefix of the queue, now, milliseconds for which nobody else looks. How
- * often a delivery may end its process is the bus's to say.
- */
-export const FIND_STALLED_SCRIPT: string = `
-${bullFunctions(["moveStalledJobsToWait"])}
-local queue = ARGV[1]
--- As in TAKE_SCRIPT: it makes what is left available to those who drain.
-redis.call("SREM", KEYS[1], "")
-bull_moveStalledJobsToWait({ KEYS[1], queue .. "wait", queue .. "active", queue .. "stalled-check",
-  queue .. "meta", queue .. "paused", queue .. "marker", queue .. "events", queue .. "repeat" },
-  { ${Number.MAX_SAFE_INTEGER}, queue, ARGV[2], ARGV[3] })
-`;
-
-/**
  * Hands a job back as it is, with its progress: to the front of its queue, or for later. KEYS[1]: the job.
  * ARGV: key prefix of the queue, id, token, now, delay in milliseconds. Nothing happens without the lock.
  */

@@ -8,8 +8,8 @@ import {
   MARK_SCRIPT,
   STAGE_SCRIPT,
 } from "./group-scripts.ts";
+import { FIND_STALLED_SCRIPT } from "./find-stalled-script.ts";
 import {
-  FIND_STALLED_SCRIPT,
   GIVE_BACK_SCRIPT,
   LATE_SCRIPT,
   type LateRequest,

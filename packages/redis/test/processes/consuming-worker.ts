@@ -1,5 +1,5 @@
 // Consumes "mail" under the prefix that it is given: says what it is handed, hangs on what it is told to
-// hold, and dies of poison after a while.
+// hold, and dies of poison after a while. Holds all of another subscription.
 import { type ConsumeSpec, systemClock } from "@busbar/core";
 import { createRedisLink } from "../../src/connection/redis-link.ts";
 import { createConsumer } from "../../src/consume/consumer.ts";
@@ -16,6 +16,7 @@ const {
   killsAfterMs = 0,
   waitMs = 0,
   spec,
+  other,
 } = JSON.parse(process.argv[2] ?? "{}");
 const print = (...line: readonly unknown[]): void => console.log(JSON.stringify(line));
 const ignore = (): void => {};
@@ -60,4 +61,10 @@ await createConsumer(session, mail, async ({ envelope: { id }, crashes }) => {
   if (waitMs) await new Promise((resolve) => setTimeout(resolve, waitMs));
   return { type: "ack" };
 });
+if (other) {
+  await createConsumer(session, { ...mail, ...other }, async ({ envelope: { id }, crashes }) => {
+    print("handed", id, crashes);
+    return await new Promise(ignore);
+  });
+}
 print("ready");

@@ -1,0 +1,47 @@
+import { bullFunctions } from "./bullmq-scripts.ts";
+
+/** Milliseconds within which all that a process had in hand when it died is found. */
+const FOUND_WITHIN_MS = 60_000;
+
+/**
+ * Moves what processes that died had in hand back into the queue, if nobody has looked for a while. KEYS[1]:
+ * the queue's `stalled`. ARGV: key prefix of the queue, now, milliseconds for which nobody else looks, prefix
+ * of our own keys, key prefixes of all queues.
+ *
+ * How often a delivery may end its process is the bus's to say, and so none fails here. A job of one event
+ * whose process had nothing else in hand is what the process died of, as far as anybody knows: its crash
+ * counts. If there was anything else, the progress says that it does not.
+ */
+export const FIND_STALLED_SCRIPT: string = `
+${bullFunctions(["moveStalledJobsToWait"])}
+local queue, own = ARGV[1], ARGV[4]
+-- As in TAKE_SCRIPT: it makes what is left available to those who drain.
+redis.call("SREM", KEYS[1], "")
+local stalled = bull_moveStalledJobsToWait({ KEYS[1], queue .. "wait", queue .. "active",
+  queue .. "stalled-check", queue .. "meta", queue .. "paused", queue .. "marker", queue .. "events",
+  queue .. "repeat" }, { ${Number.MAX_SAFE_INTEGER}, queue, ARGV[2], ARGV[3] })
+
+local function holder_of(prefix, id) return redis.call("HGET", prefix .. id, "pb") or "" end
+local function died_key(holder) return own .. "died:" .. holder end
+local held = {}
+for _, id in ipairs(stalled) do
+  local holder = holder_of(queue, id)
+  held[holder] = (held[holder] or 0) + 1
+end
+local function has_more(holder)
+  if held[holder] > 1 or redis.call("EXISTS", died_key(holder)) == 1 then return true end
+  for index = 5, #ARGV do
+    for _, id in ipairs(redis.call("LRANGE", ARGV[index] .. "active", 0, -1)) do
+      if holder_of(ARGV[index], id) == holder then return true end
+    end
+  end
+  return false
+end
+for _, id in ipairs(stalled) do
+  local isFirst = redis.call("HGET", queue .. id, "stc") == "1"
+  if isFirst and string.match(id, "x1$") and has_more(holder_of(queue, id)) then
+    redis.call("HSETNX", queue .. id, "progress", '{"handovers":0}')
+  end
+end
+for holder in pairs(held) do redis.call("SET", died_key(holder), "1", "PX", ${FOUND_WITHIN_MS}) end
+`;

@@ -36,18 +36,20 @@ export async function startProcess(
   const ended = once(child, "exit");
   const lines: unknown[][] = [];
   createInterface(child.stdout).on("line", (line) => lines.push(JSON.parse(line) as unknown[]));
+  const saw = (word: string, times: number, timeoutMs?: number): Promise<void> =>
+    eventually(() => {
+      const seen = lines.filter(([first]) => first === word).length;
+      if (seen < times) throw new Error(`${file} printed "${word}" ${seen} of ${times} times`);
+    }, timeoutMs);
   const started: TestProcess = {
     lines,
-    saw: (word, times = 1) =>
-      eventually(() => {
-        const seen = lines.filter(([first]) => first === word).length;
-        if (seen < times) throw new Error(`${file} printed "${word}" ${seen} of ${times} times`);
-      }),
+    saw: (word, times = 1) => saw(word, times),
     kill: () => end(child, "SIGKILL", ended),
     terminate: () => end(child, "SIGTERM", ended),
     ended,
   };
-  await started.saw("ready");
+  // On a machine that is busy with other tests, a process takes long to load.
+  await saw("ready", 1, 60_000);
   return started;
 }
 

@@ -4,7 +4,7 @@ import { createEventBus } from "@busbar/core";
 import { once } from "../../src/inbox.ts";
 import { outbox } from "../../src/outbox.ts";
 import type { OutboxStore, SqlExecutor } from "../../src/store.ts";
-import { crashProvider } from "./crash-provider.ts";
+import { type CrashBroker, crashProvider } from "./crash-provider.ts";
 import { openStore } from "./open-store.ts";
 import { until } from "./until.ts";
 import { wrapped } from "./wrapped.ts";
@@ -14,15 +14,12 @@ interface CrashOptions {
   readonly connection: { readonly url?: string; readonly schema?: string; readonly file?: string };
   /** Each run of a handler adds the id of its event. */
   readonly runsFile: string;
-  /** Where the provider keeps its files, if it is durable. */
-  readonly brokerFolder: string | undefined;
+  readonly broker: CrashBroker;
   /** At which point to die, or undefined to name them all. */
   readonly dieAt: string | undefined;
 }
 
-const { connection, runsFile, brokerFolder, dieAt } = JSON.parse(
-  process.argv[2] ?? "",
-) as CrashOptions;
+const { connection, runsFile, broker, dieAt } = JSON.parse(process.argv[2] ?? "") as CrashOptions;
 const prefix = connection.schema === undefined ? "" : `${connection.schema}.`;
 const points = new Set<string>();
 
@@ -83,8 +80,9 @@ function killing<Tx>(store: OutboxStore<Tx>, who: string): OutboxStore<Tx> {
   };
 }
 
-const inner = crashProvider(brokerFolder);
+const inner = crashProvider(broker);
 const bus = createEventBus({
+  name: broker.name,
   provider: {
     ...wrapped(inner),
     publish: async (batch, options) => {

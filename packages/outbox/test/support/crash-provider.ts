@@ -1,9 +1,18 @@
 import type { EventProvider } from "@busbar/core";
 import { localProvider } from "@busbar/local";
 import { sqliteProvider } from "busbar-sqlite";
+import { redisBroker } from "./redis-broker.ts";
 
-/** A provider in memory, or a durable one with its files in a folder. */
-export function crashProvider(folder: string | undefined): EventProvider {
+/** Where the events of a shop are that is killed: in its memory, in files, or in Redis. */
+export interface CrashBroker {
+  /** Of the bus: those of one name share what is in Redis. */
+  readonly name: string;
+  readonly folder?: string | undefined;
+  readonly redisUrl?: string | undefined;
+}
+
+export function crashProvider({ folder, redisUrl }: CrashBroker): EventProvider {
+  if (redisUrl !== undefined) return redisBroker(redisUrl);
   return folder === undefined
     ? localProvider()
     : sqliteProvider({ directory: folder, leaseMs: 500, pollEveryMs: 20 });

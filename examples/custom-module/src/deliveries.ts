@@ -24,7 +24,6 @@ export function route({ sql, now, subscriptions, save }: Store, batch: readonly 
 /** The queue of a subscription, as a polling consumer asks for it. */
 export function openQueue(store: Store, subscriptionId: string, leaseMs: number) {
   const { sql, now, write, subscriptions } = store;
-
   return {
     /** What has a lease that ran out was in the hands of who died. */
     async fetch(limit: number) {

@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { ProviderHarness } from "../src/harness.ts";
 import { runCase } from "../src/case-runner.ts";
@@ -80,6 +81,16 @@ describe("the cases", () => {
     await expect(runCase(throws, subject)).rejects.toThrow(/background: nobody catches this/);
     expect(process.listeners("unhandledRejection")).toEqual(before);
   });
+});
+
+test("a case says how to load TypeScript in the processes that it kills, where nothing does", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "busbar-conformance-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const elsewhere = pathToFileURL(join(folder, "create-provider.ts"));
+  const faults = { connection: false, module: elsewhere } as const;
+  const subject = await inspect({ ...durable, faults });
+  const kills = caseOf(async (context) => (await context.child()).kill());
+  await expect(runCase(kills, subject)).rejects.toThrow(/create-provider\.ts.*install tsx/);
 });
 
 describe("the scorecard", () => {

@@ -19,6 +19,8 @@ type CreateProvider = (
 ) => unknown;
 
 const DAY_MS = 86_400_000;
+/** Events after which it emits no more: who would kill it may be starved by what it emits. */
+const MOST_EMITTED = 10_000;
 /** Milliseconds before a delivery is settled by its fate. */
 const BUSY_MS = 5;
 
@@ -125,7 +127,7 @@ async function emit(
   provider: EventProvider,
   { prefix, event, batch }: Extract<ChildCommand, { type: "emit" }>,
 ): Promise<void> {
-  for (let round = 0; ; round++) {
+  for (let round = 0; round * batch < MOST_EMITTED; round++) {
     const sent = envelopes(batch, `${prefix}${round}-`, () => ({ name: event }));
     const deadline = Date.now() + 10_000;
     const results = await provider.publish(sent, { deadline, inHandler: false });

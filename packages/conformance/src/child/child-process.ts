@@ -185,11 +185,17 @@ function execArgvFor(script: URL, module: URL): readonly string[] {
       ? true
       : given.some((argument) => /^--(import|loader|experimental-loader)/.test(argument));
   if (!needsLoader || hasLoader) return given;
-  return [
-    ...given,
-    "--import",
-    pathToFileURL(createRequire(fileURLToPath(module)).resolve("tsx")).href,
-  ];
+  return [...given, "--import", pathToFileURL(loaderFor(module)).href];
+}
+
+function loaderFor(module: URL): string {
+  try {
+    return createRequire(fileURLToPath(module)).resolve("tsx");
+  } catch (cause) {
+    const file = fileURLToPath(module);
+    const message = `The suite loads ${file} in processes that it kills: install tsx as a development dependency, or say by faults.execArgv how Node loads TypeScript`;
+    throw new TypeError(message, { cause });
+  }
 }
 
 function isSource(url: string): boolean {

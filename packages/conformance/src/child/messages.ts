@@ -51,7 +51,7 @@ export type ChildCommand =
       readonly settlements: readonly (readonly [id: string, settlement: Settlement])[];
     }
   | {
-      /** Emits one event after the other, `<prefix>1` first, until it is killed. */
+      /** Emits batches of events, until it is killed or has emitted very many. */
       readonly type: "emit";
       readonly prefix: string;
       readonly event: string;

@@ -60,8 +60,8 @@ export function failedEvents<Tx>(store: OutboxStore<Tx>, onRetry: () => void): F
   };
 }
 
-function these({ list }: Sql, ids: readonly string[] | undefined): string {
-  return ids ? `state = 'failed' AND id IN ${list("$1", "bigint")}` : "state = 'failed'";
+function these({ idIn }: Sql, ids: readonly string[] | undefined): string {
+  return ids ? `state = 'failed' AND ${idIn("$1")}` : "state = 'failed'";
 }
 
 function toNumbers(ids: readonly string[]): string {

@@ -92,7 +92,7 @@ export class RelayStatements<Tx> {
   }
 
   #claimStatement(withKeys: boolean): string {
-    const { outbox, now, skipLocked } = this.#sql;
+    const { outbox, now, skipLocked, lockedRow, lockedRowIn } = this.#sql;
     const key = withKeys
       ? `(ordering_key IS NULL OR ordering_key NOT IN (SELECT ordering_key FROM busy))`
       : `ordering_key IS NULL`;
@@ -103,12 +103,12 @@ export class RelayStatements<Tx> {
         UNION SELECT ordering_key FROM ${outbox}
         WHERE state = 'claimed' AND ordering_key IS NOT NULL AND claim > CAST($1 AS text)),
       due AS MATERIALIZED (
-        SELECT id FROM ${outbox}
+        SELECT ${lockedRow} FROM ${outbox}
         WHERE state = 'pending' AND ${key}
         ORDER BY id LIMIT CAST($3 AS bigint) ${skipLocked})
       UPDATE ${outbox} SET state = 'claimed', claim = CAST($1 AS text),
         attempts = attempts + 1, claimed_until = ${now} + CAST($2 AS bigint)
-      WHERE id IN (SELECT id FROM due)
+      WHERE ${lockedRowIn(`SELECT ${lockedRow} FROM due`)}
       RETURNING CAST(id AS text) AS id, envelope`;
   }
 
@@ -130,8 +130,8 @@ export class RelayStatements<Tx> {
 
   /** Takes rows out that were published. */
   async remove(ids: readonly string[], keep: boolean): Promise<void> {
-    const { outbox, list, now } = this.#sql;
-    const these = `WHERE id IN ${list("$1", "bigint")}`;
+    const { outbox, idIn, now } = this.#sql;
+    const these = `WHERE ${idIn("$1")}`;
     const statement = keep
       ? `UPDATE ${outbox} SET state = 'sent', claim = NULL, created_at = ${now} ${these}`
       : `DELETE FROM ${outbox} ${these}`;
@@ -150,26 +150,27 @@ export class RelayStatements<Tx> {
 
   /** Sets rows aside that cannot be published. */
   async setAside(rows: readonly FailedRow[]): Promise<void> {
-    const { outbox } = this.#sql;
+    const { outbox, idIn } = this.#sql;
     const failed = this.#sql.rows("$2", { id: "bigint", error: "text" });
     await this.#store.execute(
       `UPDATE ${outbox} SET state = 'failed', claim = NULL, claimed_until = NULL,
         error = (SELECT error FROM ${failed} AS failed WHERE failed.id = ${outbox}.id)
       WHERE state = 'claimed' AND claim = CAST($1 AS text)
-        AND id IN (SELECT id FROM ${failed} AS failed)`,
+        AND ${idIn("$3")}`,
       [
         this.#claim,
         JSON.stringify(rows.map(({ id, error }) => ({ id: Number(id), error: toColumn(error) }))),
+        toList(rows.map(({ id }) => id)),
       ],
     );
   }
 
   /** Makes the claim on rows last longer. */
   async renew(ids: readonly string[]): Promise<void> {
-    const { outbox, now, list } = this.#sql;
+    const { outbox, now, idIn } = this.#sql;
     await this.#store.execute(
       `UPDATE ${outbox} SET claimed_until = ${now} + CAST($2 AS bigint)
-      WHERE state = 'claimed' AND claim = CAST($1 AS text) AND id IN ${list("$3", "bigint")}`,
+      WHERE state = 'claimed' AND claim = CAST($1 AS text) AND ${idIn("$3")}`,
       [this.#claim, this.#leaseMs, toList(ids)],
     );
   }

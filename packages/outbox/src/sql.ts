@@ -15,6 +15,11 @@ export interface Sql {
   ) => string;
   /** A list, for after IN, of the members of a JSON array of numbers or of strings. */
   readonly list: (parameter: string, type: "text" | "bigint") => string;
+  /** That a row's id is one of a JSON array of numbers. */
+  readonly idIn: (parameter: string) => string;
+  /** What finds a row again within its transaction, once it is locked, and that it is one of a query's. */
+  readonly lockedRow: string;
+  readonly lockedRowIn: (query: string) => string;
 }
 
 /**
@@ -45,8 +50,16 @@ const sqlite: Sql = {
     return `(SELECT key AS position, ${names.join(", ")} FROM json_each(${parameter}))`;
   },
   list: (parameter) => `(SELECT value FROM json_each(${parameter}))`,
+  idIn: (parameter) => `id IN ${sqlite.list(parameter, "bigint")}`,
+  lockedRow: "id",
+  lockedRowIn: (query) => `id IN (${query})`,
 };
 
+/**
+ * The rows of a statement are found by an array. With a subquery after IN, PostgreSQL may read the whole
+ * table for them, or all of them for each of its rows: so it does when its statistics are from a moment in
+ * which the table was empty, which an outbox mostly is.
+ */
 const postgres: Omit<Sql, "outbox" | "inbox"> = {
   now: "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
   skipLocked: "FOR UPDATE SKIP LOCKED",
@@ -59,4 +72,7 @@ const postgres: Omit<Sql, "outbox" | "inbox"> = {
   list: (parameter, type) =>
     `(SELECT CAST(value AS ${type})
       FROM json_array_elements_text(CAST(CAST(${parameter} AS text) AS json)) AS it (value))`,
+  idIn: (parameter) => `id = ANY (ARRAY${postgres.list(parameter, "bigint")})`,
+  lockedRow: "ctid",
+  lockedRowIn: (query) => `ctid = ANY (ARRAY(${query}))`,
 };

@@ -46,7 +46,7 @@ function kindOf(sql: string): string {
     return "claim group";
   if (text.includes("DELETE") && text.includes("'marked' RETURNING")) return "take out of group";
   if (text.includes("DELETE") && text.includes("'staged', 'marked'")) return "clear group";
-  if (text.includes("DELETE") && text.includes("WHERE id IN")) return "delete";
+  if (/DELETE FROM \S+ WHERE id (IN|= ANY)/.test(text)) return "delete";
   return "other";
 }
 

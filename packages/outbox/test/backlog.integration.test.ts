@@ -1,0 +1,51 @@
+import { createEventBus } from "@busbar/core";
+import { localProvider } from "@busbar/local";
+import pg from "pg";
+import { expect, test } from "vitest";
+import { outbox } from "../src/outbox.ts";
+import { pgStore } from "../src/stores/pg-store.ts";
+import { postgresDatabase } from "./support/stores.ts";
+import { until } from "./support/until.ts";
+
+const EVENTS = 5_000;
+const BATCH = 100;
+/** Reads of rows for each event: claimed, renewed perhaps, and taken out. */
+const READS = 10;
+
+test.each(["empty", "full"])(
+  "a backlog is relayed by its own rows, whatever else is in the table, with statistics of a table that was %s",
+  async (when) => {
+    const database = await postgresDatabase();
+    const analyze = () => database.query("ANALYZE busbar_outbox");
+    const { url, schema } = database.connection;
+    const pool = new pg.Pool({ connectionString: url });
+    const store = pgStore<pg.PoolClient>({ pool, schema });
+    const plugin = outbox({ store, relay: { batchSize: BATCH } });
+    const bus = createEventBus({ provider: localProvider(), plugins: [plugin] });
+    let handled = 0;
+    bus.subscribe("e", () => void (handled += 1), { subscriberId: "all" });
+    await bus.start();
+    await plugin.pause();
+    await database.query("ALTER TABLE busbar_outbox SET (autovacuum_enabled = off)");
+
+    if (when === "empty") await analyze();
+    const events = Array.from({ length: EVENTS }, (_, data) => ({ name: "e", data }));
+    await database.transaction((tx) => bus.withTransaction(tx).emit(events));
+    if (when === "full") await analyze();
+    plugin.resume();
+    await until(() => handled === EVENTS, "all of them", 30_000);
+    await bus.stop();
+
+    // A connection tells of its reads when it ends.
+    await pool.end();
+    const read = await until(async () => {
+      const [row] = await database.query(
+        `SELECT seq_tup_read + idx_tup_fetch AS read, n_tup_del AS deleted FROM pg_stat_user_tables
+        WHERE schemaname = '${schema}' AND relname = 'busbar_outbox'`,
+      );
+      return Number(row?.["deleted"]) === EVENTS && Number(row?.["read"]);
+    }, "the statistics of all connections");
+    expect(read).toBeLessThan(EVENTS * READS);
+    await database.close();
+  },
+);

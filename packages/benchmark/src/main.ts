@@ -1,6 +1,8 @@
 // pnpm bench [part of a question's name ...] [--rounds n] [--warm-up ms] [--measure ms]
 import { parseArgs } from "node:util";
 import { installPeers } from "./peers.ts";
+import { postgresVersion } from "./postgres-server.ts";
+import type { NeededProgram } from "./question.ts";
 import { loadQuestion, questionNames } from "./question-files.ts";
 import { redisServerVersion } from "./redis-server.ts";
 import { report, targetLines } from "./report.ts";
@@ -32,14 +34,19 @@ if (names.length === 0) fail(`No such question. There are: ${known.join(", ")}`)
 const loaded = await Promise.all(
   names.map(async (name) => ({ name, question: await loadQuestion(name) })),
 );
-const redis = redisServerVersion();
-const asked = loaded.filter(
-  ({ question }) => redis !== undefined || question.needs?.includes("redis-server") !== true,
+const programs: Readonly<Record<NeededProgram, string | undefined>> = {
+  "redis-server": redisServerVersion(),
+  postgres: postgresVersion(),
+};
+const missing = loaded.flatMap(({ name, question: { needs = [] } }) =>
+  needs
+    .filter((need) => need !== "peers" && programs[need] === undefined)
+    .map((program) => ({ name, program })),
 );
-if (asked.length < loaded.length) {
-  const leftOut = loaded.filter((it) => !asked.includes(it)).map(({ name }) => name);
-  process.stderr.write(`Left out, as no redis-server is on the PATH: ${leftOut.join(", ")}\n`);
+for (const { name, program } of missing) {
+  process.stderr.write(`Left out, as no ${program} is on the PATH: ${name}\n`);
 }
+const asked = loaded.filter(({ name }) => !missing.some((it) => it.name === name));
 if (asked.some(({ question }) => question.needs?.includes("peers") === true)) await installPeers();
 
 const { cpu, cores, memoryGb, node } = machine();
@@ -55,7 +62,7 @@ for (const { name, question } of asked) {
   process.stdout.write(`${report(summed, question)}\n`);
   answers.push(summed);
 }
-writeResults(effort, redis, answers);
+writeResults(effort, programs, answers);
 const questions = asked.map(({ question }) => question);
 process.stdout.write(
   `${targetLines(answers, questions)}\n\npackages/benchmark/results/latest.json\n`,

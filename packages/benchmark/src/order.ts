@@ -16,10 +16,11 @@ export interface Order {
 export const EVENT_NAME = "order.placed";
 
 const COUNT = 64;
+const PREFIX = "order-";
 
 /** Orders of one shape and different values, made beforehand: to make them costs the bus nothing. */
 const orders: readonly Order[] = Array.from({ length: COUNT }, (_, index) => ({
-  orderId: `order-${index}`,
+  orderId: `${PREFIX}${index}`,
   customer: { id: `customer-${index * 7}`, email: `customer${index}@example.com` },
   items: [
     { sku: `A-${index}`, quantity: 1 + (index % 3), price: 19.99 },
@@ -33,4 +34,17 @@ const orders: readonly Order[] = Array.from({ length: COUNT }, (_, index) => ({
 /** The order for an index: the same ones again and again. */
 export function orderAt(index: number): Order {
   return orders[index % COUNT] as Order;
+}
+
+/** Orders of which each is known by its number, from `first` on. */
+export function numberedOrders(first: number, count: number): readonly Order[] {
+  return Array.from({ length: count }, (_, index) => ({
+    ...orderAt(first + index),
+    orderId: `${PREFIX}${first + index}`,
+  }));
+}
+
+/** The number of one of {@link numberedOrders}. */
+export function numberOf({ orderId }: Order): number {
+  return Number(orderId.slice(PREFIX.length));
 }

@@ -34,6 +34,8 @@ export interface Comparison {
 export interface Limit {
   readonly of: string;
   readonly below: number;
+  /** The id of a metric, if it is not for all of them. */
+  readonly metric?: string;
 }
 
 /** What a number is: time or memory for each of these, time it takes, megabytes left behind, a count. */
@@ -41,11 +43,11 @@ export type Unit =
   | { readonly type: "ns" | "bytes"; readonly per: string }
   | { readonly type: "ms" | "MB" | "count" };
 
-/**
- * Packages of others, which are installed when they are needed; or a `redis-server` on the PATH.
- * A question that misses one is left out.
- */
-export type Need = "peers" | "redis-server";
+/** A program that has to be on the PATH: a question that misses one is left out. */
+export type NeededProgram = "redis-server" | "postgres";
+
+/** Packages of others, which are installed when they are needed; or a program. */
+export type Need = "peers" | NeededProgram;
 
 /** What one `*.bench.ts` file exports as `question`. */
 export interface Question {

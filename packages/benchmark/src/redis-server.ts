@@ -1,11 +1,5 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { connectToRedis, type RedisClient } from "./contestants/ioredis.ts";
+import { freePort, makeFolder, startServer, versionOf } from "./server-process.ts";
 
 /** A redis-server of one's own, empty at first. */
 export interface RedisServer {
@@ -17,12 +11,7 @@ export interface RedisServer {
 
 /** The version of the installed redis-server, or undefined when there is none. */
 export function redisServerVersion(): string | undefined {
-  try {
-    const text = execFileSync("redis-server", ["--version"], { encoding: "utf8" });
-    return /v=(\S+)/.exec(text)?.[1];
-  } catch {
-    return undefined;
-  }
+  return /v=(\S+)/.exec(versionOf("redis-server") ?? "")?.[1];
 }
 
 /**
@@ -30,15 +19,15 @@ export function redisServerVersion(): string | undefined {
  * snapshots nor a log of commands: the disk is not measured. All else is Redis's default.
  */
 export async function startRedisServer(): Promise<RedisServer> {
-  const folder = mkdtempSync(join(tmpdir(), "busbar-benchmark-"));
+  const folder = makeFolder();
   const port = await freePort();
-  const args = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder];
-  const server = spawn("redis-server", [...args, "--save", "", "--appendonly", "no"], {
-    stdio: ["ignore", "pipe", "inherit"],
+  const where = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder];
+  const end = await startServer(folder, {
+    program: "redis-server",
+    args: [...where, "--save", "", "--appendonly", "no"],
+    output: "stdout",
+    endBy: "SIGKILL",
   });
-  const kill = () => server.kill("SIGKILL");
-  process.once("exit", kill);
-  await ready(server);
   const url = `redis://127.0.0.1:${port}`;
   // Made when it is needed: it is a package of others.
   let client: RedisClient | undefined;
@@ -52,32 +41,7 @@ export async function startRedisServer(): Promise<RedisServer> {
     },
     async close() {
       client?.disconnect();
-      const closed = once(server, "close");
-      kill();
-      await closed;
-      process.off("exit", kill);
-      rmSync(folder, { recursive: true, force: true });
+      await end();
     },
   };
-}
-
-async function ready(server: ChildProcess): Promise<void> {
-  if (server.stdout === null) throw new Error("redis-server has no output");
-  for await (const line of createInterface({ input: server.stdout })) {
-    if (!line.includes("Ready to accept connections")) continue;
-    // Nobody reads the rest, and it must not fill the pipe.
-    server.stdout.resume();
-    return;
-  }
-  throw new Error("redis-server ended before it was ready");
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  if (address === null || typeof address === "string") throw new Error("No port");
-  probe.close();
-  await once(probe, "close");
-  return address.port;
 }

@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { createEventBus } from "@busbar/core";
+import { atRate, eventsWithin, PERCENTILES, percentiles } from "./latency.ts";
 import { EVENT_NAME, type Order, orderAt } from "./order.ts";
 import type { Budget, Contestant, Question, Sample } from "./question.ts";
 import { startRedisServer } from "./redis-server.ts";
@@ -39,32 +40,25 @@ async function measureFastOne(
     });
   }
   await bus.start();
-  const runFor = async (durationMs: number): Promise<readonly number[]> => {
+  const runFor = async (durationMs: number): Promise<void> => {
     latencies = [];
-    const events = Math.ceil((durationMs / 1_000) * EVENTS_PER_SECOND);
-    const emits: Promise<unknown>[] = [];
-    const start = performance.now();
-    for (let index = 0; index < events; index++) {
-      const waitMs = start + (index * 1_000) / EVENTS_PER_SECOND - performance.now();
-      if (waitMs > 0) await setTimeout(waitMs);
+    const events = eventsWithin(durationMs, EVENTS_PER_SECOND);
+    await atRate(EVENTS_PER_SECOND, events, (index) => {
       const order: TimedOrder = { ...orderAt(index), emittedAt: performance.now() };
-      emits.push(bus.emit(EVENT_NAME, order));
-    }
-    await Promise.all(emits);
+      return bus.emit(EVENT_NAME, order);
+    });
     for (let waits = 0; latencies.length < events && waits < MOST_WAITS; waits++)
       await setTimeout(WAIT_MS);
     if (latencies.length !== events) {
       throw new Error(`The fast one was handed ${latencies.length} events, not ${events}`);
     }
-    return latencies.toSorted((left, right) => left - right);
   };
   await runFor(budget.warmUpMs);
-  const sorted = await runFor(budget.measureMs * TIMES_AS_LONG);
+  await runFor(budget.measureMs * TIMES_AS_LONG);
   // The slow one's backlog is left.
   await bus.stop({ graceMs: 0 });
   await server.close();
-  const percentile = (part: number) => sorted[Math.ceil(sorted.length * part) - 1] ?? Number.NaN;
-  return { p50: percentile(0.5), p99: percentile(0.99) };
+  return percentiles(latencies);
 }
 
 const beside: Contestant = {
@@ -87,10 +81,7 @@ const alone: Contestant = {
 export const question: Question = {
   title: "Redis: from emit to the start of a fast handler, 50 events per second",
   unit: { type: "ms" },
-  metrics: [
-    { id: "p50", label: "p50" },
-    { id: "p99", label: "p99" },
-  ],
+  metrics: PERCENTILES,
   contestants: [beside, lane, alone],
   limits: [{ of: beside.id, below: 50 }],
   needs: ["redis-server"],

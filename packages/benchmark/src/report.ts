@@ -44,7 +44,7 @@ export function targetLines(answers: readonly Answer[], questions: readonly Ques
     [...answer.ratios, ...answer.limits].flatMap((it) => {
       const met = it.met;
       if (met === undefined) return [];
-      const missed = (questions[index]?.metrics ?? []).filter(({ id }) => met[id] !== true);
+      const missed = (questions[index]?.metrics ?? []).filter(({ id }) => met[id] === false);
       const target =
         "to" in it
           ? `${pair(it.of, it.to)} ≥ ${it.atLeast} ×`

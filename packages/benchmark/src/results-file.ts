@@ -33,14 +33,14 @@ export function machine(): Machine {
 /** Writes `results/latest.json`, which the next run overwrites. */
 export function writeResults(
   effort: Effort,
-  redis: string | undefined,
+  programs: Readonly<Record<string, string | undefined>>,
   answers: readonly Answer[],
 ): void {
   const results = {
     date: new Date().toISOString().slice(0, 10),
     commit: commit(),
     machine: machine(),
-    versions: { ...ownVersions(), ...peerVersions(), "redis-server": redis },
+    versions: { ...ownVersions(), ...peerVersions(), ...programs },
     effort,
     answers,
   };
@@ -50,7 +50,7 @@ export function writeResults(
 
 function ownVersions(): Readonly<Record<string, string>> {
   const require = createRequire(import.meta.url);
-  const names = ["@busbar/core", "@busbar/local", "@busbar/redis"];
+  const names = ["@busbar/core", "@busbar/local", "@busbar/outbox", "@busbar/redis"];
   return Object.fromEntries(
     names.map((name) => {
       const manifest = readFileSync(require.resolve(`${name}/package.json`), "utf8");

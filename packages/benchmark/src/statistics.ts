@@ -28,7 +28,7 @@ export interface Ratio {
   readonly met?: Readonly<Record<string, boolean>> | undefined;
 }
 
-/** A {@link Question}'s limit, and whether the median keeps below it, by metric. */
+/** A {@link Question}'s limit, and whether the median keeps below it, by the metric that has it. */
 export interface KeptLimit {
   readonly of: string;
   readonly below: number;
@@ -78,9 +78,11 @@ export function answer(name: string, question: Question, samples: Samples): Answ
       metrics: measured(id),
     })),
     ratios,
-    limits: (question.limits ?? []).map(({ of, below }) => {
+    limits: (question.limits ?? []).map(({ of, below, metric }) => {
       const metrics = measured(of);
-      return { of, below, met: byMetric((id) => (metrics[id]?.median ?? Infinity) < below) };
+      const limited = metric === undefined ? ids : [metric];
+      const met = limited.map((id) => [id, (metrics[id]?.median ?? Infinity) < below] as const);
+      return { of, below, met: Object.fromEntries(met) };
     }),
   };
 }

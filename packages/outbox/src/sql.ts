@@ -61,7 +61,8 @@ const sqlite: Sql = {
  * which the table was empty, which an outbox mostly is.
  */
 const postgres: Omit<Sql, "outbox" | "inbox"> = {
-  now: "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
+  // A subquery is asked once for all rows, and an index can be searched for its answer.
+  now: "(SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint))",
   skipLocked: "FOR UPDATE SKIP LOCKED",
   rows: (parameter, columns) => {
     const names = Object.entries(columns).map(([name, type]) => `${name} ${type}`);

@@ -36,13 +36,19 @@ export async function publishBatch(
   const rest: string[] = [];
   const waiting = new Set<string | undefined>();
   let failure: unknown;
-  for (const wave of wholeBatches ? [outgoing] : wavesOf(outgoing)) {
+  const waves = wholeBatches ? [outgoing] : wavesOf(outgoing);
+  for (let wave = waves.shift(); wave; wave = waves.shift()) {
     const ready = failure === undefined ? wave.filter((row) => !waiting.has(keyOf(row))) : [];
     const results = await resultsOf(ready, publish, (error) => (failure = error));
+    if (wholeBatches && wave.length > 1 && wave.every((row) => isFinal(results.get(row)))) {
+      // One of them is at fault, and only that one shall be set aside.
+      waves.push(...wave.map((row) => [row]));
+      continue;
+    }
     for (const row of wave) {
       const result = results.get(row);
       if (result && result.status !== "rejected") accepted.push(row);
-      else if (result && isFinal(result)) failed.push({ id: row.id, error: result.reason });
+      else if (isFinal(result)) failed.push({ id: row.id, error: result.reason });
       else {
         rest.push(row.id);
         if (keyOf(row) !== undefined) waiting.add(keyOf(row));
@@ -53,7 +59,7 @@ export async function publishBatch(
 }
 
 /** Splits rows so that no part has two of one key, each part as early as it can be. */
-function wavesOf(rows: readonly OutgoingRow[]): readonly (readonly OutgoingRow[])[] {
+function wavesOf(rows: readonly OutgoingRow[]): (readonly OutgoingRow[])[] {
   const waves: OutgoingRow[][] = [];
   const next = new Map<string, number>();
   for (const row of rows) {
@@ -113,6 +119,8 @@ function knownResults(
   );
 }
 
-function isFinal(result: PublishResult & { readonly status: "rejected" }): boolean {
-  return !result.retryable && result.code !== "overloaded";
+type Rejection = Extract<PublishResult, { readonly status: "rejected" }>;
+
+function isFinal(result: PublishResult | undefined): result is Rejection {
+  return result?.status === "rejected" && !result.retryable && result.code !== "overloaded";
 }

@@ -43,11 +43,13 @@ describe.each(databases)("the order of a key on %s", (_, createDatabase) => {
         capabilities: { ...inner.capabilities, wholeBatches },
         async publish(batch, options) {
           onPublish(batch.length);
-          const refusals = batch.map(({ data }) => refuse(data));
+          const each = batch.map(({ data }) => refuse(data));
+          const refusal = each.find((it) => it);
+          const refusals = wholeBatches && refusal ? batch.map(() => refusal) : each;
           const taken = batch.filter((_each, index) => !refusals[index]);
           const results = [...(await inner.publish(taken, options))];
           accepted.push(...taken.map(({ data }) => data));
-          return refusals.map((refusal) => refusal ?? (results.shift() as PublishResult));
+          return refusals.map((it) => it ?? (results.shift() as PublishResult));
         },
       },
       plugins: [plugin],
@@ -123,6 +125,18 @@ describe.each(databases)("the order of a key on %s", (_, createDatabase) => {
     await plugin.failed.retry();
     await until(() => accepted.length === 3, "the poison, which has become none");
     expect(accepted).toEqual(["a1", "a3", "a2"]);
+  });
+
+  test("leaves only the culprit aside where a batch is refused for good as a whole", async () => {
+    await start((data) => (data === "a2" ? REFUSED : undefined), undefined, undefined, true);
+    await emit("a1", "b1", "a2", "a3");
+    await until(() => accepted.length === 3, "the others");
+    expect(accepted).toEqual(["a1", "b1", "a3"]);
+    const failed = await until(async () => {
+      const list = await plugin.failed.list();
+      return list.length > 0 && list;
+    }, "the culprit");
+    expect(failed.map(({ envelope }) => envelope?.data)).toEqual(["a2"]);
   });
 
   test("holds when the answer to a claim is lost", async () => {

@@ -30,12 +30,18 @@ const EXPECTED_KEYS = {
 
 type ScriptName = keyof typeof EXPECTED_KEYS;
 
-/** Lua that defines `bull_<name>(KEYS, ARGV)` for each of BullMQ's scripts asked for. */
+/** What BullMQ's scripts take apart with `cmsgpack.unpack`, our calls hand over as tables. */
+const AS_IT_IS = `local as_it_is = { unpack = function(it) return it end }\n`;
+
+/**
+ * Lua that defines `bull_<name>(KEYS, ARGV)` for each of BullMQ's scripts asked for. Arguments that BullMQ's
+ * own client packs are tables here: within one script there is nothing to pack them for.
+ */
 export function bullFunctions(names: readonly ScriptName[]): string {
   const scripts = createRequire(import.meta.url)("bullmq/dist/cjs/scripts/index.js") as Readonly<
     Partial<Record<string, BullScript>>
   >;
-  return names
+  const functions = names
     .map((name) => {
       const script = scripts[name];
       if (script?.keys !== EXPECTED_KEYS[name]) {
@@ -44,7 +50,8 @@ export function bullFunctions(names: readonly ScriptName[]): string {
             `${script?.keys ?? "no"} keys instead of ${EXPECTED_KEYS[name]}. Install a release that is.`,
         );
       }
-      return `local function bull_${name}(KEYS, ARGV)\n${script.content}\nend\n`;
+      return `local function bull_${name}(KEYS, ARGV)\nlocal cmsgpack = as_it_is\n${script.content}\nend\n`;
     })
     .join("");
+  return AS_IT_IS + functions;
 }

@@ -54,7 +54,7 @@ redis.call("SREM", queue .. "stalled", "")
 return { "taken", bull_moveToActive({ queue .. "wait", queue .. "active", queue .. "prioritized",
   queue .. "events", queue .. "stalled", queue .. "limiter", queue .. "delayed", queue .. "paused",
   queue .. "meta", queue .. "pc", queue .. "marker" }, { queue, ARGV[5],
-  cmsgpack.pack({ token = ARGV[2], name = ARGV[3], lockDuration = tonumber(ARGV[4]) }) }) }
+  { token = ARGV[2], name = ARGV[3], lockDuration = tonumber(ARGV[4]) } }) }
 `;
 
 /**

@@ -19,11 +19,11 @@ local function add_job(queue, job, data, now)
   if job.delay > 0 then
     opts.delay = job.delay
     added = bull_addDelayedJob({ queue .. "marker", queue .. "meta", queue .. "id", queue .. "delayed",
-      queue .. "completed", queue .. "events" }, { cmsgpack.pack(args), data, cmsgpack.pack(opts) })
+      queue .. "completed", queue .. "events" }, { args, data, opts })
   else
     added = bull_addPrioritizedJob({ queue .. "marker", queue .. "meta", queue .. "id",
       queue .. "prioritized", queue .. "delayed", queue .. "completed", queue .. "active",
-      queue .. "events", queue .. "pc" }, { cmsgpack.pack(args), data, cmsgpack.pack(opts) })
+      queue .. "events", queue .. "pc" }, { args, data, opts })
     if job.front then
       redis.call("ZADD", queue .. "prioritized", "XX", job.priority * 0x100000000, job.id)
     end
@@ -45,7 +45,7 @@ local function finish_job(queue, id, finish, now)
     queue .. "events", queue .. "stalled", queue .. "limiter", queue .. "delayed", queue .. "paused",
     queue .. "meta", queue .. "pc", queue .. "completed", queue .. id, queue .. "metrics:completed",
     queue .. "marker" }, { id, now, "returnvalue", "null", "completed", finish.fetchNext and "1" or "0",
-    queue, cmsgpack.pack(opts), "" })
+    queue, opts, "" })
 end
 `;
 

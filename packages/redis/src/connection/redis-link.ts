@@ -22,6 +22,8 @@ export interface RedisLink {
   whenReady(deadline?: number): Promise<void>;
   /** Calls back whenever Redis answers again, before {@link whenReady} resolves. Returns what ends that. */
   onReconnect(listener: () => void): () => void;
+  /** What is sent from now until all that happens in this turn of the event loop has, is one write. */
+  gather(): void;
   /** Whether Redis answers. Changes nothing, and takes no longer than `commandTimeoutMs`. */
   probe(): Promise<ProbeResult>;
   /** Ends every connection, the copies too. Idempotent, and works while Redis is away. */
@@ -57,6 +59,7 @@ class Link implements RedisLink {
   #lastError: unknown;
   #wasReady = false;
   #reviver: Timer | undefined;
+  #isGathering = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: RedisLinkOptions) {
@@ -111,6 +114,19 @@ class Link implements RedisLink {
   onReconnect(listener: () => void): () => void {
     this.#reconnectListeners.add(listener);
     return () => this.#reconnectListeners.delete(listener);
+  }
+
+  gather(): void {
+    // A cluster has a stream for each node.
+    const stream = isClusterInstance(this.client) ? undefined : (this.client as Redis).stream;
+    if (!stream || this.#isGathering) return;
+    this.#isGathering = true;
+    stream.cork();
+    // Promises that settle now come before it.
+    process.nextTick(() => {
+      this.#isGathering = false;
+      stream.uncork();
+    });
   }
 
   async probe(): Promise<ProbeResult> {

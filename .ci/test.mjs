@@ -72,7 +72,7 @@ async function provideRedis() {
   try {
     // Also for those tests that stop and kill a server, each one of its own.
     ensureProgram("redis");
-    return await provideServer("redis", { detached: true });
+    return await provideServer(process.env.BUSBAR_TEST_SERVER ?? "redis", { detached: true });
   } catch (error) {
     console.error(error.message);
     process.exit(1);

@@ -52,7 +52,6 @@ export const kinds = {
     ...redis,
     name: "Valkey",
     program: "valkey-server",
-    variable: undefined,
     debianPackage: "valkey-server",
     backports: ["bookworm"],
     elsewhere: ["macOS:          brew install valkey"],

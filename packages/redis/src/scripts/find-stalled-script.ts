@@ -38,9 +38,10 @@ local function has_more(holder)
   return false
 end
 for _, id in ipairs(stalled) do
-  local isFirst = redis.call("HGET", queue .. id, "stc") == "1"
+  local job = queue .. id
+  local isFirst = redis.call("HGET", job, "stc") == "1" and redis.call("HEXISTS", job, "progress") == 0
   if isFirst and string.match(id, "x1$") and has_more(holder_of(queue, id)) then
-    redis.call("HSETNX", queue .. id, "progress", '{"handovers":0}')
+    redis.call("HSET", job, "progress", '{"handovers":0}')
   end
 end
 for holder in pairs(held) do redis.call("SET", died_key(holder), "1", "PX", ${FOUND_WITHIN_MS}) end

@@ -44,9 +44,9 @@ local function is_ours(id)
   return false
 end
 local function has_ours()
-  for _, place in ipairs({ "wait", "paused", "active", "prioritized", "delayed" }) do
-    local isList = redis.call("TYPE", queue .. place).ok == "list"
-    local ids = redis.call(isList and "LRANGE" or "ZRANGE", queue .. place, 0, ${MOST_LOOKED_AT})
+  for place, command in pairs({ wait = "LRANGE", paused = "LRANGE", active = "LRANGE",
+    prioritized = "ZRANGE", delayed = "ZRANGE" }) do
+    local ids = redis.call(command, queue .. place, 0, ${MOST_LOOKED_AT})
     if #ids > ${MOST_LOOKED_AT} then return true end
     for _, id in ipairs(ids) do
       if is_ours(id) then return true end

@@ -1,7 +1,7 @@
 // What breaks beneath the provider, with an oracle that counts every pair of event and subscription.
 // BUSBAR_CONFORMANCE=stress runs it at full length: half-open for 30 s, away for a minute.
 import { createFaultProxy, type FaultProxy } from "@busbar/conformance";
-import { createEventBus, type EventBus } from "@busbar/core";
+import { createEventBus, type EventBus, isBusbarError } from "@busbar/core";
 import { Redis } from "ioredis";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -14,7 +14,9 @@ import { type RedisServer, startRedisServer } from "./support/redis-server.ts";
 const isStress = process.env["BUSBAR_CONFORMANCE"] === "stress";
 const EVENTS = isStress ? 10_000 : 4_000;
 const SUBSCRIPTIONS = ["mail", "stock"];
-const LIMIT = { timeout: isStress ? 300_000 : 90_000 };
+const LIMIT = { timeout: isStress ? 420_000 : 90_000 };
+/** All are handled within. */
+const SETTLES_WITHIN_MS = isStress ? 240_000 : 60_000;
 const AWAY_MS = isStress ? 60_000 : 3_000;
 
 let redis: RedisServer;
@@ -66,7 +68,7 @@ async function settle(what: string): Promise<Verdict> {
   await eventually(async () => {
     const { lost } = oracle.verdict(workers, SUBSCRIPTIONS);
     if (lost > 0) throw new Error(`${lost} pairs are not handled yet`);
-  }, 60_000);
+  }, SETTLES_WITHIN_MS);
   await emitter.settled({ timeoutMs: 60_000 });
   const verdict = oracle.verdict(workers, SUBSCRIPTIONS);
   console.log(what, verdict);
@@ -222,7 +224,8 @@ test("memory that is full rejects emits, and loses nothing that was accepted", L
       await small.emit(ids.map((id) => ({ id, name: "order.placed", data })));
       for (const id of ids) oracle.expect(id);
     } catch (error) {
-      failure = error;
+      // Of these nothing is known: a slow machine was asking Redis once more when the time was over.
+      if (!isBusbarError(error, "BUSBAR_EMIT_TIMEOUT")) failure = error;
     }
   }
   expect(failure).toMatchObject({

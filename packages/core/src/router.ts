@@ -35,6 +35,14 @@ export function createRouter(subscriptions: Iterable<RoutedSubscription> = []): 
   const exact = new Map<string, Set<string>>();
   const patterns = new Map<string, PatternRoute>();
   const cache = new Map<string, readonly string[]>();
+  // The name asked for last, and what was found: most often it is asked for again.
+  let lastName: string | undefined;
+  let lastIds: readonly string[] = [];
+
+  function forget(): void {
+    cache.clear();
+    lastName = undefined;
+  }
 
   function add(subscriptionId: string, events: readonly string[]): void {
     for (const event of events) assertPattern(event);
@@ -52,7 +60,7 @@ export function createRouter(subscriptions: Iterable<RoutedSubscription> = []): 
         else exact.set(event, new Set([subscriptionId]));
       }
     }
-    cache.clear();
+    forget();
   }
 
   function removeOne(subscriptionId: string, event: string): void {
@@ -82,16 +90,19 @@ export function createRouter(subscriptions: Iterable<RoutedSubscription> = []): 
     remove(subscriptionId, events) {
       const gone = events ?? [...exact.keys(), ...patterns.keys()];
       for (const event of gone) removeOne(subscriptionId, event);
-      cache.clear();
+      forget();
     },
 
     match(name) {
+      if (name === lastName) return lastIds;
       let ids = cache.get(name);
       if (!ids) {
         ids = find(name);
         if (cache.size >= MAX_CACHED_NAMES) cache.clear();
         cache.set(name, ids);
       }
+      lastName = name;
+      lastIds = ids;
       return ids;
     },
   };

@@ -5,11 +5,11 @@ import type { StagingPlugin } from "../contracts/plugin.ts";
 import type { Interceptor } from "../contracts/interceptor.ts";
 import type { Envelope } from "../contracts/provider.ts";
 import { BusbarError, isBusbarError } from "../errors.ts";
-import type { CheckResult, EventCatalogue } from "../events/catalogue.ts";
 import { type CurrentRun, currentRun } from "./causality.ts";
 import type { BusCounters } from "./counters.ts";
 import {
   createEnvelopes,
+  createNamedEnvelope,
   createSingleEnvelope,
   type EnvelopeSource,
   stagedEvent,
@@ -20,6 +20,7 @@ import { createEventIds } from "./event-ids.ts";
 import { intercept } from "./interceptors.ts";
 import type { OutgoingEnvelope } from "./outgoing-envelope.ts";
 import { assertAccepted, type Publisher } from "./publisher.ts";
+import { checkAll, checkData, type Schemas } from "./schema-checks.ts";
 import { type Support, unsupported } from "./support.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -33,7 +34,7 @@ export interface EmitterOptions {
   readonly clock: Clock;
   readonly defaults: EmitOptions | undefined;
   readonly groupTtlMs: number | undefined;
-  readonly catalogue: Pick<EventCatalogue<object>, "check"> | undefined;
+  readonly catalogue: Schemas | undefined;
   readonly interceptors: ReadonlySet<Interceptor>;
   readonly counters: BusCounters;
   readonly publisher: Publisher;
@@ -82,7 +83,7 @@ export class Emitter {
       // Before any wait: what is emitted is what the data is now.
       const prepared = this.prepare(first, second, third, run, now);
       if (!declared && Array.isArray(prepared) && this.#isPlain(prepared)) {
-        if (this.#tryPublish(prepared)) return Promise.resolve(prepared.map(idOf));
+        if (this.#tryPublish(prepared, run)) return Promise.resolve(prepared.map(idOf));
       }
       return this.#emitInTime(prepared, declared, run, now);
     } catch (error) {
@@ -104,9 +105,9 @@ export class Emitter {
     isDelayedElsewhere: boolean = false,
   ): readonly OutgoingEnvelope[] | Promise<readonly OutgoingEnvelope[]> {
     const { defaults, providerName, support, staging, catalogue } = this.#options;
-    const isNamed = typeof first === "string" || typeof first === "symbol";
+    const name = typeof first === "string" || typeof first === "symbol" ? first : undefined;
     const source: EnvelopeSource = {
-      options: isNamed ? third : (second as EmitOptions | undefined),
+      options: name === undefined ? (second as EmitOptions | undefined) : third,
       defaults,
       run,
       providerName,
@@ -117,10 +118,9 @@ export class Emitter {
     const envelopes = Array.isArray(first)
       ? createEnvelopes(source, first as readonly EventMessage[])
       : [
-          createSingleEnvelope(
-            source,
-            isNamed ? { name: nameOf(first), data: second } : (first as EventMessage),
-          ),
+          name === undefined
+            ? createSingleEnvelope(source, first as EventMessage)
+            : createNamedEnvelope(source, nameOf(name), second),
         ];
     for (const envelope of envelopes) {
       support.assertEnvelope(envelope, isDelayedElsewhere);
@@ -128,7 +128,7 @@ export class Emitter {
         throw unsupported(providerName, "eventGroupId", "groups (metadata.eventGroupId)");
       }
     }
-    return catalogue ? this.#checkAll(envelopes) : envelopes;
+    return catalogue ? checkAll(catalogue, envelopes) : envelopes;
   }
 
   /**
@@ -184,7 +184,7 @@ export class Emitter {
       "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
     if (declared) await this.#within(declared, deadline, "A declaration of subscriptions");
     if (!this.#isPlain(envelopes)) await this.#interceptAndStage(envelopes, run, deadline);
-    else if (!this.#tryPublish(envelopes)) await this.#publish(envelopes, run, deadline);
+    else if (!this.#tryPublish(envelopes, run)) await this.#publish(envelopes, run, deadline);
     return envelopes.map(idOf);
   }
 
@@ -212,9 +212,9 @@ export class Emitter {
     events: readonly StagedEvent[],
     isGrouped: boolean,
   ): Promise<readonly StagedEvent[]> {
-    const { interceptors, counters } = this.#options;
+    const { interceptors, counters, catalogue } = this.#options;
     const kept = await intercept(interceptors, events, isGrouped, (name, data) =>
-      this.#checkData(name, data),
+      checkData(catalogue, name, data),
     );
     counters.intercepted += events.length - kept.length;
     return kept;
@@ -252,9 +252,9 @@ export class Emitter {
     return this.#options.interceptors.size === 0 && !envelopes.some(isGrouped);
   }
 
-  #tryPublish(envelopes: readonly Envelope[]): boolean {
+  #tryPublish(envelopes: readonly Envelope[], run: CurrentRun | undefined): boolean {
     const { publisher, providerName } = this.#options;
-    const results = publisher.tryPublish(envelopes);
+    const results = publisher.tryPublish(envelopes, run);
     if (results) assertAccepted(providerName, envelopes, results);
     return results !== undefined;
   }
@@ -267,28 +267,6 @@ export class Emitter {
     const { publisher, providerName, bus } = this.#options;
     const results = await publisher.publish(envelopes, run?.bus === bus, deadline);
     assertAccepted(providerName, envelopes, results);
-  }
-
-  #checkAll(
-    envelopes: readonly OutgoingEnvelope[],
-  ): readonly OutgoingEnvelope[] | Promise<readonly OutgoingEnvelope[]> {
-    const checks = envelopes.map(({ name, data }) => ({
-      name,
-      result: this.#options.catalogue?.check(name, data),
-    }));
-    if (checks.some(({ result }) => result instanceof Promise)) {
-      const answers = checks.map(async ({ name, result }) => assertValid(name, await result));
-      return Promise.all(answers).then(() => envelopes);
-    }
-    for (const { name, result } of checks) assertValid(name, result as CheckResult);
-    return envelopes;
-  }
-
-  #checkData(name: string, data: unknown): void | Promise<void> {
-    const result = this.#options.catalogue?.check(name, data);
-    return result instanceof Promise
-      ? result.then((issues) => assertValid(name, issues))
-      : assertValid(name, result);
   }
 }
 
@@ -311,14 +289,4 @@ function withAccepted(error: unknown, staged: readonly StagedEvent[]): unknown {
   const { code, message, details, cause } = error;
   const accepted = [...staged.map(({ envelope }) => envelope.id), ...(details.accepted ?? [])];
   return new BusbarError(code, message, { ...details, accepted }, { cause });
-}
-
-function assertValid(event: string, issues: CheckResult): void {
-  if (!issues) return;
-  const reasons = issues.map(({ path, reason }) => `${path || "data"}: ${reason}`);
-  throw new BusbarError(
-    "BUSBAR_INVALID_EVENT",
-    `Event "${event}" does not match its schema: ${reasons.join("; ")}`,
-    { event, issues },
-  );
 }

@@ -31,12 +31,14 @@ const MAX_REMEMBERED = 1000;
 /** Makes a {@link checkEventName} that remembers the names it has found nothing wrong with. */
 export function createNameCheck(): typeof checkEventName {
   const fine = new Set<unknown>();
+  let last: unknown;
   return (name) => {
-    if (fine.has(name)) return undefined;
-    const reason = checkEventName(name);
+    if (last !== undefined && name === last) return undefined;
+    const reason = fine.has(name) ? undefined : checkEventName(name);
     if (reason === undefined) {
       if (fine.size >= MAX_REMEMBERED) fine.clear();
       fine.add(name);
+      last = name;
     }
     return reason;
   };

@@ -1,7 +1,7 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { Envelope, EventProvider, PublishResult } from "../contracts/provider.ts";
 import { BusbarError, type EmitOutcome, isBusbarError } from "../errors.ts";
-import { currentRun } from "./causality.ts";
+import { type CurrentRun, currentRun } from "./causality.ts";
 import type { BusCounters } from "./counters.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
 import { GroupCommit, isRetryable, type PublishResults } from "./group-commit.ts";
@@ -63,12 +63,19 @@ export class Publisher {
     );
   }
 
-  /** Publishes at once, where the provider can: gives one result per envelope, or has done nothing. */
-  tryPublish(envelopes: readonly Envelope[]): readonly PublishResult[] | undefined {
+  /**
+   * Publishes at once, where the provider can: gives one result per envelope, or has done nothing.
+   *
+   * @param run The handler's run that the caller is part of.
+   */
+  tryPublish(
+    envelopes: readonly Envelope[],
+    run: CurrentRun | undefined = currentRun(),
+  ): readonly PublishResult[] | undefined {
     const { provider, tracker, counters } = this.#options;
     const results = provider.tryPublish?.(envelopes);
     if (!results) return undefined;
-    const cause = tracker && this.#cause;
+    const cause = tracker && this.#causeIn(run);
     // No delivery has begun: the provider hands over later.
     for (let index = 0; index < envelopes.length; index += 1) {
       const result = results[index] as PublishResult;
@@ -91,7 +98,7 @@ export class Publisher {
     known: PublishResults = [],
   ): Promise<readonly PublishResult[]> {
     const { tracker } = this.#options;
-    const cause = tracker && this.#cause;
+    const cause = tracker && this.#causeIn(currentRun());
     if (tracker) for (const envelope of envelopes) tracker.publishing(envelope, cause);
     let results: Readonly<PublishResults> = known;
     try {
@@ -163,9 +170,8 @@ export class Publisher {
     }
   }
 
-  /** The envelope in whose handler the caller is. */
-  get #cause(): Envelope | undefined {
-    const run = currentRun();
+  /** The envelope in whose handler the caller is, if it is one of this bus. */
+  #causeIn(run: CurrentRun | undefined): Envelope | undefined {
     return run?.bus === this.#options.bus ? run?.envelope : undefined;
   }
 

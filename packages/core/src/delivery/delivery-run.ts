@@ -18,9 +18,6 @@ export class DeliveryRun implements DeliveryContext, CurrentRun {
   isInvalid = false;
   /** Set by middleware. */
   tx: unknown = undefined;
-  /** Its neighbours among the runs that have not ended. */
-  previous: DeliveryRun | undefined = undefined;
-  next: DeliveryRun | undefined = undefined;
   readonly #services: ScopingContainer;
   #controller: AbortController | undefined = undefined;
   #abortReason: unknown = undefined;

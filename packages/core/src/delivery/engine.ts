@@ -37,13 +37,10 @@ export interface EngineOptions {
 /** Runs deliveries, and decides what becomes of them. */
 export class DeliveryEngine {
   readonly #options: EngineOptions;
-  /**
-   * The latest of the runs that have not ended. They are linked: a Set that is added to and deleted from
-   * with every delivery rebuilds its table all the time.
-   */
-  #lastRun: DeliveryRun | undefined;
   /** As many as there have been runs at the same time. */
+  readonly #slots: RunSlot[] = [];
   readonly #freeSlots: RunSlot[] = [];
+  #runs = 0;
   readonly #steps: RunSteps = {
     execute: (slot) => this.#limited(slot),
     succeed: (slot) => this.#end(slot, this.#succeeded(slot.run)),
@@ -56,15 +53,14 @@ export class DeliveryEngine {
 
   /** The subscriptions that run an event at the moment. */
   running(eventId: string): readonly string[] {
-    return [...this.#runs()]
+    return this.#underWay()
       .filter(({ envelope }) => envelope.id === eventId)
-      .map(({ subscriberId }) => subscriberId)
-      .toReversed();
+      .map(({ subscriberId }) => subscriberId);
   }
 
   /** Aborts every run because the bus stops: they count as nothing, and are handed back. */
   cutShort(reason: unknown): void {
-    for (const run of this.#runs()) run.cutShort(reason);
+    for (const run of this.#underWay().toReversed()) run.cutShort(reason);
   }
 
   /** Runs one delivery once. Never rejects. */
@@ -93,8 +89,9 @@ export class DeliveryEngine {
     }
 
     const run = new DeliveryRun(bus, envelope, subscription.id, state.runs + 1, logger, services);
-    this.#link(run);
-    const slot = this.#freeSlots.pop() ?? new RunSlot(this.#steps);
+    const slot = this.#freeSlots.pop() ?? this.#addSlot();
+    slot.isBusy = true;
+    slot.order = ++this.#runs;
     slot.run = run;
     slot.subscription = subscription;
     slot.handlers = handlers;
@@ -125,33 +122,24 @@ export class DeliveryEngine {
 
   #end(slot: RunSlot, settlement: Settlement): void {
     const { run, settle } = slot;
+    slot.isBusy = false;
     this.#freeSlots.push(slot);
-    this.#unlink(run);
     if (run.hasScope) void this.#dispose(run).then(() => settle(settlement));
     else settle(settlement);
   }
 
-  *#runs(): Generator<DeliveryRun> {
-    let run = this.#lastRun;
-    while (run) {
-      const { previous }: DeliveryRun = run;
-      yield run;
-      run = previous;
-    }
+  #addSlot(): RunSlot {
+    const slot = new RunSlot(this.#steps);
+    this.#slots.push(slot);
+    return slot;
   }
 
-  #link(run: DeliveryRun): void {
-    run.previous = this.#lastRun;
-    if (this.#lastRun) this.#lastRun.next = run;
-    this.#lastRun = run;
-  }
-
-  #unlink(run: DeliveryRun): void {
-    if (run.previous) run.previous.next = run.next;
-    if (run.next) run.next.previous = run.previous;
-    else this.#lastRun = run.previous;
-    run.previous = undefined;
-    run.next = undefined;
+  /** The runs that have not ended, in the order in which they began. */
+  #underWay(): readonly DeliveryRun[] {
+    return this.#slots
+      .filter(({ isBusy }) => isBusy)
+      .toSorted((a, b) => a.order - b.order)
+      .map(({ run }) => run);
   }
 
   #succeeded({ envelope, subscriberId }: DeliveryRun): Settlement {

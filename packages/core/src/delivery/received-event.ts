@@ -1,4 +1,4 @@
-import { cloneJson } from "../bus/json-copy.ts";
+import { cloneJson, cloneNested } from "../bus/json-copy.ts";
 import type { Event, EventMetadata } from "../contracts/event.ts";
 import type { Envelope } from "../contracts/provider.ts";
 
@@ -19,7 +19,7 @@ export function receivedEvent(envelope: Envelope, isolated: boolean): Event {
 
 function receivedMetadata(metadata: Envelope["metadata"]): EventMetadata {
   // The clone is ours, and takes the Dates in the place of their numbers.
-  const received: Record<string, unknown> = cloneJson(metadata);
+  const received: Record<string, unknown> = cloneNested({ ...metadata });
   received["created_at"] = new Date(metadata.created_at);
   received["published_at"] = new Date(metadata.published_at);
   return received;

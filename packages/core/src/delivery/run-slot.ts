@@ -16,6 +16,9 @@ export interface RunSteps {
  * functions for each delivery costs more than calling them.
  */
 export class RunSlot {
+  /** Counts the runs: tells which of two began first. */
+  order = 0;
+  isBusy = false;
   run!: DeliveryRun;
   subscription!: Subscription;
   handlers!: readonly Subscriber[];

@@ -9,8 +9,8 @@ type Run = (delivery: Delivery, settle: (settlement: Settlement | undefined) => 
 
 /** Runs deliveries by a function that gives promises. */
 export function settling(deliver: Deliver): Run {
-  return (delivery, settle) => {
-    deliver(delivery).then(settle, () => settle(undefined));
+  return ({ envelope, state, crashes }, settle) => {
+    deliver({ envelope, state, crashes }).then(settle, () => settle(undefined));
   };
 }
 
@@ -117,9 +117,8 @@ class Slot {
 
   run(item: QueueItem, run: Run): void {
     this.item = item;
-    const { envelope, state, crashes } = item;
     try {
-      run({ envelope, state, crashes }, this.#settle);
+      run(item, this.#settle);
     } catch {
       // Against the contract, and to the queue nothing but a delivery without a settlement.
       this.#settle(undefined);

@@ -90,10 +90,13 @@ export class MemoryEngine implements QueueHost, PublishTarget {
   tryPublish(batch: readonly Envelope[]): readonly PublishResult[] | undefined {
     if (this.#room.size > 0) return undefined;
     const room = this.maxPending - batch.length;
+    let checked: readonly SubscriptionQueue[] | undefined;
     for (const { name } of batch) {
-      for (const queue of this.subscriptions.queuesFor(name)) {
-        if (queue.pending > room || queue.isBehind) return undefined;
-      }
+      const queues = this.subscriptions.queuesFor(name);
+      // Many events of one name go to the same queues.
+      if (queues === checked) continue;
+      for (const queue of queues) if (queue.pending > room || queue.isBehind) return undefined;
+      checked = queues;
     }
     return batch.map((envelope) => this.place(envelope));
   }

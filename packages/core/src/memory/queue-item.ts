@@ -1,11 +1,11 @@
 import type { JsonValue } from "../contracts/json.ts";
-import type { Envelope } from "../contracts/provider.ts";
+import type { Delivery, Envelope } from "../contracts/provider.ts";
 
 /** What an envelope without a priority has. */
 export const NORMAL_PRIORITY = 100;
 
-/** An envelope in the queue of one subscription. */
-export class QueueItem {
+/** An envelope in the queue of one subscription, and what a consumer is handed. */
+export class QueueItem implements Delivery {
   readonly envelope: Envelope;
   readonly priority: number;
   /** Its place among those of the same priority. Counted over all queues of a provider. */

@@ -36,6 +36,7 @@ export function createKeys(prefix: string): Keys {
 
 /** What stands in the names of queues for what would be in the way, and for what stands for it. */
 const STAND_INS: Readonly<Record<string, string>> = { ":": "~.", "%": "~p", "~": "~~" };
+const STANDS_FOR = new Map(Object.entries(STAND_INS).map(([it, standIn]) => [standIn, it]));
 
 /**
  * The name of a subscription's own queue: its id, as far as possible. BullMQ's names may hold no colon,
@@ -43,4 +44,10 @@ const STAND_INS: Readonly<Record<string, string>> = { ":": "~.", "%": "~p", "~":
  */
 export function queueName(subscriptionId: string): string {
   return subscriptionId.replace(/[:%~]/g, (character) => STAND_INS[character] as string);
+}
+
+/** The id of the subscription whose own queue has that name. Undefined: several may share it. */
+export function ownerOf(queue: string): string | undefined {
+  const id = queue.replace(/~[.p~]/g, (standIn) => STANDS_FOR.get(standIn) as string);
+  return queueName(id) === queue ? id : undefined;
 }

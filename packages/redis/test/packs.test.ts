@@ -10,12 +10,13 @@ const BOUNDS: PackBounds = { maxEvents: 3, maxBytes: 64_000, deduplicationWindow
 
 function target(id: string, ordering: Ordering = "none"): Target {
   const spec = { subscription: id, queue: `${id}:`, reviveAfterMs: 1, head: packHead(id) };
-  return { spec, ordering, scope: id, turnHead: turnHead(id) };
+  return { spec, ordering, hasOwnQueue: true, scope: id, turnHead: turnHead(id) };
 }
 
 function route(...targets: readonly Target[]): Route {
   const has = (ordering: Ordering) => targets.some((it) => it.ordering === ordering);
-  return { targets, ordersAll: has("all"), ordersKeys: has("key") };
+  const takesDrafts = targets.every((it) => it.ordering === "none" && it.hasOwnQueue);
+  return { targets, ordersAll: has("all"), ordersKeys: has("key"), takesDrafts };
 }
 
 /** What a queue gets: ids of the events of each job, with its priority and delay. */

@@ -270,7 +270,9 @@ describe("publish", () => {
     let kills = 0;
     const caller = async (): Promise<void> => {
       while (next < ids.length) {
-        let batch = ids.slice(next, (next += 10)).map((id) => envelope(id));
+        // Half of them are drafted for both.
+        const data = { text: "x".repeat(next % 20 === 0 ? 1 : 300) };
+        let batch = ids.slice(next, (next += 10)).map((id) => envelope(id, { data }));
         while (batch.length > 0) {
           const results = await session.publisher.publish(batch, inTime(deadline - Date.now()));
           batch = batch.filter((_, index) => results[index]?.status === "rejected");

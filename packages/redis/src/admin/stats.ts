@@ -1,5 +1,6 @@
 import type { Envelope, SubscriptionStats } from "@busbar/core";
 import { insistently } from "../insistently.ts";
+import { ownerOf } from "../keys.ts";
 import { isShared } from "../registry/declarations.ts";
 import type { RegistrySnapshot, SubscriptionRecord } from "../registry/registry.ts";
 import type { Session } from "../session.ts";
@@ -24,12 +25,17 @@ async function statsOf(
   const ids = [...records.values()]
     .filter(({ renamedTo }) => renamedTo === subscriptionId)
     .map((record) => record.subscriptionId);
-  const heads = [subscriptionId, ...ids].map((id) => `{"subscription":${JSON.stringify(id)},`);
+  const all = [subscriptionId, ...ids];
+  const heads = all.map((id) => `{"subscription":${JSON.stringify(id)},`);
   const [dead, ...numbers] = await Promise.all([
     link.client.zcard(`${keys.own}dead:${subscriptionId}`),
     ...queues.map((name) => {
       const queue = keys.queue(name);
-      const filter = isShared(records, name) ? heads : [];
+      const owner = ownerOf(name);
+      // Its jobs need not say whose they are.
+      const isOwn = owner !== undefined && all.includes(owner);
+      const own = isOwn ? [`{"events":[`] : [];
+      const filter = isShared(records, name) ? [...heads, ...own] : [];
       return scripts.stats(`${queue}meta`, [keys.own, queue, now, ...filter]);
     }),
   ]);

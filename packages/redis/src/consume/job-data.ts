@@ -3,6 +3,7 @@ import { readJobData } from "../lean-events.ts";
 
 /** The data of a job: a pack of events, one delivery with its history, or the turn of a lane. */
 export interface JobData {
+  /** Stored only where the queue does not tell. */
   readonly subscription: string;
   /** Absent: this is a turn, and the events are in the lane. */
   readonly events?: readonly Envelope[];
@@ -42,8 +43,12 @@ export interface TakenJob {
   readonly stalled: number;
 }
 
-/** The job in an answer of BullMQ's moveToFinished, if there is one. */
-export function readNext(answer: unknown): TakenJob | undefined {
+/**
+ * The job in an answer of BullMQ's moveToFinished, if there is one.
+ *
+ * @param owner Whose job it is if it does not say so: the queue's.
+ */
+export function readNext(answer: unknown, owner: string | undefined): TakenJob | undefined {
   if (!Array.isArray(answer)) return undefined;
   const [fields, id] = answer as readonly unknown[];
   if (!Array.isArray(fields)) return undefined;
@@ -70,12 +75,13 @@ export function readNext(answer: unknown): TakenJob | undefined {
       default:
     }
   }
+  const data = readJobData<Partial<JobData>>(text);
   return {
     id: String(id),
     name,
     priority,
     text,
-    data: readJobData<JobData>(text),
+    data: { ...data, subscription: data.subscription ?? owner ?? "" },
     progress: readProgress(progress),
     stalled,
   };

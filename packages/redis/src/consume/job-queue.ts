@@ -1,3 +1,4 @@
+import { ownerOf } from "../keys.ts";
 import { isRefusal, isReply } from "../redis-errors.ts";
 import type { LateRequest } from "../scripts/held-job-scripts.ts";
 import type { FinishSpec, SettleAnswer, SettleRequest } from "../scripts/settle-script.ts";
@@ -40,6 +41,8 @@ export class JobQueue {
   readonly token: string;
   readonly session: Session;
   readonly ids: JobIds;
+  /** Whose queue it is, if it is one subscription's. */
+  readonly #owner: string | undefined;
   readonly #pauses: Pauses;
   readonly #next: NextJobs;
   #deadLetters = 0;
@@ -47,6 +50,7 @@ export class JobQueue {
 
   constructor(name: string, session: Session, ids: JobIds, pauses: Pauses, next: NextJobs) {
     this.key = session.keys.queue(name);
+    this.#owner = ownerOf(name);
     this.token = ids.next(0);
     this.session = session;
     this.ids = ids;
@@ -186,7 +190,7 @@ export class JobQueue {
     const { scripts, options } = this.session;
     const args = [this.key, this.token, options.lockDurationMs, ...known];
     const found = await scripts.reclaim(`${this.key}active`, args);
-    return found.flatMap((answer) => readNext(answer) ?? []);
+    return found.flatMap((answer) => readNext(answer, this.#owner) ?? []);
   }
 
   /**
@@ -232,7 +236,7 @@ export class JobQueue {
     let job: TakenJob | undefined;
     let emptyUntil: number | undefined;
     try {
-      job = readNext(next);
+      job = readNext(next, this.#owner);
       if (!job) emptyUntil = readDue(next);
     } catch (err) {
       const { logger } = this.session.context;

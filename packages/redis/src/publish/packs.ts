@@ -1,7 +1,8 @@
 import { encodeEnvelope, type Envelope } from "@busbar/core";
 import { encodeKey, encodeLabel } from "../key-text.ts";
 import { commonParts, encodeLean, leanTail } from "../lean-events.ts";
-import type { JobSpec, PublishRequest } from "../scripts/publish-script.ts";
+import { LEAST_DRAFT_BYTES, takeDrafts } from "./drafts.ts";
+import type { PackSpec, PublishRequest } from "../scripts/publish-script.ts";
 import type { JobIds } from "./job-ids.ts";
 import { laneKey, type Route, type Target } from "./routes.ts";
 
@@ -19,6 +20,8 @@ export interface PackBounds {
 export interface PackedBatch extends Pick<PublishRequest, "targets" | "packs" | "lanes"> {
   /** JSON of envelopes, joined by commas. Packs and lane entries refer to these by position. */
   readonly texts: readonly string[];
+  /** The data of jobs of several subscriptions. Packs refer to these by position. */
+  readonly drafts: readonly string[];
   /** The route of each envelope, by its index. */
   readonly routes: readonly Route[];
   /** Index in the batch of the only event of a pack or a lane entry that may be a duplicate. */
@@ -40,16 +43,8 @@ interface Run {
   hasOtherNames: boolean;
 }
 
-type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
-
 interface OpenPack {
-  readonly pack: {
-    readonly target: number;
-    readonly events: number[];
-    count: number;
-    readonly job: Mutable<JobSpec>;
-    tail?: string;
-  };
+  readonly pack: PackSpec;
   readonly name: string;
   hasOtherNames: boolean;
   bytes: number;
@@ -65,14 +60,14 @@ export function packBatch(
 ): PackedBatch {
   const texts: string[] = [];
   const routes: Route[] = [];
-  const packs: PublishRequest["packs"][number][] = [];
+  const packs: PackSpec[] = [];
   const lanes: PublishRequest["lanes"][number][] = [];
   const deduplicated = { packs: new Map<number, number>(), lanes: new Map<number, number>() };
   const targets: Target[] = [];
   const positions = new Map<Target, number>();
   const open: (OpenPack | undefined)[] = [];
-  /** Positions of the texts that go to several targets. */
-  const shared = new Set<number>();
+  /** Positions of the texts that go to several targets, and whether these may have one draft. */
+  const shared = new Map<number, boolean>();
   const common = commonParts(batch);
   const tail = leanTail(common);
   let run: Run | undefined;
@@ -105,7 +100,9 @@ export function packBatch(
     if (!run) return;
     const { route, delay, name, events, bytes } = run;
     const position = texts.push(run.text);
-    if (route.targets.length > 1) shared.add(position);
+    if (route.targets.length > 1) {
+      shared.set(position, route.takesDrafts && run.bytes >= LEAST_DRAFT_BYTES);
+    }
     for (const target of route.targets) {
       const at = positionOf(target);
       const priority = target.ordering === "none" ? run.priority : NORMAL_PRIORITY;
@@ -201,5 +198,7 @@ export function packBatch(
   }
   closeRun();
   for (let position = 1; position < open.length; position += 1) closePack(position);
-  return { texts, routes, targets: targets.map(({ spec }) => spec), packs, lanes, deduplicated };
+  const drafts = takeDrafts(texts, packs, shared);
+  const specs = targets.map(({ spec }) => spec);
+  return { texts, drafts, routes, targets: specs, packs, lanes, deduplicated };
 }

@@ -3,10 +3,10 @@ import type { Envelope, GroupClaim, PublishOptions, PublishResult } from "@busba
 import { encodeKey } from "../key-text.ts";
 import { isRefusal, isReply, refusalReason } from "../redis-errors.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
-import type { PublishAnswer, PublishRequest } from "../scripts/publish-script.ts";
+import { draftKey, type PublishAnswer, type PublishRequest } from "../scripts/publish-script.ts";
 import type { Session } from "../session.ts";
 import { createJobIds } from "./job-ids.ts";
-import { packBatch } from "./packs.ts";
+import { packBatch, type PackedBatch } from "./packs.ts";
 import { resultsOf } from "./results.ts";
 import { createRoutes, type Route } from "./routes.ts";
 
@@ -16,6 +16,11 @@ const PATIENCE_MS = 250;
 const REMEMBER_MS = 600_000;
 /** Milliseconds before a publish whose answer was lost is sent again over a link that looks ready. */
 const AGAIN_AFTER_MS = 20;
+
+/** Milliseconds after which a draft goes whose publish has not come: it is sent in the same write. */
+const DRAFT_MS = 60_000;
+
+type Answered = Exclude<PublishAnswer, readonly ["undrafted"]>;
 
 /** Puts envelopes into the queues of all that want them. */
 export interface Publisher {
@@ -71,12 +76,13 @@ export function createPublisher(session: Session): Publisher {
         emitter: { id: ids.emitter, seq: (lastSeq += 1), ttlMs: REMEMBER_MS },
         targets: packed.targets,
         packs: packed.packs,
+        drafts: packed.drafts.length,
         lanes: packed.lanes,
         ...(group && { group }),
       };
-      let answer: PublishAnswer;
+      let answer: Answered;
       try {
-        answer = await sendUntilAnswered(request, packed.texts, deadline);
+        answer = await sendUntilAnswered(request, packed, deadline);
       } catch (cause) {
         if (!isRefusal(cause)) throw cause;
         return rejections(batch, refusalReason(cause), cause);
@@ -97,12 +103,15 @@ export function createPublisher(session: Session): Publisher {
   /** The same request again does nothing but answer, so it may be sent until there is an answer. */
   async function sendUntilAnswered(
     request: PublishRequest,
-    texts: readonly string[],
+    { texts, drafts }: Pick<PackedBatch, "texts" | "drafts">,
     deadline: number,
-  ): Promise<PublishAnswer> {
+  ): Promise<Answered> {
     for (;;) {
       try {
-        return await scripts.publish(keys.version, request, texts);
+        if (drafts.length === 0) return await sendOnce(request, texts);
+        link.gather();
+        const sent = sendDrafts(request.emitter, drafts);
+        return await sendOnce(request, texts, sent);
       } catch (error) {
         if (isReply(error) || clock.now() >= deadline) throw error;
         logger.debug({ err: error }, "The answer to a publish was lost; it is sent again");
@@ -112,6 +121,32 @@ export function createPublisher(session: Session): Publisher {
       });
       await link.whenReady(deadline);
     }
+  }
+
+  /** Before the script, in the same connection. What became of them, the script finds out. */
+  function sendDrafts(
+    { id, seq }: PublishRequest["emitter"],
+    drafts: readonly string[],
+  ): Promise<unknown> {
+    const sent = drafts.flatMap((data, index) => {
+      const key = draftKey(keys.own, id, seq, index + 1);
+      return [link.client.hset(key, "data", data), link.client.pexpire(key, DRAFT_MS)];
+    });
+    const all = Promise.all(sent);
+    all.catch(() => {});
+    return all;
+  }
+
+  async function sendOnce(
+    request: PublishRequest,
+    texts: readonly string[],
+    drafts?: Promise<unknown>,
+  ): Promise<Answered> {
+    const answer = await scripts.publish(keys.version, request, texts);
+    if (answer[0] !== "undrafted") return answer;
+    // Says why, unless they have expired.
+    await drafts;
+    throw new Error("What a publish refers to has expired");
   }
 
   return {

@@ -3,6 +3,7 @@ import { matchesPattern } from "@busbar/core";
 import { readProgress } from "../consume/job-data.ts";
 import { settledIn } from "../consume/pack-progress.ts";
 import { encodeLabel } from "../key-text.ts";
+import { ownerOf } from "../keys.ts";
 import { readJobData } from "../lean-events.ts";
 import { eventsOf, type JobIds, withEvents } from "../publish/job-ids.ts";
 import { packName } from "../publish/pack-name.ts";
@@ -30,7 +31,7 @@ export interface Retirement {
 
 /** The data of a job that waits, or of a lane's delivery. */
 interface Waiting {
-  readonly subscription: string;
+  readonly subscription?: string;
   readonly events?: readonly Envelope[];
   readonly key?: string;
 }
@@ -90,13 +91,15 @@ export async function retireBacklog(
   }
 
   async function retireJob(
-    queue: string,
+    name: string,
     { id, state }: Job,
     [json, progress, priority]: readonly (string | null)[],
   ): Promise<void> {
     if (!json) return;
+    const queue = keys.queue(name);
     const data = readJobData<Waiting>(json);
-    if (!data.events || !ids.has(data.subscription)) return;
+    const owner = data.subscription ?? ownerOf(name);
+    if (!data.events || owner === undefined || !ids.has(owner)) return;
     const settled = new Set(settledIn(readProgress(progress)));
     const left = data.events.filter((_, index) => !settled.has(index));
     const unwanted = left.filter(isUnwanted);
@@ -119,12 +122,13 @@ export async function retireBacklog(
     onRetired(done * unwanted.length);
   }
 
-  async function retireJobs(queue: string, state: Job["state"]): Promise<void> {
+  async function retireJobs(name: string, state: Job["state"]): Promise<void> {
+    const queue = keys.queue(name);
     const waiting = await idsIn(queue, state);
     for (let from = 0; from < waiting.length; from += PAGE) {
       const page = waiting.slice(from, from + PAGE).map(async (id) => {
         const fields = await client.hmget(`${queue}${id}`, "data", "progress", "priority");
-        await retireJob(queue, { id, state }, fields);
+        await retireJob(name, { id, state }, fields);
       });
       await Promise.all(page);
     }
@@ -144,7 +148,7 @@ export async function retireBacklog(
     const items = await client.lrange(`${keys.own}lane:${queue}${key}`, 0, -1);
     const unwanted: { item: string; envelope: Envelope }[] = [];
     for (const item of items) {
-      const { subscription, events = [] } = JSON.parse(item) as Waiting;
+      const { subscription = "", events = [] } = JSON.parse(item) as Waiting;
       const [envelope] = events;
       if (envelope && ids.has(subscription) && isUnwanted(envelope)) {
         unwanted.push({ item, envelope });
@@ -165,10 +169,11 @@ export async function retireBacklog(
     onRetired(await scripts.retireLane(`${keys.own}lanes:${queue}`, request, args));
   }
 
-  async function retireQueue(queue: string): Promise<void> {
+  async function retireQueue(name: string): Promise<void> {
+    const queue = keys.queue(name);
     // Delayed ones first: they move to the others when they are due, never back.
     for (const state of ["delayed", "prioritized", "wait"] as const) {
-      await retireJobs(queue, state);
+      await retireJobs(name, state);
     }
     for (const key of await client.hkeys(`${keys.own}lanes:${queue}`)) {
       await retireLane(queue, key);
@@ -185,12 +190,12 @@ export async function retireBacklog(
   for (const name of record.queues) {
     const queue = keys.queue(name);
     const partsUntil = clock.now() + PARTS_AFTER * splitAfterMs;
-    await retireQueue(queue);
+    await retireQueue(name);
     while (clock.now() < partsUntil && (await isPackInHand(queue))) {
       await new Promise<void>((resolve) => {
         clock.setTimeout(resolve, splitAfterMs, { keepAlive: true });
       });
-      await retireQueue(queue);
+      await retireQueue(name);
     }
   }
 }

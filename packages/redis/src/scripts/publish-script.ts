@@ -31,6 +31,30 @@ export interface TurnSpec extends JobSpec {
   readonly data: string;
 }
 
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** A job to publish. It is put together step by step. */
+export interface PackSpec {
+  readonly target: number;
+  /** Positions of texts, from 1. */
+  events: number[];
+  /** How many events these are. */
+  count: number;
+  readonly job: Mutable<JobSpec>;
+  /** What ends the data: `]}`. Absent: the one text is the data as a whole. */
+  tail?: string;
+  /** Position of the draft that is its data, from 1. */
+  draft?: number;
+}
+
+/**
+ * Where a publish finds its drafts: hashes whose only field is the data of jobs of several subscriptions.
+ * They are sent right before the script, and expire if that does not come.
+ */
+export function draftKey(own: string, emitterId: string, seq: number, position: number): string {
+  return `${own}draft:${emitterId}:${seq}:${position}`;
+}
+
 /**
  * ARGV[1] of the script, as JSON. The texts follow: each the JSON of one envelope, or of several with
  * commas between them, or the data of a job.
@@ -53,16 +77,9 @@ export interface PublishRequest {
     /** What stands before the events in the data of a job: `{"subscription":"…","events":[`. */
     readonly head: string;
   })[];
-  /** Jobs: `events` are positions of texts, from 1. */
-  readonly packs: readonly {
-    readonly target: number;
-    readonly events: readonly number[];
-    /** How many events these are. */
-    readonly count: number;
-    readonly job: JobSpec;
-    /** What ends the data: `]}`. Absent: the one text is the data as a whole. */
-    readonly tail?: string;
-  }[];
+  readonly packs: readonly PackSpec[];
+  /** How many drafts were sent along: see {@link draftKey}. */
+  readonly drafts: number;
   /** Deliveries that enter lanes at once. */
   readonly lanes: readonly {
     readonly target: number;
@@ -77,12 +94,13 @@ export interface PublishRequest {
 }
 
 /**
- * What the script answers. `stale`: the list of subscriptions has changed. `unclaimed`: the claim on
- * the group has ended. `done`: positions from 1 of the targets that are orphaned, and got nothing, and
+ * What the script answers. `stale`: the list of subscriptions has changed. `undrafted`: a draft is not
+ * there. `unclaimed`: the claim on the group has ended. `done`: positions from 1 of the targets that are orphaned, and got nothing, and
  * of the packs and of the lane entries that were dropped as duplicates.
  */
 export type PublishAnswer =
   | readonly ["stale"]
+  | readonly ["undrafted"]
   | readonly ["unclaimed"]
   | readonly [
       "done",
@@ -101,14 +119,21 @@ local own, now, emitter = request.own, request.now, request.emitter
 local emitterKey = own .. "emitter:" .. emitter.id
 local last = redis.call("GET", emitterKey)
 if last then
-  last = cmsgpack.unpack(last)
-  if last.seq == emitter.seq then
-    return { "done", last.orphaned, last.duplicates, last.duplicateLanes }
-  end
-  -- Sent before a connection was lost, given up meanwhile, and read only now: nobody reads the answer.
-  if last.seq > emitter.seq then return { "done", {}, {}, {} } end
+  -- The number of the publish, and what it answered if there was anything to tell.
+  local seq, answer = string.match(last, "^(%d+) ?(.*)$")
+  seq = tonumber(seq)
+  if seq == emitter.seq and answer ~= "" then return cmsgpack.unpack(answer) end
+  -- A later one: sent before a connection was lost, given up meanwhile, and read only now. Nobody reads
+  -- the answer.
+  if seq >= emitter.seq then return { "done", {}, {}, {} } end
 end
 if (redis.call("GET", KEYS[1]) or "0") ~= request.version then return { "stale" } end
+
+local drafts = {}
+for index = 1, request.drafts do
+  drafts[index] = own .. "draft:" .. emitter.id .. ":" .. emitter.seq .. ":" .. index
+end
+if #drafts > 0 and redis.call("EXISTS", unpack(drafts)) < #drafts then return { "undrafted" } end
 
 local group = request.group
 if group then
@@ -126,13 +151,36 @@ for index, target in ipairs(request.targets) do
   end
 end
 
+-- Lua hashes each string that it makes, byte by byte. What many have in common does not enter it: Redis
+-- itself copies a hash that is the job of each of them.
+local isWhole = {}
+local function add_draft(draft, queue, job)
+  add_job(queue, job, "", now)
+  local key = drafts[draft]
+  if not isWhole[draft] then
+    local fields, rest = redis.call("HGETALL", queue .. job.id), {}
+    for at = 1, #fields, 2 do
+      if fields[at] ~= "data" then
+        table.insert(rest, fields[at])
+        table.insert(rest, fields[at + 1])
+      end
+    end
+    redis.call("HSET", key, unpack(rest))
+    redis.call("PERSIST", key)
+    isWhole[draft] = true
+  end
+  redis.call("COPY", key, queue .. job.id, "REPLACE")
+end
+
 local duplicates = {}
 for index, pack in ipairs(request.packs) do
   local target, positions = request.targets[pack.target], pack.events
   if withheld[pack.target] then
     withheld[pack.target] = withheld[pack.target] + pack.count
+  elseif pack.draft then
+    add_draft(pack.draft, target.queue, pack.job)
   else
-    -- Lua hashes each string that it makes, byte by byte: a pack's data is made once, if at all.
+    -- Made once, if at all.
     local data = ARGV[positions[1] + 1]
     if #positions > 1 then
       local parts = { target.head .. data }
@@ -163,8 +211,12 @@ for index, count in pairs(withheld) do
   redis.call("HINCRBY", own .. "withheld", request.targets[index].subscription, count)
 end
 
-redis.call("SET", emitterKey, cmsgpack.pack({ seq = emitter.seq, orphaned = orphaned,
-  duplicates = duplicates, duplicateLanes = duplicateLanes }), "PX", emitter.ttlMs)
-return { "done", orphaned, duplicates, duplicateLanes }
+if #drafts > 0 then redis.call("UNLINK", unpack(drafts)) end
+
+local answer = { "done", orphaned, duplicates, duplicateLanes }
+local tells = #orphaned + #duplicates + #duplicateLanes > 0
+redis.call("SET", emitterKey, emitter.seq .. (tells and " " .. cmsgpack.pack(answer) or ""),
+  "PX", emitter.ttlMs)
+return answer
 `,
 );

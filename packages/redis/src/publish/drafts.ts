@@ -6,6 +6,9 @@ import type { PackSpec } from "../scripts/publish-script.ts";
  */
 export const LEAST_DRAFT_BYTES = 2_048;
 
+/** How many drafts a publish has at most: the script names all of them in one command. */
+const MOST_DRAFTS = 1_000;
+
 /**
  * Takes out of `texts` what is the whole pack of several subscriptions, and has these packs refer to the
  * drafts that are returned instead.
@@ -29,6 +32,7 @@ export function takeDrafts(
   }
   const drafts: string[] = [];
   for (const [position, sharing] of users) {
+    if (drafts.length === MOST_DRAFTS) break;
     const draft = drafts.push(`{"events":[${texts[position - 1]}${sharing[0]?.tail}`);
     texts[position - 1] = "";
     for (const pack of sharing) {

@@ -3,7 +3,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { cache, filesIn, run, workspace } from "./lib.mjs";
-import { ensureProgram } from "./servers/programs.mjs";
 import { provideServer } from "./servers/provide-server.mjs";
 
 const filters = process.argv.slice(2);
@@ -70,8 +69,6 @@ process.exitCode = failed === 0 ? 0 : 1;
 
 async function provideRedis() {
   try {
-    // Also for those tests that stop and kill a server, each one of its own.
-    ensureProgram("redis");
     return await provideServer(process.env.BUSBAR_TEST_SERVER ?? "redis", { detached: true });
   } catch (error) {
     console.error(error.message);

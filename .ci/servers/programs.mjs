@@ -47,21 +47,8 @@ export function ensureProgram(kind, { withinMs = 300_000 } = {}) {
 }
 
 function install({ debianPackage, backports = [] }, withinMs) {
-  const release = /^VERSION_CODENAME=(.*)$/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1];
   const folder = mkdtempSync(join(tmpdir(), "busbar-apt-"));
-  const options = [];
-  if (backports.includes(release)) {
-    // Beside the machine's own sources, and for this once.
-    const own = "/etc/apt/sources.list";
-    const sources = join(folder, "sources.list");
-    writeFileSync(
-      sources,
-      `${existsSync(own) ? readFileSync(own, "utf8") : ""}
-deb http://deb.debian.org/debian ${release}-backports main
-`,
-    );
-    options.push("-o", `Dir::Etc::sourcelist=${sources}`, "-t", `${release}-backports`);
-  }
+  const options = backports.length > 0 ? backportOptions(backports, folder) : [];
   for (const command of [["update"], ["install", "-y", "--no-install-recommends", debianPackage]]) {
     const { status } = spawnSync("apt-get", [...options, ...command], {
       stdio: ["ignore", "ignore", "inherit"],
@@ -71,4 +58,26 @@ deb http://deb.debian.org/debian ${release}-backports main
     if (status !== 0) break;
   }
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** What has apt-get look into a release's backports, too: from where the machine gets its Debian, and for this once. */
+function backportOptions(releases, folder) {
+  const release = /^VERSION_CODENAME=(.*)$/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1];
+  const archive = aptSources()
+    .map((text) => /^(?:URIs:|deb(?:\s+\[.*?\])?)\s+(\S+\/debian)\/?\s/m.exec(text)?.[1])
+    .find((found) => found !== undefined);
+  if (!releases.includes(release) || archive === undefined) return [];
+  const own = "/etc/apt/sources.list";
+  const sources = join(folder, "sources.list");
+  const before = existsSync(own) ? readFileSync(own, "utf8") : "";
+  writeFileSync(sources, `${before}\ndeb ${archive} ${release}-backports main\n`);
+  return ["-o", `Dir::Etc::sourcelist=${sources}`, "-t", `${release}-backports`];
+}
+
+function aptSources() {
+  const folder = "/etc/apt/sources.list.d";
+  const files = existsSync(folder) ? readdirSync(folder).map((file) => join(folder, file)) : [];
+  return ["/etc/apt/sources.list", ...files]
+    .filter((file) => /\.(list|sources)$/.test(file) && existsSync(file))
+    .map((file) => readFileSync(file, "utf8"));
 }

@@ -10,12 +10,13 @@ import { startServer } from "./start-server.mjs";
  */
 export async function provideServer(kind, options) {
   const { name, variable } = kinds[kind];
+  // Also for those tests that stop and kill a server, each one of its own.
+  ensureProgram(kind);
   const given = process.env[variable];
   if (given) {
     console.log(`${name}: ${variable} says where it is`);
     return { env: { [variable]: given }, stop: async () => {} };
   }
-  ensureProgram(kind);
   const server = await startServer(kind, options);
   console.log(`${name}: runs at ${server.url}`);
   return { env: { [variable]: server.url }, stop: () => server.stop() };

@@ -54,6 +54,10 @@ async function obey(running: Running, command: ChildCommand): Promise<void> {
     case "consume":
       running.consumers.push(await consume(running.held, provider, command));
       break;
+    case "pause":
+      // When this is over it has gone on.
+      process.kill(process.pid, "SIGSTOP");
+      break;
     case "settle":
       for (const [id, settlement] of command.settlements) running.held.get(id)?.(settlement);
       break;

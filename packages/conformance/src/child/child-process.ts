@@ -74,9 +74,9 @@ export class ChildProcess {
     return this.#tell({ type: "consume", spec, hold });
   }
 
-  /** SIGSTOP: nothing in it runs, and nobody is told, until it is {@link resumed}. */
+  /** It stops by SIGSTOP: nothing in it runs, and nobody is told, until it is {@link resumed}. */
   pause(): void {
-    this.#process.kill("SIGSTOP");
+    this.#process.send({ type: "pause" } satisfies ChildCommand);
   }
 
   /**

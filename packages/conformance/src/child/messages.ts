@@ -46,6 +46,10 @@ export type ChildCommand =
       readonly hold: "all" | "fate" | readonly string[];
     }
   | {
+      /** SIGSTOP, by its own hand: a store in its process is not stopped in the middle of a transaction. */
+      readonly type: "pause";
+    }
+  | {
       /** Settles what it holds. Done once the provider has been given the settlements. */
       readonly type: "settle";
       readonly settlements: readonly (readonly [id: string, settlement: Settlement])[];

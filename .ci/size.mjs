@@ -14,10 +14,10 @@ const budgets = [
     what: "@busbar/core, the bus",
     entry: core,
     names: ["createEventBus"],
-    bytes: 20_400,
+    bytes: 20_600,
     external,
   },
-  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 37_300, external },
+  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 37_700, external },
 ];
 
 const problems = [];

@@ -206,7 +206,6 @@ export class JobQueue {
     while (!isOver() && !this.#pauses.haveEnded) {
       if (link.isReady) {
         const fetchNext = completes && this.#next.reserve(!takes);
-        link.gather();
         try {
           const answer = await send(fetchNext);
           if (fetchNext) this.#arrived(answer.at(-1));

@@ -19,8 +19,8 @@ const SHARED_AFTER_MS = 100;
 /** The longest of such waits, when its handlers are slow. */
 const SHARED_MOST_MS = 1_000;
 
-/** How many quick packs are on their way, or wait for slots, at a time: they share writes and reads. */
-const AHEAD = 4;
+/** How many quick packs are on their way, or wait for slots, at a time. More bring nothing. */
+const AHEAD = 2;
 
 /** Takes the jobs of one queue, for all consumers in this process that empty it. */
 export class QueueReader implements RunReader {
@@ -112,7 +112,7 @@ export class QueueReader implements RunReader {
 
   /**
    * Whether another job should be on its way: while there is a slot for it, and nothing waits for one.
-   * Quick packs would wait for Redis most of the time: while one runs, others are on their way.
+   * Quick packs would wait for Redis most of the time: while one runs, another is on its way.
    */
   #wantsMore(alongWithAnswer: boolean): boolean {
     if (this.#closing) return false;

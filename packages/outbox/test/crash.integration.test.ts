@@ -126,10 +126,14 @@ describe.each([
         broker,
         dieAt,
       });
-      if (signal !== "SIGKILL") problems.push(`${dieAt}: the child lived (${error})`);
+      // A relay that finds nothing to claim depends on timing: another time it may find something.
+      const wasKilled = signal === "SIGKILL";
+      if (!wasKilled && MUST_HAVE.includes(dieAt)) {
+        problems.push(`${dieAt}: the child lived (${error})`);
+      }
       await recover(database, runsFile, broker);
       problems.push(...(await judge(database, lines)).map((problem) => `${dieAt}: ${problem}`));
-      totals.points += 1;
+      if (wasKilled) totals.points += 1;
       const runs = existsSync(runsFile) ? readFileSync(runsFile, "utf8").trimEnd().split("\n") : [];
       totals.repeatedRuns += runs.length - new Set(runs).size;
       await database.close();

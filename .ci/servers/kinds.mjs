@@ -27,15 +27,14 @@ import { dirname, join } from "node:path";
  * @property {{ end: NodeJS.Signals, crash: NodeJS.Signals }} signals
  */
 
+const docker = `Docker:         docker run --rm -it -v "$PWD":/busbar -w /busbar node:22 .ci/run`;
+
 const redis = {
   name: "Redis",
   program: "redis-server",
   variable: "REDIS_URL",
   debianPackage: "redis-server",
-  elsewhere: [
-    "macOS:          brew install redis",
-    `Docker:         docker run --rm -it -v "$PWD":/busbar -w /busbar node:22 .ci/run`,
-  ],
+  elsewhere: ["macOS:          brew install redis", docker],
   args: (folder, port, settings) =>
     flags({ ...persistent, ...settings, ...listening(port, settings), dir: folder }),
   ready: /Ready to accept connections/,
@@ -54,7 +53,7 @@ export const kinds = {
     program: "valkey-server",
     debianPackage: "valkey-server",
     backports: ["bookworm"],
-    elsewhere: ["macOS:          brew install valkey"],
+    elsewhere: ["macOS:          brew install valkey", docker],
   },
   // It writes into its configuration file, and is told by commands what to watch.
   sentinel: {
@@ -75,7 +74,7 @@ export const kinds = {
     versions: "/usr/lib/postgresql",
     variable: "DATABASE_URL",
     debianPackage: "postgresql",
-    elsewhere: ["macOS:          brew install postgresql"],
+    elsewhere: ["macOS:          brew install postgresql", docker],
     refusesRoot: true,
     prepare: ({ folder, program, user }) =>
       execFileSync(
@@ -105,7 +104,7 @@ export const tools = {
     name: "OpenSSL",
     program: "openssl",
     debianPackage: "openssl",
-    elsewhere: ["macOS:          brew install openssl"],
+    elsewhere: ["macOS:          brew install openssl", docker],
   },
 };
 

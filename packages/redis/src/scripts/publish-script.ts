@@ -95,8 +95,8 @@ export interface PublishRequest {
 
 /**
  * What the script answers. `stale`: the list of subscriptions has changed. `undrafted`: a draft is not
- * there. `unclaimed`: the claim on the group has ended. `done`: positions from 1 of the targets that are orphaned, and got nothing, and
- * of the packs and of the lane entries that were dropped as duplicates.
+ * there. `unclaimed`: the claim on the group has ended. `done`: positions from 1 of the targets that are
+ * orphaned, and got nothing, and of the packs and of the lane entries that were dropped as duplicates.
  */
 export type PublishAnswer =
   | readonly ["stale"]

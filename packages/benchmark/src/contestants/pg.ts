@@ -2,9 +2,10 @@ import type { PgClient, PgPool } from "@busbar/outbox";
 import { requirePeer } from "../peers.ts";
 
 /** A pool of connections, made and ended by the one who measures. */
-export interface Pool extends PgPool {
+export type Pool = PgPool & {
+  connect(): Promise<PgClient>;
   end(): Promise<void>;
-}
+};
 
 interface PgModule {
   readonly Pool: new (options: { readonly connectionString: string }) => Pool;

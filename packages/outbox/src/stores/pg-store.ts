@@ -19,7 +19,7 @@ export interface PgClient extends PgQueryable {
 
 /** The part of a `pg` pool that is used. */
 export interface PgPool<Client extends PgClient = PgClient> extends PgQueryable {
-  connect(): Promise<Client>;
+  connect(callback: (error: Error | undefined, client: Client | undefined) => void): void;
 }
 
 /** Options of {@link pgStore}. */
@@ -50,9 +50,7 @@ export function pgStore<Client extends PgClient>(
     within: executor,
     execute: (sql, parameters) => executor(pool).execute(sql, parameters),
     async transaction(work) {
-      const client = await pool.connect();
-      // Between two statements nobody else listens, and an error event would end the process.
-      client.on("error", ignore);
+      const client = await checkOut(pool);
       let broken: Error | undefined;
       try {
         await client.query("BEGIN");
@@ -74,7 +72,7 @@ export function pgStore<Client extends PgClient>(
 /** Hears notifications by way of a connection of a `pg` pool. */
 export function pgListen<Client extends PgClient>(pool: PgPool<Client>): Listen {
   return async (channel, onNotify, onLost) => {
-    const client = await pool.connect();
+    const client = await checkOut(pool);
     let open = true;
     const close = (cause?: unknown): void => {
       if (!open) return;
@@ -95,6 +93,21 @@ export function pgListen<Client extends PgClient>(pool: PgPool<Client>): Listen 
     }
     return async () => close();
   };
+}
+
+/**
+ * A client whose error events are ignored: between two statements nobody else listens, and such an event
+ * would end the process. By a callback, as the first may come before a promise has told of the client: a
+ * server that stops ends a connection in the packet that opens it.
+ */
+function checkOut<Client extends PgClient>(pool: PgPool<Client>): Promise<Client> {
+  return new Promise((resolve, reject) => {
+    pool.connect((error, client) => {
+      if (!client) return reject(error);
+      client.on("error", ignore);
+      resolve(client);
+    });
+  });
 }
 
 function executor(client: PgQueryable): SqlExecutor {

@@ -34,7 +34,9 @@ export async function postgresDatabase(url: string = databaseUrl()): Promise<Tes
   const schema = `outbox_${crypto.randomUUID().slice(0, 8)}`;
   const options = `-c search_path=${schema}`;
   const application = new pg.Pool({ connectionString: url, options, max: 40 });
-  application.on("error", () => {});
+  application.on("error", ignore);
+  // An application that outlives its database listens from the start: later may be too late.
+  application.on("connect", (client) => void client.on("error", ignore));
   const pools = [application];
   await application.query(`CREATE SCHEMA ${schema}`);
   return {
@@ -43,14 +45,12 @@ export async function postgresDatabase(url: string = databaseUrl()): Promise<Tes
     connection: { url, schema },
     createStore() {
       const pool = new pg.Pool({ connectionString: url, max: 10 });
-      pool.on("error", () => {});
+      pool.on("error", ignore);
       pools.push(pool);
       return pgStore<pg.PoolClient>({ pool, schema }) as OutboxStore<never>;
     },
     async transaction(work) {
       const client = await application.connect();
-      const ignore = (): void => {};
-      client.on("error", ignore);
       let broken = false;
       try {
         await client.query("BEGIN");
@@ -61,7 +61,6 @@ export async function postgresDatabase(url: string = databaseUrl()): Promise<Tes
         await client.query("ROLLBACK").catch(() => (broken = true));
         throw error;
       } finally {
-        if (!broken) client.off("error", ignore);
         client.release(broken);
       }
     },
@@ -100,6 +99,8 @@ export async function sqliteDatabase(): Promise<TestDatabase> {
     },
   };
 }
+
+function ignore(): void {}
 
 /** For `describe.each`. */
 export const databases: readonly (readonly [string, () => Promise<TestDatabase>])[] = [

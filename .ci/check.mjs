@@ -16,6 +16,7 @@ const gates = [
   { name: "snippets", command: "node .ci/doc-snippets.mjs" },
   { name: "links", command: "node .ci/doc-links.mjs" },
   { name: "providers", command: "node .ci/providers-page.mjs --check" },
+  { name: "newest-node", command: "node .ci/newest-node.mjs" },
   { name: "examples", command: "node .ci/run-examples.mjs" },
   { name: "size", command: "node .ci/size.mjs" },
   { name: "changesets", command: "node .ci/changesets.mjs" },

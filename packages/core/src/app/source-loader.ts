@@ -74,11 +74,14 @@ async function prepareTypeScript(root: string): Promise<void> {
   }
 }
 
-/** Imports an empty file: only Node knows whether it, or a loader in it, understands TypeScript. */
+/**
+ * Imports a file of what is not just types: Node's own type stripping leaves that out, and a loader, or
+ * a Node that was told to, does not.
+ */
 async function canLoadTypeScript(): Promise<boolean> {
   const file = path.join(tmpdir(), `busbar-${randomUUID()}.mts`);
   try {
-    writeFileSync(file, "export {};\n");
+    writeFileSync(file, "export enum Compiled { Yes }\n");
     await importUrl(pathToFileURL(file));
     return true;
   } catch {
@@ -89,12 +92,10 @@ async function canLoadTypeScript(): Promise<boolean> {
 }
 
 function isUnknownTypeScript(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    error.code === "ERR_UNKNOWN_FILE_EXTENSION" &&
-    /\.[mc]?tsx?\b/.test(error.message)
-  );
+  if (!(error instanceof Error && "code" in error)) return false;
+  // Node's type stripping has met what is not just types.
+  if (error.code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX") return true;
+  return error.code === "ERR_UNKNOWN_FILE_EXTENSION" && /\.[mc]?tsx?\b/.test(error.message);
 }
 
 function compileError(url: URL, cause: unknown): Error {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { EventBus } from "../../src/bus/event-bus.ts";
 import type { Event } from "../../src/contracts/event.ts";
-import { createGate, startTestBus } from "../support/test-bus.ts";
+import type { Deliver } from "../../src/contracts/provider.ts";
+import { createGate, memoryProvider, providerLike, startTestBus } from "../support/test-bus.ts";
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -173,6 +174,41 @@ describe("causality", () => {
       correlationId: root,
       causationId: events.get("order.confirmed")?.id,
     });
+  });
+
+  test("is the handler's own again after another one has run within its emit", async () => {
+    const inner = memoryProvider();
+    let deliver: Deliver | undefined;
+    const provider = providerLike(inner, {
+      consume: (spec, its, to) => {
+        deliver = its;
+        return inner.consume(spec, its, to);
+      },
+      publish: async (batch) => {
+        for (const envelope of batch) {
+          void deliver?.({ envelope, state: undefined, crashes: 0 });
+        }
+        return batch.map(() => ({ status: "accepted", subscriptions: 1 }));
+      },
+    });
+    const { bus } = await startTestBus({ provider });
+    const causes: [string, unknown][] = [];
+    bus.subscribe(
+      "*",
+      ({ name, metadata }) => {
+        causes.push([name, metadata.causationId]);
+        if (name !== "outer") return;
+        void bus.emit({ name: "within", data: 1 });
+        void bus.emit({ name: "after", data: 1 });
+      },
+      { subscriberId: "all" },
+    );
+    await bus.emit({ name: "outer", data: 1, id: "outer" });
+    expect(causes).toEqual([
+      ["outer", undefined],
+      ["within", "outer"],
+      ["after", "outer"],
+    ]);
   });
 
   test("does not mix what runs at the same time", async () => {

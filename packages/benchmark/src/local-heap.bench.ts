@@ -1,5 +1,6 @@
 import { openBusbar } from "./contestants/busbar.ts";
 import { HandlerCount } from "./measure-batches.ts";
+import { orderAt } from "./order.ts";
 import type { Contestant, Question, Sample } from "./question.ts";
 
 const BATCHES = 1_000;
@@ -17,6 +18,7 @@ async function measureHeap(isolation: "copy" | "none"): Promise<Sample> {
   const bus = await openBusbar(isolation, {
     handlers: [count.createHandler()],
     manyCount: EVENTS_PER_BATCH,
+    dataAt: orderAt,
   });
   const before = heapUsed();
   for (let batch = 0; batch < BATCHES; batch++) {

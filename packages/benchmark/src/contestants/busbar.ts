@@ -1,12 +1,12 @@
 import { createEventBus } from "@busbar/core";
 import { localProvider } from "@busbar/local";
-import { EVENT_NAME, orderAt } from "../order.ts";
+import { EVENT_NAME } from "../order.ts";
 import type { OpenBus, OpenOptions } from "./emit-contestants.ts";
 
 /** Busbar's bus with the local provider and defaults, but for the isolation. */
 export async function openBusbar(
   isolation: "copy" | "none",
-  { handlers, manyCount }: OpenOptions,
+  { handlers, manyCount, dataAt }: OpenOptions,
 ): Promise<OpenBus> {
   const bus = createEventBus({ provider: localProvider(), isolation });
   for (const [index, handler] of handlers.entries()) {
@@ -15,10 +15,10 @@ export async function openBusbar(
   await bus.start();
   const messages = Array.from({ length: manyCount }, (_, index) => ({
     name: EVENT_NAME,
-    data: orderAt(index),
+    data: dataAt(index),
   }));
   return {
-    emitOne: (index) => bus.emit(EVENT_NAME, orderAt(index)),
+    emitOne: (index) => bus.emit(EVENT_NAME, dataAt(index)),
     emitMany: () => bus.emit(messages),
   };
 }

@@ -1,4 +1,5 @@
 import { ACCEPTED, HANDLED, type Batch, HandlerCount, measureBatches } from "../measure-batches.ts";
+import { orderAt } from "../order.ts";
 import type { Contestant, Metric } from "../question.ts";
 import { openBusbar } from "./busbar.ts";
 import { openEmittery } from "./emittery.ts";
@@ -19,6 +20,8 @@ export interface OpenOptions {
   readonly handlers: readonly (() => Promise<void>)[];
   /** How many events `emitMany` emits. */
   readonly manyCount: number;
+  /** The data of the event with an index. */
+  readonly dataAt: (index: number) => unknown;
 }
 
 /** What is measured of an emit. */
@@ -33,6 +36,8 @@ export interface EmitPlan {
   /** Events in one batch. */
   readonly events: number;
   readonly run: (bus: OpenBus) => Promise<unknown>;
+  /** The data of the event with an index: an order, if not said otherwise. */
+  readonly dataAt?: (index: number) => unknown;
 }
 
 /** Everybody who takes part in questions about emits, doing as `plan` says. */
@@ -47,7 +52,8 @@ export function emitContestants(plan: EmitPlan): readonly Contestant[] {
     measure: async (budget) => {
       const count = new HandlerCount();
       const handlers = Array.from({ length: plan.subscribers }, count.createHandler);
-      const bus = await open({ handlers, manyCount: plan.events });
+      const { events: manyCount, dataAt = orderAt } = plan;
+      const bus = await open({ handlers, manyCount, dataAt });
       const batch: Batch = {
         size: plan.events,
         handlerRuns: plan.events * plan.subscribers,

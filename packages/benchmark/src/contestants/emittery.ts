@@ -1,4 +1,4 @@
-import { EVENT_NAME, orderAt } from "../order.ts";
+import { EVENT_NAME } from "../order.ts";
 import { importPeer } from "../peers.ts";
 import type { OpenBus, OpenOptions } from "./emit-contestants.ts";
 
@@ -13,11 +13,11 @@ interface EmitteryModule {
  * emittery. Its `emit` resolves when the listeners have finished. It has no call for many events:
  * they are emitted together and awaited together.
  */
-export async function openEmittery({ handlers, manyCount }: OpenOptions): Promise<OpenBus> {
+export async function openEmittery({ handlers, manyCount, dataAt }: OpenOptions): Promise<OpenBus> {
   const { default: Emittery } = await importPeer<EmitteryModule>("emittery");
   const emitter = new Emittery();
   for (const handler of handlers) emitter.on(EVENT_NAME, handler);
   const indexes = Array.from({ length: manyCount }, (_, index) => index);
-  const emitOne = (index: number) => emitter.emit(EVENT_NAME, orderAt(index));
+  const emitOne = (index: number) => emitter.emit(EVENT_NAME, dataAt(index));
   return { emitOne, emitMany: () => Promise.all(indexes.map(emitOne)) };
 }

@@ -1,4 +1,4 @@
-import { EVENT_NAME, orderAt } from "../order.ts";
+import { EVENT_NAME } from "../order.ts";
 import { requirePeer } from "../peers.ts";
 import type { OpenBus, OpenOptions } from "./emit-contestants.ts";
 
@@ -10,14 +10,14 @@ interface EventEmitter3Module {
 }
 
 /** eventemitter3: calls functions, and waits for none. The most that a bus in one process can reach. */
-export function openEventEmitter3({ handlers, manyCount }: OpenOptions): OpenBus {
+export function openEventEmitter3({ handlers, manyCount, dataAt }: OpenOptions): OpenBus {
   const { EventEmitter } = requirePeer<EventEmitter3Module>("eventemitter3");
   const emitter = new EventEmitter();
   for (const handler of handlers) emitter.on(EVENT_NAME, handler);
   return {
-    emitOne: (index) => emitter.emit(EVENT_NAME, orderAt(index)),
+    emitOne: (index) => emitter.emit(EVENT_NAME, dataAt(index)),
     emitMany: async () => {
-      for (let index = 0; index < manyCount; index++) emitter.emit(EVENT_NAME, orderAt(index));
+      for (let index = 0; index < manyCount; index++) emitter.emit(EVENT_NAME, dataAt(index));
     },
   };
 }

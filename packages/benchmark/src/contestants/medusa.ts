@@ -1,4 +1,4 @@
-import { EVENT_NAME, orderAt } from "../order.ts";
+import { EVENT_NAME } from "../order.ts";
 import { requirePeer } from "../peers.ts";
 import type { OpenBus, OpenOptions } from "./emit-contestants.ts";
 
@@ -34,17 +34,17 @@ export function createMedusaBus(): MedusaBus {
 }
 
 /** Medusa's local bus. All subscribers of an event get one object, which is the emitter's own. */
-export function openMedusa({ handlers, manyCount }: OpenOptions): OpenBus {
+export function openMedusa({ handlers, manyCount, dataAt }: OpenOptions): OpenBus {
   const bus = createMedusaBus();
   for (const [index, handler] of handlers.entries()) {
     bus.subscribe(EVENT_NAME, handler, { subscriberId: `subscriber-${index}` });
   }
   const messages = Array.from({ length: manyCount }, (_, index) => ({
     name: EVENT_NAME,
-    data: orderAt(index),
+    data: dataAt(index),
   }));
   return {
-    emitOne: (index) => bus.emit({ name: EVENT_NAME, data: orderAt(index) }),
+    emitOne: (index) => bus.emit({ name: EVENT_NAME, data: dataAt(index) }),
     emitMany: () => bus.emit(messages),
   };
 }

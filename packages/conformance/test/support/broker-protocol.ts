@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import { createInterface } from "node:readline";
 import type { JsonValue, ProviderReport } from "@busbar/core";
 
 /** What a client asks of the broker; one line of JSON each. */
@@ -55,9 +54,12 @@ export type Mistake =
   | "acks what it has no code for"
   | "keeps its socket";
 
-/** Calls back with each line that comes. The socket's errors are the socket's. */
+/** Calls back with each line that comes. Not by readline, to which U+2028, as JSON may have it, ends a line, too. */
 export function onLines(socket: Socket, callback: (line: string) => void): void {
-  createInterface({ input: socket })
-    .on("line", callback)
-    .on("error", () => {});
+  let rest = "";
+  socket.setEncoding("utf8").on("data", (text: string) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) callback(line);
+  });
 }

@@ -3,7 +3,7 @@ import { createEventBus } from "@busbar/core";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { redisProvider } from "../src/index.ts";
-import { eventually } from "./support/eventually.ts";
+import { eventuallyWithoutTimer } from "./support/eventually.ts";
 import { type RedisServer, startRedisServer } from "./support/redis-server.ts";
 
 const ROUNDS = 1_000;
@@ -35,19 +35,33 @@ test(
       if (round % 100 === 0) await bus.settled();
       await bus.stop();
     }
-    await eventually(async () => expect(await footprint(users)).toEqual(before));
+    await eventuallyWithoutTimer(async () => {
+      const { timers, ...others } = await footprint(users);
+      expect(before).toMatchObject(others);
+      // One of the test runner's own may have been open, and be none any more.
+      expect(timers).toBeLessThanOrEqual(before.timers);
+    });
     expect(await users.ping()).toBe("PONG");
     users.disconnect();
   },
 );
 
-async function footprint(users: Redis): Promise<unknown> {
+interface Footprint {
+  readonly clients: number;
+  readonly sockets: number;
+  readonly timers: number;
+  readonly usersListeners: readonly (readonly [event: string, listeners: number])[];
+}
+
+async function footprint(users: Redis): Promise<Footprint> {
   const resources = process.getActiveResourcesInfo();
   const named = (name: string): number => resources.filter((each) => each === name).length;
   return {
     clients: ((await admin.client("LIST")) as string).trim().split("\n").length,
     sockets: named("TCPSocketWrap"),
     timers: named("Timeout"),
-    usersListeners: users.eventNames().map((event) => [String(event), users.listenerCount(event)]),
+    usersListeners: users
+      .eventNames()
+      .map((event) => [String(event), users.listenerCount(event)] as const),
   };
 }

@@ -180,18 +180,20 @@ function scriptUrl(): URL {
 function execArgvFor(script: URL, module: URL): readonly string[] {
   const given = process.execArgv.filter((argument) => !argument.startsWith("--test"));
   const needsLoader = isSource(script.href) || isSource(module.href);
-  const hasLoader =
-    "typescript" in process.features && Boolean(process.features.typescript)
-      ? true
-      : given.some((argument) => /^--(import|loader|experimental-loader)/.test(argument));
+  const hasLoader = given.some((argument) =>
+    /^--(import|loader|experimental-loader)/.test(argument),
+  );
   if (!needsLoader || hasLoader) return given;
-  return [...given, "--import", pathToFileURL(loaderFor(module)).href];
+  const loader = loaderFor(module);
+  return loader === undefined ? given : [...given, "--import", pathToFileURL(loader).href];
 }
 
-function loaderFor(module: URL): string {
+/** Where `tsx` is; undefined where there is none, and Node strips types by itself. */
+function loaderFor(module: URL): string | undefined {
   try {
     return createRequire(fileURLToPath(module)).resolve("tsx");
   } catch (cause) {
+    if ("typescript" in process.features && process.features.typescript) return undefined;
     const file = fileURLToPath(module);
     const message = `The suite loads ${file} in processes that it kills: install tsx as a development dependency, or say by faults.execArgv how Node loads TypeScript`;
     throw new TypeError(message, { cause });

@@ -127,8 +127,8 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
     start,
     publish: async (batch, how) => now("publish").publisher.publish(batch, how),
 
-    async consume(spec, deliver) {
-      const consumer = await createConsumer(now("consume").session, spec, deliver);
+    async consume(spec, deliver, deliverTo) {
+      const consumer = await createConsumer(now("consume").session, spec, deliver, deliverTo);
       consumers.add(consumer);
       // It was not there yet when the others were closed.
       if (stopping) await consumer.close({ graceMs: 0 });

@@ -238,8 +238,9 @@ export interface EventProvider {
    * as `deliver` says. Consumers of one subscription compete; different subscriptions each get every
    * envelope. Should `deliver` reject, the delivery is unsettled and comes again.
    *
-   * @param deliverTo Does the same. Given by the bus for a provider in memory, where a promise costs
-   *   more than the rest of a delivery; others leave it out.
+   * @param deliverTo Does the same. Given by the bus for a provider that has many deliveries in hand at
+   *   once, as one in memory or one that packs them has: there a promise costs more than the rest of a
+   *   delivery. Others leave it out.
    */
   consume(
     subscription: ConsumeSpec,

@@ -1,11 +1,19 @@
-import type { ConsumerHandle, ConsumeSpec, Delivery, Settlement, Timer } from "@busbar/core";
+import type {
+  ConsumerHandle,
+  ConsumeSpec,
+  Deliver,
+  Delivery,
+  DeliverTo,
+  Settlement,
+  Timer,
+} from "@busbar/core";
 import { queueName } from "../keys.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
 import type { Session } from "../session.ts";
 import type { HeldJob } from "./held-job.ts";
 import { createProcessShare, type ProcessShare } from "./process-share.ts";
 import type { QueueReader } from "./queue-reader.ts";
-import type { RunOwner } from "./run-owner.ts";
+import type { RunOwner, Settle } from "./run-owner.ts";
 import type { Suspects } from "./suspects.ts";
 
 /** Packs that take no longer than this many milliseconds are fetched ahead. */
@@ -14,8 +22,6 @@ const QUICK_MS = 5;
 /** Milliseconds that handing back may take at the end of a close, while Redis answers. */
 const HAND_BACK_MS = 2_000;
 
-type Deliver = (delivery: Delivery) => Promise<Settlement>;
-
 const shares = new WeakMap<Session, ProcessShare>();
 
 /** Begins to consume a subscription. Resolves when its queues are being read, or tried to be. */
@@ -23,13 +29,14 @@ export async function createConsumer(
   session: Session,
   spec: ConsumeSpec,
   deliver: Deliver,
+  deliverTo?: DeliverTo,
 ): Promise<ConsumerHandle> {
   let share = shares.get(session);
   if (!share) {
     share = createProcessShare(session);
     shares.set(session, share);
   }
-  const consumer = new Consumer(share, spec, deliver);
+  const consumer = new Consumer(share, spec, deliver, deliverTo);
   await consumer.start();
   return { close: ({ graceMs }) => consumer.close(graceMs) };
 }
@@ -39,9 +46,10 @@ export class Consumer implements RunOwner {
   readonly concurrency: number;
   readonly blocks: boolean;
   readonly suspects: Suspects;
-  readonly deliver: Deliver;
   readonly #share: ProcessShare;
   readonly #spec: ConsumeSpec;
+  readonly #deliver: Deliver;
+  readonly #deliverTo: DeliverTo | undefined;
   readonly #readers = new Map<string, QueueReader>();
   readonly #runs = new Set<HeldJob>();
   /** Jobs of which something waits for a slot, in the order in which they came. */
@@ -51,6 +59,7 @@ export class Consumer implements RunOwner {
   #ids: ReadonlySet<string>;
   #averageMs: number | undefined;
   #isQuick = false;
+  #isFilling = false;
   #stopListening: (() => void) | undefined;
   #closing: Promise<void> | undefined;
   #isClosed = false;
@@ -59,10 +68,16 @@ export class Consumer implements RunOwner {
   #onDeadline: (() => void) | undefined;
   #onIdle: (() => void) | undefined;
 
-  constructor(share: ProcessShare, spec: ConsumeSpec, deliver: Deliver) {
+  constructor(
+    share: ProcessShare,
+    spec: ConsumeSpec,
+    deliver: Deliver,
+    deliverTo: DeliverTo | undefined,
+  ) {
     this.#share = share;
     this.#spec = spec;
-    this.deliver = deliver;
+    this.#deliver = deliver;
+    this.#deliverTo = deliverTo;
     this.concurrency = spec.concurrency;
     this.blocks = spec.onOrderedFailure === "block";
     this.suspects = share.suspects;
@@ -123,14 +138,18 @@ export class Consumer implements RunOwner {
   }
 
   fill(): void {
+    // What ends at once would fill its slot from within this very call, ever deeper.
+    if (this.#isFilling) return;
+    this.#isFilling = true;
     let run = this.#waiting[0];
     while (run) {
       if (!run.hasWaiting) this.#waiting.shift();
       else if (this.#takeSlot()) run.startNext();
-      else return;
+      else break;
       run = this.#waiting[0];
     }
-    this.#wakeReaders();
+    this.#isFilling = false;
+    if (!run) this.#wakeReaders();
   }
 
   slotFreed(): void {
@@ -153,6 +172,11 @@ export class Consumer implements RunOwner {
   /** What was fetched had to wait: nothing more is fetched ahead, until a pack is quick again. */
   slowDown(): void {
     this.#isQuick = false;
+  }
+
+  deliver(delivery: Delivery, settle: Settle): void {
+    if (this.#deliverTo) this.#deliverTo(delivery, settle);
+    else void this.#settlementOf(delivery).then(settle);
   }
 
   unsettled(err: unknown): void {
@@ -204,6 +228,15 @@ export class Consumer implements RunOwner {
     this.#readers.clear();
     this.#isClosed = true;
     this.#deadlineTimer?.cancel();
+  }
+
+  async #settlementOf(delivery: Delivery): Promise<Settlement | undefined> {
+    try {
+      return await this.#deliver(delivery);
+    } catch (err) {
+      this.unsettled(err);
+      return undefined;
+    }
   }
 
   #within(limitMs: number, work: Promise<unknown>): Promise<unknown> {

@@ -17,7 +17,7 @@ import {
   writeProgress,
 } from "./pack-progress.ts";
 import { PackSettlements } from "./pack-settlements.ts";
-import { deliverBy, type RunOwner, type RunReader } from "./run-owner.ts";
+import type { RunOwner, RunReader } from "./run-owner.ts";
 
 /** Runs the events of a pack, or of a job of one, and settles each on its own. */
 export class PackRun implements HeldJob {
@@ -148,13 +148,7 @@ export class PackRun implements HeldJob {
     const envelope = this.#events[index] as Envelope;
     const delivery: Delivery =
       state === undefined ? { envelope, crashes } : { envelope, crashes, state };
-    deliverBy(this.#owner, delivery).then(
-      (settlement) => this.#settled(index, settlement),
-      (err: unknown) => {
-        this.#owner.unsettled(err);
-        this.#settled(index, undefined);
-      },
-    );
+    this.#owner.deliver(delivery, (settlement) => this.#settled(index, settlement));
   }
 
   #startSuspect(): void {

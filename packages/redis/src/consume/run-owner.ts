@@ -3,6 +3,9 @@ import type { HeldJob } from "./held-job.ts";
 import type { JobQueue } from "./job-queue.ts";
 import type { Suspects } from "./suspects.ts";
 
+/** Told what becomes of a delivery. */
+export type Settle = (settlement: Settlement | undefined) => void;
+
 /** What a job in hand asks of the consumer that runs its deliveries. */
 export interface RunOwner {
   readonly concurrency: number;
@@ -11,7 +14,11 @@ export interface RunOwner {
   readonly suspects: Suspects;
   /** Milliseconds that a handler takes on average, if that is known yet. */
   readonly averageMs: number | undefined;
-  deliver(delivery: Delivery): Promise<Settlement>;
+  /**
+   * Hands a delivery over, and tells `settle` what becomes of it, perhaps at once: undefined if it ended
+   * without a settlement. Never throws.
+   */
+  deliver(delivery: Delivery, settle: Settle): void;
   /** A delivery ended without a settlement. */
   unsettled(err: unknown): void;
   /** Starts what waits, as far as there are slots. */
@@ -34,13 +41,4 @@ export interface RunReader {
   checkpointSoon(run: HeldJob): void;
   /** The job is completed, handed back or somebody else's. */
   forget(run: HeldJob): void;
-}
-
-/** Rejects where `deliver` throws. */
-export function deliverBy(owner: RunOwner, delivery: Delivery): Promise<Settlement> {
-  try {
-    return owner.deliver(delivery);
-  } catch (err) {
-    return Promise.reject(err as Error);
-  }
 }

@@ -190,18 +190,15 @@ export class TurnRun implements HeldJob {
   }
 
   async #deliver(delivery: Delivery, text: string): Promise<Settlement | undefined> {
-    try {
-      if (this.#isLost || this.#isOver) return undefined;
+    let settlement: Settlement | undefined;
+    if (!this.#isLost && !this.#isOver) {
       this.#inHand = text;
       if (this.#done > 0) this.#reader.checkpointSoon(this);
-      return await this.#owner.deliver(delivery);
-    } catch (err) {
-      this.#owner.unsettled(err);
-      return undefined;
-    } finally {
+      settlement = await new Promise((resolve) => this.#owner.deliver(delivery, resolve));
       this.#inHand = undefined;
-      this.#suspect?.leave();
     }
+    this.#suspect?.leave();
+    return settlement;
   }
 
   /** A retry, a release or an end without a settlement: the head stays, and the turn ends. */

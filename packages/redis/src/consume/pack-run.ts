@@ -32,7 +32,8 @@ export class PackRun implements HeldJob {
   /** A job of one may have a history; the events of a larger pack have none. */
   readonly #history: History;
   readonly #settlements: PackSettlements;
-  readonly #startedAt: number;
+  /** When the first of them was started: until then they waited for others. */
+  #startedAt: number | undefined;
   /** Of those from here on, none has started. */
   #next = 0;
   #inHand = 0;
@@ -64,7 +65,6 @@ export class PackRun implements HeldJob {
     this.#events = job.data.events ?? [];
     this.#states = new Uint8Array(this.#events.length);
     this.#history = historyOf(job);
-    this.#startedAt = reader.queue.now;
     this.whenOver = new Promise((resolve) => (this.#resolveOver = resolve));
   }
 
@@ -74,6 +74,7 @@ export class PackRun implements HeldJob {
 
   startNext(): void {
     const index = this.#next;
+    this.#startedAt ??= this.#reader.queue.now;
     this.#next += 1;
     this.#skipSettled();
     this.#states[index] = IN_HAND;
@@ -287,6 +288,7 @@ export class PackRun implements HeldJob {
     this.#isOver = true;
     this.#reader.forget(this);
     this.#resolveOver();
-    this.#owner.ended(this, this.#delivered, this.#reader.queue.now - this.#startedAt);
+    const { now } = this.#reader.queue;
+    this.#owner.ended(this, this.#delivered, now - (this.#startedAt ?? now));
   }
 }

@@ -19,8 +19,8 @@ const SHARED_AFTER_MS = 100;
 /** The longest of such waits, when its handlers are slow. */
 const SHARED_MOST_MS = 1_000;
 
-/** How many quick packs are on their way, or wait for slots, at a time. More bring nothing. */
-const AHEAD = 2;
+/** How many quick packs are on their way, or wait for slots, at a time. More bring little. */
+const AHEAD = 4;
 
 /** Takes the jobs of one queue, for all consumers in this process that empty it. */
 export class QueueReader implements RunReader {
@@ -51,7 +51,8 @@ export class QueueReader implements RunReader {
       missed: () => this.#missed(),
     });
     this.#source = new JobSource(name, session, this.queue, () => this.#wantsMore(false));
-    const times = { ...options.batch, renewEveryMs: options.lockDurationMs / 3 };
+    const { splitAfterMs, checkpointMs } = options.batch;
+    const times = { splitAfterMs, checkpointMs, renewEveryMs: options.lockDurationMs / 3 };
     this.#timers = new JobTimers(context.clock, times, {
       split: (run) => this.#split(run),
       renew: () => void this.#renew(),
@@ -112,7 +113,7 @@ export class QueueReader implements RunReader {
 
   /**
    * Whether another job should be on its way: while there is a slot for it, and nothing waits for one.
-   * Quick packs would wait for Redis most of the time: while one runs, another is on its way.
+   * Quick packs would wait for Redis most of the time: while one runs, others are on their way.
    */
   #wantsMore(alongWithAnswer: boolean): boolean {
     if (this.#closing) return false;
@@ -122,10 +123,11 @@ export class QueueReader implements RunReader {
       hasFree ||= member.hasFreeSlot;
       isQuick ||= member.isQuick;
     }
-    if (!hasFree) return false;
     const due = this.#reserved + waiting;
-    if (due === 0 || !isQuick) return due === 0;
-    return alongWithAnswer ? due < AHEAD : Math.max(this.#reserved, this.#held.size) < AHEAD;
+    if (!isQuick) return hasFree && due === 0;
+    // By the time of the answer, quick packs have left the slots that they have now.
+    if (alongWithAnswer) return due < AHEAD;
+    return hasFree && (due === 0 || Math.max(this.#reserved, this.#held.size) < AHEAD);
   }
 
   #reserve(alongWithAnswer: boolean): boolean {

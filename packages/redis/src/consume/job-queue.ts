@@ -45,6 +45,8 @@ export class JobQueue {
   readonly #owner: string | undefined;
   readonly #pauses: Pauses;
   readonly #next: NextJobs;
+  /** What is kept of completed jobs, as JSON. */
+  readonly #keep: string;
   #deadLetters = 0;
   #steps = 0;
 
@@ -56,6 +58,7 @@ export class JobQueue {
     this.ids = ids;
     this.#pauses = pauses;
     this.#next = next;
+    this.#keep = JSON.stringify(session.options.keepCompleted);
   }
 
   /** An id that sorts behind those before it: of what died at the same time, the first is listed first. */
@@ -95,8 +98,9 @@ export class JobQueue {
     options: Completion,
   ): Promise<SettleAnswer> {
     const { scripts } = this.session;
-    const answer = await this.#insist(options, (fetchNext) =>
-      scripts.settle(
+    const answer = await this.#insist(options, (fetchNext) => {
+      if (options.completes && data.length === 0) return this.#complete(id, fetchNext);
+      return scripts.settle(
         this.key + id,
         {
           ...this.#common(id),
@@ -104,9 +108,24 @@ export class JobQueue {
           ...(options.completes ? { finish: this.#finish(fetchNext) } : {}),
         },
         data,
-      ),
-    );
+      );
+    });
     return answer ?? ["lost"];
+  }
+
+  #complete(id: string, fetchNext: boolean): Promise<SettleAnswer> {
+    const { scripts, options, context } = this.session;
+    const { lockDurationMs } = options;
+    return scripts.complete(this.key + id, [
+      this.key,
+      id,
+      this.token,
+      context.instanceId,
+      this.#keep,
+      lockDurationMs,
+      fetchNext ? "1" : "0",
+      this.now,
+    ]);
   }
 
   /** Replaces the progress of a job. False: it is not ours any more, or that is over. */

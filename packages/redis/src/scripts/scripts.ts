@@ -33,12 +33,18 @@ import {
   type RetireLaneRequest,
 } from "./retire-scripts.ts";
 import { REVIVE_SCRIPT } from "./revive-script.ts";
-import { SETTLE_SCRIPT, type SettleAnswer, type SettleRequest } from "./settle-script.ts";
+import {
+  COMPLETE_SCRIPT,
+  SETTLE_SCRIPT,
+  type SettleAnswer,
+  type SettleRequest,
+} from "./settle-script.ts";
 import { STATS_SCRIPT, type QueueNumbers } from "./stats-script.ts";
 import { TURN_SCRIPT, type TurnAnswer, type TurnRequest } from "./turn-script.ts";
 
 const LUA = {
   busbarPublish: PUBLISH_SCRIPT,
+  busbarComplete: COMPLETE_SCRIPT,
   busbarSettle: SETTLE_SCRIPT,
   busbarTurn: TURN_SCRIPT,
   busbarTake: TAKE_SCRIPT,
@@ -79,6 +85,7 @@ export interface Scripts {
     request: PublishRequest,
     events: readonly string[],
   ): Promise<PublishAnswer>;
+  complete(jobKey: string, args: readonly Argument[]): Promise<SettleAnswer>;
   settle(jobKey: string, request: SettleRequest, data: readonly string[]): Promise<SettleAnswer>;
   turn(jobKey: string, request: TurnRequest, data: readonly string[]): Promise<TurnAnswer>;
   take(metaKey: string, args: readonly Argument[]): Promise<readonly ["taken", next: unknown]>;
@@ -141,6 +148,7 @@ export function createScripts(client: RedisClient): Scripts {
   return {
     publish: (key, request, events) =>
       commands.busbarPublish(key, JSON.stringify(request), ...events) as Promise<PublishAnswer>,
+    complete: (key, args) => commands.busbarComplete(key, ...args) as Promise<SettleAnswer>,
     settle: (key, request, data) =>
       commands.busbarSettle(key, JSON.stringify(request), ...data) as Promise<SettleAnswer>,
     turn: (key, request, data) =>

@@ -58,6 +58,21 @@ export type SettleAnswer =
   | readonly ["lost"]
   | readonly ["done", dropped: readonly number[], next?: unknown];
 
+/**
+ * Completes a pack of which nothing comes again and nothing is dead, which is what nearly all packs come
+ * to: without a request to write and to read. KEYS[1]: the job. ARGV: key prefix of the queue, id, token,
+ * name of the worker, what is kept of completed jobs as JSON, duration of the lock in milliseconds, "1" if
+ * the next job is taken, now. Answers as {@link SETTLE_SCRIPT}.
+ */
+export const COMPLETE_SCRIPT: string = withLibrary(
+  ["FINISH_JOB"],
+  `
+if redis.call("GET", KEYS[1] .. ":lock") ~= ARGV[3] then return { "lost" } end
+return { "done", {}, finish_job(ARGV[1], ARGV[2], { token = ARGV[3], worker = ARGV[4],
+  keep = cjson.decode(ARGV[5]), lockDuration = tonumber(ARGV[6]), fetchNext = ARGV[7] == "1" }, ARGV[8]) }
+`,
+);
+
 /** KEYS[1]: the job. */
 export const SETTLE_SCRIPT: string = withLibrary(
   ["ADD_JOB", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS"],

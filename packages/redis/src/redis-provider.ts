@@ -77,8 +77,10 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
     }
     const keys = createKeys(resolved.prefix(context.namespace));
     const scripts = createScripts(started.client);
-    const parts = { context, options: resolved, keys, link: started, scripts };
-    const session: Session = { ...parts, registry: createRegistry(parts) };
+    const registry = createRegistry({ context, options: resolved, keys, link: started, scripts });
+    // Spelled out, as whatever is read for each delivery: an object that is spread has a shape of its own
+    // in each provider, and code that is compiled for one is thrown away with the next.
+    const session: Session = { context, options: resolved, keys, link: started, scripts, registry };
     const publisher = createPublisher(session);
     const groups = createGroups(session, publisher);
     running = { session, publisher, admin: createAdmin(session), groups };

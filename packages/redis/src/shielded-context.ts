@@ -2,8 +2,13 @@ import type { Logger, ProviderContext } from "@busbar/core";
 
 /** The context with functions that never throw: most are called where nobody could catch it. */
 export function shieldedContext(context: ProviderContext): ProviderContext {
+  const { clock, namespace, instanceId, deadLetters, orphanedAfterMs } = context;
   return {
-    ...context,
+    clock,
+    namespace,
+    instanceId,
+    deadLetters,
+    orphanedAfterMs,
     logger: shieldedLogger(context.logger),
     report: (report) => attempt(() => context.report(report)),
   };

@@ -6,7 +6,7 @@ import type { RegistrySnapshot } from "../registry/registry.ts";
 import { draftKey, type PublishAnswer, type PublishRequest } from "../scripts/publish-script.ts";
 import type { Session } from "../session.ts";
 import { createJobIds } from "./job-ids.ts";
-import { packBatch, type PackedBatch } from "./packs.ts";
+import { packBatch, type PackBounds, type PackedBatch } from "./packs.ts";
 import { resultsOf } from "./results.ts";
 import { createRoutes, type Route } from "./routes.ts";
 
@@ -41,7 +41,9 @@ export function createPublisher(session: Session): Publisher {
   const { context, options, keys, link, scripts, registry } = session;
   const { clock, logger } = context;
   const ids = createJobIds();
-  const bounds = { ...options.batch, deduplicationWindowMs: options.deduplicationWindowMs };
+  const { batch, deduplicationWindowMs } = options;
+  const { maxEvents, maxBytes } = batch;
+  const bounds: PackBounds = { maxEvents, maxBytes, deduplicationWindowMs };
   let lastSeq = 0;
   let lastPublish: Promise<unknown> = Promise.resolve();
   let routed: RegistrySnapshot | undefined;

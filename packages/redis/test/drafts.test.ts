@@ -1,10 +1,12 @@
 import type { Envelope, Settlement } from "@busbar/core";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { ResolvedOptions } from "../src/options.ts";
 import { createPublisher } from "../src/publish/publisher.ts";
 import { ACK, consume } from "./support/consumer.ts";
+import { createCuttingProxy } from "./support/cutting-proxy.ts";
 import { eventually } from "./support/eventually.ts";
 import { envelope, idsIn, inTime, subscription, type TestSession } from "./support/test-session.ts";
+import { startRedisServer } from "./support/redis-server.ts";
 import { useSessions } from "./support/use-sessions.ts";
 
 const open = useSessions();
@@ -105,6 +107,41 @@ describe("a long pack for several subscriptions", () => {
     const leftMs = await session.redis.pttl(draft ?? "");
     expect(leftMs).toBeGreaterThan(0);
     expect(leftMs).toBeLessThanOrEqual(60_000);
+  });
+
+  test("leaves nothing that stays wherever the connection is cut while it is sent", async () => {
+    const direct = await open();
+    const proxy = await createCuttingProxy(direct.redis.options.port as number);
+    onTestFinished(() => proxy.close());
+    await direct.registry.declare([subscription("a"), subscription("b")]);
+    const session = await open({ url: proxy.url, prefix: direct.keys.prefix });
+    // Two drafts, of as many commands as they may be, and the publish.
+    for (const commands of [1, 2, 3, 4, 5]) {
+      await session.link.whenReady();
+      await session.publish(envelope("0"));
+      proxy.cutAfter(commands);
+      await session.publisher.publish(long(100), inTime(-1)).catch(() => {});
+      const ends = (await drafts(direct)).map((key) => direct.redis.pttl(key));
+      for (const leftMs of await Promise.all(ends)) expect(leftMs).toBeGreaterThan(0);
+    }
+  });
+
+  test("is refused by a Redis that is full, which may be asked again", async () => {
+    const full = await startRedisServer();
+    onTestFinished(() => full.stop());
+    const session = await open({ url: full.url });
+    await session.registry.declare([subscription("a"), subscription("b")]);
+    await session.redis.config("SET", "maxmemory", "1");
+    const results = await session.publish(...long(50));
+    expect(new Set(results.map(({ status }) => status))).toEqual(new Set(["rejected"]));
+    expect(results[0]).toMatchObject({
+      reason: expect.stringContaining("maxmemory") as string,
+      retryable: true,
+    });
+    await session.redis.config("SET", "maxmemory", "0");
+    await session.publish(...long(50));
+    expect(await session.eventIds("a")).toHaveLength(50);
+    expect(await drafts(session)).toEqual([]);
   });
 
   test("is the subscription's whose queue it is in: retried, dead, counted and retired", async () => {

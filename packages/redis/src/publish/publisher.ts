@@ -3,7 +3,7 @@ import type { Envelope, GroupClaim, PublishOptions, PublishResult } from "@busba
 import { encodeKey } from "../key-text.ts";
 import { isRefusal, isReply, refusalReason } from "../redis-errors.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
-import { draftKey, type PublishAnswer, type PublishRequest } from "../scripts/publish-script.ts";
+import type { DraftSpec, PublishAnswer, PublishRequest } from "../scripts/publish-script.ts";
 import type { Session } from "../session.ts";
 import { createJobIds } from "./job-ids.ts";
 import { packBatch, type PackBounds, type PackedBatch } from "./packs.ts";
@@ -70,16 +70,20 @@ export function createPublisher(session: Session): Publisher {
       }
       const now = clock.now();
       const packed = packBatch(batch, now, routeOf, bounds, ids);
+      const seq = (lastSeq += 1);
+      const count = packed.drafts.length;
       const request: PublishRequest = {
         own: keys.own,
         version: routed?.version ?? "0",
         now,
         orphanedAfterMs: context.orphanedAfterMs,
-        emitter: { id: ids.emitter, seq: (lastSeq += 1), ttlMs: REMEMBER_MS },
+        emitter: { id: ids.emitter, seq, ttlMs: REMEMBER_MS },
         targets: packed.targets,
         packs: packed.packs,
-        drafts: packed.drafts.length,
         lanes: packed.lanes,
+        ...(count > 0 && {
+          drafts: { prefix: `${keys.own}draft:${ids.emitter}:${seq}:`, count },
+        }),
         ...(group && { group }),
       };
       let answer: Answered;
@@ -110,9 +114,9 @@ export function createPublisher(session: Session): Publisher {
   ): Promise<Answered> {
     for (;;) {
       try {
-        if (drafts.length === 0) return await sendOnce(request, texts);
+        if (!request.drafts) return await sendOnce(request, texts);
         link.gather();
-        const sent = sendDrafts(request.emitter, drafts);
+        const sent = sendDrafts(request.drafts, drafts);
         return await sendOnce(request, texts, sent);
       } catch (error) {
         if (isReply(error) || clock.now() >= deadline) throw error;
@@ -126,15 +130,10 @@ export function createPublisher(session: Session): Publisher {
   }
 
   /** Before the script, in the same connection. What became of them, the script finds out. */
-  function sendDrafts(
-    { id, seq }: PublishRequest["emitter"],
-    drafts: readonly string[],
-  ): Promise<unknown> {
-    const sent = drafts.flatMap((data, index) => {
-      const key = draftKey(keys.own, id, seq, index + 1);
-      return [link.client.hset(key, "data", data), link.client.pexpire(key, DRAFT_MS)];
-    });
-    const all = Promise.all(sent);
+  function sendDrafts({ prefix, count }: DraftSpec, drafts: readonly string[]): Promise<unknown> {
+    const made = scripts.draft(prefix, [count, DRAFT_MS]);
+    const filled = drafts.map((data, at) => link.client.hset(`${prefix}${at + 1}`, "data", data));
+    const all = Promise.all([made, ...filled]);
     all.catch(() => {});
     return all;
   }

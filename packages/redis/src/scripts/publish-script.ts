@@ -48,11 +48,13 @@ export interface PackSpec {
 }
 
 /**
- * Where a publish finds its drafts: hashes whose only field is the data of jobs of several subscriptions.
- * They are sent right before the script, and expire if that does not come.
+ * Where a publish finds its drafts: hashes with the data of jobs of several subscriptions, which are sent
+ * right before the script, and expire if that does not come.
  */
-export function draftKey(own: string, emitterId: string, seq: number, position: number): string {
-  return `${own}draft:${emitterId}:${seq}:${position}`;
+export interface DraftSpec {
+  /** What their keys begin with. Their positions follow, from 1. */
+  readonly prefix: string;
+  readonly count: number;
 }
 
 /**
@@ -78,8 +80,7 @@ export interface PublishRequest {
     readonly head: string;
   })[];
   readonly packs: readonly PackSpec[];
-  /** How many drafts were sent along: see {@link draftKey}. */
-  readonly drafts: number;
+  readonly drafts?: DraftSpec;
   /** Deliveries that enter lanes at once. */
   readonly lanes: readonly {
     readonly target: number;
@@ -109,6 +110,18 @@ export type PublishAnswer =
       duplicateLanes: readonly number[],
     ];
 
+/**
+ * Makes drafts that have an end and no data yet, in one step: whatever becomes of the connection before
+ * the data has come, nothing stays. KEYS[1]: what their keys begin with. ARGV: how many there are, and for
+ * how many milliseconds.
+ */
+export const DRAFT_SCRIPT = `
+for index = 1, tonumber(ARGV[1]) do
+  redis.call("HSET", KEYS[1] .. index, "draft", "")
+  redis.call("PEXPIRE", KEYS[1] .. index, ARGV[2])
+end
+`;
+
 /** KEYS[1]: the version of the list of subscriptions. All keys of a bus are in one hash slot. */
 export const PUBLISH_SCRIPT: string = withLibrary(
   ["ADD_JOB", "LANES"],
@@ -130,10 +143,12 @@ end
 if (redis.call("GET", KEYS[1]) or "0") ~= request.version then return { "stale" } end
 
 local drafts = {}
-for index = 1, request.drafts do
-  drafts[index] = own .. "draft:" .. emitter.id .. ":" .. emitter.seq .. ":" .. index
+if request.drafts then
+  for index = 1, request.drafts.count do drafts[index] = request.drafts.prefix .. index end
 end
-if #drafts > 0 and redis.call("EXISTS", unpack(drafts)) < #drafts then return { "undrafted" } end
+for _, draft in ipairs(drafts) do
+  if redis.call("HEXISTS", draft, "data") == 0 then return { "undrafted" } end
+end
 
 local group = request.group
 if group then
@@ -166,6 +181,7 @@ local function add_draft(draft, queue, job)
       end
     end
     redis.call("HSET", key, unpack(rest))
+    redis.call("HDEL", key, "draft")
     redis.call("PERSIST", key)
     isWhole[draft] = true
   end

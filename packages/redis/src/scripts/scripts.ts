@@ -18,7 +18,12 @@ import {
   TAKE_SCRIPT,
 } from "./held-job-scripts.ts";
 import { LET_GO_SCRIPT, type LetGoRequest } from "./let-go-script.ts";
-import { PUBLISH_SCRIPT, type PublishAnswer, type PublishRequest } from "./publish-script.ts";
+import {
+  DRAFT_SCRIPT,
+  PUBLISH_SCRIPT,
+  type PublishAnswer,
+  type PublishRequest,
+} from "./publish-script.ts";
 import {
   FORGET_SCRIPT,
   READ_SCRIPT,
@@ -43,6 +48,7 @@ import { STATS_SCRIPT, type QueueNumbers } from "./stats-script.ts";
 import { TURN_SCRIPT, type TurnAnswer, type TurnRequest } from "./turn-script.ts";
 
 const LUA = {
+  busbarDraft: DRAFT_SCRIPT,
   busbarPublish: PUBLISH_SCRIPT,
   busbarComplete: COMPLETE_SCRIPT,
   busbarSettle: SETTLE_SCRIPT,
@@ -80,6 +86,7 @@ type Commands = Record<
 
 /** Our Lua scripts as typed calls. Each is one atomic step in Redis. */
 export interface Scripts {
+  draft(keyPrefix: string, args: readonly Argument[]): Promise<unknown>;
   publish(
     versionKey: string,
     request: PublishRequest,
@@ -146,6 +153,7 @@ export function createScripts(client: RedisClient): Scripts {
   }
   const commands = client as unknown as Commands;
   return {
+    draft: (key, args) => commands.busbarDraft(key, ...args),
     publish: (key, request, events) =>
       commands.busbarPublish(key, JSON.stringify(request), ...events) as Promise<PublishAnswer>,
     complete: (key, args) => commands.busbarComplete(key, ...args) as Promise<SettleAnswer>,

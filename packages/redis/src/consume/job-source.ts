@@ -23,7 +23,8 @@ export class JobSource {
   readonly #queue: JobQueue;
   readonly #wantsMore: () => boolean;
   readonly #pauses: Pauses;
-  #worker: Worker;
+  /** Made when there is no job for the first time: to make it takes as long as to handle many. */
+  #worker: Worker | undefined;
   #fetching: Promise<void> | undefined;
   #wakes = false;
   /** The queue had no job, and none is due before: milliseconds since the epoch, or 0. */
@@ -42,7 +43,6 @@ export class JobSource {
     this.#queue = queue;
     this.#wantsMore = wantsMore;
     this.#pauses = new Pauses(session.context.clock);
-    this.#worker = this.#createWorker();
     void this.#findStalled();
   }
 
@@ -82,7 +82,7 @@ export class JobSource {
   async #close(): Promise<void> {
     this.#pauses.end();
     // Ends a wait for a job: BullMQ gives up its connection for that.
-    await this.#worker.close(true).catch(() => {});
+    await this.#worker?.close(true).catch(() => {});
     await this.#fetching;
     void this.#queue.wakeOthers();
   }
@@ -124,7 +124,7 @@ export class JobSource {
 
   /** Waits until there may be a job, for a few seconds at most. */
   async #waitForJob(emptyUntil: number): Promise<void> {
-    const worker = this.#worker;
+    const worker = (this.#worker ??= this.#createWorker());
     const backend = worker.getBackend();
     const { drainDelay = DRAIN_DELAY } = this.#session.options.worker;
     try {

@@ -41,12 +41,12 @@ async function expectToCarry(options: RedisProviderOptions): Promise<void> {
 }
 
 /** What `start` rejects with. It has a minute for a Redis that is away, and here needs a moment. */
-async function refusal(options: RedisProviderOptions): Promise<unknown> {
+async function refusal(options: RedisProviderOptions, withinMs = 5_000): Promise<unknown> {
   const from = performance.now();
   const error: unknown = await createBus(options)
     .start()
     .catch((caught: unknown) => caught);
-  expect(performance.now() - from).toBeLessThan(5_000);
+  expect(performance.now() - from).toBeLessThan(withinMs);
   return error;
 }
 
@@ -100,18 +100,24 @@ describe("a bus over TLS", () => {
     expect(await refusal({ connection })).toEqual(unavailable(/does not match/));
   });
 
-  test("needs a certificate of its own where the server asks for one", async () => {
-    const strict = await startRedisServer({
-      config: { ...ours.config, "tls-auth-clients": "yes" },
-    });
-    ends.push(() => strict.stop());
-    const place = { host: "127.0.0.1", port: strict.port };
-    const { ca, cert, key } = ours;
-    expect(await refusal({ connection: { ...place, tls: { ca } } })).toEqual(
-      unavailable(/certificate required/),
-    );
-    await expectToCarry({ connection: { ...place, tls: { ca, cert, key } } });
-  });
+  // By TLS 1.3 the refusal comes after the handshake, and is lost if the server's reset overtakes it: then
+  // a later attempt tells.
+  const ATTEMPTS_MS = 25_000;
+  test(
+    "needs a certificate of its own where the server asks for one",
+    { timeout: ATTEMPTS_MS + 10_000 },
+    async () => {
+      const strict = await startRedisServer({
+        config: { ...ours.config, "tls-auth-clients": "yes" },
+      });
+      ends.push(() => strict.stop());
+      const place = { host: "127.0.0.1", port: strict.port };
+      const { ca, cert, key } = ours;
+      const refused = await refusal({ connection: { ...place, tls: { ca } } }, ATTEMPTS_MS);
+      expect(refused).toEqual(unavailable(/certificate required/));
+      await expectToCarry({ connection: { ...place, tls: { ca, cert, key } } });
+    },
+  );
 
   test("finds its primary by sentinels over TLS", { timeout: 30_000 }, async () => {
     const config = { ...ours.config, "tls-replication": "yes" };

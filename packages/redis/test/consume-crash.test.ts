@@ -1,13 +1,14 @@
 import type { Envelope, Settlement } from "@busbar/core";
 import { afterEach, describe, expect, test } from "vitest";
-import { ACK, consume as consumeIt, type TestConsumer } from "./support/consumer.ts";
+import { ACK, type TestConsumer } from "./support/consumer.ts";
 import { eventually } from "./support/eventually.ts";
 import { startProcess, type TestProcess } from "./support/process.ts";
 import { envelope, subscription, type TestSession } from "./support/test-session.ts";
+import { useConsumers } from "./support/use-consumers.ts";
 import { useSessions } from "./support/use-sessions.ts";
 
 const open = useSessions();
-const consumers: TestConsumer[] = [];
+const consume = useConsumers();
 const workers: TestProcess[] = [];
 const SOON = { lockDurationMs: 1_000, stalledCheckMs: 300 };
 const LIMIT = { timeout: 90_000 };
@@ -15,14 +16,7 @@ const NOTHING = { ready: 0, delayed: 0, inFlight: 0, dead: 0 };
 
 afterEach(async () => {
   await Promise.all(workers.splice(0).map((worker) => worker.kill()));
-  await Promise.all(consumers.splice(0).map((consumer) => consumer.close(0)));
 });
-
-async function consume(...args: Parameters<typeof consumeIt>): Promise<TestConsumer> {
-  const consumer = await consumeIt(...args);
-  consumers.push(consumer);
-  return consumer;
-}
 
 async function start(session: TestSession, input: object): Promise<TestProcess> {
   const { prefix } = session.keys;

@@ -1,7 +1,7 @@
 import { systemClock, type Clock, type Envelope, type Settlement, type Timer } from "@busbar/core";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { ACK, consume as consumeIt, type TestConsumer } from "./support/consumer.ts";
+import { ACK, type TestConsumer } from "./support/consumer.ts";
 import { eventually } from "./support/eventually.ts";
 import { type RedisServer, startRedisServer } from "./support/redis-server.ts";
 import {
@@ -10,6 +10,7 @@ import {
   subscription,
   type TestSession,
 } from "./support/test-session.ts";
+import { useConsumers } from "./support/use-consumers.ts";
 
 const NOTHING = { ready: 0, delayed: 0, inFlight: 0, dead: 0 };
 const LIMIT = { timeout: 60_000 };
@@ -17,16 +18,15 @@ const LIMIT = { timeout: 60_000 };
 let redis: RedisServer;
 let prefixes = 0;
 const sessions: TestSession[] = [];
-const consumers: TestConsumer[] = [];
 
 beforeAll(async () => {
   redis = await startRedisServer();
 });
 afterAll(() => redis.stop());
 afterEach(async () => {
-  await Promise.all(consumers.splice(0).map((consumer) => consumer.close(0)));
   await Promise.all(sessions.splice(0).map((session) => session.close()));
 });
+const consume = useConsumers();
 
 async function open(prefix = `{${++prefixes}}`, changes = {}): Promise<TestSession> {
   const options = { lockDurationMs: 2_000, stalledCheckMs: 500, ...changes };
@@ -39,12 +39,6 @@ async function declared(): Promise<TestSession> {
   const session = await open();
   await session.registry.declare([subscription("mail")]);
   return session;
-}
-
-async function consume(...args: Parameters<typeof consumeIt>): Promise<TestConsumer> {
-  const consumer = await consumeIt(...args);
-  consumers.push(consumer);
-  return consumer;
 }
 
 function envelopes(count: number): readonly Envelope[] {

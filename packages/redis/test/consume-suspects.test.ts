@@ -1,21 +1,21 @@
 import type { Envelope, Settlement } from "@busbar/core";
 import { afterEach, describe, expect, test } from "vitest";
-import { ACK, consume as consumeIt, type TestConsumer } from "./support/consumer.ts";
+import { ACK } from "./support/consumer.ts";
 import { eventually } from "./support/eventually.ts";
 import { startProcess, type TestProcess } from "./support/process.ts";
 import { envelope, subscription, type TestSession } from "./support/test-session.ts";
+import { useConsumers } from "./support/use-consumers.ts";
 import { useSessions } from "./support/use-sessions.ts";
 
 const open = useSessions();
 const workers: TestProcess[] = [];
-const consumers: TestConsumer[] = [];
+const consume = useConsumers();
 const LIMIT = { timeout: 150_000 };
 const MAX_CRASHES = 2;
 const POISON = "poison";
 
 afterEach(async () => {
   await Promise.all(workers.splice(0).map((worker) => worker.kill()));
-  await Promise.all(consumers.splice(0).map((consumer) => consumer.close(0)));
 });
 
 /** Crashes that a hand-over was told of, by event. */
@@ -62,10 +62,9 @@ async function declared(changes: object = {}): Promise<TestSession> {
 
 /** All but the poison are handled in the end, and it is dead. */
 async function ends(session: TestSession, told: Told, spec: object = {}): Promise<void> {
-  const mail = await consumeIt(session, spec, ({ crashes }): Settlement =>
+  const mail = await consume(session, spec, ({ crashes }): Settlement =>
     crashes > MAX_CRASHES ? { type: "dead", reason: "crashed", state: null } : ACK,
   );
-  consumers.push(mail);
   await eventually(async () => {
     const [stats] = await session.admin.stats();
     expect(stats).toMatchObject({ ready: 0, delayed: 0, inFlight: 0, dead: 1 });

@@ -1,24 +1,14 @@
 import type { Envelope, Settlement } from "@busbar/core";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, describe, expect, test } from "vitest";
-import { ACK, consume as consumeIt, type TestConsumer } from "./support/consumer.ts";
+import { describe, expect, test } from "vitest";
+import { ACK } from "./support/consumer.ts";
 import { eventually } from "./support/eventually.ts";
 import { envelope, subscription, type TestSession } from "./support/test-session.ts";
+import { useConsumers } from "./support/use-consumers.ts";
 import { useSessions } from "./support/use-sessions.ts";
 
 const open = useSessions();
-const consumers: TestConsumer[] = [];
-
-// Runs before the sessions are closed.
-afterEach(async () => {
-  await Promise.all(consumers.splice(0).map((consumer) => consumer.close(0)));
-});
-
-async function consume(...args: Parameters<typeof consumeIt>): Promise<TestConsumer> {
-  const consumer = await consumeIt(...args);
-  consumers.push(consumer);
-  return consumer;
-}
+const consume = useConsumers();
 
 function envelopes(count: number, from = 0): readonly Envelope[] {
   return Array.from({ length: count }, (_, index) => envelope(`e${from + index}`));

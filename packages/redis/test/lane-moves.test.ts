@@ -1,25 +1,16 @@
 import type { Envelope, Settlement } from "@busbar/core";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, describe, expect, test } from "vitest";
-import { ACK, consume as consumeIt, type TestConsumer } from "./support/consumer.ts";
+import { describe, expect, test } from "vitest";
+import { ACK } from "./support/consumer.ts";
 import { eventually } from "./support/eventually.ts";
 import { envelope, subscription, type TestSession } from "./support/test-session.ts";
+import { useConsumers } from "./support/use-consumers.ts";
 import { useSessions } from "./support/use-sessions.ts";
 
 const open = useSessions();
-const consumers: TestConsumer[] = [];
+const consume = useConsumers();
 const LANES = { lanes: { small: ["mail", "other"] } };
 const OWN = { lanes: {} };
-
-afterEach(async () => {
-  await Promise.all(consumers.splice(0).map((consumer) => consumer.close(0)));
-});
-
-async function consume(...args: Parameters<typeof consumeIt>): Promise<TestConsumer> {
-  const consumer = await consumeIt(...args);
-  consumers.push(consumer);
-  return consumer;
-}
 
 /** An old release with a subscription, and a new one that gives it another queue. */
 async function releases(from: object, to: object, changes: object = {}) {

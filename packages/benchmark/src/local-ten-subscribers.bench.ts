@@ -1,7 +1,5 @@
-import { emitContestants, emitMetrics, emitOneByOne } from "./contestants/emit-contestants.ts";
+import { emitMetrics, oneByOneContestants } from "./contestants/emit-contestants.ts";
 import type { Question } from "./question.ts";
-
-const events = 1_000;
 
 /** How long does one awaited emit take, with ten subscribers? */
 export const question: Question = {
@@ -9,11 +7,7 @@ export const question: Question = {
   unit: { type: "ns", per: "event" },
   metrics: emitMetrics,
   needs: ["peers"],
-  contestants: emitContestants({
-    subscribers: 10,
-    events,
-    run: (bus) => emitOneByOne(bus, events),
-  }),
+  contestants: oneByOneContestants({ subscribers: 10 }),
   comparisons: [
     { of: "busbar", to: "medusa", atLeast: 1 },
     { of: "busbar-none", to: "medusa", atLeast: 3 },

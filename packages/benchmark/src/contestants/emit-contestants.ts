@@ -73,7 +73,15 @@ export function emitContestants(plan: EmitPlan): readonly Contestant[] {
   ];
 }
 
-/** A plan's `run` that emits one event after the other and awaits each. */
-export async function emitOneByOne(bus: OpenBus, events: number): Promise<void> {
-  for (let index = 0; index < events; index++) await bus.emitOne(index);
+/** How many events {@link oneByOneContestants} emit in a batch. */
+const ONE_BY_ONE = 1_000;
+
+/** Everybody, emitting one event after the other and awaiting each. */
+export function oneByOneContestants(
+  plan: Pick<EmitPlan, "subscribers" | "dataAt">,
+): readonly Contestant[] {
+  const run = async (bus: OpenBus): Promise<void> => {
+    for (let index = 0; index < ONE_BY_ONE; index++) await bus.emitOne(index);
+  };
+  return emitContestants({ ...plan, events: ONE_BY_ONE, run });
 }

@@ -80,10 +80,8 @@ export const SETTLE_SCRIPT: string = withLibrary(
 local request = cjson.decode(ARGV[1])
 local own, queue, now = request.own, request.queue, request.now
 if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" } end
-if not request.finish or #ARGV > 1 then
-  if is_repeated(KEYS[1], request.token, request.step) then return { "done", {} } end
-  mark_step(KEYS[1], request.token, request.step, request.lockDuration)
-end
+if is_repeated(KEYS[1], request.token, request.step) then return { "done", {} } end
+mark_step(KEYS[1], request.token, request.step, request.lockDuration)
 
 local argument = 2
 for _, job in ipairs(request.again) do

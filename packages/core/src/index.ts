@@ -174,4 +174,6 @@ export {
   type StoredSubscriptions,
   type SubscriptionList,
 } from "./subscription-list.ts";
+export { rejectSafely, safeError, type SafeErrorOptions } from "./safe-error.ts";
+export { safeLogger } from "./safe-logger.ts";
 export { systemClock } from "./system-clock.ts";

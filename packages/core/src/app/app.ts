@@ -4,6 +4,7 @@ import type { AppContainer } from "../container/container.ts";
 import type { Modules } from "../contracts/container.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { TypedEventBus } from "../events/typed-event-bus.ts";
+import { safeLogger } from "../safe-logger.ts";
 import type { BusbarConfig } from "./config.ts";
 import { handleSignals } from "./signals.ts";
 
@@ -66,7 +67,8 @@ export interface AppParts {
 
 /** Joins bus and container to one application with one order of start and stop. */
 export function createAppLifecycle(parts: AppParts): App {
-  const { bus, container, logger } = parts;
+  const { bus, container } = parts;
+  const logger = safeLogger(parts.logger);
   // Awilix runs all disposers at the same time, so the order is kept here.
   const disposeServices = container.dispose.bind(container);
   container.dispose = () => stop();

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { BusbarError } from "../errors.ts";
 import type { Issue } from "../errors.ts";
+import { safeError } from "../safe-error.ts";
 
 /** What is wrong, and where, for {@link configError}. */
 export interface ConfigMistake {
@@ -21,7 +22,7 @@ export function configError(mistake: ConfigMistake): BusbarError<"BUSBAR_INVALID
     "BUSBAR_INVALID_CONFIG",
     `${subject}${place}: ${issues.map(formatIssue).join("; ")}`,
     { module, file, issues },
-    cause === undefined ? undefined : { cause },
+    cause === undefined ? undefined : { cause: safeError(cause) },
   );
 }
 
@@ -37,7 +38,7 @@ export function displayPath(file: string): string {
   return outside ? file : relative;
 }
 
-/** The message of whatever was thrown. */
+/** The message of whatever was thrown, without secrets. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return safeError(error).message;
 }

@@ -3,6 +3,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { EventModule, ModuleDependencies } from "../contracts/event-module.ts";
 import type { EventProvider } from "../contracts/provider.ts";
 import type { Issue } from "../errors.ts";
+import { withoutValues } from "../without-values.ts";
 import { describe, isRecord } from "./check-config.ts";
 import { configError, displayPath, messageOf } from "./config-error.ts";
 import type { ConfigMistake } from "./config-error.ts";
@@ -143,16 +144,17 @@ async function validateOptions(module: EventModule, given: unknown, fail: Fail):
     throw fail(`options: cannot be validated: ${messageOf(cause)}`, { cause });
   }
   if (result.issues === undefined) return result.value;
-  throw fail("", { issues: result.issues.map(optionIssue) });
+  throw fail("", { issues: result.issues.map((issue) => optionIssue(issue, given)) });
 }
 
-function optionIssue(issue: StandardSchemaV1.Issue): Issue {
+/** Options hold passwords and URLs: what a schema quotes of them is taken out. */
+function optionIssue(issue: StandardSchemaV1.Issue, given: unknown): Issue {
   let path = "options";
   for (const segment of issue.path ?? []) {
     const key = typeof segment === "object" ? segment.key : segment;
     path += typeof key === "number" ? `[${key}]` : `.${String(key)}`;
   }
-  return { path, reason: issue.message };
+  return { path, reason: withoutValues(issue.message, given) };
 }
 
 const providerParts: readonly (keyof EventProvider)[] = ["start", "publish", "consume", "stop"];

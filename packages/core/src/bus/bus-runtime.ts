@@ -80,6 +80,7 @@ export class BusRuntime {
     this.#engine = new DeliveryEngine({
       ...shared,
       bus,
+      handlerLogger: settings.handlerLogger,
       random: settings.random,
       maxCrashes: settings.maxCrashes,
       services: settings.services,

@@ -4,6 +4,7 @@ import { BusbarError, type EmitOutcome, isBusbarError } from "../errors.ts";
 import { type CurrentRun, currentRun } from "./causality.ts";
 import type { BusCounters } from "./counters.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
+import { safeError } from "../safe-error.ts";
 import { GroupCommit, isRetryable, type PublishResults } from "./group-commit.ts";
 import type { SettlementTracker } from "./settlement-tracker.ts";
 import { unavailable } from "./unavailable.ts";
@@ -222,7 +223,7 @@ export function assertAccepted(
     code,
     `Provider "${provider}" refused ${outcome.rejected.length} of ${envelopes.length} events: ${first.reason}`,
     { provider, ...outcome },
-    { cause: first.cause },
+    first.cause === undefined ? undefined : { cause: safeError(first.cause) },
   );
 }
 

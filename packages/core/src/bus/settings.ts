@@ -4,6 +4,7 @@ import { type Logger, silentLogger } from "../contracts/logger.ts";
 import type { EventProvider } from "../contracts/provider.ts";
 import { noServices } from "../delivery/delivery-run.ts";
 import type { Issue } from "../errors.ts";
+import { safeLogger } from "../safe-logger.ts";
 import { systemClock } from "../system-clock.ts";
 import { checkEmitOptions } from "./emit-options.ts";
 import type { EventBusOptions, Role, ScopingContainer } from "./options.ts";
@@ -16,7 +17,10 @@ const ISOLATIONS: readonly BusSettings["isolation"][] = ["copy", "none"];
 export interface BusSettings {
   readonly name: string;
   readonly role: Role;
+  /** Takes nothing that must not be logged. For all lines of the bus, its provider and its plugins. */
   readonly logger: Logger;
+  /** As it was given, for handlers. */
+  readonly handlerLogger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
   readonly services: ScopingContainer;
@@ -61,7 +65,8 @@ export function readSettings(options: EventBusOptions<object>): BusSettings {
     role,
     isolation,
     defaults: options.defaults,
-    logger: options.logger ?? silentLogger,
+    logger: options.logger ? safeLogger(options.logger) : silentLogger,
+    handlerLogger: options.logger ?? silentLogger,
     clock: options.clock ?? options.provider.clock ?? systemClock,
     random: options.random ?? options.provider.random ?? Math.random,
     services: options.container ?? noServices,

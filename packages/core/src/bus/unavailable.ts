@@ -1,6 +1,7 @@
 import { BusbarError, type EmitOutcome, isBusbarError } from "../errors.ts";
+import { safeError } from "../safe-error.ts";
 
-/** Wraps what a provider threw, once; errors of ours pass as they are. */
+/** Wraps what a provider threw, once, without what must not be shown; errors of ours pass as they are. */
 export function unavailable(
   provider: string,
   what: string,
@@ -8,6 +9,11 @@ export function unavailable(
   outcome?: Partial<EmitOutcome>,
 ): unknown {
   if (isBusbarError(cause)) return cause;
-  const message = `${what}: ${(cause as Error)?.message}`;
-  return new BusbarError("BUSBAR_UNAVAILABLE", message, { provider, ...outcome }, { cause });
+  const safe = safeError(cause);
+  return new BusbarError(
+    "BUSBAR_UNAVAILABLE",
+    `${what}: ${safe.message}`,
+    { provider, ...outcome },
+    { cause: safe },
+  );
 }

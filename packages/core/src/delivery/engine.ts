@@ -27,6 +27,8 @@ export interface EngineOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  /** What handlers find in `context.logger`. */
+  readonly handlerLogger: Logger;
   readonly maxCrashes: number;
   readonly services: ScopingContainer;
   readonly counters: BusCounters;
@@ -74,7 +76,7 @@ export class DeliveryEngine {
    * Not an async function: this is where an event spends its time, and each promise costs.
    */
   deliverTo(subscription: Subscription, delivery: Delivery, settle: Settle): void {
-    const { bus, logger, services, maxCrashes } = this.#options;
+    const { bus, handlerLogger: logger, services, maxCrashes } = this.#options;
     const { envelope } = delivery;
     const state = (delivery.state as DeliveryState | undefined) ?? NO_FAILURES;
     if (delivery.crashes > maxCrashes) {
@@ -211,7 +213,7 @@ export class DeliveryEngine {
   }
 
   #crashed(subscription: Subscription, delivery: Delivery, before: DeliveryState): Settlement {
-    const { bus, clock, logger, services } = this.#options;
+    const { bus, clock, handlerLogger: logger, services } = this.#options;
     const { envelope, crashes } = delivery;
     const run = new DeliveryRun(bus, envelope, subscription.id, before.runs, logger, services);
     const error = new Error(`The process ended ${crashes} times while this was being handled`);

@@ -96,16 +96,16 @@ export function defineEvents<const Schemas extends EventSchemas, AtConsume exten
     const answer = validators.get(name)?.validate(data);
     if (answer === undefined) return undefined;
     return isPromiseLike(answer)
-      ? Promise.resolve(answer).then(toCheckResult)
-      : toCheckResult(answer);
+      ? Promise.resolve(answer).then((result) => toCheckResult(result, data))
+      : toCheckResult(answer, data);
   }
 
   function parse(name: string, data: unknown): ParseResult | Promise<ParseResult> {
     const answer = validators.get(name)?.validate(data);
     if (answer === undefined) return { value: data };
     return isPromiseLike(answer)
-      ? Promise.resolve(answer).then(toParseResult)
-      : toParseResult(answer);
+      ? Promise.resolve(answer).then((result) => toParseResult(result, data))
+      : toParseResult(answer, data);
   }
 
   return {
@@ -136,10 +136,10 @@ function collectValidators(schemas: EventSchemas): Map<string, StandardSchemaV1.
   return validators;
 }
 
-function toCheckResult(result: StandardSchemaV1.Result<unknown>): CheckResult {
-  return result.issues && toIssues(result.issues);
+function toCheckResult(result: StandardSchemaV1.Result<unknown>, data: unknown): CheckResult {
+  return result.issues && toIssues(result.issues, data);
 }
 
-function toParseResult(result: StandardSchemaV1.Result<unknown>): ParseResult {
-  return result.issues ? { issues: toIssues(result.issues) } : { value: result.value };
+function toParseResult(result: StandardSchemaV1.Result<unknown>, data: unknown): ParseResult {
+  return result.issues ? { issues: toIssues(result.issues, data) } : { value: result.value };
 }

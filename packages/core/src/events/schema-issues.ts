@@ -1,5 +1,11 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Issue } from "../errors.ts";
+import { cut } from "../quoted.ts";
+import { withoutValues } from "../without-values.ts";
+
+/** Issues of one payload, and characters of each, that are kept. */
+const KEPT_ISSUES = 50;
+const KEPT_CHARACTERS = 1_000;
 
 /** Whether a value is a schema of any library that follows Standard Schema, version 1. */
 export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
@@ -22,9 +28,18 @@ export function isPromiseLike<T extends object>(answer: T | Promise<T>): answer 
   return "then" in answer;
 }
 
-/** The issues of a schema in the form that errors have, with paths such as `items[0].sku`. */
-export function toIssues(issues: readonly StandardSchemaV1.Issue[]): readonly Issue[] {
-  return issues.map(({ path, message }) => ({ path: formatPath(path ?? []), reason: message }));
+/**
+ * The issues of a schema in the form that errors have, with paths such as `items[0].sku`. Some libraries quote
+ * the value that was received: the values of `data` are taken out.
+ */
+export function toIssues(
+  issues: readonly StandardSchemaV1.Issue[],
+  data: unknown,
+): readonly Issue[] {
+  return issues.slice(0, KEPT_ISSUES).map(({ path, message }) => ({
+    path: formatPath(path ?? []),
+    reason: withoutValues(cut(message, KEPT_CHARACTERS), data),
+  }));
 }
 
 function formatPath(path: NonNullable<StandardSchemaV1.Issue["path"]>): string {

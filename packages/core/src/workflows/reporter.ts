@@ -1,6 +1,7 @@
 import type { ServiceContainer } from "../contracts/container.ts";
 import type { Logger } from "../contracts/logger.ts";
 import { silentLogger } from "../contracts/logger.ts";
+import { safeLogger } from "../safe-logger.ts";
 
 /** The logger that a container has under `logger`, or one that writes nothing. */
 export function findLogger(container: ServiceContainer): Logger {
@@ -45,7 +46,7 @@ export class Reporter {
 
   #write(level: "info" | "warn" | "error", message: string, fields: object): void {
     try {
-      findLogger(this.#container)[level]({ ...this.#fields, ...fields }, message);
+      safeLogger(findLogger(this.#container))[level]({ ...this.#fields, ...fields }, message);
     } catch {
       // A logger that fails has nobody to tell.
     }

@@ -241,7 +241,12 @@ describe("plugins", () => {
     const { plugin, context } = keepContext();
     const { bus, logger } = await startTestBus({ plugins: [plugin] });
     expect(context().bus).toBe(bus);
-    expect(context().logger).toBe(logger);
+    context().logger.warn({ plugin: "test" }, "written by a plugin");
+    expect(logger.lines).toContainEqual({
+      level: "warn",
+      fields: { plugin: "test" },
+      message: "written by a plugin",
+    });
   });
 
   test("middleware of plugins runs within that of the options, and outside that of use()", async () => {

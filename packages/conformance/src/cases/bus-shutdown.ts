@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createGate } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { Recorder, settled } from "../recorder.ts";
-import { durable, notDurable } from "../requirements.ts";
+import { durable, groupsOnBus, notDurable } from "../requirements.ts";
 
 export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown", [
   {
@@ -68,6 +68,77 @@ export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown
       await bus.emit(Array.from({ length: 10 }, (_, data) => ({ name: "a", data })));
       await context.waiting.for("stop", bus.stop());
       assert.equal(seen.runs.length, 11);
+    },
+  },
+  {
+    id: "emits-while-draining",
+    name: "handlers in flight may emit, and release groups, while stop waits for them",
+    promise: "design 4.6: shutdown drains; what handlers emit meanwhile is accepted",
+    when: groupsOnBus,
+    async run(context) {
+      const bus = await context.bus();
+      const [gate, seen, later] = [createGate(), new Recorder(context), new Recorder(context)];
+      const failed: unknown[] = [];
+      const work = seen.subscriber(async () => {
+        await gate.opened;
+        try {
+          await bus.emit("b", "emitted");
+          await bus.emit({ name: "b", data: "staged", metadata: { eventGroupId: "g" } });
+          await bus.releaseGroupedEvents("g");
+          await bus.inspect();
+        } catch (error) {
+          failed.push(error);
+          throw error;
+        }
+      });
+      bus.subscribe("a", work, { subscriberId: "mail" });
+      bus.subscribe("b", later.subscriber(), { subscriberId: "later" });
+      await bus.start();
+      await bus.emit("a", 1);
+      await seen.ran(1);
+      const stopping = bus.stop({ graceMs: context.ms(8_000) });
+      await new Promise((resolve) => setTimeout(resolve, context.quietMs));
+      gate.open();
+      await context.waiting.for("stop", stopping);
+      assert.deepEqual(failed, []);
+      if (context.capabilities.durable) {
+        const next = await context.bus();
+        next.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
+        next.subscribe("b", later.subscriber(), { subscriberId: "later" });
+        await next.start();
+        await settled(context, next);
+        assert.deepEqual((await next.deadLetters.list()).items, []);
+      }
+      assert.equal(seen.runs.length, 1);
+      assert.deepEqual(new Set(later.data), new Set(["emitted", "staged"]));
+    },
+  },
+  {
+    id: "cut-short",
+    name: "a handler that stop cuts short has not failed, whatever it throws",
+    promise: "design 3.1: releases count as nothing",
+    when: durable,
+    limitMs: ({ redeliverAfterMs }) => 15_000 + 2 * redeliverAfterMs,
+    async run(context) {
+      const [cut, next] = [new Recorder(context), new Recorder(context)];
+      const first = await context.bus();
+      const policy = { subscriberId: "mail", concurrency: 3 };
+      const work = cut.subscriber(async (_, { signal }) => {
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        await first.emit("b", "too late");
+      });
+      first.subscribe("a", work, policy);
+      await first.start();
+      await first.emit([1, 2, 3].map((data) => ({ name: "a", data })));
+      await cut.ran(3);
+      await first.stop({ graceMs: 50 });
+      const second = await context.bus();
+      second.subscribe("a", next.subscriber(), policy);
+      await second.start();
+      await next.ran(3);
+      await settled(context, second);
+      assert.deepEqual((await second.deadLetters.list()).items, []);
+      assert.ok(next.runs.every(({ attempt }) => attempt === 1));
     },
   },
   {

@@ -52,6 +52,8 @@ export type Mistake =
   | "reports no states"
   | "filters by its own subscriptions"
   | "acks what it has no code for"
+  | "publishes nothing while a consumer closes"
+  | "gives up what it has to hand back"
   | "keeps its socket";
 
 /** Calls back with each line that comes. Not by readline, to which U+2028, as JSON may have it, ends a line, too. */

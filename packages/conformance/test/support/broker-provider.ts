@@ -29,6 +29,8 @@ interface Consumer {
   readonly spec: ConsumeSpec;
   readonly deliver: (delivery: Delivery) => Promise<Settlement>;
   closed: boolean;
+  /** The numbers of its deliveries. */
+  readonly inHand: Set<number>;
 }
 
 /** A durable provider with a connection: the client of the tests' broker. */
@@ -78,6 +80,7 @@ class BrokerClient {
   #socket: Socket | undefined;
   isReady = false;
   #lastId = 0;
+  #closing = 0;
   #heardAt = 0;
   #timer: Timer | undefined;
   #stopping: Promise<void> | undefined;
@@ -100,6 +103,9 @@ class BrokerClient {
   }
 
   async publish(batch: readonly Envelope[], deadline: number): Promise<readonly PublishResult[]> {
+    if (this.#closing > 0 && this.#mistakes.has("publishes nothing while a consumer closes")) {
+      throw new Error("publish: not running");
+    }
     const own = this.#mistakes.has("filters by its own subscriptions")
       ? Array.from(this.#consumers.values(), ({ spec }) => spec.subscriptionId)
       : undefined;
@@ -112,7 +118,13 @@ class BrokerClient {
   }
 
   async consume(spec: ConsumeSpec, deliver: Consumer["deliver"]): Promise<ConsumerHandle> {
-    const consumer: Consumer = { id: ++this.#lastId, spec, deliver, closed: false };
+    const consumer: Consumer = {
+      id: ++this.#lastId,
+      spec,
+      deliver,
+      closed: false,
+      inHand: new Set(),
+    };
     await this.request("consume", [consumer.id, spec]);
     this.#consumers.set(consumer.id, consumer);
     let closing: Promise<void> | undefined;
@@ -256,12 +268,14 @@ class BrokerClient {
     // A delivery may come before the answer to its consume.
     await new Promise((resolve) => setImmediate(resolve));
     const consumer = this.#consumers.get(frame.consumer);
+    consumer?.inHand.add(number);
     try {
       const delivery = { envelope: decodeEnvelope(envelope), state, crashes };
       settlement = consumer ? await consumer.deliver(delivery) : { type: "release" };
     } catch {
       // Unsettled: the broker is told so, and hands it over again.
     }
+    consumer?.inHand.delete(number);
     if (settlement?.type === "release" && this.#mistakes.has("acks what it has no code for")) {
       settlement = { type: "ack" };
     }
@@ -272,6 +286,12 @@ class BrokerClient {
     } else if (this.#socket === socket) this.#write(0, "settle", [number, settlement]);
   }
 
+  #giveUp(consumer: Consumer): void {
+    for (const number of consumer.inHand) {
+      this.#write(0, "settle", [number, { type: "dead", reason: "failed", state: null }]);
+    }
+  }
+
   /** Over whichever connection there is by then. */
   async #settleEvent(consumer: Consumer, id: string, it: Settlement | null): Promise<void> {
     const told = this.request("settle event", [consumer.spec.subscriptionId, id, it]);
@@ -280,7 +300,12 @@ class BrokerClient {
 
   async #close(consumer: Consumer, graceMs: number): Promise<void> {
     this.#consumers.delete(consumer.id);
+    this.#closing += 1;
+    if (this.#mistakes.has("gives up what it has to hand back")) {
+      this.#context?.clock.setTimeout(() => this.#giveUp(consumer), graceMs / 2);
+    }
     if (this.isReady) await this.#send("close", [consumer.id, graceMs]).catch(() => {});
+    this.#closing -= 1;
     consumer.closed = true;
   }
 

@@ -61,6 +61,8 @@ export const durableMutants: readonly Mutant[] = [
     "deploy-skew/two-releases",
   ),
   broker("acks what it has no code for", "deploy-skew/no-code"),
+  broker("publishes nothing while a consumer closes", "bus-shutdown/emits-while-draining"),
+  broker("gives up what it has to hand back", "bus-shutdown/hands-back", "bus-shutdown/cut-short"),
   broker("keeps its socket", "lifecycle/process-exits", "lifecycle/no-handles"),
 ];
 

@@ -25,6 +25,22 @@ export const lifecycleMutants: readonly Mutant[] = [
     harness: () => faulty((inner) => ({ stop: () => inner.stop({ graceMs: 0 }) })),
   },
   {
+    mistake: "publishes nothing while it stops",
+    caughtBy: ["bus-shutdown/emits-while-draining", "bus-shutdown/what-is-due"],
+    harness: () =>
+      faulty((inner) => {
+        let stopping = false;
+        return {
+          publish: (batch, options) =>
+            stopping ? Promise.reject(new Error("Stopped")) : inner.publish(batch, options),
+          stop: (options) => {
+            stopping = true;
+            return inner.stop(options);
+          },
+        };
+      }),
+  },
+  {
     mistake: "rejects a second stop",
     caughtBy: ["lifecycle/stop-twice"],
     harness: () =>

@@ -268,7 +268,8 @@ export class BusRuntime {
   /** Passes, or tells what to wait for: the provider must know every subscription first. */
   #ready(method: string): Promise<void> | undefined {
     if (this.#lifecycle.state !== "running") {
-      this.#lifecycle.assertRunning(method, currentRun()?.bus === this.#bus);
+      const run = currentRun();
+      this.#lifecycle.assertRunning(method, run?.bus === this.#bus && !run.isCutShort);
     }
     return this.#consumers.whenDeclared();
   }

@@ -8,6 +8,8 @@ export interface CurrentRun {
   readonly bus: object;
   /** The event that it handles. */
   readonly envelope: Envelope;
+  /** Whether the bus has ended it because the bus stops: it may use the bus no more. */
+  readonly isCutShort: boolean;
 }
 
 /** Something smaller that the current code belongs to, such as a workflow's step. */

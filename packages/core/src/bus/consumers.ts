@@ -37,6 +37,7 @@ export class Consumers {
   /** Until then there is nobody to tell of changes: `start` tells of all. */
   #started = false;
   #closed = false;
+  readonly #closings = new Set<Promise<void>>();
 
   constructor(options: ConsumersOptions) {
     this.#options = options;
@@ -58,11 +59,23 @@ export class Consumers {
     if (provider.capabilities.durable) this.#declareLater();
   }
 
-  /** Ends what happens in the background. Consumers are the provider's to stop. */
+  /** Ends what happens in the background. What is being consumed goes on. */
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
     this.#endWait?.();
+  }
+
+  /**
+   * Takes no new deliveries, and resolves once those in flight have ended, or were handed back after
+   * `graceMs` milliseconds.
+   */
+  async drain(graceMs: number): Promise<void> {
+    for (const subscription of this.#options.subscriptions) {
+      void this.#release(subscription, graceMs);
+    }
+    // Those of subscriptions that were paused or unsubscribed may have runs in flight as well.
+    while (this.#closings.size > 0) await Promise.all(this.#closings);
   }
 
   /** Tells the provider of subscriptions that are new or have new events, for as long as it takes. */
@@ -168,22 +181,30 @@ export class Consumers {
       (delivery, settle) => engine.deliverTo(subscription, delivery, settle),
     );
     // Paused or unsubscribed meanwhile, when there was no consumer yet to close.
-    if (subscription.paused || subscription.events.length === 0) void this.#release(subscription);
+    const isOver = subscription.paused || subscription.events.length === 0;
+    if (this.#closed) void this.#release(subscription, 0);
+    else if (isOver) void this.#release(subscription);
   }
 
-  async #release(subscription: Subscription): Promise<void> {
+  async #release(subscription: Subscription, graceMs?: number): Promise<void> {
     const { consumer } = subscription;
     subscription.consumer = undefined;
-    if (consumer) await this.#close(consumer, subscription.id);
+    if (consumer) await this.#close(consumer, subscription.id, graceMs);
   }
 
-  async #close(consumer: ConsumerHandle, subscriberId: string): Promise<void> {
+  #close(
+    consumer: ConsumerHandle,
+    subscriberId: string,
+    graceMs: number = UNTIL_ALL_HAVE_ENDED_MS,
+  ): Promise<void> {
     const { logger } = this.#options;
-    try {
-      await consumer.close({ graceMs: UNTIL_ALL_HAVE_ENDED_MS });
-    } catch (err) {
-      logger.error({ err, subscriberId }, "A consumer could not be closed");
-    }
+    const closing = (async () => consumer.close({ graceMs }))()
+      .catch((err: unknown) => {
+        logger.error({ err, subscriberId }, "A consumer could not be closed");
+      })
+      .finally(() => this.#closings.delete(closing));
+    this.#closings.add(closing);
+    return closing;
   }
 
   #declareLater(): void {

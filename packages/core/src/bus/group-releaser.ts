@@ -31,6 +31,7 @@ export class GroupReleaser {
   /** What this process is about to publish, by group. */
   readonly #underWay = new Map<string, Promise<void>>();
   #timer: Timer | undefined;
+  #sweeping: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(options: GroupReleaserOptions) {
@@ -42,9 +43,11 @@ export class GroupReleaser {
     if (this.#options.durable) this.#sweepLater();
   }
 
-  close(): void {
+  /** Looks for nothing more. Resolves when a release that was found has been dealt with. */
+  async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
+    await this.#sweeping;
   }
 
   /**
@@ -112,7 +115,8 @@ export class GroupReleaser {
   #sweepLater(): void {
     if (this.#closed) return;
     this.#timer?.cancel();
-    this.#timer = this.#options.clock.setTimeout(() => void this.#sweep(), SWEEP_EVERY_MS);
+    const sweep = (): void => void (this.#sweeping = this.#sweep());
+    this.#timer = this.#options.clock.setTimeout(sweep, SWEEP_EVERY_MS);
   }
 
   async #sweep(): Promise<void> {

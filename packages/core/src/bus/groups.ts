@@ -63,8 +63,9 @@ export class Groups {
     this.#releaser?.start();
   }
 
-  close(): void {
-    this.#releaser?.close();
+  /** Looks for unfinished releases no more. Resolves when one that was found has been dealt with. */
+  async close(): Promise<void> {
+    await this.#releaser?.close();
   }
 
   /** Gives up what is staged in the memory of a process that stops. */

@@ -28,6 +28,9 @@ export interface PublisherOptions {
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #commit: GroupCommit | undefined;
+  /** Calls of {@link counted} that have not ended. */
+  #underWay = 0;
+  #onIdle: (() => void) | undefined;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -102,6 +105,7 @@ export class Publisher {
     const cause = tracker && this.#causeIn(currentRun());
     if (tracker) for (const envelope of envelopes) tracker.publishing(envelope, cause);
     let results: Readonly<PublishResults> = known;
+    this.#underWay += 1;
     try {
       const all = await send();
       results = all;
@@ -110,6 +114,7 @@ export class Publisher {
       throw this.#failure(error, envelopes, known);
     } finally {
       envelopes.forEach((envelope, index) => this.#count(envelope, results[index]));
+      this.#end();
     }
   }
 
@@ -169,6 +174,25 @@ export class Publisher {
         });
       }
     }
+  }
+
+  /** Resolves when the provider has answered for everything that is being published. */
+  async whenIdle(): Promise<void> {
+    if (this.#underWay === 0) return;
+    await new Promise<void>((resolve) => {
+      const before = this.#onIdle;
+      this.#onIdle = () => {
+        before?.();
+        resolve();
+      };
+    });
+  }
+
+  #end(): void {
+    this.#underWay -= 1;
+    if (this.#underWay > 0 || !this.#onIdle) return;
+    this.#onIdle();
+    this.#onIdle = undefined;
   }
 
   /** The envelope in whose handler the caller is, if it is one of this bus. */

@@ -72,7 +72,7 @@ export class StartAndStop implements LifecycleSteps {
     } catch (error) {
       this.#options.consumers.close();
       try {
-        await this.#stopAll(started, 0);
+        await this.#stopAll(started, 0, () => {});
       } catch (err) {
         logger.error({ err, provider: name }, `Provider "${name}" could not be stopped`);
       }
@@ -121,17 +121,15 @@ export class StartAndStop implements LifecycleSteps {
   async stop(graceMs: number): Promise<void> {
     const { clock } = this.#options.settings;
     this.#options.consumers.close();
-    this.#options.groups.close();
     const reason = new Error(`The bus stops, and ${graceMs} ms have passed`);
-    const graceTimer = clock.setTimeout(() => this.#options.engine.cutShort(reason), graceMs, {
-      keepAlive: true,
-    });
+    // What still runs is over then. The provider may give it up in the moment before the timer.
+    const cutShort = (): void => this.#options.engine.cutShort(reason);
+    const graceTimer = clock.setTimeout(cutShort, graceMs, { keepAlive: true });
     try {
-      await this.#stopAll(this.#options.plugins, graceMs);
+      await this.#stopAll(this.#options.plugins, graceMs, cutShort);
     } finally {
       graceTimer.cancel();
-      // What still runs is over: the provider may have given it up in the moment before the timer.
-      this.#options.engine.cutShort(reason);
+      cutShort();
       this.#options.health.set("down", clock.now(), "has stopped");
     }
     await this.#reportLostDeadLetters();
@@ -166,11 +164,20 @@ export class StartAndStop implements LifecycleSteps {
     });
   }
 
-  /** Stops the plugins, the last one first, and then the provider, within one period of grace. */
-  async #stopAll(plugins: readonly Plugin[], graceMs: number): Promise<void> {
+  /**
+   * Stops the plugins, the last one first, and then the provider, within one period of grace.
+   *
+   * Deliveries of a durable provider end before that: until then its handlers may emit, and use what
+   * plugins give them. A provider that is not durable delivers what is due while it stops, and accepts
+   * what handlers emit for as long.
+   */
+  async #stopAll(plugins: readonly Plugin[], graceMs: number, cutShort: () => void): Promise<void> {
+    const { consumers, groups, provider, publisher } = this.#options;
     const { clock, logger } = this.#options.settings;
     const deadline = clock.now() + graceMs;
     const left = (): { graceMs: number } => ({ graceMs: Math.max(0, deadline - clock.now()) });
+    const inTime = (promise: Promise<unknown>): Promise<void> =>
+      this.waitFor(promise, left().graceMs);
     const tell = async (step: "stop" | "stopped"): Promise<void> => {
       for (const plugin of plugins.toReversed()) {
         try {
@@ -183,12 +190,20 @@ export class StartAndStop implements LifecycleSteps {
         }
       }
     };
+    const { durable } = provider.capabilities;
+    if (durable) {
+      await inTime(consumers.drain(graceMs));
+      cutShort();
+    }
+    await inTime(groups.close());
     await tell("stop");
     try {
-      await this.#options.provider.stop(left());
+      // What has left is answered before the way back is closed. In memory it may wait for room.
+      if (durable) await inTime(publisher.whenIdle());
+      await provider.stop(left());
     } finally {
       this.#options.timeLimit.close();
-      await this.#options.groups.discard();
+      await groups.discard();
       await tell("stopped");
     }
   }

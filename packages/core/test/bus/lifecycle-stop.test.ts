@@ -3,6 +3,9 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { createEventBus } from "../../src/bus/event-bus.ts";
+import { definePlugin } from "../../src/contracts/plugin.ts";
+import type { EventProvider } from "../../src/contracts/provider.ts";
+import { MemoryGroupStaging } from "../../src/memory/memory-group-staging.ts";
 import {
   createGate,
   createTestBus,
@@ -14,6 +17,30 @@ import { createManualClock, idle } from "../support/manual-clock.ts";
 import { collect } from "./support/collect.ts";
 import { createMinimalProvider } from "./support/minimal-provider.ts";
 import { watch } from "./support/watch.ts";
+
+/** A durable provider that ends all at once when it stops, and writes down what is done. */
+function durableProvider(order: string[]): EventProvider {
+  const inner = memoryProvider();
+  const publish: EventProvider["publish"] = (batch, options) => {
+    order.push(...batch.map(({ name }) => `published ${name}`));
+    return inner.publish(batch, options);
+  };
+  return providerLike(inner, {
+    capabilities: { ...inner.capabilities, durable: true },
+    groups: new MemoryGroupStaging({ clock: createManualClock(), publish }),
+    publish,
+    consume: (spec, deliver) =>
+      inner.consume(spec, async (delivery) => {
+        const settlement = await deliver(delivery);
+        if (delivery.envelope.name === "a") order.push(`${spec.subscriptionId} ${settlement.type}`);
+        return settlement;
+      }),
+    stop: async () => {
+      order.push("provider stops");
+      await inner.stop({ graceMs: 0 });
+    },
+  });
+}
 
 describe("stop", () => {
   test("refuses emits from the moment it is called, and after it", async () => {
@@ -54,6 +81,96 @@ describe("stop", () => {
     gate.open();
     await stop;
     expect(seen.toSorted()).toEqual(["a", "b", "c"]);
+  });
+
+  describe("of a durable provider", () => {
+    test("lets handlers in flight emit, release and wait, before plugins and provider end", async () => {
+      const order: string[] = [];
+      const { bus } = await startTestBus({
+        provider: durableProvider(order),
+        plugins: [
+          definePlugin({
+            name: "p",
+            staging: { stage: async () => void order.push("staged e") },
+            stop: () => void order.push("plugin stops"),
+          }),
+        ],
+      });
+      const gate = createGate();
+      bus.subscribe(
+        "a",
+        async () => {
+          await gate.opened;
+          await bus.emit("b", null);
+          await bus.emit({ name: "c", data: null, metadata: { eventGroupId: "g" } });
+          await bus.releaseGroupedEvents("g");
+          await bus.withTransaction({}).emit("e", null);
+          await bus.deadLetters.list();
+          void bus.emit("d", null);
+        },
+        { subscriberId: "mail" },
+      );
+      await bus.emit("a", null);
+      await idle();
+      const stop = bus.stop();
+      await idle();
+      gate.open();
+      await stop;
+      expect(order).toEqual([
+        "published a",
+        "published b",
+        "published c",
+        "staged e",
+        "published d",
+        "mail ack",
+        "plugin stops",
+        "provider stops",
+      ]);
+    });
+
+    test("hands back, and counts as nothing, what a handler throws that was cut short", async () => {
+      const order: string[] = [];
+      const { bus, clock, logger } = await startTestBus({ provider: durableProvider(order) });
+      const refused: unknown[] = [];
+      bus.subscribe(
+        "a",
+        async (_, { signal }) => {
+          await new Promise((resolve) => signal.addEventListener("abort", resolve));
+          await bus.emit("b", null).catch((error: unknown) => {
+            refused.push(error);
+            throw error;
+          });
+        },
+        { subscriberId: "mail" },
+      );
+      await bus.emit("a", null);
+      await idle();
+      const stop = bus.stop({ graceMs: 1000 });
+      await clock.advance(1000);
+      await stop;
+      expect(refused).toMatchObject([{ code: "BUSBAR_NOT_RUNNING" }]);
+      expect(order).toEqual(["published a", "mail release", "provider stops"]);
+      expect(logger.at("error")).toEqual([]);
+    });
+
+    test("waits for runs of a subscription that was unsubscribed before", async () => {
+      const order: string[] = [];
+      const { bus } = await startTestBus({ provider: durableProvider(order) });
+      const gate = createGate();
+      const work = async (): Promise<void> => {
+        await gate.opened;
+        await bus.emit("b", null);
+      };
+      bus.subscribe("a", work, { subscriberId: "mail" });
+      await bus.emit("a", null);
+      await idle();
+      bus.unsubscribe("a", work);
+      const stop = bus.stop();
+      await idle();
+      gate.open();
+      await stop;
+      expect(order).toEqual(["published a", "published b", "mail ack", "provider stops"]);
+    });
   });
 
   test("says how many dead letters are gone with a bus in memory", async () => {

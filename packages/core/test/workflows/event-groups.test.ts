@@ -199,7 +199,8 @@ describe("a run inside of a step", () => {
     const outer = createWorkflow("outer", () => {
       doIt(async () => {
         const metadata = { created_at: 0, published_at: 0, correlationId: "e1" };
-        const delivery = { bus, envelope: { id: "e1", name: "placed", data: null, metadata } };
+        const envelope = { id: "e1", name: "placed", data: null, metadata };
+        const delivery = { bus, envelope, isCutShort: false };
         await runCausedBy(delivery, () => emitting(container).run({ input: { name: "handler" } }));
       });
       fail();

@@ -16,8 +16,14 @@ import type { QueueReader } from "./queue-reader.ts";
 import type { RunOwner, Settle } from "./run-owner.ts";
 import type { Suspects } from "./suspects.ts";
 
-/** Packs that take no longer than this many milliseconds are fetched ahead. */
-const QUICK_MS = 5;
+/**
+ * A consumer has jobs fetched ahead for as many milliseconds, besides those that Redis takes to answer. Jobs
+ * that take longer are not fetched ahead: others may have slots for them.
+ */
+const AHEAD_MS = 5;
+
+/** The least that a handler is taken to need, in milliseconds. */
+const LEAST_MS = 0.01;
 
 /** Milliseconds that handing back may take at the end of a close, while Redis answers. */
 const HAND_BACK_MS = 2_000;
@@ -58,7 +64,8 @@ export class Consumer implements RunOwner {
   #subscriptionId: string;
   #ids: ReadonlySet<string>;
   #averageMs: number | undefined;
-  #isQuick = false;
+  /** How long the latest job took that was run. */
+  #tookMs = Number.POSITIVE_INFINITY;
   #isFilling = false;
   #stopListening: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -94,22 +101,31 @@ export class Consumer implements RunOwner {
     return this.#averageMs;
   }
 
-  get isQuick(): boolean {
-    return this.#isQuick;
+  /** How many events it may have that wait for slots, while jobs are on their way for `roundTripMs`. */
+  ahead(roundTripMs: number): number {
+    // A busy event loop makes quick handlers take as long as answers, and either may miss a turn.
+    if (this.#tookMs > 2 * roundTripMs + AHEAD_MS) return 0;
+    const eachMs = Math.max(this.#averageMs ?? 0, LEAST_MS) / this.concurrency;
+    return Math.floor((roundTripMs + AHEAD_MS) / eachMs);
   }
 
   get freeSlots(): number {
     return this.#freeSlots;
   }
 
+  /** The free slots that it need not leave to others. */
+  get usableSlots(): number {
+    return Math.min(this.#freeSlots, this.#share.slots.share);
+  }
+
   get hasFreeSlot(): boolean {
     return this.#freeSlots > 0 && this.#share.slots.hasFree;
   }
 
-  /** How many jobs have something that waits for a slot. */
-  get waitingRuns(): number {
+  /** How many events wait for slots. */
+  get waiting(): number {
     let count = 0;
-    for (const run of this.#waiting) if (run.hasWaiting) count += 1;
+    for (const run of this.#waiting) count += run.waiting;
     return count;
   }
 
@@ -163,15 +179,15 @@ export class Consumer implements RunOwner {
     if (deliveries > 0) {
       const ms = (tookMs * Math.min(this.concurrency, deliveries)) / deliveries;
       this.#averageMs = this.#averageMs === undefined ? ms : (3 * this.#averageMs + ms) / 4;
-      this.#isQuick = tookMs <= QUICK_MS;
+      this.#tookMs = tookMs;
     }
     if (this.#runs.size === 0) this.#onIdle?.();
     this.#wakeReaders();
   }
 
-  /** What was fetched had to wait: nothing more is fetched ahead, until a pack is quick again. */
+  /** What was fetched had to wait: nothing more is fetched ahead, until a job is quick again. */
   slowDown(): void {
-    this.#isQuick = false;
+    this.#tookMs = Number.POSITIVE_INFINITY;
   }
 
   deliver(delivery: Delivery, settle: Settle): void {

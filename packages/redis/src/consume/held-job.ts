@@ -5,6 +5,8 @@ export interface HeldJob {
   readonly job: TakenJob;
   /** Whether something of it could start, if there was a slot. */
   readonly hasWaiting: boolean;
+  /** How many of its deliveries could, one beside the other. */
+  readonly waiting: number;
   /** Starts one delivery, in a slot that is taken for it. */
   startNext(): void;
   /** Gives back what has no slot yet. */

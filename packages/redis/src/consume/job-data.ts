@@ -91,7 +91,8 @@ export function readNext(answer: unknown, owner: string | undefined): TakenJob |
 export function readDue(answer: unknown): number | undefined {
   if (answer === 0) return 0;
   if (!Array.isArray(answer) || answer.length !== 4) return undefined;
-  const [, , , dueAt] = answer as readonly unknown[];
+  const [job, , , dueAt] = answer as readonly unknown[];
+  if (Array.isArray(job)) return undefined;
   return typeof dueAt === "number" ? Math.max(dueAt, 0) : undefined;
 }
 

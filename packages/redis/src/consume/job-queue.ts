@@ -17,20 +17,20 @@ const NOTHING: Promise<readonly [string]> = Promise.resolve(["none"]);
 /** What a queue's scripts need to know anew with each call is left to the callers. */
 type Common = "own" | "queue" | "id" | "token" | "lockDuration" | "now" | "bounds" | "finish";
 
-/** Takes the next job along with an answer. */
+/** Takes jobs along with answers. */
 export interface NextJobs {
   /**
-   * Whether another job should come now, along with the answer to something else or for itself. True: one
-   * of the others must follow.
+   * How many events the jobs should have that come with an answer: to something else, or to nothing but the
+   * request for them. Above 0, one of the others must follow, with that number.
    */
-  reserve(alongWithAnswer: boolean): boolean;
+  reserve(alongWithAnswer: boolean): number;
   /**
-   * The job that came, if one did. `emptyUntil`: there is none that is due before, milliseconds since
-   * the epoch; 0 if nothing is delayed.
+   * The jobs that came. `emptyUntil`: there are no more that are due before, milliseconds since the epoch;
+   * 0 if nothing is delayed.
    */
-  arrived(job: TakenJob | undefined, emptyUntil?: number): void;
-  /** The answer was lost, and perhaps a job with it. */
-  missed(): void;
+  arrived(jobs: readonly TakenJob[], reserved: number, emptyUntil?: number): void;
+  /** The answer was lost, and perhaps jobs with it. */
+  missed(reserved: number): void;
 }
 
 /** What is done to the jobs of one queue that this process has in hand. */
@@ -49,6 +49,7 @@ export class JobQueue {
   readonly #keep: string;
   #deadLetters = 0;
   #steps = 0;
+  #roundTripMs = 0;
 
   constructor(name: string, session: Session, ids: JobIds, pauses: Pauses, next: NextJobs) {
     this.key = session.keys.queue(name);
@@ -77,14 +78,21 @@ export class JobQueue {
     return this.session.context.clock.now();
   }
 
-  /** Takes the next job, if one should be on its way. False: the provider has stopped. */
+  /** Milliseconds from a request to its answer, of late: much of it is this process's own, while it is busy. */
+  get roundTripMs(): number {
+    return this.#roundTripMs;
+  }
+
+  /** Takes jobs, if any should be on their way. False: the provider has stopped. */
   async take(): Promise<boolean> {
     const { scripts, options, context } = this.session;
     const answer = await this.#insist<readonly [string, ...unknown[]]>(
       { completes: true, takes: true, isOver: () => false },
-      (fetchNext) => {
-        const args = [this.key, this.token, context.instanceId, options.lockDurationMs, this.now];
-        return fetchNext ? scripts.take(`${this.key}meta`, args) : NOTHING;
+      (wanted) => {
+        if (wanted === 0) return NOTHING;
+        const { lockDurationMs } = options;
+        const args = [this.key, this.token, context.instanceId, lockDurationMs, wanted, this.now];
+        return scripts.take(`${this.key}meta`, args);
       },
     );
     return answer !== undefined;
@@ -98,14 +106,14 @@ export class JobQueue {
     options: Completion,
   ): Promise<SettleAnswer> {
     const { scripts } = this.session;
-    const answer = await this.#insist(options, (fetchNext) => {
-      if (options.completes && data.length === 0) return this.#complete(id, fetchNext);
+    const answer = await this.#insist(options, (wanted) => {
+      if (options.completes && data.length === 0) return this.#complete(id, wanted);
       return scripts.settle(
         this.key + id,
         {
           ...this.#common(id),
           ...request,
-          ...(options.completes ? { finish: this.#finish(fetchNext) } : {}),
+          ...(options.completes ? { finish: this.#finish(wanted) } : {}),
         },
         data,
       );
@@ -113,7 +121,7 @@ export class JobQueue {
     return answer ?? ["lost"];
   }
 
-  #complete(id: string, fetchNext: boolean): Promise<SettleAnswer> {
+  #complete(id: string, wanted: number): Promise<SettleAnswer> {
     const { scripts, options, context } = this.session;
     const { lockDurationMs } = options;
     return scripts.complete(this.key + id, [
@@ -123,7 +131,7 @@ export class JobQueue {
       context.instanceId,
       this.#keep,
       lockDurationMs,
-      fetchNext ? "1" : "0",
+      wanted,
       this.now,
     ]);
   }
@@ -145,10 +153,10 @@ export class JobQueue {
     options: Completion,
   ): Promise<TurnAnswer> {
     const { scripts } = this.session;
-    const answer = await this.#insist(options, (fetchNext) =>
+    const answer = await this.#insist(options, (wanted) =>
       scripts.turn(
         this.key + id,
-        { ...this.#common(id), ...request, finish: this.#finish(fetchNext) },
+        { ...this.#common(id), ...request, finish: this.#finish(wanted) },
         data,
       ),
     );
@@ -163,8 +171,8 @@ export class JobQueue {
   ): Promise<boolean> {
     const { scripts } = this.session;
     const { own, queue, token, now } = this.#common(id);
-    const answer = await this.#insist({ completes: true, isOver: () => false }, (fetchNext) => {
-      const finish = this.#finish(fetchNext);
+    const answer = await this.#insist({ completes: true, isOver: () => false }, (wanted) => {
+      const finish = this.#finish(wanted);
       return scripts.late(this.key + id, { own, queue, id, token, now, ...lane, finish }, data);
     });
     return answer?.[0] !== "stale";
@@ -218,19 +226,21 @@ export class JobQueue {
    */
   async #insist<T extends readonly [string, ...unknown[]]>(
     { completes, takes = false, isOver }: Completion & { readonly takes?: boolean },
-    send: (fetchNext: boolean) => Promise<T>,
+    send: (wanted: number) => Promise<T>,
   ): Promise<T | undefined> {
     const { link, context } = this.session;
     let delayMs = AGAIN_AFTER_MS;
     while (!isOver() && !this.#pauses.haveEnded) {
       if (link.isReady) {
-        const fetchNext = completes && this.#next.reserve(!takes);
+        const wanted = completes ? this.#next.reserve(!takes) : 0;
+        const sentAt = this.now;
         try {
-          const answer = await send(fetchNext);
-          if (fetchNext) this.#arrived(answer.at(-1));
+          const answer = await send(wanted);
+          this.#roundTripMs = (3 * this.#roundTripMs + this.now - sentAt) / 4;
+          if (wanted > 0) this.#arrived(answer.at(-1), wanted);
           return answer;
         } catch (err) {
-          if (fetchNext) this.#next.missed();
+          if (wanted > 0) this.#next.missed(wanted);
           if (isReply(err) && !isRefusal(err)) {
             context.logger.error(
               { err },
@@ -250,17 +260,19 @@ export class JobQueue {
     return undefined;
   }
 
-  #arrived(next: unknown): void {
-    let job: TakenJob | undefined;
-    let emptyUntil: number | undefined;
-    try {
-      job = readNext(next, this.#owner);
-      if (!job) emptyUntil = readDue(next);
-    } catch (err) {
-      const { logger } = this.session.context;
-      logger.error({ err, queue: this.key }, "A job is not one of Busbar's; it is left alone");
+  #arrived(taken: unknown, reserved: number): void {
+    const answers: readonly unknown[] = Array.isArray(taken) ? taken : [];
+    const jobs: TakenJob[] = [];
+    for (const answer of answers) {
+      try {
+        const job = readNext(answer, this.#owner);
+        if (job) jobs.push(job);
+      } catch (err) {
+        const { logger } = this.session.context;
+        logger.error({ err, queue: this.key }, "A job is not one of Busbar's; it is left alone");
+      }
     }
-    this.#next.arrived(job, emptyUntil);
+    this.#next.arrived(jobs, reserved, readDue(answers.at(-1)));
   }
 
   #common(id: string): Pick<SettleRequest, Common & keyof SettleRequest> {
@@ -280,14 +292,14 @@ export class JobQueue {
     };
   }
 
-  #finish(fetchNext: boolean): FinishSpec {
+  #finish(wanted: number): FinishSpec {
     const { options, context } = this.session;
     return {
       token: this.token,
       worker: context.instanceId,
       keep: options.keepCompleted,
       lockDuration: options.lockDurationMs,
-      fetchNext,
+      wanted,
     };
   }
 }

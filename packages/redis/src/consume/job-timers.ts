@@ -35,13 +35,14 @@ export class JobTimers {
     this.#renewAt = clock.now() + times.renewEveryMs;
   }
 
-  add(run: HeldJob): void {
+  /** @param moreMs For how much longer than usual the job may wait for slots, in milliseconds. */
+  add(run: HeldJob, moreMs: number): void {
     this.#inHand.add(run);
     if (!run.hasWaiting) {
       this.#tickBy(this.#renewAt);
       return;
     }
-    const at = this.#clock.now() + this.#times.splitAfterMs;
+    const at = this.#clock.now() + this.#times.splitAfterMs + moreMs;
     this.#splits.set(run, at);
     this.#tickBy(at);
   }

@@ -34,6 +34,8 @@ export class PackRun implements HeldJob {
   readonly #settlements: PackSettlements;
   /** When the first of them was started: until then they waited for others. */
   #startedAt: number | undefined;
+  /** When the last of them had been handled. */
+  #handledAt: number | undefined;
   /** Of those from here on, none has started. */
   #next = 0;
   #inHand = 0;
@@ -70,6 +72,10 @@ export class PackRun implements HeldJob {
 
   get hasWaiting(): boolean {
     return this.#next < this.#events.length && !this.#isLost && !this.#isOver;
+  }
+
+  get waiting(): number {
+    return this.hasWaiting ? this.#events.length - this.#next : 0;
   }
 
   startNext(): void {
@@ -256,10 +262,11 @@ export class PackRun implements HeldJob {
   async #saveOnce(): Promise<void> {
     const written = this.#settlements.batch.take();
     const completes = this.#isComplete;
+    const { queue } = this.#reader;
+    if (completes) this.#handledAt ??= queue.now;
     this.#isDirty = false;
     const progress =
       completes || this.#events.length === 1 ? undefined : writeProgress(this.#states);
-    const { queue } = this.#reader;
     const [answer, dropped] = await queue.settle(
       this.job.id,
       { step: queue.nextStep(), ...(progress ? { progress } : {}), ...written.request },
@@ -288,7 +295,7 @@ export class PackRun implements HeldJob {
     this.#isOver = true;
     this.#reader.forget(this);
     this.#resolveOver();
-    const { now } = this.#reader.queue;
-    this.#owner.ended(this, this.#delivered, now - (this.#startedAt ?? now));
+    const endedAt = this.#handledAt ?? this.#reader.queue.now;
+    this.#owner.ended(this, this.#delivered, endedAt - (this.#startedAt ?? endedAt));
   }
 }

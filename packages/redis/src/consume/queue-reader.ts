@@ -19,8 +19,8 @@ const SHARED_AFTER_MS = 100;
 /** The longest of such waits, when its handlers are slow. */
 const SHARED_MOST_MS = 1_000;
 
-/** How many quick packs are on their way, or wait for slots, at a time. More bring little. */
-const AHEAD = 4;
+/** How many packs of quick events are on their way, or wait for slots, at a time. More bring little. */
+const PACKS_AHEAD = 4;
 
 /** Takes the jobs of one queue, for all consumers in this process that empty it. */
 export class QueueReader implements RunReader {
@@ -35,7 +35,7 @@ export class QueueReader implements RunReader {
   readonly #passing = new Set<string>();
   readonly #steps = new Set<Promise<unknown>>();
   readonly #unwanted = new Unwanted();
-  /** Answers on their way that may bring a job. */
+  /** Events that answers on their way may bring. */
   #reserved = 0;
   #isRenewing = false;
   #closing: Promise<void> | undefined;
@@ -47,10 +47,10 @@ export class QueueReader implements RunReader {
     this.#pauses = new Pauses(context.clock);
     this.queue = new JobQueue(name, session, ids, this.#pauses, {
       reserve: (alongWithAnswer) => this.#reserve(alongWithAnswer),
-      arrived: (job, emptyUntil) => this.#arrived(job, emptyUntil),
-      missed: () => this.#missed(),
+      arrived: (jobs, reserved, emptyUntil) => this.#arrived(jobs, reserved, emptyUntil),
+      missed: (reserved) => this.#missed(reserved),
     });
-    this.#source = new JobSource(name, session, this.queue, () => this.#wantsMore(false));
+    this.#source = new JobSource(name, session, this.queue, () => this.#wanted(false) > 0);
     const { splitAfterMs, checkpointMs } = options.batch;
     const times = { splitAfterMs, checkpointMs, renewEveryMs: options.lockDurationMs / 3 };
     this.#timers = new JobTimers(context.clock, times, {
@@ -112,39 +112,41 @@ export class QueueReader implements RunReader {
   }
 
   /**
-   * Whether another job should be on its way: while there is a slot for it, and nothing waits for one.
-   * Quick packs would wait for Redis most of the time: while one runs, others are on their way.
+   * How many events more should be on their way: as many as there are slots for, and as quick handlers will
+   * have slots for by the time of the answer. Otherwise they would wait for Redis most of the time, and for
+   * the event loop where that is busy.
    */
-  #wantsMore(alongWithAnswer: boolean): boolean {
-    if (this.#closing) return false;
-    let [waiting, hasFree, isQuick] = [0, false, false];
+  #wanted(alongWithAnswer: boolean): number {
+    if (this.#closing) return 0;
+    let [free, ahead, due] = [Number.POSITIVE_INFINITY, 0, this.#reserved];
     for (const member of this.#members) {
-      waiting += member.waitingRuns;
-      hasFree ||= member.hasFreeSlot;
-      isQuick ||= member.isQuick;
+      // Nobody knows whose the next one is.
+      if (member.hasFreeSlot) free = Math.min(free, member.usableSlots);
+      ahead = Math.max(ahead, member.ahead(this.queue.roundTripMs));
+      due += member.waiting;
     }
-    const due = this.#reserved + waiting;
-    if (!isQuick) return hasFree && due === 0;
-    // By the time of the answer, quick packs have left the slots that they have now.
-    if (alongWithAnswer) return due < AHEAD;
-    return hasFree && (due === 0 || Math.max(this.#reserved, this.#held.size) < AHEAD);
+    const hasFree = Number.isFinite(free);
+    if (!hasFree && !alongWithAnswer) return 0;
+    const { maxEvents } = this.#share.session.options.batch;
+    const wanted = (hasFree ? free : 0) + Math.min(ahead, PACKS_AHEAD * maxEvents) - due;
+    return Math.min(Math.max(wanted, 0), maxEvents);
   }
 
-  #reserve(alongWithAnswer: boolean): boolean {
-    if (!this.#wantsMore(alongWithAnswer)) return false;
-    this.#reserved += 1;
-    return true;
+  #reserve(alongWithAnswer: boolean): number {
+    const wanted = this.#wanted(alongWithAnswer);
+    this.#reserved += wanted;
+    return wanted;
   }
 
-  #arrived(job: TakenJob | undefined, emptyUntil: number | undefined): void {
-    this.#reserved -= 1;
+  #arrived(jobs: readonly TakenJob[], reserved: number, emptyUntil: number | undefined): void {
+    this.#reserved -= reserved;
     this.#source.answered(emptyUntil);
-    if (job) this.#take(job);
+    for (const job of jobs) this.#take(job);
     this.wake();
   }
 
-  #missed(): void {
-    this.#reserved -= 1;
+  #missed(reserved: number): void {
+    this.#reserved -= reserved;
     const { link } = this.#share.session;
     this.#track(
       link.whenReady().then(
@@ -192,7 +194,7 @@ export class QueueReader implements RunReader {
         });
     this.#held.set(job.id, run);
     consumer.add(run);
-    this.#timers.add(run);
+    this.#timers.add(run, this.queue.roundTripMs);
     // Behind it there may be something for a subscription that has slots.
     if (run.hasWaiting && !consumer.hasFreeSlot && this.#isShared) this.#split(run, consumer);
   }

@@ -19,6 +19,11 @@ export class Slots {
     return this.#free > 0;
   }
 
+  /** How many a taker may count on, while others want some too. At least one, if any is free. */
+  get share(): number {
+    return this.#isLimited ? Math.ceil(this.#free / Math.max(this.#takers.size, 1)) : this.#free;
+  }
+
   join(taker: SlotTaker): void {
     this.#takers.add(taker);
   }

@@ -69,6 +69,10 @@ export class TurnRun implements HeldJob {
     return !this.#hasStarted;
   }
 
+  get waiting(): number {
+    return this.#hasStarted ? 0 : 1;
+  }
+
   startNext(): void {
     this.#hasStarted = true;
     void this.#run()

@@ -23,11 +23,11 @@ export interface LateRequest {
 
 /**
  * A delayed delivery that is kept in order is due: it enters its lane, and its job is completed. KEYS[1]:
- * the job. Answers `lost`, `stale` if the list of subscriptions has changed, or `done` with what BullMQ's
- * moveToFinished answers.
+ * the job. Answers `lost`, `stale` if the list of subscriptions has changed, or `done` with what BullMQ
+ * answers of each job that is taken.
  */
 export const LATE_SCRIPT: string = withLibrary(
-  ["ADD_JOB", "FINISH_JOB", "LANES"],
+  ["ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES"],
   `
 local request = cjson.decode(ARGV[1])
 local own, queue, now = request.own, request.queue, request.now
@@ -41,21 +41,21 @@ return { "done", finish_job(queue, request.id, request.finish, now) }
 );
 
 /**
- * Takes the next job, under a lock. KEYS[1]: the queue's `meta`. ARGV: key prefix of the queue, token, name
- * of the worker, duration of the lock in milliseconds, now. Answers `taken`, with what BullMQ's moveToActive
- * answers: its `Worker` asks by the same script, but would make an object of a class of each job, and hand
- * it over later than a job that came with a settlement after it.
+ * Takes jobs, each under a lock. KEYS[1]: the queue's `meta`. ARGV: key prefix of the queue, token, name of
+ * the worker, duration of the lock in milliseconds, how many events are wanted, now. Answers `taken`, with
+ * what BullMQ's moveToActive answers of each: its `Worker` asks for one job at a time by the same script,
+ * and would make an object of a class of each.
  */
-export const TAKE_SCRIPT: string = `
-${bullFunctions(["moveToActive"])}
+export const TAKE_SCRIPT: string = withLibrary(
+  ["TAKE_JOBS"],
+  `
 local queue = ARGV[1]
 -- Tells a Redis that is full that this script must not be refused: what it takes makes room.
 redis.call("SREM", queue .. "stalled", "")
-return { "taken", bull_moveToActive({ queue .. "wait", queue .. "active", queue .. "prioritized",
-  queue .. "events", queue .. "stalled", queue .. "limiter", queue .. "delayed", queue .. "paused",
-  queue .. "meta", queue .. "pc", queue .. "marker" }, { queue, ARGV[5],
-  { token = ARGV[2], name = ARGV[3], lockDuration = tonumber(ARGV[4]) } }) }
-`;
+return { "taken", take_jobs({}, queue, tonumber(ARGV[5]),
+  { token = ARGV[2], name = ARGV[3], lockDuration = tonumber(ARGV[4]) }, ARGV[6]) }
+`,
+);
 
 /**
  * Keeps the locks of jobs in hand. KEYS[1]: the queue's `stalled`. ARGV: key prefix of the queue, token,

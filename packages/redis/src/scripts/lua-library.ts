@@ -33,19 +33,48 @@ end
 `;
 
 /**
- * `finish_job(queue, id, finish, now)` completes an active job that we hold the lock of, and takes the
- * next one if `finish.fetchNext`. Returns what BullMQ's moveToFinished returns.
+ * `take_jobs(answers, queue, wanted, worker, now)` takes jobs, each under a lock, until they have as many
+ * events as are wanted, or none is left. It appends what BullMQ's moveToActive answers: each job, and what
+ * it says of an empty queue. The turn of a lane counts as one event. `worker` has `token`, `name` and
+ * `lockDuration`.
+ */
+const TAKE_JOBS = `
+${bullFunctions(["moveToActive"])}
+local function is_job(answer) return type(answer) == "table" and type(answer[1]) == "table" end
+local function events_of(answer)
+  return math.max(tonumber(string.match(answer[2], "x(%d+)$")) or 1, 1)
+end
+local function take_jobs(answers, queue, wanted, worker, now)
+  local keys = { queue .. "wait", queue .. "active", queue .. "prioritized", queue .. "events",
+    queue .. "stalled", queue .. "limiter", queue .. "delayed", queue .. "paused", queue .. "meta",
+    queue .. "pc", queue .. "marker" }
+  while wanted > 0 do
+    local answer = bull_moveToActive(keys, { queue, now, worker })
+    table.insert(answers, answer)
+    if not is_job(answer) then break end
+    wanted = wanted - events_of(answer)
+  end
+  return answers
+end
+`;
+
+/**
+ * `finish_job(queue, id, finish, now)` completes an active job that we hold the lock of, and takes jobs of
+ * `finish.wanted` events. Returns what BullMQ answers of each, as `take_jobs` does.
  */
 const FINISH_JOB = `
 ${bullFunctions(["moveToFinished"])}
 local function finish_job(queue, id, finish, now)
+  local wanted = finish.wanted
   local opts = { token = finish.token, name = finish.worker, keepJobs = finish.keep,
     lockDuration = finish.lockDuration, attempts = 1, maxMetricsSize = "" }
-  return bull_moveToFinished({ queue .. "wait", queue .. "active", queue .. "prioritized",
+  local next = bull_moveToFinished({ queue .. "wait", queue .. "active", queue .. "prioritized",
     queue .. "events", queue .. "stalled", queue .. "limiter", queue .. "delayed", queue .. "paused",
     queue .. "meta", queue .. "pc", queue .. "completed", queue .. id, queue .. "metrics:completed",
-    queue .. "marker" }, { id, now, "returnvalue", "null", "completed", finish.fetchNext and "1" or "0",
+    queue .. "marker" }, { id, now, "returnvalue", "null", "completed", wanted > 0 and "1" or "0",
     queue, opts, "" })
+  if not is_job(next) then return { next } end
+  return take_jobs({ next }, queue, wanted - events_of(next), opts, now)
 end
 `;
 
@@ -163,10 +192,11 @@ local function mark_step(job, token, step, lockDuration)
 end
 `;
 
-type Part = "ADD_JOB" | "FINISH_JOB" | "LANES" | "DEAD_LETTERS" | "STEPS";
+type Part = "ADD_JOB" | "TAKE_JOBS" | "FINISH_JOB" | "LANES" | "DEAD_LETTERS" | "STEPS";
 
 const PARTS: Readonly<Record<Part, string>> = {
   ADD_JOB,
+  TAKE_JOBS,
   FINISH_JOB,
   LANES,
   DEAD_LETTERS,

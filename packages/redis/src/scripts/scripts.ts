@@ -95,12 +95,15 @@ export interface Scripts {
   complete(jobKey: string, args: readonly Argument[]): Promise<SettleAnswer>;
   settle(jobKey: string, request: SettleRequest, data: readonly string[]): Promise<SettleAnswer>;
   turn(jobKey: string, request: TurnRequest, data: readonly string[]): Promise<TurnAnswer>;
-  take(metaKey: string, args: readonly Argument[]): Promise<readonly ["taken", next: unknown]>;
+  take(
+    metaKey: string,
+    args: readonly Argument[],
+  ): Promise<readonly ["taken", taken: readonly unknown[]]>;
   late(
     jobKey: string,
     request: LateRequest,
     data: string,
-  ): Promise<readonly ["lost"] | readonly ["stale"] | readonly ["done", next: unknown]>;
+  ): Promise<readonly ["lost"] | readonly ["stale"] | readonly ["done", taken: readonly unknown[]]>;
   giveBack(jobKey: string, args: readonly Argument[]): Promise<number>;
   reclaim(activeKey: string, args: readonly Argument[]): Promise<readonly unknown[]>;
   /** Answers with the ids of jobs whose locks have ended. */

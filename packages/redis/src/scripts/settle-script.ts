@@ -9,13 +9,14 @@ export interface DeadSpec {
   readonly diedAt: number;
 }
 
-/** How a job is completed, and whether the next one is taken in the same step. */
+/** How a job is completed, and what is taken in the same step. */
 export interface FinishSpec {
   readonly token: string;
   readonly worker: string;
   readonly keep: { readonly count?: number; readonly age?: number };
   readonly lockDuration: number;
-  readonly fetchNext: boolean;
+  /** How many events the jobs have that are taken: 0 takes none. */
+  readonly wanted: number;
 }
 
 /** The bounds of dead letters. */
@@ -51,31 +52,31 @@ export interface SettleRequest {
 
 /**
  * What the script answers. `lost`: the lock is not ours any more, and nothing was done. `done`: how many
- * dead letters of each in `dead` were dropped at their bound, and, of `finish`, what BullMQ's
- * moveToFinished answers: the next job, or a number.
+ * dead letters of each in `dead` were dropped at their bound, and, of `finish`, what BullMQ answers of
+ * each job that is taken.
  */
 export type SettleAnswer =
   | readonly ["lost"]
-  | readonly ["done", dropped: readonly number[], next?: unknown];
+  | readonly ["done", dropped: readonly number[], taken?: readonly unknown[]];
 
 /**
  * Completes a pack of which nothing comes again and nothing is dead, which is what nearly all packs come
  * to: without a request to write and to read. KEYS[1]: the job. ARGV: key prefix of the queue, id, token,
- * name of the worker, what is kept of completed jobs as JSON, duration of the lock in milliseconds, "1" if
- * the next job is taken, now. Answers as {@link SETTLE_SCRIPT}.
+ * name of the worker, what is kept of completed jobs as JSON, duration of the lock in milliseconds, how
+ * many events are wanted, now. Answers as {@link SETTLE_SCRIPT}.
  */
 export const COMPLETE_SCRIPT: string = withLibrary(
-  ["FINISH_JOB"],
+  ["TAKE_JOBS", "FINISH_JOB"],
   `
 if redis.call("GET", KEYS[1] .. ":lock") ~= ARGV[3] then return { "lost" } end
 return { "done", {}, finish_job(ARGV[1], ARGV[2], { token = ARGV[3], worker = ARGV[4],
-  keep = cjson.decode(ARGV[5]), lockDuration = tonumber(ARGV[6]), fetchNext = ARGV[7] == "1" }, ARGV[8]) }
+  keep = cjson.decode(ARGV[5]), lockDuration = tonumber(ARGV[6]), wanted = tonumber(ARGV[7]) }, ARGV[8]) }
 `,
 );
 
 /** KEYS[1]: the job. */
 export const SETTLE_SCRIPT: string = withLibrary(
-  ["ADD_JOB", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS"],
+  ["ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS"],
   `
 local request = cjson.decode(ARGV[1])
 local own, queue, now = request.own, request.queue, request.now

@@ -37,17 +37,17 @@ export interface TurnRequest {
 
 /**
  * What the script answers. `lost`: the lock is not ours any more, and nothing was done. `goes-on`: the
- * lane's first deliveries. `ended`: the turn is over, with what BullMQ's moveToFinished answers. Both
- * with how many dead letters were dropped at their bound.
+ * lane's first deliveries. `ended`: the turn is over, with what BullMQ answers of each job that
+ * is taken. Both with how many dead letters were dropped at their bound.
  */
 export type TurnAnswer =
   | readonly ["lost"]
   | readonly ["goes-on", dropped: number, deliveries: readonly string[]]
-  | readonly ["ended", dropped: number, next: unknown];
+  | readonly ["ended", dropped: number, taken: readonly unknown[]];
 
 /** KEYS[1]: the job that is the turn. */
 export const TURN_SCRIPT: string = withLibrary(
-  ["ADD_JOB", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS"],
+  ["ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS"],
   `
 local request = cjson.decode(ARGV[1])
 local own, queue, key, now = request.own, request.queue, request.key, request.now

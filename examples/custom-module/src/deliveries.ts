@@ -14,7 +14,7 @@ export function route({ sql, now, subscriptions, save }: Store, batch: readonly 
     const ids = list.match(envelope.name);
     for (const id of ids)
       sql`INSERT INTO deliveries (subscription, envelope, due_at)
-        VALUES (${id}, ${encodeEnvelope(envelope)}, ${envelope.notBefore ?? now()})`;
+        VALUES (${id}, ${encodeEnvelope(envelope)}, ${now() + (envelope.delayMs ?? 0)})`;
     return { status: "accepted", subscriptions: ids.length };
   });
   if (list.changed) save(list); // It counts what orphans do not get.

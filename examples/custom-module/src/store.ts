@@ -33,7 +33,10 @@ export function openStore(directory: string, context: ProviderContext) {
   // SQLite's own patience stops the whole process: from here on `write` has it.
   database.pragma("busy_timeout = 2");
 
-  const now = () => context.clock.now();
+  /** The clock of the machine, as SQLite reads it: the same for all processes. */
+  const now = () =>
+    sql<{ ms: number }>`SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS ms`[0]!.ms;
+  const monotonic = () => context.clock.monotonic();
   const save = (list: SubscriptionList) =>
     sql`REPLACE INTO subscriptions (rowid, list) VALUES (1, ${JSON.stringify(list)})`;
 
@@ -43,12 +46,12 @@ export function openStore(directory: string, context: ProviderContext) {
   }
 
   /** Runs statements in one transaction, once no other process has the file. */
-  async function write<T>(work: () => T, deadline = now() + 5_000): Promise<T> {
+  async function write<T>(work: () => T, deadline = monotonic() + 5_000): Promise<T> {
     try {
       return database.transaction(work).immediate();
     } catch (error) {
       const isBusy = error instanceof Error && "code" in error && error.code === "SQLITE_BUSY";
-      if (!isBusy || now() >= deadline) throw error;
+      if (!isBusy || monotonic() >= deadline) throw error;
     }
     await new Promise<void>((resolve) => context.clock.setTimeout(resolve, 1));
     return write(work, deadline);
@@ -56,7 +59,7 @@ export function openStore(directory: string, context: ProviderContext) {
 
   function subscriptions(): SubscriptionList {
     const [row] = sql<{ list: string }>`SELECT list FROM subscriptions`;
-    return createSubscriptionList(context, row && JSON.parse(row.list));
+    return createSubscriptionList({ ...context, clock: { now } }, row && JSON.parse(row.list));
   }
 
   return { context, now, sql, write, subscriptions, save, close: () => database.close() };

@@ -13,7 +13,7 @@ export type Handler = Decide | "hold";
 export class Handover {
   readonly delivery: Delivery;
   /** Milliseconds since the epoch. */
-  readonly at: number = Date.now();
+  readonly at: number = performance.now();
   /** Fulfilled with what was decided. */
   readonly settled: Promise<Settlement>;
   #resolve!: (settlement: Settlement) => void;

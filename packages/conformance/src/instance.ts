@@ -68,7 +68,7 @@ export class Instance {
     batch: readonly Envelope[],
     options: Partial<PublishOptions> = {},
   ): Promise<readonly PublishResult[]> {
-    const deadline = Date.now() + this.#publishMs;
+    const deadline = performance.now() + this.#publishMs;
     const results = await this.#waiting.for(
       `the publish of ${batch.length} envelopes`,
       this.provider.publish(batch, { deadline, inHandler: false, ...options }),

@@ -82,18 +82,18 @@ export class ProxiedConnection {
     };
     const next = (): void => {
       timer = undefined;
-      while (parcels[0] && parcels[0].dueAt <= Date.now()) pass(parcels.shift()?.data);
-      if (parcels[0]) timer = setTimeout(next, parcels[0].dueAt - Date.now());
+      while (parcels[0] && parcels[0].dueAt <= performance.now()) pass(parcels.shift()?.data);
+      if (parcels[0]) timer = setTimeout(next, parcels[0].dueAt - performance.now());
     };
     const send = (data: Buffer | undefined): void => {
-      const dueAt = Date.now() + latencyMs();
-      if (parcels.length === 0 && dueAt <= Date.now()) {
+      const dueAt = performance.now() + latencyMs();
+      if (parcels.length === 0 && dueAt <= performance.now()) {
         pass(data);
         return;
       }
       // First in, first out: what is faster waits behind what is slower.
       parcels.push({ data, dueAt });
-      timer ??= setTimeout(next, dueAt - Date.now());
+      timer ??= setTimeout(next, dueAt - performance.now());
     };
     from.on("data", send);
     from.once("end", () => send(undefined));

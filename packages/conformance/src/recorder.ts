@@ -22,7 +22,7 @@ export class Recorder {
   /** A subscriber that writes its runs down, and then does what it is told. */
   subscriber(work?: (event: Event, context: DeliveryContext) => void | Promise<void>): Subscriber {
     return (event, context) => {
-      this.runs.push({ event, attempt: context.attempt, at: Date.now() });
+      this.runs.push({ event, attempt: context.attempt, at: performance.now() });
       this.#waiting.changed();
       return work?.(event, context);
     };

@@ -1,3 +1,4 @@
+import type { Clock } from "./contracts/clock.ts";
 import type { RegisteredSubscription, SubscriptionSpec } from "./contracts/provider-parts.ts";
 import type { ProviderContext } from "./contracts/provider.ts";
 import { createRouter, matchesPattern } from "./router.ts";
@@ -52,13 +53,18 @@ export interface SubscriptionList {
   toJSON(): StoredSubscriptions;
 }
 
-/**
- * Makes a {@link SubscriptionList} out of what was stored.
- *
- * @param context What the provider was started with.
- */
+/** What {@link createSubscriptionList} needs. */
+export interface SubscriptionListContext extends Pick<ProviderContext, "orphanedAfterMs"> {
+  /**
+   * By which it is decided who is orphaned: the clock of the server that the list is stored on, the same for
+   * all processes. Only a list that never leaves its process goes by the clock of that process.
+   */
+  readonly clock: Pick<Clock, "now">;
+}
+
+/** Makes a {@link SubscriptionList} out of what was stored. */
 export function createSubscriptionList(
-  { clock, orphanedAfterMs }: Pick<ProviderContext, "clock" | "orphanedAfterMs">,
+  { clock, orphanedAfterMs }: SubscriptionListContext,
   stored?: StoredSubscriptions,
 ): SubscriptionList {
   const known = new Map(stored?.subscriptions.map((it) => [it.subscriptionId, it]));

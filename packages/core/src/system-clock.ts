@@ -3,9 +3,10 @@ import type { Clock } from "./contracts/clock.ts";
 /** What Node's timers count at most; a longer delay would fire at once. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
-/** The system's time and Node's timers, without their limit of 24.8 days. */
+/** The system's clocks and Node's timers, without their limit of 24.8 days. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
 
   setTimeout(callback, delayMs, options) {
     const keepAlive = options?.keepAlive ?? false;

@@ -18,7 +18,7 @@ const envelope: Envelope = {
   policy: { attempts: 3, backoff: { type: "exponential", delay: 10, jitter: 0.5 } },
   orderingKey: "42",
   priority: 10,
-  notBefore: 3,
+  delayMs: 3,
   deduplicationId: "d",
   providerOptions: { lane: "small" },
 };

@@ -195,5 +195,5 @@ export class OutboxGroupStaging<Tx> implements GroupStaging {
 function toStagedEvent(row: SqlRow): StagedEvent {
   const envelope = decodeEnvelope(row["envelope"] as string);
   const delayMs = row["delay_ms"] as number | null;
-  return delayMs === null ? { envelope } : { envelope, delayMs };
+  return { envelope: delayMs === null ? envelope : { ...envelope, delayMs } };
 }

@@ -21,7 +21,6 @@ const columns = {
   ordering_key: "text",
   envelope: "text",
   step_id: "text",
-  available_at: "bigint",
   delay_ms: "bigint",
 } as const;
 
@@ -38,10 +37,12 @@ export async function addRows(
   const names = Object.keys(columns).join(", ");
   const state =
     eventGroupId === undefined
-      ? "CASE WHEN available_at IS NULL THEN 'pending' ELSE 'delayed' END"
+      ? "CASE WHEN delay_ms IS NULL THEN 'pending' ELSE 'delayed' END"
       : "'staged'";
-  const insert = `INSERT INTO ${sql.outbox} (${names}, state, group_id, created_at)
-    SELECT ${names}, ${state}, CAST($2 AS text), ${sql.now}
+  // Counts from this statement, by the clock of the database: that of no process has a say.
+  const due = eventGroupId === undefined ? `${sql.now} + delay_ms` : "CAST(NULL AS bigint)";
+  const insert = `INSERT INTO ${sql.outbox} (${names}, state, group_id, available_at, created_at)
+    SELECT ${names}, ${state}, CAST($2 AS text), ${due}, ${sql.now}
     FROM ${sql.rows("$1", columns)} AS new_rows ORDER BY position`;
   const rows = JSON.stringify(events.map(toRow));
   const parameters = [rows, eventGroupId === undefined ? null : toColumn(eventGroupId)];
@@ -55,8 +56,8 @@ export async function addRows(
 }
 
 function toRow(event: StagedEvent, position: number): Record<string, unknown> {
-  const { envelope, delayMs } = event;
-  const { id, name, metadata, orderingKey, notBefore } = envelope;
+  const { envelope } = event;
+  const { id, name, metadata, orderingKey, delayMs } = envelope;
   return {
     position,
     event_id: toColumn(id),
@@ -65,11 +66,10 @@ function toRow(event: StagedEvent, position: number): Record<string, unknown> {
     // The row has it, and the relay publishes when it is due.
     envelope: encodeEnvelope(withoutDelay(envelope)),
     step_id: metadata.stepId === undefined ? undefined : toColumn(metadata.stepId),
-    available_at: notBefore === undefined ? undefined : Math.ceil(notBefore),
     delay_ms: delayMs === undefined ? undefined : Math.ceil(delayMs),
   };
 }
 
 function withoutDelay(envelope: Envelope): Envelope {
-  return envelope.notBefore === undefined ? envelope : { ...envelope, notBefore: undefined };
+  return envelope.delayMs === undefined ? envelope : { ...envelope, delayMs: undefined };
 }

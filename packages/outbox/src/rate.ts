@@ -11,11 +11,11 @@ export class Rate {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#startedAt = clock.now();
+    this.#startedAt = clock.monotonic();
   }
 
   add(count: number): void {
-    const at = Math.floor(this.#clock.now() / SLOT_MS);
+    const at = Math.floor(this.#clock.monotonic() / SLOT_MS);
     const last = this.#slots.at(-1);
     if (last?.at === at) last.count += count;
     else this.#slots.push({ at, count });
@@ -23,7 +23,7 @@ export class Rate {
   }
 
   get perSecond(): number {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     const from = Math.floor(now / SLOT_MS) - SLOTS;
     const recent = this.#slots.filter(({ at }) => at > from);
     const seconds = Math.min(SLOTS, Math.max(1, (now - this.#startedAt) / 1_000));

@@ -119,7 +119,7 @@ describe.each(databases)("a relay on %s", (name, createDatabase) => {
         ...wrapped(inner),
         capabilities: { ...inner.capabilities, delay: false },
         publish: (batch, options) => {
-          expect(batch.map(({ notBefore }) => notBefore)).toEqual([undefined]);
+          expect(batch.map(({ delayMs }) => delayMs)).toEqual([undefined]);
           return inner.publish(batch, options);
         },
       },

@@ -14,7 +14,7 @@ export async function insistently<T>(
   { link, options, context: { clock } }: Pick<Session, "link" | "options" | "context">,
   work: () => Promise<T>,
 ): Promise<T> {
-  const deadline = clock.now() + 2 * options.commandTimeoutMs;
+  const deadline = clock.monotonic() + 2 * options.commandTimeoutMs;
   for (;;) {
     try {
       // Rejects at the deadline, and once the provider has stopped.
@@ -26,7 +26,7 @@ export async function insistently<T>(
       return await work();
     } catch (cause) {
       const isLasting = isReply(cause) && !isRefusal(cause);
-      if (isLasting || clock.now() + AGAIN_AFTER_MS >= deadline) throw unavailable(cause);
+      if (isLasting || clock.monotonic() + AGAIN_AFTER_MS >= deadline) throw unavailable(cause);
     }
     // A connection that is lost may look ready for a moment.
     await new Promise<void>((resolve) => {

@@ -26,7 +26,7 @@ export function commonParts([first]: readonly Envelope[]): CommonParts {
  * that is the time of creation, and a `correlationId` that is the event's own id.
  */
 export function encodeLean(envelope: Envelope, common: CommonParts): string {
-  const { id, name, data, policy, orderingKey, priority, notBefore } = envelope;
+  const { id, name, data, policy, orderingKey, priority, delayMs } = envelope;
   const { deduplicationId, providerOptions } = envelope;
   return JSON.stringify({
     id,
@@ -36,7 +36,7 @@ export function encodeLean(envelope: Envelope, common: CommonParts): string {
     policy,
     orderingKey,
     priority,
-    notBefore,
+    delayMs,
     deduplicationId,
     providerOptions,
   });

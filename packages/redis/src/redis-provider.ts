@@ -69,7 +69,7 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
     const started = createRedisLink({ source, commandTimeoutMs, context });
     link = started;
     try {
-      await started.whenReady(context.clock.now() + START_LIMIT_MS);
+      await started.whenReady(context.clock.monotonic() + START_LIMIT_MS);
       await checkServer(started, context);
     } catch (error) {
       await started.close();

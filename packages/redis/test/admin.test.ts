@@ -156,7 +156,7 @@ describe("stats", () => {
     });
     await session.publish(...Array.from({ length: 60 }, (_, index) => at(`${index}`, 1_000)));
     await session.publish(at("urgent", 2_000, 1), at("lazy", 500, 1_000));
-    await session.publish({ ...at("later", 700), notBefore: Date.now() + 60_000 });
+    await session.publish({ ...at("later", 700), delayMs: 60_000 });
     const [mail, idle] = await session.admin.stats();
     expect(mail).toEqual({
       subscriptionId: "mail",

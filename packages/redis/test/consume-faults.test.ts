@@ -67,7 +67,7 @@ describe("close", () => {
     const session = await declared();
     const pending = new Set<Timer>();
     const clock: Clock = {
-      now: () => systemClock.now(),
+      ...systemClock,
       setTimeout(callback, delayMs, options) {
         const inner = systemClock.setTimeout(
           () => (pending.delete(timer), callback()),
@@ -189,8 +189,7 @@ describe("an answer that is lost with its connection", () => {
     const session = await open();
     await session.registry.declare([subscription("mail", { ordering: "key" })]);
     const all = envelopes(120).map((it, index) => ({ ...it, orderingKey: `k${index % 4}` }));
-    const notBefore = Date.now() + 200;
-    await session.publish(...all, envelope("e1000", { orderingKey: "k0", notBefore }));
+    await session.publish(...all, envelope("e1000", { orderingKey: "k0", delayMs: 200 }));
     const losing = losingAnswers(session);
     const mail = await consume(losing, { ordering: "key", concurrency: 3 }, decide);
     await eventually(

@@ -141,14 +141,14 @@ describe("groups", () => {
     const { groups } = session;
     const ids = ['"g', "\ud800", "\udc00", "a:b\u0000 ü"];
     for (const id of ids) {
-      const [event] = events(id);
-      await groups.stage(id, [{ ...(event as StagedEvent), delayMs: 4_711 }], forever);
+      const [{ envelope }] = events(id) as [StagedEvent];
+      await groups.stage(id, [{ envelope: { ...envelope, delayMs: 4_711 } }], forever);
     }
     expect((await groups.list()).map((it) => it.eventGroupId).toSorted()).toEqual(ids.toSorted());
     await groups.mark("\ud800");
     const claim = await groups.claim({ leaseMs: LEASE_MS });
     expect(claim?.eventGroupId).toBe("\ud800");
-    expect(claim?.events[0]).toMatchObject({ delayMs: 4_711, envelope: { id: "\ud800" } });
+    expect(claim?.events[0]).toMatchObject({ envelope: { id: "\ud800", delayMs: 4_711 } });
     await complete(session, claim);
     expect(await groups.list()).toHaveLength(3);
   });

@@ -105,8 +105,7 @@ describe("a subscription whose queue another release changes", () => {
   test("puts what is due in a former queue behind the others of its key", async () => {
     const ordering = { ordering: "key" } as const;
     const { old, next, mail } = await releases(OWN, LANES, ordering);
-    const notBefore = Date.now() + 200;
-    await old.publish(envelope("later", { orderingKey: "k", notBefore }));
+    await old.publish(envelope("later", { orderingKey: "k", delayMs: 200 }));
     await next.registry.declare([mail]);
     await next.publish(keyed("1", "k"), keyed("2", "k"));
     let settle: (settlement: Settlement) => void = () => {};

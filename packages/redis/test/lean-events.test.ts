@@ -35,7 +35,7 @@ describe("every event is read as it was written", () => {
         policy: { attempts: 3 },
         orderingKey: "",
         priority: 1,
-        notBefore: 5,
+        delayMs: 5,
         deduplicationId: "d",
         providerOptions: { a: [] },
       },

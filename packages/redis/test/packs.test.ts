@@ -5,7 +5,6 @@ import { packBatch, type PackBounds } from "../src/publish/packs.ts";
 import { packHead, type Route, type Target, turnHead } from "../src/publish/routes.ts";
 import { envelope } from "./support/test-session.ts";
 
-const NOW = 1_000;
 const BOUNDS: PackBounds = { maxEvents: 3, maxBytes: 64_000, deduplicationWindowMs: 60 };
 
 function target(id: string, ordering: Ordering = "none"): Target {
@@ -26,7 +25,7 @@ function pack(
   bounds: PackBounds = BOUNDS,
 ) {
   const none = route();
-  const packed = packBatch(batch, NOW, (name) => routes[name] ?? none, bounds, createJobIds());
+  const packed = packBatch(batch, (name) => routes[name] ?? none, bounds, createJobIds());
   const jobs = packed.packs.map(({ target: at, events, count, job, tail }) => {
     const texts = events.map((position) => packed.texts[position - 1]);
     const head = packed.targets[at - 1]?.head;
@@ -82,13 +81,13 @@ describe("packBatch", () => {
     ]);
   });
 
-  test("keeps apart what differs in priority or due time", () => {
+  test("keeps apart what differs in priority or delay", () => {
     const batch = [
       envelope("1"),
       envelope("2", { priority: 100 }),
       envelope("3", { priority: 1 }),
-      envelope("4", { notBefore: NOW }),
-      envelope("5", { notBefore: NOW + 5 }),
+      envelope("4", { delayMs: 0 }),
+      envelope("5", { delayMs: 5 }),
     ];
     const { jobs } = pack(batch, { "order.placed": route(target("a")) });
     expect(jobs.map(({ ids, job }) => [job.priority, job.delay, ...ids])).toEqual([
@@ -117,7 +116,7 @@ describe("packBatch", () => {
     const batch = [
       envelope("1", { orderingKey: "k", priority: 5 }),
       envelope("2", { priority: 5 }),
-      envelope("3", { orderingKey: "k", notBefore: NOW + 5 }),
+      envelope("3", { orderingKey: "k", delayMs: 5 }),
     ];
     const { jobs, lanes } = pack(batch, routes);
     expect(lanes.map(({ to, id, key, turn }) => [to, id, key, turn.priority])).toEqual([

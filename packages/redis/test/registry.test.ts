@@ -225,8 +225,8 @@ describe("retire", () => {
     await session.publish(envelope("in hand"));
     await takeJob(session, "mail");
     await session.publish(
-      envelope("1", { notBefore: Date.now() + 60_000 }),
-      envelope("2", { notBefore: Date.now() + 60_000, deduplicationId: "d" }),
+      envelope("1", { delayMs: 60_000 }),
+      envelope("2", { delayMs: 60_000, deduplicationId: "d" }),
       envelope("3"),
     );
     expect(await session.registry.retire("mail", { backlog: "discard" })).toBe(3);

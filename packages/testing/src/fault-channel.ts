@@ -70,7 +70,7 @@ export class FaultChannel implements DeliveryChannel {
 
   #send(subscriptionId: string, envelope: Envelope, delayMs: number): void {
     const clock = this.#clock;
-    const now = clock?.now() ?? 0;
+    const now = clock?.monotonic() ?? 0;
     const lane = this.#laneOf(subscriptionId, envelope);
     // Order that was promised is kept: nothing arrives before what was sent before it.
     const dueBefore = lane === undefined ? 0 : (this.#lastDue.get(lane) ?? 0);

@@ -198,6 +198,10 @@ export class InstrumentedProvider implements TestingProvider {
     return formatTrace(this.recorder.trace.entries);
   }
 
+  stepWallClock(ms: number): void {
+    this.#virtual("stepWallClock").stepWall(ms);
+  }
+
   clear(): void {
     this.recorder.clear();
   }
@@ -292,7 +296,7 @@ export class InstrumentedProvider implements TestingProvider {
 
   /** What is neither acknowledged nor dead, a line each. */
   async #left(): Promise<readonly string[]> {
-    const now = this.clock.now();
+    const now = this.clock.monotonic();
     const emits = this.#unanswered.filter((deadline) => deadline > now).length;
     const unanswered = emits > 0 ? [`${emits} publishes without an answer`] : [];
     return this.#started ? [...unanswered, ...backlogLines(await this.admin.stats())] : [];

@@ -14,6 +14,10 @@ export class SystemTime implements Clock {
     return this.#clock.now();
   }
 
+  monotonic(): number {
+    return this.#clock.monotonic();
+  }
+
   setTimeout(callback: () => void, delayMs: number, options?: TimerOptions): Timer {
     return this.#clock.setTimeout(callback, delayMs, options);
   }

@@ -112,6 +112,14 @@ export interface TestingProvider extends MemoryProvider {
    */
   drain(): Promise<void>;
 
+  /**
+   * Sets the wall clock alone, by so many milliseconds: forward, or back if the number is negative, as a
+   * machine's time service does. `clock.now()` jumps, and no delay, retry or time limit moves.
+   *
+   * @throws TypeError when the time is the system's.
+   */
+  stepWallClock(ms: number): void;
+
   /** Accepted events, in the order in which they were published: all, or those of a name or pattern. */
   emitted<T = unknown>(event?: string): readonly Event<T>[];
   /**

@@ -32,7 +32,7 @@ export class TimeDriver {
   advance(ms: number, limitMs: number): Promise<void> {
     return this.#inTurn(async () => {
       const { clock } = this.#options;
-      const until = clock.now() + ms;
+      const until = clock.monotonic() + ms;
       const deadline = performance.now() + limitMs;
       await this.#quiet(deadline, limitMs);
       while (clock.fireNext(until)) await this.#quiet(deadline, limitMs);
@@ -42,7 +42,7 @@ export class TimeDriver {
 
   advanceToNext(limitMs: number): Promise<number | undefined> {
     return this.#inTurn(async () => {
-      const from = this.#options.clock.now();
+      const from = this.#options.clock.monotonic();
       const deadline = performance.now() + limitMs;
       await this.#quiet(deadline, limitMs);
       const due = this.#options.clock.nextDue(true);
@@ -50,6 +50,11 @@ export class TimeDriver {
       await this.#moveTo(due, deadline, limitMs);
       return due - from;
     });
+  }
+
+  /** Sets the wall clock alone. */
+  stepWall(ms: number): void {
+    this.#options.clock.stepWall(ms);
   }
 
   /** Moves time until nothing is left to do. False when something is left and time cannot help. */
@@ -91,7 +96,7 @@ export class TimeDriver {
     const promised = clock.nextDue(true);
     if (promised !== undefined) return promised;
     const any = clock.nextDue(false);
-    return any !== undefined && any - clock.now() <= SOON_MS ? any : undefined;
+    return any !== undefined && any - clock.monotonic() <= SOON_MS ? any : undefined;
   }
 
   async #moveTo(time: number, deadline: number, limitMs: number): Promise<void> {

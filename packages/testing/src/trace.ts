@@ -26,7 +26,7 @@ export class Trace {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#startedAt = clock.now();
+    this.#startedAt = clock.monotonic();
   }
 
   get entries(): readonly TraceEntry[] {
@@ -36,7 +36,7 @@ export class Trace {
   add(what: string, envelope: Envelope, detail: string): void {
     this.changes += 1;
     this.#entries.push({
-      atMs: this.#clock.now() - this.#startedAt,
+      atMs: this.#clock.monotonic() - this.#startedAt,
       what,
       event: `${envelope.name} ${this.#numberOf(envelope.id)}`,
       detail,

@@ -10,21 +10,33 @@ interface VirtualTimer {
 export class VirtualClock implements Clock {
   /** Grows whenever a timer is set, cancelled or fired. */
   changes = 0;
-  #now: number;
+  /** What `monotonic()` says. */
+  #elapsed = 0;
+  /** What the wall clock said when nothing had elapsed; moves when it is set. */
+  #wallStart: number;
   /** In the order in which they were set, which decides among those of one moment. */
   readonly #timers = new Set<VirtualTimer>();
 
   constructor(startAt: number) {
-    this.#now = startAt;
+    this.#wallStart = startAt;
   }
 
   now(): number {
-    return this.#now;
+    return this.#wallStart + this.#elapsed;
+  }
+
+  monotonic(): number {
+    return this.#elapsed;
+  }
+
+  /** Sets the wall clock alone, by so many milliseconds: no timer comes nearer. */
+  stepWall(ms: number): void {
+    this.#wallStart += ms;
   }
 
   setTimeout(callback: () => void, delayMs: number, options?: TimerOptions): Timer {
     const keepAlive = options?.keepAlive ?? false;
-    const timer: VirtualTimer = { callback, due: this.#now + Math.max(0, delayMs), keepAlive };
+    const timer: VirtualTimer = { callback, due: this.#elapsed + Math.max(0, delayMs), keepAlive };
     this.#timers.add(timer);
     this.changes += 1;
     return {
@@ -35,7 +47,7 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * When the next timer is due; undefined when there is none.
+   * When the next timer is due, on the monotonic scale; undefined when there is none.
    *
    * @param promised Passes over housekeeping: only timers that would keep a process alive.
    */
@@ -48,7 +60,7 @@ export class VirtualClock implements Clock {
     return due;
   }
 
-  /** Moves to the next timer that is due until then, and runs it. Whether there was one. */
+  /** Moves to the next timer that is due until then, on the monotonic scale, and runs it. Whether there was one. */
   fireNext(until: number): boolean {
     let next: VirtualTimer | undefined;
     for (const timer of this.#timers) {
@@ -57,13 +69,13 @@ export class VirtualClock implements Clock {
     if (!next) return false;
     this.#timers.delete(next);
     this.changes += 1;
-    this.#now = Math.max(this.#now, next.due);
+    this.#elapsed = Math.max(this.#elapsed, next.due);
     next.callback();
     return true;
   }
 
-  /** Moves time, never back. What was due until then must have been run. */
+  /** Moves the monotonic clock, and the wall clock with it. What was due until then must have been run. */
   moveTo(time: number): void {
-    this.#now = Math.max(this.#now, time);
+    this.#elapsed = Math.max(this.#elapsed, time);
   }
 }

@@ -138,6 +138,27 @@ describe("virtual time", () => {
     ]);
   });
 
+  test("the wall clock can be set alone, and moves nothing that is due", async () => {
+    const runs: number[] = [];
+    const { bus, provider } = await startBus((bus) => {
+      bus.subscribe(
+        "order.placed",
+        ({ metadata }) => void runs.push(Number(metadata.created_at)),
+        mail,
+      );
+    });
+    await bus.emit("order.placed", {}, { delay: 1_000 });
+    provider.stepWallClock(-3_600_000);
+    expect(provider.clock.now()).toBe(START - 3_600_000);
+    await provider.advance(999);
+    expect(runs).toEqual([]);
+    await provider.advance(1);
+    expect(runs).toEqual([START]);
+    await bus.emit("order.placed", {});
+    await provider.drain();
+    expect(runs).toEqual([START, START - 3_599_000]);
+  });
+
   test("stop does not wait in real time for retries and grace", async () => {
     const { bus, provider } = await startBus((bus) => {
       bus.subscribe("order.placed", () => {}, mail);

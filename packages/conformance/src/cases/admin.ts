@@ -26,7 +26,7 @@ export const admin: readonly ConformanceCase[] = defineCases("admin", [
       await instance.publish(
         envelope("dead"),
         envelope("retry"),
-        envelope("delayed", { notBefore: Date.now() + 60_000 }),
+        envelope("delayed", { delayMs: 60_000 }),
       );
       await instance.hasStats("mail", { dead: 1, delayed: 2, inFlight: 0, ready: 0 });
       await instance.publish(...["a", "b"].map((id) => envelope(id)));

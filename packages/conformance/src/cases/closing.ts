@@ -39,9 +39,9 @@ export const closing: readonly ConformanceCase[] = defineCases("close", [
       const hanging = await instance.consume(consumer("mail"), "hold");
       await instance.publish(...envelopes(3));
       await hanging.holds(3);
-      const from = Date.now();
+      const from = performance.now();
       await context.waiting.for("close, at its deadline", hanging.close(100));
-      assert.ok(Date.now() - from >= 97, "it gave them their time");
+      assert.ok(performance.now() - from >= 97, "it gave them their time");
       const next = await peer.consume(consumer("mail"));
       await next.has(envelopes(3).map(({ id }) => id));
       for (const { delivery } of next.handovers) {

@@ -144,10 +144,10 @@ export const backPressure: readonly ConformanceCase[] = defineCases("back-pressu
       await instance.publish(envelope("1"));
       await inbox.holds(1);
       await instance.publish(envelope("2"));
-      const deadline = Date.now() + 100;
+      const deadline = performance.now() + 100;
       const [result] = await instance.tryPublish([envelope("3")], { deadline });
       assert.equal(result?.status === "rejected" && result.code, "overloaded");
-      assert.ok(Date.now() >= deadline - 3, "not before its deadline");
+      assert.ok(performance.now() >= deadline - 3, "not before its deadline");
       inbox.settleAll();
       await inbox.has(["2"]);
       inbox.settleAll();

@@ -47,7 +47,7 @@ async function eventuallyPublishes(context: CaseContext, instance: Instance): Pr
   await context.waiting.eventually("a publish to be accepted again", async () => {
     try {
       const probe = envelope("again", { name: "nobody.cares" });
-      const options = { deadline: Date.now() + 2_000 };
+      const options = { deadline: performance.now() + 2_000 };
       const publish = instance.tryPublish([probe], options);
       const [result] = await context.waiting.within("a publish", context.ms(5_000), publish);
       return result?.status === "accepted";
@@ -88,19 +88,19 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
   {
     id: "restart-keeps-delayed",
     name: "a delayed event survives a restart, and is not early",
-    promise: "contract: durable, and notBefore is honoured",
+    promise: "contract: durable, and delayMs is honoured",
     when: all(durable, can("delay")),
     alone: true,
     limitMs: ({ redeliverAfterMs }) => 30_000 + 2 * redeliverAfterMs,
     async run(context) {
       const instance = await context.start();
       await instance.declare(subscription("mail"));
-      const notBefore = Date.now() + 1_500;
-      await instance.publish(envelope("1", { notBefore }));
+      const due = performance.now() + 1_500;
+      await instance.publish(envelope("1", { delayMs: 1_500 }));
       const after = await restarted(context, instance);
       const inbox = await after.consume(consumer("mail"));
       await inbox.has(["1"]);
-      assert.ok(inbox.last("1").at >= notBefore - 3);
+      assert.ok(inbox.last("1").at >= due - 3);
     },
   },
   {
@@ -138,13 +138,13 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
       await bus.emit("order.placed", "before");
       await seen.ran(1);
       await cut(context);
-      const from = Date.now();
+      const from = performance.now();
       await assert.rejects(
         context.waiting.for("an emit without a connection", bus.emit("order.placed", "during")),
         (error: { code?: string }) => /^BUSBAR_(EMIT_TIMEOUT|UNAVAILABLE)$/.test(error.code ?? ""),
       );
-      assert.ok(Date.now() - from < 500 + context.ms(1_500), "within emitTimeoutMs");
-      await pause(context.load.cutMs - (Date.now() - from));
+      assert.ok(performance.now() - from < 500 + context.ms(1_500), "within emitTimeoutMs");
+      await pause(context.load.cutMs - (performance.now() - from));
       await heal(context);
       await emitInsistently(context, bus, 1);
       await context.waiting.until("events after the cut", () => seen.data.includes(1));
@@ -217,7 +217,7 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
       const insistently = async (id: string): Promise<void> => {
         const it = envelope(id, { deduplicationId: id });
         await context.waiting.eventually(`an answer to the publish of ${id}`, async () => {
-          const options = { deadline: Date.now() + 2_000 };
+          const options = { deadline: performance.now() + 2_000 };
           const results = await instance.tryPublish([it], options).catch(() => []);
           if (results[0]?.status === "duplicate") again += 1;
           return results[0] !== undefined && results[0].status !== "rejected";
@@ -265,7 +265,7 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
       await context.waiting.for("start to end one way or the other", outcome);
       // One that rejected is over; another one must start.
       const instance = started ? undefined : await context.start();
-      const options = { deadline: Date.now() + context.ms(5_000), inHandler: false };
+      const options = { deadline: performance.now() + context.ms(5_000), inHandler: false };
       const [result] = await (instance?.provider ?? provider).publish([envelope("1")], options);
       assert.equal(result?.status, "accepted");
     },

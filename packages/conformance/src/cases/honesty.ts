@@ -58,11 +58,11 @@ export const capabilities: readonly ConformanceCase[] = defineCases("capabilitie
       const bus = await context.bus();
       const handled: number[] = [];
       bus.subscribe("a", () => {
-        handled.push(Date.now());
+        handled.push(performance.now());
         context.waiting.changed();
       });
       await bus.start();
-      const from = Date.now();
+      const from = performance.now();
       await bus.emit("a", 1, { delay: 100 });
       await context.waiting.until("a delayed event", () => handled.length > 0);
       assert.ok((handled[0] ?? 0) - from >= 97);

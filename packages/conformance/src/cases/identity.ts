@@ -170,6 +170,6 @@ function wholeEnvelope({ capabilities }: CaseContext): Envelope {
     ...(ordering && { orderingKey: "key: ü/1" }),
     ...(priority && { priority: 7 }),
     ...(deduplication && { deduplicationId: "dedup: ü/1" }),
-    ...(delay && { notBefore: 1_700_000_000_000 }),
+    ...(delay && { delayMs: 1 }),
   });
 }

@@ -34,6 +34,7 @@ function countingClock(): Clock & { readonly pending: ReadonlySet<Timer> } {
   return {
     pending,
     now: () => systemClock.now(),
+    monotonic: () => systemClock.monotonic(),
     setTimeout(callback, delayMs, options) {
       const inner = systemClock.setTimeout(
         () => {
@@ -68,7 +69,7 @@ export const leftovers: readonly ConformanceCase[] = defineCases("lifecycle", [
       const inbox = await instance.consume(consumer("mail"), ({ id }) =>
         id === "retry" ? retry(60_000) : id === "dead" ? dead() : ACK,
       );
-      const later = envelope("later", { notBefore: Date.now() + 60_000 });
+      const later = envelope("later", { delayMs: 60_000 });
       await instance.publish(later, envelope("retry"), envelope("dead"), envelope("ack"));
       await inbox.has(["retry", "dead", "ack"]);
 

@@ -107,7 +107,7 @@ export const settlement: readonly ConformanceCase[] = defineCases("settlement", 
       let settledAt = 0;
       const inbox = await instance.consume(consumer("mail"), (_, nth) => {
         if (nth > 1) return ACK;
-        settledAt = Date.now();
+        settledAt = performance.now();
         return retry(300);
       });
       await instance.publish(envelope("1"));
@@ -211,7 +211,7 @@ export const settlement: readonly ConformanceCase[] = defineCases("settlement", 
       let settledAt = 0;
       const inbox = await instance.consume(consumer("mail"), (_, nth) => {
         if (nth > 1) return ACK;
-        settledAt = Date.now();
+        settledAt = performance.now();
         return { type: "release", delayMs: 200 };
       });
       await instance.publish(envelope("1"));

@@ -133,7 +133,7 @@ async function emit(
 ): Promise<void> {
   for (let round = 0; round * batch < MOST_EMITTED; round++) {
     const sent = envelopes(batch, `${prefix}${round}-`, () => ({ name: event }));
-    const deadline = Date.now() + 10_000;
+    const deadline = performance.now() + 10_000;
     const results = await provider.publish(sent, { deadline, inHandler: false });
     const accepted = sent.filter((_, index) => results[index]?.status === "accepted");
     say({ type: "accepted", ids: accepted.map(({ id }) => id) });

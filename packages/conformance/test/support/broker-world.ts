@@ -92,9 +92,7 @@ export class BrokerWorld {
     await this.#started;
     switch (method) {
       case "publish":
-        return this.#publish(
-          ...(args as [readonly Envelope[], number, readonly string[] | undefined]),
-        );
+        return this.#publish(...(args as [readonly Envelope[], readonly string[] | undefined]));
       case "declare":
         this.#declare(args[0] as readonly SubscriptionSpec[]);
         return this.#provider.subscriptions.declare(args[0] as readonly SubscriptionSpec[]);
@@ -131,14 +129,13 @@ export class BrokerWorld {
 
   async #publish(
     batch: readonly Envelope[],
-    deadline: number,
     only: readonly string[] | undefined,
   ): Promise<readonly PublishResult[]> {
     await this.#orphan();
     this.#withhold(batch);
     this.#only = only;
     // The memory provider places what has room at once.
-    const results = this.#provider.publish(batch, { deadline, inHandler: true });
+    const results = this.#provider.publish(batch, { deadline: Infinity, inHandler: true });
     this.#only = undefined;
     return results;
   }
@@ -160,7 +157,7 @@ export class BrokerWorld {
       ];
       this.#seen.set(spec.subscriptionId, {
         spec: { ...spec, events },
-        at: systemClock.now(),
+        at: systemClock.monotonic(),
         orphaned: false,
         withheld: this.#seen.get(spec.subscriptionId)?.withheld ?? 0,
       });
@@ -180,7 +177,8 @@ export class BrokerWorld {
   async #orphan(): Promise<void> {
     if (this.#mistakes.has("never sees an orphan")) return;
     for (const [id, entry] of this.#seen) {
-      if (entry.orphaned || systemClock.now() - entry.at < this.#options.orphanedAfterMs) continue;
+      if (entry.orphaned || systemClock.monotonic() - entry.at < this.#options.orphanedAfterMs)
+        continue;
       entry.orphaned = true;
       await this.#provider.subscriptions.retire(id, { backlog: "keep" });
     }
@@ -229,11 +227,11 @@ export class BrokerWorld {
     return claim;
   }
 
-  async #complete([claim, envelopes, options]: [
-    GroupClaim,
-    readonly Envelope[],
-    { deadline: number; inHandler: boolean },
-  ]): Promise<readonly PublishResult[]> {
+  async #complete([claim, envelopes]: [GroupClaim, readonly Envelope[]]): Promise<
+    readonly PublishResult[]
+  > {
+    // That of the client is on the scale of another process.
+    const options = { deadline: Infinity, inHandler: true };
     if (this.#mistakes.has("gives a group to two claims")) {
       const [result] = [await this.#provider.publish(envelopes, options)];
       await this.#groups.clear(claim.eventGroupId, {});

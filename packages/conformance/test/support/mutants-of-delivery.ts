@@ -151,7 +151,10 @@ export const deliveryMutants: readonly Mutant[] = [
       faultyDelivery((deliver, _, inner) => async (it) => {
         const settlement = await deliver(it);
         if (settlement.type !== "retry") return settlement;
-        await inner.publish([it.envelope], { deadline: Date.now() + 1_000, inHandler: true });
+        await inner.publish([it.envelope], {
+          deadline: performance.now() + 1_000,
+          inHandler: true,
+        });
         return ACK;
       }),
   },

@@ -70,7 +70,7 @@ export const fidelityMutants: readonly Mutant[] = [
         publish: async (batch, options) => {
           const results = await inner.publish(batch, options);
           const late = { ...refused, reason: "too late" } as const;
-          return options.deadline < Date.now() ? batch.map(() => late) : results;
+          return options.deadline < performance.now() ? batch.map(() => late) : results;
         },
       })),
   },
@@ -80,7 +80,9 @@ export const fidelityMutants: readonly Mutant[] = [
     harness: () =>
       faulty((inner) => ({
         publish: (batch, options) =>
-          options.deadline < Date.now() ? new Promise(() => {}) : inner.publish(batch, options),
+          options.deadline < performance.now()
+            ? new Promise(() => {})
+            : inner.publish(batch, options),
       })),
   },
   {

@@ -83,7 +83,7 @@ export const partMutants: readonly Mutant[] = [
           replayDead: async (id, ids) => {
             const { items } = await inner.admin.listDead(id, { limit: 1_000 });
             const wanted = items.filter((letter) => ids.includes(letter.id));
-            const options = { deadline: Date.now() + 1_000, inHandler: true };
+            const options = { deadline: performance.now() + 1_000, inHandler: true };
             await inner.publish(
               wanted.map(({ envelope }) => envelope),
               options,
@@ -103,7 +103,7 @@ export const partMutants: readonly Mutant[] = [
           replayDead: async (id, ids) => {
             const { items } = await inner.admin.listDead(id, { limit: 1_000 });
             const wanted = items.filter((letter) => ids.includes(letter.id));
-            const options = { deadline: Date.now() + 1_000, inHandler: true };
+            const options = { deadline: performance.now() + 1_000, inHandler: true };
             await inner.publish(
               wanted.map(({ envelope }) => envelope),
               options,

@@ -21,7 +21,10 @@ export const timingMutants: readonly Mutant[] = [
         const settlement = await deliver({ ...it, state });
         if (settlement.type !== "retry" || retried.has(it.envelope.id)) return settlement;
         retried.add(it.envelope.id);
-        await inner.publish([it.envelope], { deadline: Date.now() + 1_000, inHandler: true });
+        await inner.publish([it.envelope], {
+          deadline: performance.now() + 1_000,
+          inHandler: true,
+        });
         return ACK;
       });
     },
@@ -47,17 +50,15 @@ export const timingMutants: readonly Mutant[] = [
     harness: () => consumes((spec) => ({ ...spec, onOrderedFailure: "block" })),
   },
   {
-    mistake: "ignores notBefore",
+    mistake: "ignores the delay of an envelope",
     caughtBy: ["delay/not-before", "bus/delay"],
-    harness: () => faultyEnvelopes((it) => ({ ...it, notBefore: undefined })),
+    harness: () => faultyEnvelopes((it) => ({ ...it, delayMs: undefined })),
   },
   {
     mistake: "cannot count beyond 24.8 days",
     caughtBy: ["delay/far-future"],
     harness: () =>
-      faultyEnvelopes((it) =>
-        (it.notBefore ?? 0) > Date.now() + 2 ** 31 ? { ...it, notBefore: undefined } : it,
-      ),
+      faultyEnvelopes((it) => ((it.delayMs ?? 0) > 2 ** 31 ? { ...it, delayMs: undefined } : it)),
   },
   {
     mistake: "reverses priorities",

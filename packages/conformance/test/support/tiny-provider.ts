@@ -59,8 +59,8 @@ export function tinyProvider(): EventProvider {
   }
 
   async function until(condition: () => boolean, graceMs: number): Promise<void> {
-    const deadline = Date.now() + graceMs;
-    while (!condition() && Date.now() < deadline) {
+    const deadline = performance.now() + graceMs;
+    while (!condition() && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }

@@ -15,7 +15,7 @@ export function retriesInTwoSteps(inner: EventProvider): EventProvider {
     const state = delivery.state ?? copied;
     const settlement = await deliver({ ...delivery, envelope, state });
     if (settlement.type !== "retry") return settlement;
-    const deadline = Date.now() + 1_000;
+    const deadline = performance.now() + 1_000;
     await inner.publish([withState(envelope, settlement.state)], { deadline, inHandler: true });
     await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
     return ACK;

@@ -15,7 +15,6 @@ import { Consumers } from "./consumers.ts";
 import { createCounters } from "./counters.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import { EmitTimeLimit } from "./emit-time-limit.ts";
-import { stagedEvent } from "./envelopes.ts";
 import { Emitter } from "./emitter.ts";
 import { Groups } from "./groups.ts";
 import {
@@ -234,9 +233,9 @@ export class BusRuntime {
     return async (first, second, third) => {
       const declared = this.#ready("emit");
       const { delays } = staging;
-      const sent = await this.emitter.prepare(first, second, third, undefined, undefined, delays);
+      const sent = await this.emitter.prepare(first, second, third, undefined, delays);
       await declared;
-      await this.emitter.stageWithin(transaction, sent.map(stagedEvent), staging);
+      await this.emitter.stageWithin(transaction, sent, staging);
       return sent.map(({ id }) => id);
     };
   }

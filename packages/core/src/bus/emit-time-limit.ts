@@ -30,9 +30,9 @@ export class EmitTimeLimit {
     this.timeoutMs = timeoutMs;
   }
 
-  /** When an emit that begins now must have ended: milliseconds since the epoch. */
+  /** When an emit that begins now must have ended, on the scale of the clock's `monotonic()`. */
   deadline(): number {
-    return this.#clock.now() + this.timeoutMs;
+    return this.#clock.monotonic() + this.timeoutMs;
   }
 
   /**
@@ -77,13 +77,14 @@ export class EmitTimeLimit {
   #arm(deadline: number): void {
     this.#timer?.cancel();
     this.#timerAt = deadline;
-    const delayMs = Math.max(0, deadline - this.#clock.now());
+    const delayMs = Math.max(0, deadline - this.#clock.monotonic());
     this.#timer = this.#clock.setTimeout(() => this.#expire(), delayMs);
   }
 
   #expire(): void {
     this.#timer = undefined;
-    const now = this.#clock.now();
+    // A timer that fires a little early, or under fake timers, is right about the time it was set for.
+    const now = Math.max(this.#clock.monotonic(), this.#timerAt);
     let next = Number.POSITIVE_INFINITY;
     for (const waiting of this.#waiting) {
       if (waiting.deadline > now) {

@@ -12,7 +12,6 @@ import {
   createNamedEnvelope,
   createSingleEnvelope,
   type EnvelopeSource,
-  stagedEvent,
 } from "./envelopes.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
 import { createNameCheck, nameOf } from "./event-names.ts";
@@ -77,15 +76,14 @@ export class Emitter {
     third: EmitOptions | undefined,
   ): Promise<readonly string[]> {
     try {
-      const now = this.#options.clock.now();
       const declared = this.#options.ready();
       const run = currentRun();
       // Before any wait: what is emitted is what the data is now.
-      const prepared = this.prepare(first, second, third, run, now);
+      const prepared = this.prepare(first, second, third, run);
       if (!declared && Array.isArray(prepared) && this.#isPlain(prepared)) {
         if (this.#tryPublish(prepared, run)) return Promise.resolve(prepared.map(idOf));
       }
-      return this.#emitInTime(prepared, declared, run, now);
+      return this.#emitInTime(prepared, declared, run);
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -101,7 +99,6 @@ export class Emitter {
     second: unknown,
     third: EmitOptions | undefined,
     run: CurrentRun | undefined = currentRun(),
-    now: number = this.#options.clock.now(),
     isDelayedElsewhere: boolean = false,
   ): readonly OutgoingEnvelope[] | Promise<readonly OutgoingEnvelope[]> {
     const { defaults, providerName, support, staging, catalogue } = this.#options;
@@ -111,7 +108,7 @@ export class Emitter {
       defaults,
       run,
       providerName,
-      now,
+      now: this.#options.clock.now(),
       nextId: this.#nextId,
       checkName: this.#checkName,
     };
@@ -138,12 +135,12 @@ export class Emitter {
    */
   async stageWithin(
     transaction: unknown,
-    events: readonly StagedEvent[],
+    prepared: readonly Envelope[],
     plugin: StagingPlugin,
   ): Promise<void> {
     const { providerName, staging } = this.#options;
-    const grouped = events.filter(({ envelope }) => isGrouped(envelope));
-    const single = events.filter(({ envelope }) => !isGrouped(envelope));
+    const grouped = prepared.filter(isGrouped).map(staged);
+    const single = prepared.filter((envelope) => !isGrouped(envelope)).map(staged);
     if (grouped.length > 0 && plugin.groups !== staging) {
       throw unsupported(providerName, "eventGroupId", "groups within a transaction");
     }
@@ -177,9 +174,8 @@ export class Emitter {
     prepared: readonly OutgoingEnvelope[] | Promise<readonly OutgoingEnvelope[]>,
     declared: Promise<void> | undefined,
     run: CurrentRun | undefined,
-    now: number,
   ): Promise<readonly string[]> {
-    const deadline = now + this.#options.timeLimit.timeoutMs;
+    const deadline = this.#options.timeLimit.deadline();
     const envelopes =
       "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
     if (declared) await this.#within(declared, deadline, "A declaration of subscriptions");
@@ -193,10 +189,10 @@ export class Emitter {
     run: CurrentRun | undefined,
     deadline: number,
   ): Promise<void> {
-    const grouped = envelopes.filter(isGrouped).map(stagedEvent);
+    const grouped = envelopes.filter(isGrouped).map(staged);
     let single: readonly Envelope[] = envelopes.filter((envelope) => !isGrouped(envelope));
     if (this.#options.interceptors.size > 0) {
-      const events = single.map((envelope) => stagedEvent(envelope as OutgoingEnvelope));
+      const events = single.map(staged);
       single = (await this.interceptAtEmit(events, deadline)).map(({ envelope }) => envelope);
     }
     if (grouped.length > 0) await this.#stageWithinTime(grouped, deadline);
@@ -272,6 +268,10 @@ export class Emitter {
 
 function idOf({ id }: Envelope): string {
   return id;
+}
+
+function staged(envelope: Envelope): StagedEvent {
+  return { envelope };
 }
 
 function groupOf({ metadata }: Envelope): string | undefined {

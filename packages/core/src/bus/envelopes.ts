@@ -1,5 +1,4 @@
 import type { EmitOptions, EventMessage, EventMetadata } from "../contracts/event.ts";
-import type { StagedEvent } from "../contracts/groups.ts";
 import type { JsonObject, JsonValue } from "../contracts/json.ts";
 import type { EnvelopeMetadata, EnvelopePolicy } from "../contracts/provider.ts";
 import { BusbarError, type Issue } from "../errors.ts";
@@ -71,14 +70,6 @@ export function createNamedEnvelope(
   return envelope;
 }
 
-/** What an emit stages of an envelope that it has made. */
-export function stagedEvent(envelope: OutgoingEnvelope): StagedEvent {
-  const { notBefore, metadata } = envelope;
-  return notBefore === undefined
-    ? { envelope }
-    : { envelope, delayMs: notBefore - metadata.published_at };
-}
-
 /** The error that refuses a whole emit. */
 export function invalidMessage(issues: readonly Issue[]): BusbarError<"BUSBAR_INVALID_MESSAGE"> {
   const lines = issues.map(({ path, reason }) => (path ? `${path} ${reason}` : reason));
@@ -142,7 +133,7 @@ function applyOptions(
   envelope.policy = policyOf(options);
   envelope.orderingKey = options.orderingKey;
   envelope.priority = priorityNumber(options);
-  envelope.notBefore = options.delay ? source.now + options.delay : undefined;
+  envelope.delayMs = options.delay || undefined;
   envelope.deduplicationId = options.deduplicationId;
   const own = options.provider?.[source.providerName];
   envelope.providerOptions = ownOptions(own, path, source, issues);

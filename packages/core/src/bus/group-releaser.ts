@@ -93,7 +93,7 @@ export class GroupReleaser {
       const kept = await intercept(claim.events);
       const now = clock.now();
       const envelopes = kept.map((event) => releasedEnvelope(event, now));
-      const options = { deadline: now + emitTimeoutMs, inHandler };
+      const options = { deadline: clock.monotonic() + emitTimeoutMs, inHandler };
       const complete = () => staging.complete(claim, envelopes, options);
       const results = await (counted ? counted(envelopes, complete) : complete());
       assertAccepted(providerName, envelopes, results);
@@ -160,9 +160,8 @@ export class GroupReleaser {
   }
 }
 
-function releasedEnvelope({ envelope, delayMs }: StagedEvent, now: number): Envelope {
+function releasedEnvelope({ envelope }: StagedEvent, now: number): Envelope {
   return OutgoingEnvelope.from(envelope, {
     metadata: { ...envelope.metadata, published_at: now },
-    notBefore: delayMs === undefined ? undefined : now + delayMs,
   });
 }

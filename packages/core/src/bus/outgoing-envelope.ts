@@ -16,7 +16,7 @@ export class OutgoingEnvelope implements Envelope {
   policy: EnvelopePolicy | undefined = undefined;
   orderingKey: string | undefined = undefined;
   priority: number | undefined = undefined;
-  notBefore: number | undefined = undefined;
+  delayMs: number | undefined = undefined;
   deduplicationId: string | undefined = undefined;
   providerOptions: JsonObject | undefined = undefined;
   #note: TrackedEvent | undefined = undefined;

@@ -60,7 +60,7 @@ export class ProviderEmulation {
   readonly #delayed = new Map<Timer, Envelope>();
   /** Waits before a retry, and what ends one that `stop` has no time for. */
   readonly #waits = new Map<Timer, Wait>();
-  /** Milliseconds since the epoch by which `stop` has to end. */
+  /** When `stop` has to end, on the clock's monotonic scale. */
   #stopBy: number | undefined;
   #context: ProviderContext | undefined;
 
@@ -115,7 +115,7 @@ export class ProviderEmulation {
   #keep(envelope: Envelope): PublishResult | undefined {
     const { delay, deduplication } = this.#inner.capabilities;
     const now = this.#now;
-    const { deduplicationId, notBefore } = envelope;
+    const { deduplicationId, delayMs = 0 } = envelope;
     if (deduplicationId !== undefined && !deduplication) {
       const subscriptions = this.#wantedBy(envelope.name);
       if (this.#recent.has(deduplicationId, now) || this.#undecided.has(deduplicationId)) {
@@ -123,9 +123,9 @@ export class ProviderEmulation {
       }
       this.#undecided.add(deduplicationId);
     }
-    if (notBefore === undefined || notBefore <= now || delay) return undefined;
+    if (delayMs <= 0 || delay) return undefined;
     this.#decide(envelope, true);
-    this.#delay(envelope, notBefore - now);
+    this.#delay(envelope, delayMs);
     return { status: "accepted", subscriptions: this.#wantedBy(envelope.name) };
   }
 
@@ -158,7 +158,7 @@ export class ProviderEmulation {
     }
     const publish = (): void => {
       this.#delayed.delete(timer);
-      void this.#publishLate({ ...envelope, notBefore: undefined });
+      void this.#publishLate({ ...envelope, delayMs: undefined });
     };
     const timer = clock.setTimeout(publish, delayMs, { keepAlive: true });
     this.#delayed.set(timer, envelope);
@@ -283,7 +283,7 @@ export class ProviderEmulation {
   }
 
   get #now(): number {
-    return this.#context?.clock.now() ?? 0;
+    return this.#context?.clock.monotonic() ?? 0;
   }
 
   #wantedBy(name: string): number {

@@ -6,6 +6,7 @@ import type { BusCounters } from "./counters.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
 import { safeError } from "../safe-error.ts";
 import { GroupCommit, isRetryable, type PublishResults } from "./group-commit.ts";
+import { PublishDelays } from "./publish-delays.ts";
 import type { SettlementTracker } from "./settlement-tracker.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -28,12 +29,14 @@ export interface PublisherOptions {
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #commit: GroupCommit | undefined;
+  readonly #delays: PublishDelays;
   /** Calls of {@link counted} that have not ended. */
   #underWay = 0;
   #onIdle: (() => void) | undefined;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
+    this.#delays = new PublishDelays(options.clock);
     const { maxBatch } = options.provider.capabilities;
     if (maxBatch !== undefined) {
       const send = (batch: readonly Envelope[]): Promise<readonly PublishResult[]> =>
@@ -54,6 +57,7 @@ export class Publisher {
     deadline: number = this.#options.timeLimit.deadline(),
   ): Promise<readonly PublishResult[]> {
     const results: PublishResults = [];
+    this.#delays.begin(envelopes);
     return this.counted(
       envelopes,
       async () => {
@@ -142,7 +146,7 @@ export class Publisher {
   ): Promise<readonly PublishResult[]> {
     const { provider, timeLimit } = this.#options;
     const results = await timeLimit.within(
-      provider.publish(envelopes, { deadline, inHandler }),
+      provider.publish(this.#delays.remaining(envelopes), { deadline, inHandler }),
       deadline,
       () => ({ who: this.#who }),
       true,
@@ -159,7 +163,7 @@ export class Publisher {
     inHandler: boolean,
   ): Promise<void> {
     const { clock } = this.#options;
-    while (results.some(isRetryable) && clock.now() + RETRY_AFTER_MS < deadline) {
+    while (results.some(isRetryable) && clock.monotonic() + RETRY_AFTER_MS < deadline) {
       await new Promise<void>((resolve) =>
         clock.setTimeout(resolve, RETRY_AFTER_MS, { keepAlive: true }),
       );

@@ -49,11 +49,11 @@ export async function settledEverywhere(
   clock: Clock,
   { timeoutMs = DEFAULT_TIMEOUT_MS }: SettledOptions,
 ): Promise<void> {
-  const deadline = clock.now() + timeoutMs;
+  const deadline = clock.monotonic() + timeoutMs;
   for (;;) {
     const waiting = (await admin.stats()).filter((stats) => backlogOf(stats) > 0);
     if (waiting.length === 0) return;
-    if (clock.now() >= deadline) {
+    if (clock.monotonic() >= deadline) {
       const lines = waiting.map(
         (stats) => `${stats.subscriptionId}: ${backlogOf(stats)} deliveries`,
       );

@@ -174,8 +174,10 @@ export class StartAndStop implements LifecycleSteps {
   async #stopAll(plugins: readonly Plugin[], graceMs: number, cutShort: () => void): Promise<void> {
     const { consumers, groups, provider, publisher } = this.#options;
     const { clock, logger } = this.#options.settings;
-    const deadline = clock.now() + graceMs;
-    const left = (): { graceMs: number } => ({ graceMs: Math.max(0, deadline - clock.now()) });
+    const deadline = clock.monotonic() + graceMs;
+    const left = (): { graceMs: number } => ({
+      graceMs: Math.max(0, deadline - clock.monotonic()),
+    });
     const inTime = (promise: Promise<unknown>): Promise<void> =>
       this.waitFor(promise, left().graceMs);
     const tell = async (step: "stop" | "stopped"): Promise<void> => {

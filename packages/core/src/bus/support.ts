@@ -17,7 +17,7 @@ export class Support {
   /** @throws BusbarError `BUSBAR_UNSUPPORTED` naming the provider and the option. */
   assertEnvelope(envelope: Envelope, isDelayedElsewhere = false): void {
     const { capabilities: can } = this.#provider;
-    if (envelope.notBefore !== undefined && !can.delay && !isDelayedElsewhere)
+    if (envelope.delayMs !== undefined && !can.delay && !isDelayedElsewhere)
       throw this.#refuse("delay");
     if (envelope.policy?.backoff && !can.delay) throw this.#refuse("backoff");
     if (envelope.orderingKey !== undefined && !can.ordering) throw this.#refuse("orderingKey");

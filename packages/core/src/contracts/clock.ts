@@ -15,10 +15,24 @@ export interface TimerOptions {
   readonly keepAlive?: boolean | undefined;
 }
 
-/** Time as the bus and its providers see it, so that tests can replace it. */
+/**
+ * Time as the bus and its providers see it, so that tests can replace it.
+ *
+ * A machine's wall clock may be set back or forward at any moment, and two machines rarely agree. So
+ * {@link now} is for times that people read, {@link monotonic} is for every duration, deadline and timer,
+ * and what several processes share goes by the clock of their server.
+ */
 export interface Clock {
-  /** Milliseconds since the Unix epoch. */
+  /**
+   * The wall clock in milliseconds since the Unix epoch. For times that people read, such as `createdAt`.
+   * A difference of two calls is no duration: the clock may have been set in between.
+   */
   now(): number;
+  /**
+   * Milliseconds since a fixed point of this clock's own choice. Never goes back, and takes no part when
+   * the wall clock is set. Comparable only with other values of the same clock in the same process.
+   */
+  monotonic(): number;
   /**
    * Calls `callback` once, `delayMs` milliseconds from now. Any delay is honoured, also one beyond
    * the 24.8 days that Node's own timers can count.

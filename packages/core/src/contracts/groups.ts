@@ -1,19 +1,17 @@
 import type { ClearGroupOptions } from "./event-bus-module.ts";
-import type { Envelope, PublishResult } from "./provider.ts";
+import type { Envelope, PublishOptions, PublishResult } from "./provider.ts";
 
 /** An event that waits in a group. */
 export interface StagedEvent {
-  /** `published_at` and `notBefore` are set at release. */
+  /** `published_at` is set at release, from which `delayMs` counts. */
   readonly envelope: Envelope;
-  /** Milliseconds to delay, counted from the release. */
-  readonly delayMs?: number | undefined;
 }
 
 /** A group in numbers, for `inspect()`. */
 export interface StagedGroup {
   readonly eventGroupId: string;
   readonly events: number;
-  /** Milliseconds since the epoch at which its first event was staged. */
+  /** When its first event was staged, in milliseconds since the epoch, by the clock of the staging's server. */
   readonly stagedAt: number;
   /** Release was asked for, and is not finished. */
   readonly marked: boolean;
@@ -60,7 +58,7 @@ export interface GroupStaging {
   complete(
     claim: GroupClaim,
     envelopes: readonly Envelope[],
-    options: { readonly deadline: number; readonly inHandler: boolean },
+    options: PublishOptions,
   ): Promise<readonly PublishResult[]>;
   /** Gives a claim up, so that the next `claim` need not wait for the lease to end. */
   abandon(claim: GroupClaim): Promise<void>;

@@ -29,13 +29,13 @@ export interface StagingPlugin {
   /** Takes the place of the provider's own staging of groups. */
   readonly groups?: GroupStaging | undefined;
   /**
-   * Writes events within the caller's own transaction, for `withTransaction(tx).emit(…)`. Delays are
-   * in `notBefore`, counted from now.
+   * Writes events within the caller's own transaction, for `withTransaction(tx).emit(…)`. Their `delayMs`
+   * counts from now.
    */
   stage?(transaction: unknown, envelopes: readonly Envelope[]): Promise<void>;
   /**
-   * Whether `stage` keeps events back until their `notBefore`, so that they may be delayed on a provider
-   * that cannot.
+   * Whether `stage` keeps events back for their `delayMs`, so that they may be delayed on a provider that
+   * cannot.
    *
    * @default false
    */

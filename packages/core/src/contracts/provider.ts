@@ -21,14 +21,21 @@ export interface Envelope {
   readonly orderingKey?: string | undefined;
   /** From 1, the most urgent, to 2 097 151. Absent: 100, which is normal. */
   readonly priority?: number | undefined;
-  /** Milliseconds since the epoch before which the envelope must not be delivered. */
-  readonly notBefore?: number | undefined;
+  /**
+   * Milliseconds for which the envelope must not be delivered, counted from `publish` by the clock of the
+   * provider's server. Later deliveries are not held up again: a replay, for example, is due at once.
+   * Absent or 0: none.
+   */
+  readonly delayMs?: number | undefined;
   readonly deduplicationId?: string | undefined;
   /** The emitter's options for this provider: the member of `options.provider` with its name. */
   readonly providerOptions?: JsonObject | undefined;
 }
 
-/** {@link EventMetadata} as JSON: times are milliseconds since the epoch. */
+/**
+ * {@link EventMetadata} as JSON: times are milliseconds since the epoch, by the wall clock of the process
+ * that emitted. They are for people: nothing is decided by them.
+ */
 export interface EnvelopeMetadata extends JsonObject {
   readonly created_at: number;
   readonly published_at: number;
@@ -54,7 +61,7 @@ export interface ProviderCapabilities {
    * deliveries may carry the same object, so the bus copies it before a handler sees it.
    */
   readonly payload: "shared" | "fresh";
-  /** `notBefore` and the `delayMs` of a settlement are honoured. */
+  /** `delayMs`, of an envelope and of a settlement, is honoured. */
   readonly delay: boolean;
   /** `priority` is honoured. */
   readonly priority: boolean;
@@ -102,7 +109,7 @@ export type PublishResult =
 
 /** Options of {@link EventProvider.publish}. */
 export interface PublishOptions {
-  /** Milliseconds since the epoch after which the caller no longer waits. */
+  /** When the caller no longer waits, on the scale of `clock.monotonic()`. */
   readonly deadline: number;
   /**
    * The emit comes from inside a handler. A provider that makes an emit wait for room in memory must
@@ -176,7 +183,10 @@ export type ProviderReport =
 /** What the bus gives a provider at `start`. */
 export interface ProviderContext {
   readonly logger: Logger;
-  /** The provider's only source of time. */
+  /**
+   * The provider's only source of time: `monotonic()` for durations, deadlines and timers, `now()` for
+   * times that people read. A time that several processes share comes from the provider's server.
+   */
   readonly clock: Clock;
   /** The name of the application or bus: the prefix of everything the provider names. */
   readonly namespace: string;

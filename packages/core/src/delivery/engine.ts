@@ -158,7 +158,7 @@ export class DeliveryEngine {
 
   #withTimeout(run: DeliveryRun, work: void | Promise<void>, timeoutMs: number): Promise<void> {
     const { clock } = this.#options;
-    const startedAt = clock.now();
+    const startedAt = clock.monotonic();
     return new Promise((resolve, reject) => {
       let isOver = false;
       const timer = clock.setTimeout(
@@ -178,7 +178,7 @@ export class DeliveryEngine {
       );
       const end = (settle: () => void): void => {
         timer.cancel();
-        if (isOver) this.#endedLate(run, clock.now() - startedAt);
+        if (isOver) this.#endedLate(run, clock.monotonic() - startedAt);
         else settle();
       };
       Promise.resolve(work).then(

@@ -27,7 +27,7 @@ export class Backlog {
     return this.ready.size + this.#delayed.size + this.#lanes.size;
   }
 
-  /** Milliseconds since the epoch at which the next delayed item is due. */
+  /** When the next delayed item is due, on the clock's monotonic scale. */
   get nextDue(): number | undefined {
     return this.#delayed.nextDue;
   }
@@ -47,16 +47,21 @@ export class Backlog {
     };
   }
 
-  /** Takes an envelope in that comes for the first time, or is replayed. */
+  /** Takes an envelope in that was published now, and waits for its delay. */
   add(envelope: Envelope): void {
-    const item = new QueueItem(envelope, this.#host.nextSequence());
-    const { notBefore } = envelope;
-    if (notBefore !== undefined && notBefore > this.#host.clock.now()) {
-      item.due = notBefore;
-      this.#delayed.add(item);
-    } else {
-      this.#enter(item);
+    const { delayMs } = envelope;
+    if (delayMs === undefined || delayMs <= 0) {
+      this.addDue(envelope);
+      return;
     }
+    const item = new QueueItem(envelope, this.#host.nextSequence());
+    item.due = this.#host.clock.monotonic() + delayMs;
+    this.#delayed.add(item);
+  }
+
+  /** Takes an envelope in whose delay is over: it is replayed, for example. */
+  addDue(envelope: Envelope): void {
+    this.#enter(new QueueItem(envelope, this.#host.nextSequence()));
   }
 
   /** Takes an envelope in for which its key has been held. */
@@ -71,7 +76,7 @@ export class Backlog {
   takeBack(item: QueueItem, delayMs: number, keepsPlace: boolean): void {
     item.keepsPlace = keepsPlace;
     if (delayMs > 0) {
-      item.due = this.#host.clock.now() + delayMs;
+      item.due = this.#host.clock.monotonic() + delayMs;
       this.#delayed.add(item);
       return;
     }
@@ -110,7 +115,7 @@ export class Backlog {
 
   /** Takes what `takeAll` gave: first those that held a key, for whom others must wait again. */
   putBack(items: readonly QueueItem[]): void {
-    const now = this.#host.clock.now();
+    const now = this.#host.clock.monotonic();
     for (const item of items) this.adoptKey(item);
     for (const item of items) {
       if (item.due > now) this.#delayed.add(item);

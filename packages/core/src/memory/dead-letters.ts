@@ -7,6 +7,8 @@ import type { Envelope, ProviderContext } from "../contracts/provider.ts";
 export interface DeadLetter {
   readonly delivery: DeadDelivery;
   readonly blockedKey: string | undefined;
+  /** When its age began, on the clock's monotonic scale. `delivery.diedAt` is for people. */
+  readonly addedAt: number;
 }
 
 /** The dead letters of one subscription, the oldest first, bounded by number and age. */
@@ -36,13 +38,14 @@ export class DeadLetters {
 
   add(envelope: Envelope, reason: string, state: JsonValue, blockedKey: string | undefined): void {
     const diedAt = this.#clock.now();
-    this.takeOver({ id: "", envelope, reason, state, diedAt }, blockedKey);
+    const addedAt = this.#clock.monotonic();
+    this.takeOver({ id: "", envelope, reason, state, diedAt }, blockedKey, addedAt);
   }
 
   /** Adds a dead letter of another subscription, under an id of its own. */
-  takeOver(delivery: DeadDelivery, blockedKey: string | undefined): void {
+  takeOver(delivery: DeadDelivery, blockedKey: string | undefined, addedAt: number): void {
     const id = String(++this.#lastId);
-    this.#letters.set(id, { delivery: { ...delivery, id }, blockedKey });
+    this.#letters.set(id, { delivery: { ...delivery, id }, blockedKey, addedAt });
     this.#applyBounds();
   }
 
@@ -86,11 +89,11 @@ export class DeadLetters {
   }
 
   #applyBounds(): void {
-    const expired = this.#clock.now() - this.#bounds.maxAgeMs;
+    const expired = this.#clock.monotonic() - this.#bounds.maxAgeMs;
     const dropped: DeadLetter[] = [];
     for (const [id, letter] of this.#letters) {
       const tooMany = this.#letters.size > this.#bounds.maxPerSubscription;
-      if (!tooMany && letter.delivery.diedAt > expired) break;
+      if (!tooMany && letter.addedAt > expired) break;
       this.#letters.delete(id);
       dropped.push(letter);
     }
@@ -106,13 +109,13 @@ export class DeadLetters {
     }
     // A timer set for a letter that has left since finds nothing, and is set anew.
     if (this.#timer) return;
-    const expiresAt = oldest.delivery.diedAt + this.#bounds.maxAgeMs;
+    const expiresAt = oldest.addedAt + this.#bounds.maxAgeMs;
     this.#timer = this.#clock.setTimeout(
       () => {
         this.#timer = undefined;
         this.#applyBounds();
       },
-      Math.max(0, expiresAt - this.#clock.now()),
+      Math.max(0, expiresAt - this.#clock.monotonic()),
     );
   }
 

@@ -8,6 +8,7 @@ export class DelayedItems {
   readonly #clock: Clock;
   readonly #onDue: (item: QueueItem) => void;
   #timer: Timer | undefined;
+  #timerAt = 0;
 
   constructor(clock: Clock, onDue: (item: QueueItem) => void) {
     this.#clock = clock;
@@ -18,7 +19,7 @@ export class DelayedItems {
     return this.#heap.size;
   }
 
-  /** Milliseconds since the epoch at which the next item is due. */
+  /** When the next item is due, on the clock's monotonic scale. */
   get nextDue(): number | undefined {
     return this.#heap.first()?.due;
   }
@@ -44,14 +45,16 @@ export class DelayedItems {
     this.#timer = undefined;
     const due = this.nextDue;
     if (due === undefined) return;
-    const delayMs = Math.max(0, due - this.#clock.now());
+    this.#timerAt = due;
+    const delayMs = Math.max(0, due - this.#clock.monotonic());
     // What was promised for later must find the process alive.
     this.#timer = this.#clock.setTimeout(this.#fire, delayMs, { keepAlive: true });
   }
 
   readonly #fire = (): void => {
     this.#timer = undefined;
-    const now = this.#clock.now();
+    // A timer that fires a little early, or under fake timers, is right about the time it was set for.
+    const now = Math.max(this.#clock.monotonic(), this.#timerAt);
     for (;;) {
       const due = this.nextDue;
       if (due === undefined || due > now) break;

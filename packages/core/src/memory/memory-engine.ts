@@ -74,7 +74,7 @@ export class MemoryEngine implements QueueHost, PublishTarget {
       isBehind ||= queues.some((queue) => queue.isBehind);
       if (inHandler || !this.#room.obstacle(queues)) {
         results[index] = this.place(envelope);
-      } else if (this.clock.now() >= deadline) {
+      } else if (this.clock.monotonic() >= deadline) {
         results[index] = this.#room.overloaded(envelope);
       } else {
         publish ??= this.#waitingPublish(results, deadline);
@@ -110,7 +110,7 @@ export class MemoryEngine implements QueueHost, PublishTarget {
     let queues = this.subscriptions.queuesFor(envelope.name);
     const { deduplicationId } = envelope;
     if (deduplicationId !== undefined) {
-      const now = this.clock.now();
+      const now = this.clock.monotonic();
       const wanting = queues.filter((queue) => !queue.recentIds.has(deduplicationId, now));
       if (wanting.length === 0 && queues.length > 0) {
         return { status: "duplicate", subscriptions: queues.length };
@@ -185,7 +185,7 @@ export class MemoryEngine implements QueueHost, PublishTarget {
   }
 
   #drain(graceMs: number): Promise<void> {
-    const deadline = this.clock.now() + graceMs;
+    const deadline = this.clock.monotonic() + graceMs;
     return new Promise((resolve) => {
       let timer: Timer | undefined;
       const finish = (): void => {

@@ -24,7 +24,9 @@ interface Staged {
 
 interface Group {
   staged: Staged[];
+  /** By the wall clock: people read it. */
   readonly stagedAt: number;
+  /** On the clock's monotonic scale, as all that follows. */
   lastStagedAt: number;
   ttlMs: number | undefined;
   timer: Timer | undefined;
@@ -61,7 +63,7 @@ export class MemoryGroupStaging implements GroupStaging {
     if (events.length === 0) return;
     const group = this.#groups.get(eventGroupId) ?? this.#addGroup(eventGroupId);
     for (const event of events) group.staged.push({ event, marked: false });
-    group.lastStagedAt = this.#options.clock.now();
+    group.lastStagedAt = this.#options.clock.monotonic();
     group.ttlMs = ttlMs ?? group.ttlMs;
     this.#setTimer(eventGroupId, group);
   }
@@ -83,7 +85,7 @@ export class MemoryGroupStaging implements GroupStaging {
       const marked = group?.staged.filter((staged) => staged.marked) ?? [];
       if (!group || marked.length === 0 || this.#isClaimed(group)) continue;
       const token = String(++this.#lastToken);
-      const endsAt = this.#options.clock.now() + leaseMs;
+      const endsAt = this.#options.clock.monotonic() + leaseMs;
       group.claim = { token, staged: marked, endsAt, publishing: false };
       return { eventGroupId: id, events: marked.map(({ event }) => event), token };
     }
@@ -152,11 +154,11 @@ export class MemoryGroupStaging implements GroupStaging {
   }
 
   #addGroup(eventGroupId: string): Group {
-    const now = this.#options.clock.now();
+    const { clock } = this.#options;
     const group: Group = {
       staged: [],
-      stagedAt: now,
-      lastStagedAt: now,
+      stagedAt: clock.now(),
+      lastStagedAt: clock.monotonic(),
       ttlMs: undefined,
       timer: undefined,
       claim: undefined,
@@ -166,7 +168,9 @@ export class MemoryGroupStaging implements GroupStaging {
   }
 
   #isClaimed({ claim }: Group): boolean {
-    return claim !== undefined && (claim.publishing || claim.endsAt > this.#options.clock.now());
+    return (
+      claim !== undefined && (claim.publishing || claim.endsAt > this.#options.clock.monotonic())
+    );
   }
 
   #remove(eventGroupId: string, group: Group, gone: ReadonlySet<Staged>): void {
@@ -180,10 +184,10 @@ export class MemoryGroupStaging implements GroupStaging {
   #setTimer(eventGroupId: string, group: Group): void {
     if (group.ttlMs === undefined || group.timer) return;
     const { clock } = this.#options;
-    const delayMs = Math.max(0, group.lastStagedAt + group.ttlMs - clock.now());
+    const delayMs = Math.max(0, group.lastStagedAt + group.ttlMs - clock.monotonic());
     group.timer = clock.setTimeout(() => {
       group.timer = undefined;
-      if (group.lastStagedAt + (group.ttlMs ?? 0) > clock.now())
+      if (group.lastStagedAt + (group.ttlMs ?? 0) > clock.monotonic())
         this.#setTimer(eventGroupId, group);
       else this.#expire(eventGroupId, group);
     }, delayMs);

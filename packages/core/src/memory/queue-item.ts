@@ -12,7 +12,7 @@ export class QueueItem implements Delivery {
   sequence: number;
   state: JsonValue | undefined = undefined;
   crashes = 0;
-  /** Milliseconds since the epoch; read while the item is delayed. */
+  /** On the clock's monotonic scale; read while the item is delayed. */
   due = 0;
   /** It goes back to where it was when its delay is over, not behind those that came meanwhile. */
   keepsPlace = false;

@@ -143,7 +143,7 @@ export class SubscriptionQueue {
   replayDead(ids: readonly string[]): number {
     const letters = this.#dead.take(ids);
     for (const { delivery, blockedKey } of letters) {
-      if (blockedKey === undefined) this.#backlog.add(delivery.envelope);
+      if (blockedKey === undefined) this.#backlog.addDue(delivery.envelope);
       else this.#backlog.addHolder(delivery.envelope, blockedKey);
     }
     return letters.length;
@@ -181,12 +181,12 @@ export class SubscriptionQueue {
         this.#inFlight++;
       }
     }
-    for (const { delivery, blockedKey } of earlier.#dead.takeAll()) {
+    for (const { delivery, blockedKey, addedAt } of earlier.#dead.takeAll()) {
       const blocks =
         blockedKey !== undefined &&
         this.policy.onOrderedFailure === "block" &&
         this.#backlog.holdKey(blockedKey);
-      this.#dead.takeOver(delivery, blocks ? blockedKey : undefined);
+      this.#dead.takeOver(delivery, blocks ? blockedKey : undefined, addedAt);
     }
     const waiting = earlier.#backlog.takeAll();
     earlier.#consumers.clear();
@@ -194,7 +194,7 @@ export class SubscriptionQueue {
     this.#backlog.putBack(waiting);
   }
 
-  /** Whether it delivers anything before `deadline`. */
+  /** Whether it delivers anything before `deadline`, on the clock's monotonic scale. */
   canProgressBefore(deadline: number): boolean {
     if (this.#inFlight > 0) return true;
     if (!this.#handOver.isOpen) return false;

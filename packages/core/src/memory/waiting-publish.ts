@@ -39,7 +39,7 @@ export class WaitingPublish {
     this.promise = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    const delayMs = Math.max(0, deadline - clock.now());
+    const delayMs = Math.max(0, deadline - clock.monotonic());
     this.#timer = clock.setTimeout(onDeadline, delayMs, { keepAlive: true });
   }
 

@@ -34,7 +34,7 @@ describe("withTransaction()", () => {
     await clock.advance(60_000);
     expect(seen.data).toEqual([]);
     expect(rows).toMatchObject([
-      { id, name: "order.placed", data: { total: 1 }, notBefore: now + 1000 },
+      { id, name: "order.placed", data: { total: 1 }, delayMs: 1000 },
       { id: "2", name: "order.paid", data: 2, metadata: { created_at: now } },
     ]);
   });

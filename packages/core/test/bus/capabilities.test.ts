@@ -60,7 +60,7 @@ describe("a provider that can only start, publish, consume and stop", () => {
     collect(bus);
     await bus.emit("order.placed", 1, { delay: 1000 });
     await clock.advance(1000);
-    expect(published.map(({ notBefore }) => notBefore)).toEqual([undefined]);
+    expect(published.map(({ delayMs }) => delayMs)).toEqual([undefined]);
   });
 
   test("retries with backoff", async () => {

@@ -280,8 +280,8 @@ describe("the precedence of options", () => {
     {
       option: "delay",
       given: [{ delay: 0 }, { delay: 30 }, { delay: 40 }],
-      read: ({ notBefore }) => notBefore,
-      expected: [undefined, now + 30, now + 40, undefined],
+      read: ({ delayMs }) => delayMs,
+      expected: [undefined, 30, 40, undefined],
     },
     {
       option: "priority",

@@ -73,7 +73,7 @@ describe("back-pressure", () => {
     await provider.consume(consumer("mail", { concurrency: 1 }), async (delivery) => {
       seen.push(delivery.envelope.id);
       if (delivery.envelope.id === "1") {
-        const inHandler = { deadline: clock.now() + 1, inHandler: true };
+        const inHandler = { deadline: clock.monotonic() + 1, inHandler: true };
         await provider.publish(envelopes(3, "child "), inHandler);
       }
       return ACK;

@@ -141,7 +141,7 @@ describe("stats", () => {
       envelope("held", { ...at(3), orderingKey: "a" }),
       envelope("in flight too", at(4)),
       envelope("ready", at(5)),
-      envelope("delayed", { ...at(6), notBefore: clock.now() + 1_000 }),
+      envelope("delayed", { ...at(6), delayMs: 1_000 }),
     );
     await idle();
     runs.run("dead").settle(DEAD);

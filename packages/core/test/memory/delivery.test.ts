@@ -161,7 +161,7 @@ describe("delivery", () => {
   });
 
   test("a handler does not find the emitter's AsyncLocalStorage", async () => {
-    const { provider, publish } = await startProvider();
+    const { provider, publish, clock } = await startProvider();
     const request = new AsyncLocalStorage<string>();
     const found: unknown[] = [];
     await provider.consume(consumer("mail", { concurrency: 1 }), async () => {
@@ -169,8 +169,8 @@ describe("delivery", () => {
       return ACK;
     });
     await request.run("checkout", () => publish(...envelopes(2)));
-    await request.run("checkout", () => publish(envelope("3", { notBefore: 1 })));
-    await idle();
+    await request.run("checkout", () => publish(envelope("3", { delayMs: 1 })));
+    await clock.advance(1);
     expect(found).toEqual([undefined, undefined, undefined]);
   });
 
@@ -192,12 +192,11 @@ describe("delay", () => {
     const { provider, clock, publish } = await startProvider();
     const mail = acknowledging();
     await provider.consume(consumer("mail"), mail.deliver);
-    const now = clock.now();
     await publish(
-      envelope("in 30 days", { notBefore: now + 30 * DAY_MS }),
-      envelope("later", { notBefore: now + 200 }),
-      envelope("sooner", { notBefore: now + 100 }),
-      envelope("past", { notBefore: now - 1 }),
+      envelope("in 30 days", { delayMs: 30 * DAY_MS }),
+      envelope("later", { delayMs: 200 }),
+      envelope("sooner", { delayMs: 100 }),
+      envelope("past", { delayMs: -1 }),
     );
     await clock.advance(99);
     expect(mail.seen).toEqual(["past"]);
@@ -212,8 +211,7 @@ describe("delay", () => {
   test("one timer, which keeps the process alive, waits for the next of many", async () => {
     const { provider, clock, publish } = await startProvider();
     await provider.consume(consumer("mail"), acknowledging().deliver);
-    const now = clock.now();
-    for (const ms of [300, 100, 200]) await publish(envelope("1", { notBefore: now + ms }));
+    for (const ms of [300, 100, 200]) await publish(envelope("1", { delayMs: ms }));
     expect(clock.pendingTimers({ keepAlive: true })).toBe(1);
     await clock.advance(300);
     expect(clock.pendingTimers()).toBe(0);
@@ -223,8 +221,8 @@ describe("delay", () => {
     const { provider, clock, publish } = await startProvider();
     const mail = acknowledging();
     await provider.consume(consumer("mail", { concurrency: 1 }), mail.deliver);
-    const notBefore = clock.now() + 100;
-    await publish(envelope("normal", { notBefore }), envelope("high", { notBefore, priority: 1 }));
+    const delayMs = 100;
+    await publish(envelope("normal", { delayMs }), envelope("high", { delayMs, priority: 1 }));
     await clock.advance(100);
     expect(mail.seen).toEqual(["high", "normal"]);
   });

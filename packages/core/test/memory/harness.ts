@@ -48,7 +48,7 @@ export async function startProvider(options: HarnessOptions = {}): Promise<Harne
     report: (report) => void reports.push(report),
   });
   const publishWithin = (ms: number, ...envelopes: Envelope[]) => {
-    const publishOptions: PublishOptions = { deadline: clock.now() + ms, inHandler: false };
+    const publishOptions: PublishOptions = { deadline: clock.monotonic() + ms, inHandler: false };
     return provider.publish(envelopes, publishOptions);
   };
   return {

@@ -153,7 +153,7 @@ describe("stop", () => {
       envelope("1", { orderingKey: "a" }),
       envelope("2", { orderingKey: "a" }),
       envelope("3"),
-      envelope("4", { notBefore: clock.now() + 900 }),
+      envelope("4", { delayMs: 900 }),
     );
     const stopped = watch(provider.stop({ graceMs: 1_000 }));
     await clock.advance(899);
@@ -183,7 +183,7 @@ describe("stop", () => {
     const { provider, clock, publish, reports } = await startProvider();
     await provider.consume(consumer("mail"), acknowledging().deliver);
     await provider.subscriptions.declare([subscription("nobody's")]);
-    await publish(envelope("1"), envelope("2", { notBefore: clock.now() + 1_001 }));
+    await publish(envelope("1"), envelope("2", { delayMs: 1_001 }));
     await provider.stop({ graceMs: 1_000 });
     expect(reports).toEqual([
       { type: "discarded", subscriptionId: "mail", count: 1 },
@@ -238,10 +238,10 @@ describe("stop", () => {
     const { provider, clock, publish } = await startProvider();
     const blocking = { ordering: "key", onOrderedFailure: "block" } as const;
     await provider.consume(consumer("mail", blocking), async (): Promise<Settlement> => DEAD);
-    const notBefore = clock.now() + 100;
+    const delayMs = 100;
     await publish(
       envelope("1", { orderingKey: "a" }),
-      envelope("2", { orderingKey: "a", notBefore }),
+      envelope("2", { orderingKey: "a", delayMs }),
     );
     const stopped = watch(provider.stop({ graceMs: 1_000 }));
     await clock.advance(99);
@@ -254,7 +254,7 @@ describe("stop", () => {
     const channel = new EventEmitter();
     const { provider, clock, publish } = await startProvider({ channel });
     await provider.consume(consumer("mail"), async (): Promise<Settlement> => DEAD);
-    await publish(envelope("1"), envelope("2", { notBefore: clock.now() + 60_000 }));
+    await publish(envelope("1"), envelope("2", { delayMs: 60_000 }));
     const stopped = provider.stop({ graceMs: 1_000 });
     expect(provider.stop({ graceMs: 0 })).toBe(stopped);
     await stopped;

@@ -86,10 +86,7 @@ describe("ordering by key", () => {
     const { provider, clock, publish } = await startProvider();
     const runs = openRuns();
     await provider.consume(consumer("mail", byKey), runs.deliver);
-    await publish(
-      envelope("a1", { orderingKey: "a", notBefore: clock.now() + 100 }),
-      ...keyed("a2", "a3"),
-    );
+    await publish(envelope("a1", { orderingKey: "a", delayMs: 100 }), ...keyed("a2", "a3"));
     await clock.advance(100);
     expect(runs.inHand).toEqual(["a2"]);
     await publish(...keyed("a4"));

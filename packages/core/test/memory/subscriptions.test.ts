@@ -50,11 +50,7 @@ describe("aliases", () => {
     await publish(envelope("dead"));
     await idle();
     await old.close({ graceMs: 0 });
-    await publish(
-      envelope("1"),
-      envelope("later", { notBefore: clock.now() + 100 }),
-      envelope("2"),
-    );
+    await publish(envelope("1"), envelope("later", { delayMs: 100 }), envelope("2"));
 
     const mail = acknowledging();
     await provider.consume(consumer("new", { aliases: ["old"] }), mail.deliver);
@@ -156,7 +152,7 @@ describe("retire", () => {
       envelope("in flight", { orderingKey: "a" }),
       envelope("held", { orderingKey: "a" }),
       envelope("ready"),
-      envelope("delayed", { notBefore: clock.now() + 1_000 }),
+      envelope("delayed", { delayMs: 1_000 }),
     );
     await idle();
     expect(await provider.subscriptions.retire("mail", { backlog: "dead-letter" })).toBe(3);

@@ -13,12 +13,15 @@ export interface ManualClock extends Clock {
    * them, and at the end, everything that is ready to run without time passing does.
    */
   advance(ms: number): Promise<void>;
+  /** Sets the wall clock alone, by so many milliseconds: no timer comes nearer. */
+  stepWall(ms: number): void;
   /** Timers that have neither fired nor been cancelled: all, or only those that keep the process alive. */
   pendingTimers(options?: { readonly keepAlive: boolean }): number;
 }
 
 export function createManualClock(startAt: number = Date.UTC(2026, 0, 1)): ManualClock {
-  let now = startAt;
+  let now = 1_000;
+  let wallOffset = startAt - now;
   const timers = new Set<ManualTimer>();
 
   function nextDue(until: number): ManualTimer | undefined {
@@ -30,7 +33,9 @@ export function createManualClock(startAt: number = Date.UTC(2026, 0, 1)): Manua
   }
 
   return {
-    now: () => now,
+    now: () => now + wallOffset,
+    monotonic: () => now,
+    stepWall: (ms) => void (wallOffset += ms),
 
     setTimeout(callback, delayMs, options) {
       const timer = { callback, due: now + delayMs, keepAlive: options?.keepAlive ?? false };

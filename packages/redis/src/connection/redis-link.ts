@@ -18,7 +18,10 @@ export interface RedisLink {
   readonly client: RedisClient;
   /** Whether a command would be sent now. */
   readonly isReady: boolean;
-  /** Resolves when Redis answers; rejects when the link is closed, or at the deadline if one is given. */
+  /**
+   * Resolves when Redis answers; rejects when the link is closed, or at the deadline if one is given: on the
+   * clock's monotonic scale.
+   */
   whenReady(deadline?: number): Promise<void>;
   /** Calls back whenever Redis answers again, before {@link whenReady} resolves. Returns what ends that. */
   onReconnect(listener: () => void): () => void;
@@ -92,7 +95,7 @@ class Link implements RedisLink {
       const timer =
         deadline === undefined
           ? undefined
-          : clock.setTimeout(() => waiter.reject(this.#away()), deadline - clock.now());
+          : clock.setTimeout(() => waiter.reject(this.#away()), deadline - clock.monotonic());
       const settle = (): void => {
         timer?.cancel();
         this.#waiters.delete(waiter);

@@ -214,7 +214,7 @@ export class Consumer implements RunOwner {
   /** A second call may only bring the end nearer. */
   close(graceMs: number): Promise<void> {
     const { clock } = this.#share.session.context;
-    const deadline = clock.now() + graceMs;
+    const deadline = clock.monotonic() + graceMs;
     if (deadline < this.#deadline && !this.#isClosed) {
       this.#deadline = deadline;
       this.#deadlineTimer?.cancel();

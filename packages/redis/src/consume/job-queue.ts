@@ -78,6 +78,11 @@ export class JobQueue {
     return this.session.context.clock.now();
   }
 
+  /** For durations. */
+  get monotonic(): number {
+    return this.session.context.clock.monotonic();
+  }
+
   /** Milliseconds from a request to its answer, of late: much of it is this process's own, while it is busy. */
   get roundTripMs(): number {
     return this.#roundTripMs;
@@ -233,10 +238,10 @@ export class JobQueue {
     while (!isOver() && !this.#pauses.haveEnded) {
       if (link.isReady) {
         const wanted = completes ? this.#next.reserve(!takes) : 0;
-        const sentAt = this.now;
+        const sentAt = this.monotonic;
         try {
           const answer = await send(wanted);
-          this.#roundTripMs = (3 * this.#roundTripMs + this.now - sentAt) / 4;
+          this.#roundTripMs = (3 * this.#roundTripMs + this.monotonic - sentAt) / 4;
           if (wanted > 0) this.#arrived(answer.at(-1), wanted);
           return answer;
         } catch (err) {

@@ -70,7 +70,7 @@ export class JobSource {
 
   /** Something has been handed back for that long: perhaps this process has no code for it. */
   makeWay(delayMs: number): void {
-    this.#makesWayUntil = this.#queue.now + delayMs + MAKES_WAY_FOR_MS;
+    this.#makesWayUntil = this.#queue.monotonic + delayMs + MAKES_WAY_FOR_MS;
   }
 
   /** Resolves once no fetch is under way. */
@@ -137,7 +137,7 @@ export class JobSource {
       const isDue = !marker || marker.score <= this.#queue.now;
       this.#emptyUntil = isDue ? undefined : marker.score;
       this.#marker = marker ?? undefined;
-      if (this.#queue.now < this.#makesWayUntil) await this.#pauses.pause(MAKES_WAY_MS);
+      if (this.#queue.monotonic < this.#makesWayUntil) await this.#pauses.pause(MAKES_WAY_MS);
     } catch (err) {
       if (this.#closing) return;
       this.#debug(err, "Waiting for a job failed; will try again");

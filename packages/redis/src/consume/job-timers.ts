@@ -32,7 +32,7 @@ export class JobTimers {
     this.#clock = clock;
     this.#times = times;
     this.#deadlines = deadlines;
-    this.#renewAt = clock.now() + times.renewEveryMs;
+    this.#renewAt = clock.monotonic() + times.renewEveryMs;
   }
 
   /** @param moreMs For how much longer than usual the job may wait for slots, in milliseconds. */
@@ -42,14 +42,14 @@ export class JobTimers {
       this.#tickBy(this.#renewAt);
       return;
     }
-    const at = this.#clock.now() + this.#times.splitAfterMs + moreMs;
+    const at = this.#clock.monotonic() + this.#times.splitAfterMs + moreMs;
     this.#splits.set(run, at);
     this.#tickBy(at);
   }
 
   checkpointSoon(run: HeldJob): void {
     if (this.#checkpoints.has(run)) return;
-    const at = this.#clock.now() + this.#times.checkpointMs;
+    const at = this.#clock.monotonic() + this.#times.checkpointMs;
     this.#checkpoints.set(run, at);
     this.#tickBy(at);
   }
@@ -70,12 +70,15 @@ export class JobTimers {
     if (at >= this.#timerAt) return;
     this.#timer?.cancel();
     this.#timerAt = at;
-    this.#timer = this.#clock.setTimeout(() => this.#tick(), Math.max(at - this.#clock.now(), 0));
+    this.#timer = this.#clock.setTimeout(
+      () => this.#tick(),
+      Math.max(at - this.#clock.monotonic(), 0),
+    );
   }
 
   #tick(): void {
     this.#timerAt = Number.POSITIVE_INFINITY;
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     const nextSplit = doDue(this.#splits, now, (run) => this.#deadlines.split(run));
     const nextCheckpoint = doDue(this.#checkpoints, now, (run) => run.checkpoint());
     if (now >= this.#renewAt) {

@@ -80,7 +80,7 @@ export class PackRun implements HeldJob {
 
   startNext(): void {
     const index = this.#next;
-    this.#startedAt ??= this.#reader.queue.now;
+    this.#startedAt ??= this.#reader.queue.monotonic;
     this.#next += 1;
     this.#skipSettled();
     this.#states[index] = IN_HAND;
@@ -263,7 +263,7 @@ export class PackRun implements HeldJob {
     const written = this.#settlements.batch.take();
     const completes = this.#isComplete;
     const { queue } = this.#reader;
-    if (completes) this.#handledAt ??= queue.now;
+    if (completes) this.#handledAt ??= queue.monotonic;
     this.#isDirty = false;
     const progress =
       completes || this.#events.length === 1 ? undefined : writeProgress(this.#states);
@@ -295,7 +295,7 @@ export class PackRun implements HeldJob {
     this.#isOver = true;
     this.#reader.forget(this);
     this.#resolveOver();
-    const endedAt = this.#handledAt ?? this.#reader.queue.now;
+    const endedAt = this.#handledAt ?? this.#reader.queue.monotonic;
     this.#owner.ended(this, this.#delivered, endedAt - (this.#startedAt ?? endedAt));
   }
 }

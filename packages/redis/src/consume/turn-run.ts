@@ -61,7 +61,7 @@ export class TurnRun implements HeldJob {
     this.#steps = new TurnSteps(job, subscription, reader, owner.blocks);
     this.#progress = { ...NO_CRASHES, ...job.progress };
     this.#isSuspect = job.stalled > 0;
-    this.#startedAt = reader.queue.now;
+    this.#startedAt = reader.queue.monotonic;
     this.whenOver = new Promise((resolve) => (this.#resolveOver = resolve));
   }
 
@@ -294,6 +294,6 @@ export class TurnRun implements HeldJob {
     this.#isOver = true;
     this.#reader.forget(this);
     this.#resolveOver();
-    this.#owner.ended(this, this.#delivered, this.#reader.queue.now - this.#startedAt);
+    this.#owner.ended(this, this.#delivered, this.#reader.queue.monotonic - this.#startedAt);
   }
 }

@@ -31,7 +31,7 @@ export interface PackedBatch extends Pick<PublishRequest, "targets" | "packs" | 
   };
 }
 
-/** Consecutive events with the same targets, priority and due time, encoded once for all targets. */
+/** Consecutive events with the same targets, priority and delay, encoded once for all targets. */
 interface Run {
   readonly route: Route;
   readonly priority: number;
@@ -50,10 +50,9 @@ interface OpenPack {
   bytes: number;
 }
 
-/** Packs a batch, in its order. `now` is milliseconds since the epoch. */
+/** Packs a batch, in its order. */
 export function packBatch(
   batch: readonly Envelope[],
-  now: number,
   routeOf: (name: string) => Route,
   bounds: PackBounds,
   ids: JobIds,
@@ -167,8 +166,8 @@ export function packBatch(
     const route = routeOf(envelope.name);
     routes.push(route);
     if (route.targets.length === 0) continue;
-    const { priority = NORMAL_PRIORITY, notBefore = 0, name } = envelope;
-    const delay = notBefore > now ? Math.ceil(notBefore - now) : 0;
+    const { priority = NORMAL_PRIORITY, delayMs = 0, name } = envelope;
+    const delay = Math.max(Math.ceil(delayMs), 0);
     if (
       envelope.deduplicationId !== undefined ||
       route.ordersAll ||

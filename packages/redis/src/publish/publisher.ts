@@ -63,19 +63,19 @@ export function createPublisher(session: Session): Publisher {
   ): Promise<readonly PublishResult[]> {
     for (let isStale = false; ; isStale = true) {
       try {
-        if (!link.isReady) await link.whenReady(Math.min(deadline, clock.now() + PATIENCE_MS));
+        if (!link.isReady)
+          await link.whenReady(Math.min(deadline, clock.monotonic() + PATIENCE_MS));
         await route(isStale);
       } catch (cause) {
         return rejections(batch, "Redis cannot be reached", cause);
       }
-      const now = clock.now();
-      const packed = packBatch(batch, now, routeOf, bounds, ids);
+      const packed = packBatch(batch, routeOf, bounds, ids);
       const seq = (lastSeq += 1);
       const count = packed.drafts.length;
       const request: PublishRequest = {
         own: keys.own,
         version: routed?.version ?? "0",
-        now,
+        now: clock.now(),
         orphanedAfterMs: context.orphanedAfterMs,
         emitter: { id: ids.emitter, seq, ttlMs: REMEMBER_MS },
         targets: packed.targets,
@@ -119,7 +119,7 @@ export function createPublisher(session: Session): Publisher {
         const sent = sendDrafts(request.drafts, drafts);
         return await sendOnce(request, texts, sent);
       } catch (error) {
-        if (isReply(error) || clock.now() >= deadline) throw error;
+        if (isReply(error) || clock.monotonic() >= deadline) throw error;
         logger.debug({ err: error }, "The answer to a publish was lost; it is sent again");
       }
       await new Promise<void>((resolve) => {

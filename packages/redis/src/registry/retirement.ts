@@ -189,9 +189,9 @@ export async function retireBacklog(
   const { clock } = context;
   for (const name of record.queues) {
     const queue = keys.queue(name);
-    const partsUntil = clock.now() + PARTS_AFTER * splitAfterMs;
+    const partsUntil = clock.monotonic() + PARTS_AFTER * splitAfterMs;
     await retireQueue(name);
-    while (clock.now() < partsUntil && (await isPackInHand(queue))) {
+    while (clock.monotonic() < partsUntil && (await isPackInHand(queue))) {
       await new Promise<void>((resolve) => {
         clock.setTimeout(resolve, splitAfterMs, { keepAlive: true });
       });

@@ -73,7 +73,7 @@ export async function createTestSession({
     report: (report) => void reports.push(report),
   };
   const link = createRedisLink({ ...resolved, context: full });
-  await link.whenReady(Date.now() + 5_000);
+  await link.whenReady(performance.now() + 5_000);
   const redis = link.client as Redis;
   const parts: Omit<Session, "registry"> = {
     context: full,
@@ -125,7 +125,7 @@ export function idsIn(data: { readonly events?: readonly Envelope[] }): readonly
 
 /** Options of a publish that may take its time. */
 export function inTime(ms = 10_000): { readonly deadline: number; readonly inHandler: boolean } {
-  return { deadline: Date.now() + ms, inHandler: false };
+  return { deadline: performance.now() + ms, inHandler: false };
 }
 
 export function envelope(id: string, changes: Partial<Envelope> = {}): Envelope {

@@ -1,4 +1,5 @@
 import type { ConsumeSpec, Envelope, Settlement, SubscriptionSpec } from "@busbar/core";
+import { PLANTED } from "./secrets.ts";
 
 /** The event that cases use where its name says nothing. */
 export const EVENT = "order.placed";
@@ -21,13 +22,13 @@ export function dead(
   return { type: "dead", reason, state };
 }
 
-/** An envelope as the bus makes it. */
+/** An envelope as the bus makes it. What is logged and thrown is searched for the secret in its data. */
 export function envelope(id: string, members: Partial<Envelope> = {}): Envelope {
   const now = Date.now();
   return {
     id,
     name: EVENT,
-    data: { of: id },
+    data: { of: id, secret: PLANTED },
     metadata: { created_at: now, published_at: now, correlationId: id },
     ...members,
   };

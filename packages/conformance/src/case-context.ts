@@ -4,7 +4,6 @@ import {
   type EventBus,
   type EventBusOptions,
   type EventProvider,
-  type Logger,
   type ProviderCapabilities,
   type ProviderContext,
   type ProviderReport,
@@ -16,6 +15,7 @@ import type { ProviderFaults, ProviderHarness, ProviderRequest } from "./harness
 import type { FullLoad } from "./fault-load.ts";
 import { Instance } from "./instance.ts";
 import type { Subject } from "./requirements.ts";
+import { PLANTED, type SecretWatch, watchSecrets } from "./secrets.ts";
 import { Waiting } from "./waiting.ts";
 
 const DAY_MS = 86_400_000;
@@ -28,6 +28,8 @@ type BusOptions = Partial<Omit<EventBusOptions, "events" | "provider">> & {
 export class CaseContext {
   readonly waiting: Waiting = new Waiting();
   readonly namespace: string = `conformance-${randomUUID().slice(0, 8)}`;
+  /** Finds payloads in what is logged and thrown. */
+  readonly secrets: SecretWatch = watchSecrets([PLANTED]);
   readonly subject: Subject;
   readonly patience: number;
   readonly quietMs: number;
@@ -93,7 +95,8 @@ export class CaseContext {
 
   /** Makes a provider that is not started. */
   async create(request: Partial<ProviderRequest> = {}): Promise<EventProvider> {
-    const provider = await this.harness.create({ namespace: this.namespace, ...request });
+    const made = await this.harness.create({ namespace: this.namespace, ...request });
+    const provider = this.secrets.provider(made);
     this.onEnd(() => provider.stop({ graceMs: 0 }));
     return provider;
   }
@@ -104,7 +107,7 @@ export class CaseContext {
     members: Partial<ProviderContext> = {},
   ): ProviderContext {
     return {
-      logger: silentLogger,
+      logger: this.secrets.logger,
       clock: systemClock,
       namespace: this.namespace,
       instanceId: randomUUID(),
@@ -150,6 +153,7 @@ export class CaseContext {
       name: this.namespace,
       // A provider's own clock may be one that stands still.
       clock: systemClock,
+      logger: this.secrets.logger,
       ...others,
     });
     this.onEnd(() => bus.stop({ graceMs: 0 }));
@@ -176,5 +180,3 @@ export class CaseContext {
     return child;
   }
 }
-
-const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };

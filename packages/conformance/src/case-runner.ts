@@ -50,6 +50,8 @@ export async function runCaseBeside(
     );
     await subject.harness.cleanup?.({ namespace: context.namespace });
   }
+  // What the end has logged is looked at, too.
+  context.secrets.assertNone();
 }
 
 function caseLimit(it: ConformanceCase, { capabilities, harness, load }: Subject): number {

@@ -18,6 +18,7 @@ export type {
 } from "./harness.ts";
 export type { OptionalPart, Requirement, Subject } from "./requirements.ts";
 export type { CaseOutcome, Scorecard, ScorecardGroup } from "./scorecard.ts";
+export { type SecretWatch, watchSecrets } from "./secrets.ts";
 export { providerCases } from "./suite.ts";
 export type { ConformanceMode } from "./mode.ts";
 export type { TestFunction } from "./test-function.ts";

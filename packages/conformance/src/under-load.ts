@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Event, EventBus } from "@busbar/core";
 import type { CaseContext } from "./case-context.ts";
 import { Ledger } from "./ledger.ts";
+import { PLANTED } from "./secrets.ts";
 import { pause } from "./waiting.ts";
 
 /** Milliseconds after which an emit of the load rejects. */
@@ -23,9 +24,10 @@ export async function putUnderLoad(context: CaseContext): Promise<UnderLoad> {
   for (const bus of workers) {
     for (const id of SUBSCRIPTIONS) {
       const subscriber = async ({ data }: Event): Promise<void> => {
+        const { number } = data as { readonly number: number };
         // So that something is in hand and something waits, whenever something breaks.
-        if (Number(data) % 10 === 0) await pause(50);
-        ledger.handled(id, Number(data));
+        if (number % 10 === 0) await pause(50);
+        ledger.handled(id, number);
       };
       bus.subscribe("order.placed", subscriber, { subscriberId: id, concurrency: 5 });
     }
@@ -84,7 +86,8 @@ export class UnderLoad {
    * Emits one event until it is accepted. It keeps its id, as one does that after an unknown outcome.
    */
   async emit(): Promise<void> {
-    const data = this.#emitted++;
+    const number = this.#emitted++;
+    const data = { number, secret: PLANTED };
     let last: unknown;
     let tries = 0;
     await this.#context.waiting.eventually(
@@ -92,7 +95,7 @@ export class UnderLoad {
       async () => {
         if (tries++ > 0) this.#again++;
         try {
-          await this.emitter.emit({ id: `event-${data}`, name: "order.placed", data });
+          await this.emitter.emit({ id: `event-${number}`, name: "order.placed", data });
           return true;
         } catch (error) {
           last = error;

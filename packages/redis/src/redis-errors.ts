@@ -1,3 +1,5 @@
+import { safeError } from "@busbar/core";
+
 /** Replies of a Redis that will not do it now, and has done nothing, but may soon. */
 const FOR_THE_MOMENT =
   /^(?:OOM|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MISCONF|NOREPLICAS|-OOM)\b/;
@@ -15,8 +17,7 @@ export function isRefusal(error: unknown): error is Error {
 /** What went wrong. A transaction that is discarded has it in the error of one of its commands. */
 export function reasonOf(error: unknown): string {
   const { previousErrors } = error as { readonly previousErrors?: readonly unknown[] };
-  const first = previousErrors?.[0] ?? error;
-  return first instanceof Error ? first.message : String(first);
+  return safeError(previousErrors?.[0] ?? error).message;
 }
 
 /** Says in words what a refusal means. */

@@ -5,6 +5,7 @@ import {
   type GroupStaging,
   type ProviderAdmin,
   type ProviderContext,
+  rejectSafely,
 } from "@busbar/core";
 import { createAdmin } from "./admin/admin.ts";
 import { createRedisLink, type RedisLink } from "./connection/redis-link.ts";
@@ -60,6 +61,11 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
     throw new BusbarError("BUSBAR_NOT_RUNNING", `Provider "redis" is not running`, { method });
   }
 
+  /** What an error of ioredis carries, such as arguments of commands and passwords, ends here. */
+  function call<T>(method: string, work: (running: Running) => T | Promise<T>): Promise<T> {
+    return rejectSafely(() => work(now(method)));
+  }
+
   async function start(given: ProviderContext): Promise<void> {
     if (link || stopping) {
       throw new TypeError(`Provider "redis" can be started once: make another one`);
@@ -107,30 +113,32 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
       wholeBatches: true,
     },
     subscriptions: {
-      declare: async (specs) => now("declare").session.registry.declare(specs),
-      list: async () => now("list").session.registry.list(),
-      retire: async (id, how) => now("retire").session.registry.retire(id, how),
+      declare: (specs) => call("declare", ({ session }) => session.registry.declare(specs)),
+      list: () => call("list", ({ session }) => session.registry.list()),
+      retire: (id, how) => call("retire", ({ session }) => session.registry.retire(id, how)),
     },
     admin: {
-      stats: async () => now("stats").admin.stats(),
-      listDead: async (id, page) => now("listDead").admin.listDead(id, page),
-      replayDead: async (id, ids) => now("replayDead").admin.replayDead(id, ids),
-      discardDead: async (id, ids) => now("discardDead").admin.discardDead(id, ids),
+      stats: () => call("stats", ({ admin }) => admin.stats()),
+      listDead: (id, page) => call("listDead", ({ admin }) => admin.listDead(id, page)),
+      replayDead: (id, ids) => call("replayDead", ({ admin }) => admin.replayDead(id, ids)),
+      discardDead: (id, ids) => call("discardDead", ({ admin }) => admin.discardDead(id, ids)),
     },
     groups: {
-      stage: async (...args) => now("stage").groups.stage(...args),
-      mark: async (...args) => now("mark").groups.mark(...args),
-      claim: async (...args) => now("claim").groups.claim(...args),
-      abandon: async (...args) => now("abandon").groups.abandon(...args),
-      complete: async (...args) => now("complete").groups.complete(...args),
-      clear: async (...args) => now("clear").groups.clear(...args),
-      list: async (...args) => now("list").groups.list(...args),
+      stage: (...args) => call("stage", ({ groups }) => groups.stage(...args)),
+      mark: (...args) => call("mark", ({ groups }) => groups.mark(...args)),
+      claim: (...args) => call("claim", ({ groups }) => groups.claim(...args)),
+      abandon: (...args) => call("abandon", ({ groups }) => groups.abandon(...args)),
+      complete: (...args) => call("complete", ({ groups }) => groups.complete(...args)),
+      clear: (...args) => call("clear", ({ groups }) => groups.clear(...args)),
+      list: (...args) => call("list", ({ groups }) => groups.list(...args)),
     },
-    start,
-    publish: async (batch, how) => now("publish").publisher.publish(batch, how),
+    start: (context) => rejectSafely(() => start(context)),
+    publish: (batch, how) => call("publish", ({ publisher }) => publisher.publish(batch, how)),
 
     async consume(spec, deliver, deliverTo) {
-      const consumer = await createConsumer(now("consume").session, spec, deliver, deliverTo);
+      const consumer = await call("consume", ({ session }) =>
+        createConsumer(session, spec, deliver, deliverTo),
+      );
       consumers.add(consumer);
       // It was not there yet when the others were closed.
       if (stopping) await consumer.close({ graceMs: 0 });
@@ -138,7 +146,7 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
     },
 
     stop({ graceMs }) {
-      stopping ??= stop(graceMs);
+      stopping ??= rejectSafely(() => stop(graceMs));
       return stopping;
     },
 

@@ -1,6 +1,9 @@
-import type { Logger, ProviderContext } from "@busbar/core";
+import { type Logger, type ProviderContext, safeError, safeLogger } from "@busbar/core";
 
-/** The context with functions that never throw: most are called where nobody could catch it. */
+/**
+ * The context with functions that never throw: most are called where nobody could catch it. Errors that pass
+ * through lose what ioredis puts into them, such as the arguments of the command.
+ */
 export function shieldedContext(context: ProviderContext): ProviderContext {
   const { clock, namespace, instanceId, deadLetters, orphanedAfterMs } = context;
   return {
@@ -9,8 +12,15 @@ export function shieldedContext(context: ProviderContext): ProviderContext {
     instanceId,
     deadLetters,
     orphanedAfterMs,
-    logger: shieldedLogger(context.logger),
-    report: (report) => attempt(() => context.report(report)),
+    logger: shieldedLogger(safeLogger(context.logger)),
+    report: (report) =>
+      attempt(() =>
+        context.report(
+          report.type === "state" && report.cause !== undefined
+            ? { ...report, cause: safeError(report.cause) }
+            : report,
+        ),
+      ),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Settlement } from "@busbar/core";
+import type { ProviderContext, Settlement } from "@busbar/core";
 import { ACK } from "../../src/builders.ts";
 import { faulty, faultyConsumer, faultyDelivery } from "./faulty.ts";
 import type { Mutant } from "./mutants.ts";
@@ -125,6 +125,48 @@ export const lifecycleMutants: readonly Mutant[] = [
           },
           publish: (batch, options) => {
             log({ batch }, "Published");
+            return inner.publish(batch, options);
+          },
+        };
+      }),
+  },
+  {
+    mistake: "rejects with the arguments of its command",
+    caughtBy: ["lifecycle/no-payloads-in-logs"],
+    harness: () =>
+      faulty((inner) => ({
+        publish: (batch, options) =>
+          inner.publish(batch, options).catch((error: Error) => {
+            throw Object.defineProperty(error, "command", { value: { args: batch } });
+          }),
+      })),
+  },
+  {
+    mistake: "answers a publish with a cause that holds the payload",
+    caughtBy: ["lifecycle/no-payloads-in-logs"],
+    harness: () =>
+      faulty((inner) => ({
+        publish: async (batch, options) => {
+          const results = await inner.publish(batch, options);
+          const cause = Object.assign(new Error("slow"), { batch });
+          return results.map((result) => ({ ...result, cause }));
+        },
+      })),
+  },
+  {
+    mistake: "reports a state with a cause that holds the payload",
+    caughtBy: ["lifecycle/no-payloads-in-logs"],
+    harness: () =>
+      faulty((inner) => {
+        let report: ProviderContext["report"] | undefined;
+        return {
+          start: async (context) => {
+            ({ report } = context);
+            await inner.start(context);
+          },
+          publish: (batch, options) => {
+            const cause = new Error(`No answer to ${JSON.stringify(batch)}`);
+            report?.({ type: "state", state: "ready", cause });
             return inner.publish(batch, options);
           },
         };

@@ -1,4 +1,4 @@
-import { BusbarError } from "@busbar/core";
+import { BusbarError, safeError } from "@busbar/core";
 import type { Envelope, GroupClaim, PublishOptions, PublishResult } from "@busbar/core";
 import { encodeKey } from "../key-text.ts";
 import { isRefusal, isReply, refusalReason } from "../redis-errors.ts";
@@ -162,7 +162,13 @@ function rejections(
   reason: string,
   cause: unknown,
 ): readonly PublishResult[] {
-  const result = { status: "rejected", code: "refused", reason, retryable: true, cause } as const;
+  const result = {
+    status: "rejected",
+    code: "refused",
+    reason,
+    retryable: true,
+    cause: safeError(cause),
+  } as const;
   return batch.map(() => result);
 }
 

@@ -100,6 +100,88 @@ describe("dead letters", () => {
     expect((await session.admin.stats())[0]).toMatchObject({ ready: 3, dead: 0 });
   });
 
+  // As earlier releases wrote them: a text that was cut within an emoji.
+  test.each([
+    ["", {}],
+    [" in their order", { ordering: "key", onOrderedFailure: "block" } as const],
+  ])("with half a surrogate pair are replayed%s, discarded and dropped", async (_, changes) => {
+    const session = await open({
+      context: { deadLetters: { maxPerSubscription: 1, maxAgeMs: 60_000 } },
+    });
+    const { admin, redis, keys } = session;
+    await session.registry.declare([subscription("mail", changes)]);
+    const state = { runs: 1, errors: [{ at: 1, name: "Error", message: "cut \ud83d" }] };
+    const turn = {
+      name: "n",
+      priority: 100,
+      delay: 0,
+      data: '{"subscription":"mail","key":"\\ud83d"}',
+    };
+    const key = 'mail:"q\\udc00"';
+    const info = "ordering" in changes ? { key, turn, state } : { state };
+    const diedAt = Date.now();
+    for (const id of ["1", "2", "3"]) await die(session, id, { ...info, diedAt });
+    expect((await redis.hget(`${keys.own}dead-info:mail`, "1"))?.includes("\\ud83d")).toBe(true);
+    // The oldest is beyond the bound of one, and so is the next.
+    const { items } = await admin.listDead("mail", { limit: 10 });
+    expect(items.map(({ id }) => id)).toEqual(["3"]);
+    expect(items[0]?.state).toEqual(state);
+    expect(await admin.replayDead("mail", ["3"])).toBe(1);
+    const lane = `${keys.own}lane:${keys.queue("mail")}${key}`;
+    const replayed =
+      "ordering" in changes ? await redis.llen(lane) : (await session.waiting("mail")).length;
+    expect(replayed).toBe(1);
+    await die(session, "4", info);
+    expect(await admin.discardDead("mail", ["4"])).toBe(1);
+    expect(await redis.keys(`${keys.own}dead*`)).toEqual([]);
+  });
+
+  test("that somebody has spoilt are listed, left by a replay, discarded and dropped", async () => {
+    const session = await open({
+      context: { deadLetters: { maxPerSubscription: 4, maxAgeMs: 60_000 } },
+    });
+    const { admin, redis, keys } = session;
+    await session.registry.declare([subscription("mail")]);
+    const diedAt = Date.now();
+    await die(session, "dropped", { diedAt: diedAt - 1 });
+    for (const id of ["info", "no-info", "data", "no-data"]) await die(session, id, { diedAt });
+    await redis.hset(`${keys.own}dead-info:mail`, "dropped", "{", "info", "{");
+    await redis.hdel(`${keys.own}dead-info:mail`, "no-info");
+    await redis.hset(`${keys.own}dead-data:mail`, "data", '{"events":[null]}');
+    await redis.hdel(`${keys.own}dead-data:mail`, "no-data");
+    const { items } = await admin.listDead("mail", { limit: 10 });
+    const shown = items.map(({ id, reason, envelope: { data } }) => [id, reason, data]);
+    const plain = { none: [], one: 1e21 };
+    expect(shown).toEqual([
+      ["data", "failed", '{"events":[null]}'],
+      ["info", "corrupt", plain],
+      ["no-data", "failed", ""],
+      ["no-info", "corrupt", plain],
+    ]);
+    expect(await admin.replayDead("mail", ["info", "no-info", "no-data"])).toBe(0);
+    expect(await admin.discardDead("mail", ["info", "no-info", "no-data", "data"])).toBe(4);
+    expect(await redis.keys(`${keys.own}dead*`)).toEqual([]);
+  });
+
+  test("that are gone block no lane for longer than a declaration", async () => {
+    const session = await open();
+    const { redis, keys, registry } = session;
+    const ordered = subscription("mail", { ordering: "key", onOrderedFailure: "block" });
+    await registry.declare([ordered]);
+    const half = { text: "\ud83d" };
+    await session.publish(envelope("2", { orderingKey: "k", data: half }));
+    await block(session, "1");
+    await redis.del(`${keys.own}revived:${keys.queue("mail")}`);
+    await registry.declare([ordered]);
+    expect(await session.delayed("mail")).toEqual([]);
+    await redis.del(`${keys.own}dead:mail`, `${keys.own}revived:${keys.queue("mail")}`);
+    await registry.declare([ordered]);
+    const [turn] = await session.delayed("mail");
+    expect(turn?.data).toEqual({ subscription: "mail", key: "mail:k" });
+    expect(turn?.name).toBe("order.placed");
+    expect(session.warnings.join()).toContain("stood still");
+  });
+
   test("that block a lane go first when they are replayed", async () => {
     const session = await open();
     await session.registry.declare([

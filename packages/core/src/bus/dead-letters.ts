@@ -1,6 +1,6 @@
 import type { Event } from "../contracts/event.ts";
 import type { DeadDelivery, Page, ProviderAdmin } from "../contracts/provider-parts.ts";
-import { type DeliveryState, NO_FAILURES } from "../delivery/failures.ts";
+import { stateOf } from "../delivery/failures.ts";
 import { receivedEvent } from "../delivery/received-event.ts";
 import { BusbarError } from "../errors.ts";
 import type { SettlementTracker } from "./settlement-tracker.ts";
@@ -195,7 +195,7 @@ function readCursor(cursor: string | undefined): readonly [string?, string?] {
 
 function deadLetter(subscriptionId: string, dead: DeadDelivery): DeadLetter {
   // A delivery that died without a run, by `retire` or a crash, may have no state.
-  const state = (dead.state as DeliveryState | null) ?? NO_FAILURES;
+  const state = stateOf(dead.state);
   return {
     id: dead.id,
     subscriptionId,

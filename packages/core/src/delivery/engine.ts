@@ -8,7 +8,13 @@ import type { Delivery, Settlement } from "../contracts/provider.ts";
 import { BusbarError, isPermanentError } from "../errors.ts";
 import { backoffDelay } from "./backoff.ts";
 import { DeliveryRun } from "./delivery-run.ts";
-import { type DeliveryState, NO_FAILURES, recordFailure, withFailure } from "./failures.ts";
+import {
+  type DeliveryState,
+  NO_FAILURES,
+  recordFailure,
+  stateOf,
+  withFailure,
+} from "./failures.ts";
 import type { HandlerRunner } from "./handler-runner.ts";
 import { RunSlot, type RunSteps } from "./run-slot.ts";
 import type { Subscription } from "./subscription.ts";
@@ -78,7 +84,7 @@ export class DeliveryEngine {
   deliverTo(subscription: Subscription, delivery: Delivery, settle: Settle): void {
     const { bus, handlerLogger: logger, services, maxCrashes } = this.#options;
     const { envelope } = delivery;
-    const state = (delivery.state as DeliveryState | undefined) ?? NO_FAILURES;
+    const state = delivery.state === undefined ? NO_FAILURES : stateOf(delivery.state);
     if (delivery.crashes > maxCrashes) {
       settle(this.#crashed(subscription, delivery, state));
       return;

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 
-import type { JsonObject } from "../contracts/json.ts";
+import type { JsonObject, JsonValue } from "../contracts/json.ts";
 
 /** What is kept of a failed run. */
 export interface RecordedFailure extends JsonObject {
@@ -23,6 +23,17 @@ export interface DeliveryState extends JsonObject {
 
 /** The state of a delivery that has not failed. */
 export const NO_FAILURES: DeliveryState = { runs: 0, errors: [] };
+
+/** The state that a provider brings back, which somebody may have changed: then nothing is known. */
+export function stateOf(state: JsonValue | undefined): DeliveryState {
+  const { runs, errors } = (state ?? {}) as Partial<DeliveryState>;
+  const isOurs = typeof runs === "number" && Array.isArray(errors) && errors.every(isFailure);
+  return isOurs ? (state as DeliveryState) : NO_FAILURES;
+}
+
+function isFailure(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
 
 /** Keeps a delivery with thousands of attempts from growing without bound. */
 const KEPT_ERRORS = 20;

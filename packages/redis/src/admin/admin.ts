@@ -1,13 +1,12 @@
-import type { DeadDelivery, Envelope, JsonValue, ProviderAdmin } from "@busbar/core";
+import type { DeadDelivery, ProviderAdmin } from "@busbar/core";
+import { CORRUPT, envelopeIn, objectIn } from "../corrupt.ts";
 import { insistently } from "../insistently.ts";
 import { createJobIds } from "../publish/job-ids.ts";
 import { placeOf } from "../publish/routes.ts";
 import { presentId } from "../registry/declarations.ts";
-import type { DeadInfo } from "../scripts/dead-letter-scripts.ts";
 import type { Session } from "../session.ts";
 import { readStats } from "./stats.ts";
 import { trimDead } from "./trim-dead.ts";
-import { readJobData } from "../lean-events.ts";
 
 /** How many dead letters are looked at in one go to find where a page begins. */
 const SKIP_AT_ONCE = 1_000;
@@ -62,12 +61,18 @@ export function createAdmin(session: Session): ProviderAdmin {
       client.hmget(`${keys.own}dead-data:${subscriptionId}`, ...ids),
     ]);
     return listed.flatMap(({ id, diedAt }, index) => {
-      const [info, job] = [infos[index], data[index]];
+      const [text, job] = [infos[index] ?? "", data[index] ?? ""];
       // It was replayed or dropped meanwhile.
-      if (!info || !job) return [];
-      const { reason, state } = JSON.parse(info) as DeadInfo & { readonly state: JsonValue };
-      const { events } = readJobData<{ readonly events: readonly [Envelope] }>(job);
-      return { id, diedAt, reason, state, envelope: events[0] };
+      if (text === "" && job === "") return [];
+      const info = objectIn(text);
+      const name = typeof info?.["name"] === "string" ? info["name"] : "";
+      return {
+        id,
+        diedAt,
+        reason: typeof info?.["reason"] === "string" ? info["reason"] : CORRUPT,
+        state: info?.["state"] ?? null,
+        envelope: envelopeIn(job, { id, name, at: diedAt }),
+      };
     });
   }
 

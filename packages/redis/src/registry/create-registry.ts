@@ -157,10 +157,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
       const present = new Set(specs.map((spec) => presentId(records, spec.subscriptionId)));
       await Promise.all([...present].map((id) => trimDead(session, id)));
       await letGoOfFormerQueues(session, copy, present);
-      await reviveLanes(
-        session,
-        [...present].flatMap((id) => records.get(id) ?? []),
-      );
+      await reviveLanes(session, await copy.read(), present);
     },
 
     async list() {

@@ -23,44 +23,67 @@ export interface DeadInfo {
  * Moves dead letters back into the queue of their subscription. KEYS[1]: the sorted set. ARGV: prefix of
  * our own keys, subscription, now, version of the list of subscriptions, the subscription's place as JSON
  * or "", how many ids, the ids, and for each the id of the job that a replay adds. Answers with how many
- * there were, or -1 if the list has changed.
+ * there were, or -1 if the list has changed. Leaves those alone that cannot be read.
  */
 export const REPLAY_SCRIPT: string = withLibrary(
-  ["ADD_JOB", "LANES", "DEAD_LETTERS"],
+  ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS"],
   `
 local own, subscription, now, count = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[6])
 if (redis.call("GET", own .. "version") or "0") ~= ARGV[4] then return -1 end
 local place = ARGV[5] ~= "" and cjson.decode(ARGV[5])
-local replayed = 0
+expect_dead(own, subscription)
+local letters, isRead = {}, {}
 for index = 1, count do
-  local id, jobId = ARGV[6 + index], ARGV[6 + count + index]
-  local data, info = remove_dead(own, subscription, id, now, true)
-  if data then
-    replayed = replayed + 1
-    if info.blocks and redis.call("HGET", lanes_key(own, info.queue), info.key) == "!" .. id then
-      redis.call("LPUSH", lane_key(own, info.queue, info.key), data)
-      info.turn.id = turn_id(jobId)
-      add_turn(own, info.queue, info.key, info.turn, now)
+  local id = ARGV[6 + index]
+  local dead = not isRead[id] and read_dead(own, subscription, id)
+  isRead[id] = true
+  if dead and dead.data then
+    local info = dead.info
+    if info.blocksNow then
+      expect_lane(own, info.queue, info.key)
+      expect_queue(info.queue)
     elseif info.key then
-      info.turn.id = turn_id(jobId)
-      enter_lane(own, place or { queue = info.queue, reviveAfterMs = 0 }, info.key, data, info.turn, now)
+      expect_place(own, place or { queue = info.queue }, info.key)
     else
-      local queue = place and place.queue or info.queue
-      add_job(queue, { id = jobId, name = info.name, priority = info.priority, delay = 0 }, data, now)
+      expect_queue(place and place.queue or info.queue)
     end
+    dead.jobId = ARGV[6 + count + index]
+    table.insert(letters, dead)
   end
 end
-return replayed
+
+for _, dead in ipairs(letters) do
+  local info, data, jobId = dead.info, dead.data, dead.jobId
+  remove_dead(own, subscription, dead, now, true)
+  if info.blocksNow then
+    redis.call("LPUSH", lane_key(own, info.queue, info.key), data)
+    info.turn.id = turn_id(jobId)
+    add_turn(own, info.queue, info.key, info.turn, now)
+  elseif info.key then
+    info.turn.id = turn_id(jobId)
+    enter_lane(own, place or { queue = info.queue, reviveAfterMs = 0 }, info.key, data, info.turn, now)
+  else
+    local queue = place and place.queue or info.queue
+    add_job(queue, { id = jobId, name = info.name, priority = info.priority, delay = 0 }, data, now)
+  end
+end
+return #letters
 `,
 );
 
 /** Deletes dead letters. KEYS[1]: the sorted set. ARGV: prefix of our own keys, subscription, now, ids. */
 export const DISCARD_SCRIPT: string = withLibrary(
-  ["ADD_JOB", "LANES", "DEAD_LETTERS"],
+  ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS"],
   `
+local own, subscription, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
+expect_dead(own, subscription)
 local discarded = 0
 for index = 4, #ARGV do
-  if remove_dead(ARGV[1], ARGV[2], ARGV[index], tonumber(ARGV[3])) then discarded = discarded + 1 end
+  local dead = read_dead(own, subscription, ARGV[index])
+  if dead then
+    remove_dead(own, subscription, dead, now)
+    discarded = discarded + 1
+  end
 end
 return discarded
 `,
@@ -71,8 +94,9 @@ return discarded
  * keys, subscription, bound by number, time of death before which they go, now. Answers with how many.
  */
 export const TRIM_SCRIPT: string = withLibrary(
-  ["ADD_JOB", "LANES", "DEAD_LETTERS"],
+  ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS"],
   `
+expect_dead(ARGV[1], ARGV[2])
 return trim_dead(ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5]))
 `,
 );

@@ -1,4 +1,5 @@
 import { bullFunctions } from "./bullmq-scripts.ts";
+import { DAMAGED_JOBS, READING } from "./reading-library.ts";
 
 /** Milliseconds within which all that a process had in hand when it died is found. */
 const FOUND_WITHIN_MS = 60_000;
@@ -13,15 +14,22 @@ const FOUND_WITHIN_MS = 60_000;
  * counts. If there was anything else, the progress says that it does not.
  */
 export const FIND_STALLED_SCRIPT: string = `
-${bullFunctions(["moveStalledJobsToWait"])}
+${READING}${DAMAGED_JOBS}${bullFunctions(["moveStalledJobsToWait"])}
 local queue, own = ARGV[1], ARGV[4]
+local waiting = redis.call("SMEMBERS", KEYS[1])
+expect_queue(queue)
+for index = 5, #ARGV do expect(ARGV[index] .. "active", "list") end
+rename_damaged(queue, waiting)
 -- As in TAKE_SCRIPT: it makes what is left available to those who drain.
 redis.call("SREM", KEYS[1], "")
 local stalled = bull_moveStalledJobsToWait({ KEYS[1], queue .. "wait", queue .. "active",
   queue .. "stalled-check", queue .. "meta", queue .. "paused", queue .. "marker", queue .. "events",
   queue .. "repeat" }, { ${Number.MAX_SAFE_INTEGER}, queue, ARGV[2], ARGV[3] })
 
-local function holder_of(prefix, id) return redis.call("HGET", prefix .. id, "pb") or "" end
+local function holder_of(prefix, id)
+  local holder = redis.pcall("HGET", prefix .. id, "pb")
+  return type(holder) == "string" and holder or ""
+end
 local function died_key(holder) return own .. "died:" .. holder end
 local held = {}
 for _, id in ipairs(stalled) do

@@ -6,7 +6,7 @@
  * `marked` counts the events at the head of the list whose release was asked for, `claimed` those that
  * the claim has.
  */
-export const GROUPS = `
+export const GROUPS: string = `
 local function group_list(own, id) return own .. "group:" .. id end
 local function group_meta(own, id) return own .. "group-meta:" .. id end
 local function groups_marked(own) return own .. "groups-marked" end
@@ -29,27 +29,48 @@ local function set_marked(own, id, marked, now)
     redis.call("ZREM", groups_marked(own), id)
   end
 end
+local function is_group(own, id)
+  return is_kind(group_list(own, id), "list") and is_kind(group_meta(own, id), "hash")
+end
+-- Before anything is written.
+local function expect_groups(own, id)
+  expect(own .. "groups", "zset")
+  expect(groups_marked(own), "zset")
+  expect(groups_expiring(own), "zset")
+  if id then
+    expect(group_list(own, id), "list")
+    expect(group_meta(own, id), "hash")
+  end
+end
+-- How many events the claim of this token has. Nil: there is no such claim.
+local function claimed_events(own, id, token)
+  local meta = redis.call("HMGET", group_meta(own, id), "token", "claimed")
+  local claimed = meta[1] == token and meta[2] and string.match(meta[2], "^%d+$")
+  return claimed and tonumber(claimed) or nil
+end
 -- What a claim has leaves the group.
-local function complete_group(own, id, now)
-  local meta = redis.call("HMGET", group_meta(own, id), "claimed", "marked")
-  redis.call("LTRIM", group_list(own, id), meta[1], -1)
+local function complete_group(own, id, claimed, now)
+  local marked = tonumber(redis.call("HGET", group_meta(own, id), "marked")) or 0
+  redis.call("LTRIM", group_list(own, id), claimed, -1)
   if redis.call("EXISTS", group_list(own, id)) == 0 then
     forget_group(own, id)
   else
     end_claim(own, id)
-    set_marked(own, id, (tonumber(meta[2]) or 0) - tonumber(meta[1]), now)
+    set_marked(own, id, marked - claimed, now)
   end
 end
 -- What is marked does not expire.
 local function expire_groups(own, now)
   local due = redis.call("ZRANGEBYSCORE", groups_expiring(own), "-inf", now, "LIMIT", 0, 100)
   for _, id in ipairs(due) do
-    local marked = tonumber(redis.call("HGET", group_meta(own, id), "marked")) or 0
-    if marked == 0 then
-      forget_group(own, id)
-    else
-      redis.call("LTRIM", group_list(own, id), 0, marked - 1)
-      redis.call("ZREM", groups_expiring(own), id)
+    if is_group(own, id) then
+      local marked = tonumber(redis.call("HGET", group_meta(own, id), "marked")) or 0
+      if marked == 0 then
+        forget_group(own, id)
+      else
+        redis.call("LTRIM", group_list(own, id), 0, marked - 1)
+        redis.call("ZREM", groups_expiring(own), id)
+      end
     end
   end
 end

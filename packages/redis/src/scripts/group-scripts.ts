@@ -1,4 +1,5 @@
 import { GROUPS } from "./group-library.ts";
+import { READING } from "./reading-library.ts";
 
 // KEYS[1] of each: the groups by the time of their first event. The first arguments are the prefix of our
 // own keys and now; ids of groups are as `encodeKey` makes them.
@@ -7,8 +8,9 @@ import { GROUPS } from "./group-library.ts";
  * Adds events to a group. ARGV: …, id, milliseconds to live after this or "", a token for this call, and
  * the items. The same call again does nothing.
  */
-export const STAGE_SCRIPT: string = `${GROUPS}
+export const STAGE_SCRIPT: string = `${READING}${GROUPS}
 local own, now, id, ttl, token = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+expect_groups(own, id)
 expire_groups(own, now)
 if not redis.call("SET", own .. "staged:" .. token, "1", "NX", "PX", 600000) then return 0 end
 for index = 6, #ARGV do redis.call("RPUSH", group_list(own, id), ARGV[index]) end
@@ -18,13 +20,14 @@ if ttl == "" then
 else
   redis.call("HSET", group_meta(own, id), "ttl", ttl)
 end
-if ttl then redis.call("ZADD", groups_expiring(own), now + tonumber(ttl), id) end
+if tonumber(ttl) then redis.call("ZADD", groups_expiring(own), now + tonumber(ttl), id) end
 return #ARGV - 5
 `;
 
 /** Asks for the release of what a group has now. ARGV: …, id. */
-export const MARK_SCRIPT: string = `${GROUPS}
+export const MARK_SCRIPT: string = `${READING}${GROUPS}
 local own, now, id = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+expect_groups(own, id)
 expire_groups(own, now)
 local events = redis.call("LLEN", group_list(own, id))
 if events > 0 then set_marked(own, id, events, now) end
@@ -35,12 +38,14 @@ return events
  * Claims the marked events of a group, or of any. ARGV: …, milliseconds of the lease, token, id or
  * nothing. Answers with the group's id and its events, or nil. The same claim again answers the same.
  */
-export const CLAIM_SCRIPT: string = `${GROUPS}
+export const CLAIM_SCRIPT: string = `${READING}${GROUPS}
 local own, now, lease, token = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+expect_groups(own, ARGV[5])
 expire_groups(own, now)
 local ids = ARGV[5] and { ARGV[5] } or redis.call("ZRANGE", groups_marked(own), 0, -1)
 for _, id in ipairs(ids) do
-  local meta = redis.call("HMGET", group_meta(own, id), "marked", "claimedUntil", "token")
+  local meta = is_group(own, id)
+    and redis.call("HMGET", group_meta(own, id), "marked", "claimedUntil", "token") or {}
   local marked, claimedUntil = tonumber(meta[1]) or 0, tonumber(meta[2]) or 0
   if marked > 0 and (claimedUntil <= now or meta[3] == token) then
     redis.call("HSET", group_meta(own, id), "token", token, "claimed", marked,
@@ -52,7 +57,7 @@ return nil
 `;
 
 /** Gives a claim up. ARGV: …, id, token. */
-export const ABANDON_SCRIPT: string = `${GROUPS}
+export const ABANDON_SCRIPT: string = `${READING}${GROUPS}
 local own, id = ARGV[1], ARGV[3]
 if redis.call("HGET", group_meta(own, id), "token") ~= ARGV[4] then return 0 end
 end_claim(own, id)
@@ -63,8 +68,9 @@ return 1
  * Deletes events of a group that no claim has. ARGV: …, id, how many names or -1 for any, how many step
  * ids or -1 for any, the names and the step ids, each as JSON. Answers with how many.
  */
-export const CLEAR_SCRIPT: string = `${GROUPS}
+export const CLEAR_SCRIPT: string = `${READING}${GROUPS}
 local own, now, id = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+expect_groups(own, id)
 expire_groups(own, now)
 local function set_of(from, count)
   if count < 0 then return nil end
@@ -79,7 +85,7 @@ local steps = set_of(6 + math.max(namesCount, 0), stepsCount)
 local list = group_list(own, id)
 local meta = redis.call("HMGET", group_meta(own, id), "marked", "claimed", "claimedUntil")
 local marked, claimed = tonumber(meta[1]) or 0, 0
-if (tonumber(meta[3]) or 0) > now then claimed = tonumber(meta[2]) end
+if (tonumber(meta[3]) or 0) > now then claimed = tonumber(meta[2]) or 0 end
 
 local items = redis.call("LRANGE", list, 0, -1)
 local kept, markedLeft = {}, 0
@@ -108,15 +114,18 @@ return #items - #kept
 `;
 
 /** Lists the groups. Answers with id, number of events, time of the first, and marked events of each. */
-export const LIST_SCRIPT: string = `${GROUPS}
+export const LIST_SCRIPT: string = `${READING}${GROUPS}
 local own, now = ARGV[1], tonumber(ARGV[2])
+expect_groups(own)
 expire_groups(own, now)
 local groups = {}
 local listed = redis.call("ZRANGE", KEYS[1], 0, -1, "WITHSCORES")
 for index = 1, #listed, 2 do
   local id = listed[index]
-  groups[#groups + 1] = { id, redis.call("LLEN", group_list(own, id)), listed[index + 1],
-    tonumber(redis.call("HGET", group_meta(own, id), "marked")) or 0 }
+  if is_group(own, id) then
+    groups[#groups + 1] = { id, redis.call("LLEN", group_list(own, id)), listed[index + 1],
+      tonumber(redis.call("HGET", group_meta(own, id), "marked")) or 0 }
+  end
 end
 return groups
 `;

@@ -1,5 +1,6 @@
 import { bullFunctions } from "./bullmq-scripts.ts";
 import { withLibrary } from "./lua-library.ts";
+import { READING } from "./reading-library.ts";
 import type { Place, TurnSpec } from "./publish-script.ts";
 import type { FinishSpec } from "./settle-script.ts";
 
@@ -27,14 +28,15 @@ export interface LateRequest {
  * answers of each job that is taken.
  */
 export const LATE_SCRIPT: string = withLibrary(
-  ["ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES"],
+  ["READING", "ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES"],
   `
 local request = cjson.decode(ARGV[1])
 local own, queue, now = request.own, request.queue, request.now
 if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" } end
+if (redis.call("GET", own .. "version") or "0") ~= request.version then return { "stale" } end
+expect_place(own, request.place, request.key)
 -- Tells a Redis that is full that this script must not be refused: it adds nothing that was not there.
 redis.call("PEXPIRE", KEYS[1] .. ":lock", request.finish.lockDuration)
-if (redis.call("GET", own .. "version") or "0") ~= request.version then return { "stale" } end
 enter_lane(own, request.place, request.key, ARGV[2], request.turn, now)
 return { "done", finish_job(queue, request.id, request.finish, now) }
 `,
@@ -52,6 +54,7 @@ export const TAKE_SCRIPT: string = withLibrary(
 local queue = ARGV[1]
 -- Tells a Redis that is full that this script must not be refused: what it takes makes room.
 redis.call("SREM", queue .. "stalled", "")
+rename_damaged_due(queue, ARGV[6])
 return { "taken", take_jobs({}, queue, tonumber(ARGV[5]),
   { token = ARGV[2], name = ARGV[3], lockDuration = tonumber(ARGV[4]) }, ARGV[6]) }
 `,
@@ -63,11 +66,12 @@ return { "taken", take_jobs({}, queue, tonumber(ARGV[5]),
  * whose script a Redis that is full refuses.
  */
 export const RENEW_SCRIPT: string = `
+redis.call("SCARD", KEYS[1])
 local lost = {}
 for index = 4, #ARGV do
   local id = ARGV[index]
   local lock = ARGV[1] .. id .. ":lock"
-  if redis.call("GET", lock) == ARGV[2] then
+  if redis.pcall("GET", lock) == ARGV[2] then
     redis.call("PEXPIRE", lock, ARGV[3])
     redis.call("SREM", KEYS[1], id)
   else
@@ -81,10 +85,12 @@ return lost
  * Hands a job back as it is, with its progress: to the front of its queue, or for later. KEYS[1]: the job.
  * ARGV: key prefix of the queue, id, token, now, delay in milliseconds. Nothing happens without the lock.
  */
-export const GIVE_BACK_SCRIPT: string = `
+export const GIVE_BACK_SCRIPT: string = `${READING}
 ${bullFunctions(["moveJobFromActiveToWait", "moveToDelayed"])}
 local queue, id, token, now, delay = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 if redis.call("GET", KEYS[1] .. ":lock") ~= token then return 0 end
+expect(KEYS[1], "hash")
+expect_queue(queue)
 if delay > 0 then
   bull_moveToDelayed({ queue .. "marker", queue .. "active", queue .. "prioritized", queue .. "delayed",
     KEYS[1], queue .. "events", queue .. "meta", queue .. "stalled", queue .. "wait", queue .. "limiter",
@@ -109,9 +115,12 @@ local queue, token = ARGV[1], ARGV[2]
 local known, found = {}, {}
 for index = 4, #ARGV do known[ARGV[index]] = true end
 for _, id in ipairs(redis.call("LRANGE", KEYS[1], 0, -1)) do
-  if not known[id] and redis.call("GET", queue .. id .. ":lock") == token then
-    redis.call("PEXPIRE", queue .. id .. ":lock", ARGV[3])
-    table.insert(found, { redis.call("HGETALL", queue .. id), id })
+  if not known[id] and redis.pcall("GET", queue .. id .. ":lock") == token then
+    local job = redis.pcall("HGETALL", queue .. id)
+    if not job.err then
+      redis.call("PEXPIRE", queue .. id .. ":lock", ARGV[3])
+      table.insert(found, { job, id })
+    end
   end
 end
 return found

@@ -1,3 +1,4 @@
+import { READING } from "./reading-library.ts";
 import { NEXT_VERSION } from "./registry-script.ts";
 
 /** The most jobs, and the most lanes, of a shared queue that are looked at: one with more is busy. */
@@ -29,15 +30,18 @@ export interface LetGoRequest {
  * Lets a subscription go from a queue that it had before, if nothing of it is left there. KEYS[1]: the
  * version of the list of subscriptions. Answers with the new version, or "" if it has not.
  */
-export const LET_GO_SCRIPT: string = `${NEXT_VERSION}
+export const LET_GO_SCRIPT: string = `${READING}${NEXT_VERSION}
 local request = cjson.decode(ARGV[1])
 local own, queue, shared = request.own, request.queue, request.shared
 local lanes = own .. "lanes:" .. queue
 if (redis.call("GET", KEYS[1]) or "0") ~= request.version then return "" end
+expect(own .. "seen", "zset")
+expect(own .. "subscriptions", "hash")
 
 local function begins_with(text, start) return string.sub(text, 1, #start) == start end
 local function is_ours(id)
-  local data = redis.call("HGET", queue .. id, "data") or ""
+  local data = redis.pcall("HGET", queue .. id, "data")
+  if type(data) ~= "string" then return false end
   for _, start in ipairs(shared.data) do
     if begins_with(data, start) then return true end
   end

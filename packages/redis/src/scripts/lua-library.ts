@@ -1,4 +1,5 @@
 import { bullFunctions } from "./bullmq-scripts.ts";
+import { DAMAGED_JOBS, READING } from "./reading-library.ts";
 
 /**
  * `add_job(queue, job, data, now)` puts a job into a queue, as BullMQ does. `queue` is the queue's key
@@ -39,7 +40,7 @@ end
  * `lockDuration`.
  */
 const TAKE_JOBS = `
-${bullFunctions(["moveToActive"])}
+${DAMAGED_JOBS}${bullFunctions(["moveToActive"])}
 local function is_job(answer) return type(answer) == "table" and type(answer[1]) == "table" end
 local function events_of(answer)
   return math.max(tonumber(string.match(answer[2], "x(%d+)$")) or 1, 1)
@@ -49,7 +50,12 @@ local function take_jobs(answers, queue, wanted, worker, now)
     queue .. "stalled", queue .. "limiter", queue .. "delayed", queue .. "paused", queue .. "meta",
     queue .. "pc", queue .. "marker" }
   while wanted > 0 do
-    local answer = bull_moveToActive(keys, { queue, now, worker })
+    local is_taken, answer = pcall(bull_moveToActive, keys, { queue, now, worker })
+    if not is_taken then
+      -- Those that were taken before must not be lost with the answer.
+      if #answers == 0 then error(answer, 0) end
+      break
+    end
     table.insert(answers, answer)
     if not is_job(answer) then break end
     wanted = wanted - events_of(answer)
@@ -66,6 +72,7 @@ const FINISH_JOB = `
 ${bullFunctions(["moveToFinished"])}
 local function finish_job(queue, id, finish, now)
   local wanted = finish.wanted
+  if wanted > 0 then rename_damaged_due(queue, now) end
   local opts = { token = finish.token, name = finish.worker, keepJobs = finish.keep,
     lockDuration = finish.lockDuration, attempts = 1, maxMetricsSize = "" }
   local next = bull_moveToFinished({ queue .. "wait", queue .. "active", queue .. "prioritized",
@@ -115,6 +122,17 @@ local function enter_lane(own, at, key, data, turn, now)
   if present and is_turn_lost(queue, present) then turn.delay = at.reviveAfterMs end
   if not present or turn.delay > 0 then add_turn(own, queue, key, turn, now) end
 end
+local function expect_lane(own, queue, key)
+  expect(lanes_key(own, queue), "hash")
+  expect(lane_key(own, queue, key), "list")
+end
+-- Before enter_lane.
+local function expect_place(own, at, key)
+  for _, former in ipairs(at.formers or {}) do expect(lanes_key(own, former), "hash") end
+  local queue = lane_queue(own, at, key)
+  expect_lane(own, queue, key)
+  expect_queue(queue)
+end
 -- What waits behind a blocking dead letter goes on, when that is replayed, discarded or dropped.
 local function unblock_lane(own, queue, key, turn, now)
   if redis.call("LLEN", lane_key(own, queue, key)) > 0 then
@@ -143,22 +161,46 @@ end
 local function turn_id(id)
   return (string.gsub(id, "x%d+$", "")) .. "tx0"
 end
--- Deletes a dead letter, and lets the lane that it blocks go on. Returns its data and what is known of it.
-local function remove_dead(own, subscription, id, now, keepsBlocking)
-  if redis.call("ZREM", dead_key(own, subscription), id) == 0 then return nil end
-  local info = cjson.decode(redis.call("HGET", dead_info_key(own, subscription), id))
-  local data = redis.call("HGET", dead_data_key(own, subscription), id)
-  redis.call("HDEL", dead_info_key(own, subscription), id)
-  redis.call("HDEL", dead_data_key(own, subscription), id)
-  if info.blocks and not keepsBlocking then
-    if redis.call("HGET", lanes_key(own, info.queue), info.key) == "!" .. id then
-      info.turn.id = turn_id(id)
-      unblock_lane(own, info.queue, info.key, info.turn, now)
-    end
-  end
-  return data, info
+local function expect_dead(own, subscription)
+  expect(dead_key(own, subscription), "zset")
+  expect(dead_info_key(own, subscription), "hash")
+  expect(dead_data_key(own, subscription), "hash")
 end
--- Returns how many were dropped.
+local function is_turn(turn)
+  return type(turn) == "table" and type(turn.name) == "string" and type(turn.data) == "string"
+    and type(turn.priority) == "number" and type(turn.delay) == "number"
+end
+-- Reads a dead letter: { id, data, info }, or nil if there is none. \`info\` is what is known of it, as far as
+-- that can be read. Its data is nil if it cannot be replayed.
+local function read_dead(own, subscription, id)
+  if not redis.call("ZSCORE", dead_key(own, subscription), id) then return nil end
+  local info = read_object(redis.call("HGET", dead_info_key(own, subscription), id)) or {}
+  local data = redis.call("HGET", dead_data_key(own, subscription), id) or nil
+  local isOrdered = type(info.key) == "string" and is_turn(info.turn)
+  if type(info.queue) ~= "string" or type(info.name) ~= "string" or type(info.priority) ~= "number"
+    or info.key ~= nil and not isOrdered then
+    return { id = id, info = {} }
+  end
+  if isOrdered and info.blocks == true then
+    local lanes = lanes_key(own, info.queue)
+    local isHash = redis.call("TYPE", lanes).ok == "hash"
+    info.blocksNow = isHash and redis.call("HGET", lanes, info.key) == "!" .. id
+  end
+  return { id = id, data = data, info = info }
+end
+-- Deletes a dead letter that was read, and lets the lane that it blocks go on. If that fails, REVIVE_SCRIPT
+-- finds the lane.
+local function remove_dead(own, subscription, dead, now, keepsBlocking)
+  redis.call("ZREM", dead_key(own, subscription), dead.id)
+  redis.call("HDEL", dead_info_key(own, subscription), dead.id)
+  redis.call("HDEL", dead_data_key(own, subscription), dead.id)
+  local info = dead.info
+  if info.blocksNow and not keepsBlocking then
+    info.turn.id = turn_id(dead.id)
+    pcall(unblock_lane, own, info.queue, info.key, info.turn, now)
+  end
+end
+-- Returns how many were dropped. After expect_dead it does not throw.
 local function trim_dead(own, subscription, max, bornAfter, now)
   local key = dead_key(own, subscription)
   local old = redis.call("ZRANGEBYSCORE", key, "-inf", bornAfter, "LIMIT", 0, 1000)
@@ -167,7 +209,10 @@ local function trim_dead(own, subscription, max, bornAfter, now)
     local more = redis.call("ZRANGE", key, #old, #old + math.min(excess, 1000) - 1)
     for _, id in ipairs(more) do table.insert(old, id) end
   end
-  for _, id in ipairs(old) do remove_dead(own, subscription, id, now) end
+  for _, id in ipairs(old) do
+    local dead = read_dead(own, subscription, id)
+    if dead then remove_dead(own, subscription, dead, now) end
+  end
   return #old
 end
 `;
@@ -192,9 +237,10 @@ local function mark_step(job, token, step, lockDuration)
 end
 `;
 
-type Part = "ADD_JOB" | "TAKE_JOBS" | "FINISH_JOB" | "LANES" | "DEAD_LETTERS" | "STEPS";
+type Part = "READING" | "ADD_JOB" | "TAKE_JOBS" | "FINISH_JOB" | "LANES" | "DEAD_LETTERS" | "STEPS";
 
 const PARTS: Readonly<Record<Part, string>> = {
+  READING,
   ADD_JOB,
   TAKE_JOBS,
   FINISH_JOB,

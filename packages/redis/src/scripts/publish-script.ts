@@ -124,7 +124,7 @@ end
 
 /** KEYS[1]: the version of the list of subscriptions. All keys of a bus are in one hash slot. */
 export const PUBLISH_SCRIPT: string = withLibrary(
-  ["ADD_JOB", "LANES"],
+  ["READING", "ADD_JOB", "LANES"],
   `${GROUPS}
 local request = cjson.decode(ARGV[1])
 local own, now, emitter = request.own, request.now, request.emitter
@@ -134,7 +134,7 @@ local last = redis.call("GET", emitterKey)
 if last then
   -- The number of the publish, and what it answered if there was anything to tell.
   local seq, answer = string.match(last, "^(%d+) ?(.*)$")
-  seq = tonumber(seq)
+  seq = tonumber(seq) or 0
   if seq == emitter.seq and answer ~= "" then return cmsgpack.unpack(answer) end
   -- A later one: sent before a connection was lost, given up meanwhile, and read only now. Nobody reads
   -- the answer.
@@ -150,11 +150,11 @@ for _, draft in ipairs(drafts) do
   if redis.call("HEXISTS", draft, "data") == 0 then return { "undrafted" } end
 end
 
-local group = request.group
+local group, claimed = request.group, nil
 if group then
-  local token = redis.call("HGET", group_meta(own, group.id), "token")
-  if token ~= group.token then return { "unclaimed" } end
-  complete_group(own, group.id, now)
+  expect_groups(own, group.id)
+  claimed = claimed_events(own, group.id, group.token)
+  if not claimed then return { "unclaimed" } end
 end
 
 local orphaned, withheld = {}, {}
@@ -188,45 +188,88 @@ local function add_draft(draft, queue, job)
   redis.call("COPY", key, queue .. job.id, "REPLACE")
 end
 
-local duplicates = {}
-for index, pack in ipairs(request.packs) do
-  local target, positions = request.targets[pack.target], pack.events
-  if withheld[pack.target] then
-    withheld[pack.target] = withheld[pack.target] + pack.count
-  elseif pack.draft then
-    add_draft(pack.draft, target.queue, pack.job)
-  else
-    -- Made once, if at all.
-    local data = ARGV[positions[1] + 1]
-    if #positions > 1 then
-      local parts = { target.head .. data }
-      for place = 2, #positions do parts[place] = ARGV[positions[place] + 1] end
-      parts[#positions] = parts[#positions] .. pack.tail
-      data = table.concat(parts, ",")
-    elseif pack.tail then
-      data = target.head .. data .. pack.tail
+-- Tells a Redis that is full that a release must not be refused: what it adds was staged.
+if group then redis.call("HDEL", group_meta(own, group.id), "") end
+-- To look at every key of every queue before the first write would take a fifth of the time. So what was
+-- added is taken back if something cannot be: an event reaches the queues of all, or none.
+local added, entered = {}, {}
+local function take_back()
+  for _, it in ipairs(added) do
+    redis.pcall("ZREM", it.queue .. "prioritized", it.job.id)
+    redis.pcall("ZREM", it.queue .. "delayed", it.job.id)
+    redis.pcall("DEL", it.queue .. it.job.id)
+    if it.job.dedupKey and redis.pcall("GET", it.job.dedupKey) == it.job.id then
+      redis.pcall("DEL", it.job.dedupKey)
     end
-    if pack.job.dedup then pack.job.dedupKey = own .. "de:" .. pack.job.dedup end
-    if add_job(target.queue, pack.job, data, now) then table.insert(duplicates, index) end
   end
-end
-local duplicateLanes = {}
-for index, lane in ipairs(request.lanes) do
-  local target = request.targets[lane.target]
-  if withheld[lane.target] then
-    withheld[lane.target] = withheld[lane.target] + 1
-  elseif lane.dedup and not redis.call("SET", own .. "de:" .. lane.dedup, lane.turn.id,
-    "PX", lane.dedupTtl, "NX") then
-    table.insert(duplicateLanes, index)
-  else
-    local data = target.head .. ARGV[lane.event + 1] .. "]}"
-    enter_lane(own, target, lane.key, data, lane.turn, now)
+  for _, it in ipairs(entered) do
+    local lane = lane_key(own, it.queue, it.key)
+    redis.pcall("LREM", lane, -1, it.data)
+    if redis.pcall("HGET", lanes_key(own, it.queue), it.key) == it.turn.id
+      and redis.pcall("LLEN", lane) == 0 then
+      redis.pcall("HDEL", lanes_key(own, it.queue), it.key)
+      redis.pcall("ZREM", it.queue .. "prioritized", it.turn.id)
+      redis.pcall("ZREM", it.queue .. "delayed", it.turn.id)
+      redis.pcall("DEL", it.queue .. it.turn.id)
+    end
+    if it.dedupKey then redis.pcall("DEL", it.dedupKey) end
   end
-end
-for index, count in pairs(withheld) do
-  redis.call("HINCRBY", own .. "withheld", request.targets[index].subscription, count)
+  if #drafts > 0 then redis.pcall("UNLINK", unpack(drafts)) end
 end
 
+local duplicates, duplicateLanes = {}, {}
+local function add_all()
+  for index, pack in ipairs(request.packs) do
+    local target, positions = request.targets[pack.target], pack.events
+    if withheld[pack.target] then
+      withheld[pack.target] = withheld[pack.target] + pack.count
+    else
+      table.insert(added, { queue = target.queue, job = pack.job })
+      if pack.draft then
+        add_draft(pack.draft, target.queue, pack.job)
+      else
+        -- Made once, if at all.
+        local data = ARGV[positions[1] + 1]
+        if #positions > 1 then
+          local parts = { target.head .. data }
+          for place = 2, #positions do parts[place] = ARGV[positions[place] + 1] end
+          parts[#positions] = parts[#positions] .. pack.tail
+          data = table.concat(parts, ",")
+        elseif pack.tail then
+          data = target.head .. data .. pack.tail
+        end
+        if pack.job.dedup then pack.job.dedupKey = own .. "de:" .. pack.job.dedup end
+        if add_job(target.queue, pack.job, data, now) then table.insert(duplicates, index) end
+      end
+    end
+  end
+  for index, lane in ipairs(request.lanes) do
+    local target = request.targets[lane.target]
+    local dedupKey = lane.dedup and own .. "de:" .. lane.dedup
+    if withheld[lane.target] then
+      withheld[lane.target] = withheld[lane.target] + 1
+    elseif dedupKey and not redis.call("SET", dedupKey, lane.turn.id, "PX", lane.dedupTtl, "NX") then
+      table.insert(duplicateLanes, index)
+    else
+      local data = target.head .. ARGV[lane.event + 1] .. "]}"
+      table.insert(entered, { queue = lane_queue(own, target, lane.key), key = lane.key, data = data,
+        turn = lane.turn, dedupKey = dedupKey })
+      enter_lane(own, target, lane.key, data, lane.turn, now)
+    end
+  end
+end
+local isAdded, problem = pcall(add_all)
+if not isAdded then
+  take_back()
+  -- As Redis would have said it. Before Redis 7 it is a text, with a place in the script before it.
+  return { err = type(problem) == "table" and problem.err
+    or string.gsub(problem, "^.*user_script: ?%d+: ", "") .. "" }
+end
+for index, count in pairs(withheld) do
+  redis.pcall("HINCRBY", own .. "withheld", request.targets[index].subscription, count)
+end
+
+if group then complete_group(own, group.id, claimed, now) end
 if #drafts > 0 then redis.call("UNLINK", unpack(drafts)) end
 
 local answer = { "done", orphaned, duplicates, duplicateLanes }

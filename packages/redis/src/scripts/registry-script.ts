@@ -1,3 +1,5 @@
+import { READING } from "./reading-library.ts";
+
 /** Changes to the list of subscriptions. ARGV[1] of the script, as JSON. */
 export interface SaveRequest {
   /** Prefix of our own keys, with its last colon. */
@@ -51,11 +53,22 @@ return { redis.call("GET", KEYS[1]) or "0", redis.call("HGETALL", ARGV[1] .. "su
 `;
 
 /** KEYS[1]: the version of the list. */
-export const SAVE_SCRIPT: string = `${NEXT_VERSION}
+export const SAVE_SCRIPT: string = `${READING}${NEXT_VERSION}
 local request = cjson.decode(ARGV[1])
 local own = request.own
 local version = redis.call("GET", KEYS[1]) or "0"
 if version ~= request.version then return { "stale" } end
+expect(own .. "subscriptions", "hash")
+expect(own .. "seen", "zset")
+expect(own .. "withheld", "hash")
+for _, queue in ipairs(request.queues) do expect(queue .. "meta", "hash") end
+for _, move in ipairs(request.moves) do
+  for _, id in ipairs(move) do
+    expect(own .. "dead:" .. id, "zset")
+    expect(own .. "dead-info:" .. id, "hash")
+    expect(own .. "dead-data:" .. id, "hash")
+  end
+end
 -- Tells a Redis that is full that this script must not be refused: who cannot start cannot drain.
 redis.call("ZREM", own .. "seen", "")
 
@@ -94,9 +107,10 @@ return { "saved", version }
  * of our own keys, version, now, id, how many queues, their key prefixes, and the ids to forget with it.
  * Answers with 1 if it did.
  */
-export const FORGET_SCRIPT: string = `${NEXT_VERSION}
+export const FORGET_SCRIPT: string = `${READING}${NEXT_VERSION}
 local own, version, now, id, queues = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 if (redis.call("GET", KEYS[1]) or "0") ~= version then return 0 end
+expect(own .. "subscriptions", "hash")
 if redis.call("EXISTS", own .. "dead:" .. id) == 1 then return 0 end
 for index = 6, 5 + queues do
   local queue = ARGV[index]

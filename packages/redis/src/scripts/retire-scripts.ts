@@ -28,12 +28,14 @@ export interface RetireJobRequest {
 
 /** Takes events out of a job that waits. KEYS[1]: the job. */
 export const RETIRE_JOB_SCRIPT: string = withLibrary(
-  ["ADD_JOB", "LANES", "DEAD_LETTERS"],
+  ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS"],
   `
 local request = cjson.decode(ARGV[1])
 local own, queue, id = request.own, request.queue, request.id
 local job, place = KEYS[1], queue .. request.state
 if (redis.call("HGET", job, "progress") or "") ~= request.progress then return 0 end
+expect_queue(queue)
+if #request.dead > 0 then expect_dead(own, request.subscription) end
 
 -- Whoever has taken it meanwhile has taken it from its place.
 local kept = request.kept
@@ -84,12 +86,14 @@ export interface RetireLaneRequest {
 
 /** Takes deliveries out of a lane. KEYS[1]: the queue's lanes. Those that a turn has in hand stay. */
 export const RETIRE_LANE_SCRIPT: string = withLibrary(
-  ["ADD_JOB", "LANES", "DEAD_LETTERS"],
+  ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS"],
   `
 local request = cjson.decode(ARGV[1])
 local own, queue, key, count = request.own, request.queue, request.key, request.count
 local turn = redis.call("HGET", KEYS[1], key)
 if not turn then return 0 end
+expect_queue(queue)
+if #request.dead > 0 then expect_dead(own, request.subscription) end
 
 local lane = lane_key(own, queue, key)
 local isBlocked = string.sub(turn, 1, 1) == "!"

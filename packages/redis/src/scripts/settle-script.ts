@@ -76,12 +76,14 @@ return { "done", {}, finish_job(ARGV[1], ARGV[2], { token = ARGV[3], worker = AR
 
 /** KEYS[1]: the job. */
 export const SETTLE_SCRIPT: string = withLibrary(
-  ["ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS"],
+  ["READING", "ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS"],
   `
 local request = cjson.decode(ARGV[1])
 local own, queue, now = request.own, request.queue, request.now
 if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" } end
 if is_repeated(KEYS[1], request.token, request.step) then return { "done", {} } end
+if #request.again + #request.dead > 0 then expect_queue(queue) end
+for _, dead in ipairs(request.dead) do expect_dead(own, dead.subscription) end
 mark_step(KEYS[1], request.token, request.step, request.lockDuration)
 
 local argument = 2

@@ -1,3 +1,5 @@
+import { READING } from "./reading-library.ts";
+
 /**
  * What is in a queue: deliveries by where they are, and the data of the jobs that are likely to be the
  * oldest.
@@ -22,7 +24,13 @@ const MOST_LOOKED_AT = 10;
  * The id of a job ends with the number of its events, so that those of a queue of one subscription are
  * counted without reading jobs.
  */
-export const STATS_SCRIPT: string = `
+export const STATS_SCRIPT: string = `${READING}
+-- Whatever somebody has made of a key by hand, the rest is counted.
+local function look(default, ...)
+  local answer = redis.pcall(...)
+  if not answer or type(answer) == "table" and answer.err then return default end
+  return answer
+end
 local own, queue, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local isShared = #ARGV > 3
 local lanesKey = own .. "lanes:" .. queue
@@ -37,7 +45,7 @@ local function is_ours(data)
 end
 local function events_of(id)
   local count = tonumber(string.match(id, "x(%d+)$")) or 1
-  if isShared and count > 0 and not is_ours(redis.call("HGET", queue .. id, "data")) then return 0 end
+  if isShared and count > 0 and not is_ours(look(nil, "HGET", queue .. id, "data")) then return 0 end
   return count
 end
 local function count_events(ids, total)
@@ -47,12 +55,12 @@ local function count_events(ids, total)
   return events
 end
 local function count_sorted(key, from, to)
-  local ids = redis.call("ZRANGEBYSCORE", key, from, to, "LIMIT", 0, ${MOST_COUNTED})
-  return count_events(ids, redis.call("ZCOUNT", key, from, to))
+  local ids = look({}, "ZRANGEBYSCORE", key, from, to, "LIMIT", 0, ${MOST_COUNTED})
+  return count_events(ids, look(0, "ZCOUNT", key, from, to))
 end
 local function count_list(key)
-  local ids = redis.call("LRANGE", key, 0, ${MOST_COUNTED} - 1)
-  return count_events(ids, redis.call("LLEN", key)), ids
+  local ids = look({}, "LRANGE", key, 0, ${MOST_COUNTED} - 1)
+  return count_events(ids, look(0, "LLEN", key)), ids
 end
 
 -- BullMQ's scores of delayed jobs: the time, and a counter in the lowest twelve bits.
@@ -63,14 +71,15 @@ local delayed = count_sorted(queue .. "delayed", "(" .. due, "+inf")
 local inFlight, active = count_list(queue .. "active")
 
 local function settled_of(id)
-  local progress = redis.call("HGET", queue .. id, "progress")
-  if not progress or string.sub(progress, 1, 1) ~= "{" then return 0 end
-  local settled, count = cjson.decode(progress).settled, 0
-  if type(settled) ~= "table" then return 0 end
-  for _, entry in ipairs(settled) do
-    if type(entry) == "table" then count = count + entry[2] - entry[1] + 1 else count = count + 1 end
+  local progress = read_object(look(nil, "HGET", queue .. id, "progress"))
+  if not progress or type(progress.settled) ~= "table" then return 0 end
+  local count = 0
+  for _, entry in ipairs(progress.settled) do
+    local first, last = entry, entry
+    if type(entry) == "table" then first, last = entry[1], entry[2] end
+    if type(first) == "number" and type(last) == "number" then count = count + last - first + 1 end
   end
-  return count
+  return math.min(count, events_of(id))
 end
 local activeIds = {}
 for _, id in ipairs(active) do
@@ -80,19 +89,19 @@ end
 
 -- The first delivery of a lane is where its turn is. The others wait behind it.
 local oldest = {}
-local lanes = redis.call("HSCAN", lanesKey, 0, "COUNT", ${MOST_COUNTED})[2]
-local factor = #lanes > 0 and redis.call("HLEN", lanesKey) / (#lanes / 2) or 1
+local lanes = look({ 0, {} }, "HSCAN", lanesKey, 0, "COUNT", ${MOST_COUNTED})[2]
+local factor = #lanes > 0 and look(0, "HLEN", lanesKey) / (#lanes / 2) or 1
 local laneReady, laneDelayed, laneInFlight = 0, 0, 0
 for index = 1, #lanes, 2 do
   local lane, turn = own .. "lane:" .. queue .. lanes[index], lanes[index + 1]
-  local head = redis.call("LINDEX", lane, 0)
+  local head = look(nil, "LINDEX", lane, 0)
   if head and is_ours(head) then
-    local waiting = redis.call("LLEN", lane)
+    local waiting = look(0, "LLEN", lane)
     if activeIds[turn] then
       laneInFlight, waiting = laneInFlight + 1, waiting - 1
-      head = waiting > 0 and #oldest < ${MOST_LOOKED_AT} and redis.call("LINDEX", lane, 1)
+      head = waiting > 0 and #oldest < ${MOST_LOOKED_AT} and look(nil, "LINDEX", lane, 1)
     elseif string.sub(turn, 1, 1) ~= "!" then
-      local at = tonumber(redis.call("ZSCORE", queue .. "delayed", turn))
+      local at = tonumber(look(nil, "ZSCORE", queue .. "delayed", turn))
       if not at or at <= tonumber(due) then laneReady, waiting = laneReady + 1, waiting - 1 end
     end
     laneDelayed = laneDelayed + waiting
@@ -102,22 +111,22 @@ end
 
 local function look_at(ids)
   for _, id in ipairs(ids) do
-    local data = redis.call("HGET", queue .. id, "data")
+    local data = look(nil, "HGET", queue .. id, "data")
     if data and is_ours(data) and string.find(data, '"events":[', 1, true) then
       table.insert(oldest, data)
     end
   end
 end
-look_at(redis.call("LRANGE", queue .. "wait", 0, ${MOST_LOOKED_AT} - 1))
-look_at(redis.call("ZRANGE", queue .. "delayed", 0, ${MOST_LOOKED_AT} - 1))
+look_at(look({}, "LRANGE", queue .. "wait", 0, ${MOST_LOOKED_AT} - 1))
+look_at(look({}, "ZRANGE", queue .. "delayed", 0, ${MOST_LOOKED_AT} - 1))
 -- Among jobs of one priority the first ones are the oldest.
 local from = "-inf"
 for _ = 1, ${MOST_LOOKED_AT} do
-  local first = redis.call("ZRANGEBYSCORE", queue .. "prioritized", from, "+inf", "WITHSCORES",
+  local first = look({}, "ZRANGEBYSCORE", queue .. "prioritized", from, "+inf", "WITHSCORES",
     "LIMIT", 0, 1)
   if #first == 0 then break end
   from = string.format("%.0f", (math.floor(tonumber(first[2]) / 0x100000000) + 1) * 0x100000000)
-  look_at(redis.call("ZRANGEBYSCORE", queue .. "prioritized", first[2], "(" .. from, "LIMIT", 0, 3))
+  look_at(look({}, "ZRANGEBYSCORE", queue .. "prioritized", first[2], "(" .. from, "LIMIT", 0, 3))
 end
 
 return { ready + math.floor(laneReady * factor), delayed + math.floor(laneDelayed * factor),

@@ -47,7 +47,7 @@ export type TurnAnswer =
 
 /** KEYS[1]: the job that is the turn. */
 export const TURN_SCRIPT: string = withLibrary(
-  ["ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS"],
+  ["READING", "ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS"],
   `
 local request = cjson.decode(ARGV[1])
 local own, queue, key, now = request.own, request.queue, request.key, request.now
@@ -55,10 +55,15 @@ if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" }
 
 local lane, lanes = lane_key(own, queue, key), lanes_key(own, queue)
 local dropped, blocked = 0, false
+local length = redis.call("LLEN", lane)
+expect(lanes, "hash")
+if request.next or request.dead then expect_queue(queue) end
+if request.dead then expect_dead(own, request.dead.subscription) end
 if not is_repeated(KEYS[1], request.token, request.step) then
   mark_step(KEYS[1], request.token, request.step, request.lockDuration)
   if request.done > 0 then redis.call("LTRIM", lane, request.done, -1) end
-  if request.replacesHead then redis.call("LSET", lane, 0, ARGV[2]) end
+  -- Somebody may have emptied it by hand.
+  if request.replacesHead and length > request.done then redis.call("LSET", lane, 0, ARGV[2]) end
   if request.dead then
     local dead = request.dead
     redis.call("LPOP", lane)

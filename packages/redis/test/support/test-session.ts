@@ -16,7 +16,7 @@ import { createKeys } from "../../src/keys.ts";
 import { type ResolvedOptions, resolveOptions } from "../../src/options.ts";
 import { createPublisher, type Publisher } from "../../src/publish/publisher.ts";
 import { createRegistry } from "../../src/registry/create-registry.ts";
-import { createScripts } from "../../src/scripts/scripts.ts";
+import { createScripts, type Scripts } from "../../src/scripts/scripts.ts";
 import type { Session } from "../../src/session.ts";
 
 /** Everything of a provider but its consumers, over one connection. */
@@ -40,6 +40,8 @@ export interface TestSessionOptions {
   readonly url: string;
   readonly prefix: string;
   readonly options?: Partial<ResolvedOptions>;
+  /** Comes between the session and its scripts. */
+  readonly wrapScripts?: (scripts: Scripts, redis: Redis) => Scripts;
   readonly context?: {
     readonly orphanedAfterMs?: number;
     readonly deadLetters?: { readonly maxPerSubscription: number; readonly maxAgeMs: number };
@@ -51,6 +53,7 @@ export async function createTestSession({
   prefix,
   options,
   context,
+  wrapScripts = (scripts) => scripts,
 }: TestSessionOptions): Promise<TestSession> {
   const reports: ProviderReport[] = [];
   const warnings: string[] = [];
@@ -80,7 +83,7 @@ export async function createTestSession({
     options: resolved,
     keys: createKeys(prefix),
     link,
-    scripts: createScripts(redis),
+    scripts: wrapScripts(createScripts(redis), redis),
   };
   const session: Session = { ...parts, registry: createRegistry(parts) };
   const publisher = createPublisher(session);

@@ -56,7 +56,13 @@ export {
   type EventModule,
   type ModuleDependencies,
 } from "./contracts/event-module.ts";
-export type { GroupClaim, GroupStaging, StagedEvent, StagedGroup } from "./contracts/groups.ts";
+export type {
+  GroupClaim,
+  GroupStaging,
+  KnownGroups,
+  StagedEvent,
+  StagedGroup,
+} from "./contracts/groups.ts";
 export type { Interceptor, InterceptorContext } from "./contracts/interceptor.ts";
 export type { JsonObject, JsonValue } from "./contracts/json.ts";
 export type { Logger } from "./contracts/logger.ts";

@@ -131,6 +131,11 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
       complete: (...args) => call("complete", ({ groups }) => groups.complete(...args)),
       clear: (...args) => call("clear", ({ groups }) => groups.clear(...args)),
       list: (...args) => call("list", ({ groups }) => groups.list(...args)),
+      known: {
+        take: (id) => running?.groups.known?.take(id),
+        release: (...args) =>
+          call("complete", async ({ groups }) => groups.known?.release(...args)),
+      },
     },
     start: (context) => rejectSafely(() => start(context)),
     publish: (batch, how) => call("publish", ({ publisher }) => publisher.publish(batch, how)),

@@ -105,6 +105,7 @@ export class BusRuntime {
       timeLimit,
       staging: this.#plugins.find((plugin) => plugin.staging?.groups)?.staging?.groups,
       intercept: (events) => this.emitter.interceptAtRelease(events),
+      hasInterceptors: () => this.interceptors.size > 0,
     });
     this.emitter = new Emitter({
       ...shared,

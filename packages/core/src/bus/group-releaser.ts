@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../contracts/clock.ts";
 import type { GroupClaim, GroupStaging, StagedEvent } from "../contracts/groups.ts";
 import type { Logger } from "../contracts/logger.ts";
-import type { Envelope } from "../contracts/provider.ts";
+import type { Envelope, PublishResult } from "../contracts/provider.ts";
 import { OutgoingEnvelope } from "./outgoing-envelope.ts";
 import { assertAccepted, type Publisher } from "./publisher.ts";
 
@@ -23,13 +23,14 @@ export interface GroupReleaserOptions {
   readonly durable: boolean;
   /** Runs the interceptors. */
   readonly intercept: (events: readonly StagedEvent[]) => Promise<readonly StagedEvent[]>;
+  readonly hasInterceptors: () => boolean;
 }
 
 /** Releases groups, and finishes releases that were begun and not finished. */
 export class GroupReleaser {
   readonly #options: GroupReleaserOptions;
   /** What this process is about to publish, by group. */
-  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #underWay = new Map<string, Promise<unknown>>();
   #timer: Timer | undefined;
   #sweeping: Promise<void> = Promise.resolve();
   #closed = false;
@@ -56,8 +57,9 @@ export class GroupReleaser {
    */
   async release(eventGroupId: string, inHandler: boolean): Promise<void> {
     const { staging } = this.#options;
-    await staging.mark(eventGroupId);
     try {
+      if (await this.#releaseKnown(eventGroupId, inHandler)) return;
+      await staging.mark(eventGroupId);
       for (;;) {
         const claim = await staging.claim({ eventGroupId, leaseMs: this.#leaseMs });
         if (claim) return await this.#finish(claim, inHandler);
@@ -76,24 +78,67 @@ export class GroupReleaser {
     return this.#options.emitTimeoutMs + LEASE_MARGIN_MS;
   }
 
+  /** Releases a group without asking what it holds. False: mark and claim find out what has become of it. */
+  async #releaseKnown(eventGroupId: string, inHandler: boolean): Promise<boolean> {
+    const { staging, hasInterceptors, intercept } = this.#options;
+    const { known } = staging;
+    const events = known?.take(eventGroupId);
+    if (!known || !events) return false;
+    // They may take long, and a release that has begun is finished.
+    if (hasInterceptors()) await staging.mark(eventGroupId);
+    const kept = await intercept(events);
+    const { now, options } = this.#publishOptions(inHandler);
+    const envelopes = kept.map((event) => releasedEnvelope(event, now));
+    return this.#whileUnderWay(
+      eventGroupId,
+      this.#publishKnown(envelopes, () => known.release(eventGroupId, events, envelopes, options)),
+    );
+  }
+
+  async #publishKnown(
+    envelopes: readonly Envelope[],
+    release: () => Promise<readonly PublishResult[] | undefined>,
+  ): Promise<boolean> {
+    const { counted, logger } = this.#options;
+    let isReleased = false;
+    const send = async (): Promise<readonly PublishResult[]> => {
+      const results = await release();
+      isReleased = results?.every(({ status }) => status !== "rejected") ?? false;
+      return results ?? [];
+    };
+    try {
+      await (counted ? counted(envelopes, send) : send());
+    } catch (err) {
+      logger.debug({ err }, "A group could not be released in one step");
+    }
+    return isReleased;
+  }
+
   async #finish(claim: GroupClaim, inHandler: boolean): Promise<void> {
-    const { eventGroupId } = claim;
-    const publish = this.#publish(claim, inHandler);
+    await this.#whileUnderWay(claim.eventGroupId, this.#publish(claim, inHandler));
+  }
+
+  async #whileUnderWay<T>(eventGroupId: string, publish: Promise<T>): Promise<T> {
     this.#underWay.set(eventGroupId, publish);
     try {
-      await publish;
+      return await publish;
     } finally {
-      this.#underWay.delete(eventGroupId);
+      if (this.#underWay.get(eventGroupId) === publish) this.#underWay.delete(eventGroupId);
     }
   }
 
+  #publishOptions(inHandler: boolean) {
+    const { clock, emitTimeoutMs } = this.#options;
+    const options = { deadline: clock.monotonic() + emitTimeoutMs, inHandler };
+    return { now: clock.now(), options };
+  }
+
   async #publish(claim: GroupClaim, inHandler: boolean): Promise<void> {
-    const { staging, providerName, intercept, counted, clock, emitTimeoutMs } = this.#options;
+    const { staging, providerName, intercept, counted } = this.#options;
     try {
       const kept = await intercept(claim.events);
-      const now = clock.now();
+      const { now, options } = this.#publishOptions(inHandler);
       const envelopes = kept.map((event) => releasedEnvelope(event, now));
-      const options = { deadline: clock.monotonic() + emitTimeoutMs, inHandler };
       const complete = () => staging.complete(claim, envelopes, options);
       const results = await (counted ? counted(envelopes, complete) : complete());
       assertAccepted(providerName, envelopes, results);

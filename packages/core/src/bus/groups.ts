@@ -20,6 +20,7 @@ export interface GroupsOptions {
   readonly staging: GroupStaging | undefined;
   /** Runs the interceptors on events that are released. */
   readonly intercept: (events: readonly StagedEvent[]) => Promise<readonly StagedEvent[]>;
+  readonly hasInterceptors: () => boolean;
 }
 
 /** The event groups of a bus, wherever they are staged. */
@@ -34,7 +35,7 @@ export class Groups {
   readonly #giveUp: GiveUp;
 
   constructor(options: GroupsOptions) {
-    const { provider, settings, intercept } = options;
+    const { provider, settings, intercept, hasInterceptors } = options;
     const { durable } = provider.capabilities;
     const given = options.staging ?? provider.groups;
     this.#providerName = provider.name;
@@ -56,6 +57,7 @@ export class Groups {
         providerName: provider.name,
         durable: given !== undefined,
         intercept,
+        hasInterceptors,
       });
   }
 

@@ -27,6 +27,27 @@ export interface GroupClaim {
 }
 
 /**
+ * Releases groups in one step, as far as this process knows what they hold: it has staged all of that
+ * itself. Worth having where `mark`, `claim` and `complete` are a request each.
+ */
+export interface KnownGroups {
+  /** What this process has staged in a group, in the order of its emits, if it remembers that. It then forgets it. */
+  take(eventGroupId: string): readonly StagedEvent[] | undefined;
+  /**
+   * Publishes `envelopes` and deletes the group in one step, if `events` are all that it holds, and nobody
+   * has a claim on it. Otherwise does nothing, and resolves with undefined: the group is to be marked and
+   * claimed. Releases that wait for each other leave together. Events whose result is `rejected` stay
+   * staged.
+   */
+  release(
+    eventGroupId: string,
+    events: readonly StagedEvent[],
+    envelopes: readonly Envelope[],
+    options: PublishOptions,
+  ): Promise<readonly PublishResult[] | undefined>;
+}
+
+/**
  * Keeps grouped events until they are released or cleared. A release marks the group, claims it
  * under a lease, and publishes and deletes its events in one step, so that neither two releases at
  * once nor a crash between them loses or repeats an event.
@@ -65,4 +86,6 @@ export interface GroupStaging {
   /** Deletes staged events. Resolves with how many. */
   clear(eventGroupId: string, options: ClearGroupOptions): Promise<number>;
   list(): Promise<readonly StagedGroup[]>;
+  /** A shorter way to release a group, if there is one. */
+  readonly known?: KnownGroups | undefined;
 }

@@ -1,14 +1,17 @@
 import { randomUUID } from "node:crypto";
-import type { GroupStaging, StagedEvent } from "@busbar/core";
+import { BusbarError, type GroupStaging, type StagedEvent } from "@busbar/core";
 import { insistently } from "../insistently.ts";
 import { decodeKey, encodeKey } from "../key-text.ts";
 import type { Publisher } from "../publish/publisher.ts";
+import { createKnownEvents } from "./known-events.ts";
 import type { Session } from "../session.ts";
 
 /** Keeps the events of groups until they are released or cleared. */
 export function createGroups(session: Session, publisher: Publisher): GroupStaging {
   const { context, keys, scripts } = session;
   const { clock } = context;
+  const stager = randomUUID();
+  const known = createKnownEvents();
 
   /** What every script gets first. */
   const common = (): [string, number] => [keys.own, clock.now()];
@@ -17,8 +20,10 @@ export function createGroups(session: Session, publisher: Publisher): GroupStagi
     async stage(eventGroupId, events, { ttlMs }) {
       if (events.length === 0) return;
       const items = events.map(encodeItem);
-      const args = [encodeKey(eventGroupId), ttlMs ?? "", randomUUID(), ...items];
+      const args = [encodeKey(eventGroupId), ttlMs ?? "", randomUUID(), stager, ...items];
+      const remember = known.staging(eventGroupId);
       await insistently(session, () => scripts.stage(keys.groups, [...common(), ...args]));
+      remember(events, items);
     },
 
     async mark(eventGroupId) {
@@ -37,7 +42,22 @@ export function createGroups(session: Session, publisher: Publisher): GroupStagi
       return { eventGroupId: decodeKey(claimedId), events: items.map(decodeItem), token };
     },
 
-    complete: (claim, envelopes, options) => publisher.publishGroup(claim, envelopes, options),
+    async complete({ eventGroupId, token }, envelopes, options) {
+      const release = { id: encodeKey(eventGroupId), token };
+      const results = await publisher.publishGroup(release, envelopes, options);
+      if (!results) throw claimEnded(eventGroupId);
+      return results;
+    },
+
+    known: {
+      take: (eventGroupId) => known.take(eventGroupId),
+      release: (eventGroupId, events, envelopes, options) =>
+        publisher.publishGroup(
+          { id: encodeKey(eventGroupId), stager, events: events.length },
+          envelopes,
+          options,
+        ),
+    },
 
     async abandon({ eventGroupId, token }) {
       const args = [encodeKey(eventGroupId), token];
@@ -45,6 +65,7 @@ export function createGroups(session: Session, publisher: Publisher): GroupStagi
     },
 
     async clear(eventGroupId, { eventNames, stepIds }) {
+      known.take(eventGroupId);
       const counts = [eventNames?.length ?? -1, stepIds?.length ?? -1];
       const wanted = [...(eventNames ?? []), ...(stepIds ?? [])].map((it) => JSON.stringify(it));
       const args = [encodeKey(eventGroupId), ...counts, ...wanted];
@@ -72,4 +93,9 @@ function encodeItem(event: StagedEvent): string {
 function decodeItem(item: string): StagedEvent {
   // JSON text has no line breaks.
   return JSON.parse(item.slice(item.lastIndexOf("\n") + 1)) as StagedEvent;
+}
+
+function claimEnded(eventGroupId: string): BusbarError {
+  const message = `The claim on group "${eventGroupId}" has ended, and another may have its events`;
+  return new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: "redis" });
 }

@@ -1,10 +1,15 @@
-import { BusbarError, safeError } from "@busbar/core";
-import type { Envelope, GroupClaim, PublishOptions, PublishResult } from "@busbar/core";
-import { encodeKey } from "../key-text.ts";
+import { safeError } from "@busbar/core";
+import type { Envelope, PublishOptions, PublishResult } from "@busbar/core";
 import { isRefusal, isReply, refusalReason } from "../redis-errors.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
-import type { DraftSpec, PublishAnswer, PublishRequest } from "../scripts/publish-script.ts";
+import type {
+  DraftSpec,
+  GroupRelease,
+  PublishAnswer,
+  PublishRequest,
+} from "../scripts/publish-script.ts";
 import type { Session } from "../session.ts";
+import { createGroupPublishes, Unclaimed } from "./group-publishes.ts";
 import { createJobIds } from "./job-ids.ts";
 import { packBatch, type PackBounds, type PackedBatch } from "./packs.ts";
 import { resultsOf } from "./results.ts";
@@ -26,15 +31,14 @@ type Answered = Exclude<PublishAnswer, readonly ["undrafted"]>;
 export interface Publisher {
   publish(batch: readonly Envelope[], options: PublishOptions): Promise<readonly PublishResult[]>;
   /**
-   * As `publish`, and the claimed events leave their group in the same step.
-   *
-   * @throws BusbarError `BUSBAR_UNAVAILABLE` when another has claimed the group meanwhile.
+   * As `publish`, and the events leave their group in the same step. Groups that wait for each other leave
+   * together. Undefined: the group may not be released so, and nothing was done.
    */
   publishGroup(
-    claim: GroupClaim,
+    release: GroupRelease,
     envelopes: readonly Envelope[],
     options: PublishOptions,
-  ): Promise<readonly PublishResult[]>;
+  ): Promise<readonly PublishResult[] | undefined>;
 }
 
 export function createPublisher(session: Session): Publisher {
@@ -59,7 +63,7 @@ export function createPublisher(session: Session): Publisher {
   async function send(
     batch: readonly Envelope[],
     deadline: number,
-    group?: PublishRequest["group"],
+    groups?: readonly GroupRelease[],
   ): Promise<readonly PublishResult[]> {
     for (let isStale = false; ; isStale = true) {
       try {
@@ -84,7 +88,7 @@ export function createPublisher(session: Session): Publisher {
         ...(count > 0 && {
           drafts: { prefix: `${keys.own}draft:${ids.emitter}:${seq}:`, count },
         }),
-        ...(group && { group }),
+        ...(groups && { groups }),
       };
       let answer: Answered;
       try {
@@ -94,7 +98,7 @@ export function createPublisher(session: Session): Publisher {
         return rejections(batch, refusalReason(cause), cause);
       }
       if (answer[0] === "stale") continue;
-      if (answer[0] === "unclaimed") throw claimEnded(group?.id);
+      if (answer[0] === "unclaimed") throw new Unclaimed(answer[1]);
       return resultsOf(packed, answer);
     }
   }
@@ -152,8 +156,7 @@ export function createPublisher(session: Session): Publisher {
 
   return {
     publish: (batch, { deadline }) => inTurn(() => send(batch, deadline)),
-    publishGroup: ({ eventGroupId, token }, envelopes, { deadline }) =>
-      inTurn(() => send(envelopes, deadline, { id: encodeKey(eventGroupId), token })),
+    publishGroup: createGroupPublishes(inTurn, send),
   };
 }
 
@@ -170,9 +173,4 @@ function rejections(
     cause: safeError(cause),
   } as const;
   return batch.map(() => result);
-}
-
-function claimEnded(eventGroupId: string | undefined): BusbarError {
-  const message = `The claim on group "${eventGroupId}" has ended, and another may have its events`;
-  return new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: "redis" });
 }

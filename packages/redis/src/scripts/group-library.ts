@@ -4,7 +4,8 @@
  * the list is three lines: name, step id or null, and the staged event, each as JSON.
  *
  * `marked` counts the events at the head of the list whose release was asked for, `claimed` those that
- * the claim has.
+ * the claim has. `stager` is the process that has staged all events of the group, as long as there is one and
+ * none of them has left it: so it knows what the group holds by their number.
  */
 export const GROUPS: string = `
 local function group_list(own, id) return own .. "group:" .. id end
@@ -48,6 +49,24 @@ local function claimed_events(own, id, token)
   local claimed = meta[1] == token and meta[2] and string.match(meta[2], "^%d+$")
   return claimed and tonumber(claimed) or nil
 end
+local function set_stager(own, id, stager, isFirst)
+  if isFirst then
+    redis.call("HSET", group_meta(own, id), "stager", stager)
+  elseif redis.call("HGET", group_meta(own, id), "stager") ~= stager then
+    redis.call("HDEL", group_meta(own, id), "stager")
+  end
+end
+-- How many events a release may publish: those of its claim, or all that the group holds. Nil: none.
+local function released_events(own, release, now)
+  local id = release.id
+  if release.token then return claimed_events(own, id, release.token) end
+  local meta = redis.call("HMGET", group_meta(own, id), "stager", "claimedUntil")
+  local expiresAt = redis.call("ZSCORE", groups_expiring(own), id)
+  local isWhole = meta[1] == release.stager and (tonumber(meta[2]) or 0) <= now
+    and redis.call("LLEN", group_list(own, id)) == release.events
+    and (not expiresAt or tonumber(expiresAt) > now)
+  return isWhole and release.events or nil
+end
 -- What a claim has leaves the group.
 local function complete_group(own, id, claimed, now)
   local marked = tonumber(redis.call("HGET", group_meta(own, id), "marked")) or 0
@@ -56,6 +75,7 @@ local function complete_group(own, id, claimed, now)
     forget_group(own, id)
   else
     end_claim(own, id)
+    redis.call("HDEL", group_meta(own, id), "stager")
     set_marked(own, id, marked - claimed, now)
   end
 end
@@ -69,6 +89,7 @@ local function expire_groups(own, now)
         forget_group(own, id)
       else
         redis.call("LTRIM", group_list(own, id), 0, marked - 1)
+        redis.call("HDEL", group_meta(own, id), "stager")
         redis.call("ZREM", groups_expiring(own), id)
       end
     end

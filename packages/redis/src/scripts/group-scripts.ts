@@ -5,15 +5,17 @@ import { READING } from "./reading-library.ts";
 // own keys and now; ids of groups are as `encodeKey` makes them.
 
 /**
- * Adds events to a group. ARGV: …, id, milliseconds to live after this or "", a token for this call, and
- * the items. The same call again does nothing.
+ * Adds events to a group. ARGV: …, id, milliseconds to live after this or "", a token for this call, one for
+ * this process, and the items. The same call again does nothing.
  */
 export const STAGE_SCRIPT: string = `${READING}${GROUPS}
 local own, now, id, ttl, token = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 expect_groups(own, id)
 expire_groups(own, now)
 if not redis.call("SET", own .. "staged:" .. token, "1", "NX", "PX", 600000) then return 0 end
-for index = 6, #ARGV do redis.call("RPUSH", group_list(own, id), ARGV[index]) end
+local events = 0
+for index = 7, #ARGV do events = redis.call("RPUSH", group_list(own, id), ARGV[index]) end
+set_stager(own, id, ARGV[6], events == #ARGV - 6)
 redis.call("ZADD", KEYS[1], "NX", now, id)
 if ttl == "" then
   ttl = redis.call("HGET", group_meta(own, id), "ttl")
@@ -21,7 +23,7 @@ else
   redis.call("HSET", group_meta(own, id), "ttl", ttl)
 end
 if tonumber(ttl) then redis.call("ZADD", groups_expiring(own), now + tonumber(ttl), id) end
-return #ARGV - 5
+return #ARGV - 6
 `;
 
 /** Asks for the release of what a group has now. ARGV: …, id. */
@@ -107,6 +109,7 @@ if #kept == 0 then
 end
 -- The positions that a claim whose lease has ended knew are those of other events now.
 if claimed == 0 then end_claim(own, id) end
+redis.call("HDEL", group_meta(own, id), "stager")
 redis.call("DEL", list)
 for _, item in ipairs(kept) do redis.call("RPUSH", list, item) end
 set_marked(own, id, markedLeft, now)

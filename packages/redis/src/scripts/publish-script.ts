@@ -90,19 +90,29 @@ export interface PublishRequest {
     readonly dedup?: string;
     readonly dedupTtl?: number;
   }[];
-  /** The group whose events these are, which leave it in the same step. */
-  readonly group?: { readonly id: string; readonly token: string };
+  /** The groups whose events these are, which leave them in the same step. */
+  readonly groups?: readonly GroupRelease[];
 }
+
+/** Why the events of a group may be published: by a claim, or because they are all that it holds. */
+export type GroupRelease = { readonly id: string } & (
+  | { readonly token: string }
+  | {
+      /** The process that has staged all of them. */
+      readonly stager: string;
+      readonly events: number;
+    }
+);
 
 /**
  * What the script answers. `stale`: the list of subscriptions has changed. `undrafted`: a draft is not
- * there. `unclaimed`: the claim on the group has ended. `done`: positions from 1 of the targets that are
+ * there. `unclaimed`: positions from 1 of groups that may not be released so, and nothing was done. `done`: positions from 1 of the targets that are
  * orphaned, and got nothing, and of the packs and of the lane entries that were dropped as duplicates.
  */
 export type PublishAnswer =
   | readonly ["stale"]
   | readonly ["undrafted"]
-  | readonly ["unclaimed"]
+  | readonly ["unclaimed", groups: readonly number[]]
   | readonly [
       "done",
       orphanedTargets: readonly number[],
@@ -150,12 +160,13 @@ for _, draft in ipairs(drafts) do
   if redis.call("HEXISTS", draft, "data") == 0 then return { "undrafted" } end
 end
 
-local group, claimed = request.group, nil
-if group then
+local groups, unclaimed = request.groups or {}, {}
+for position, group in ipairs(groups) do
   expect_groups(own, group.id)
-  claimed = claimed_events(own, group.id, group.token)
-  if not claimed then return { "unclaimed" } end
+  group.released = released_events(own, group, now)
+  if not group.released then table.insert(unclaimed, position) end
 end
+if #unclaimed > 0 then return { "unclaimed", unclaimed } end
 
 local orphaned, withheld = {}, {}
 for index, target in ipairs(request.targets) do
@@ -189,7 +200,7 @@ local function add_draft(draft, queue, job)
 end
 
 -- Tells a Redis that is full that a release must not be refused: what it adds was staged.
-if group then redis.call("HDEL", group_meta(own, group.id), "") end
+for _, group in ipairs(groups) do redis.call("HDEL", group_meta(own, group.id), "") end
 -- To look at every key of every queue before the first write would take a fifth of the time. So what was
 -- added is taken back if something cannot be: an event reaches the queues of all, or none.
 local added, entered = {}, {}
@@ -269,7 +280,7 @@ for index, count in pairs(withheld) do
   redis.pcall("HINCRBY", own .. "withheld", request.targets[index].subscription, count)
 end
 
-if group then complete_group(own, group.id, claimed, now) end
+for _, group in ipairs(groups) do complete_group(own, group.id, group.released, now) end
 if #drafts > 0 then redis.call("UNLINK", unpack(drafts)) end
 
 local answer = { "done", orphaned, duplicates, duplicateLanes }

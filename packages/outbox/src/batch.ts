@@ -1,4 +1,10 @@
-import { decodeEnvelope, type Envelope, isBusbarError, type PublishResult } from "@busbar/core";
+import {
+  decodeEnvelope,
+  type Envelope,
+  isBusbarError,
+  type PublishResult,
+  safeError,
+} from "@busbar/core";
 import type { ClaimedRow, FailedRow } from "./relay-statements.ts";
 
 /** A row whose event can be published. */
@@ -101,7 +107,7 @@ function readRows(rows: readonly ClaimedRow[]): {
       const envelope = decodeEnvelope(row.envelope);
       outgoing.push({ id: row.id, eventId: envelope.id, envelope });
     } catch (error) {
-      unreadable.push({ id: row.id, error: (error as Error).message });
+      unreadable.push({ id: row.id, error: safeError(error).message });
     }
   }
   return { outgoing, unreadable };

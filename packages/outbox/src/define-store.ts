@@ -1,11 +1,13 @@
 import { inbox } from "./inbox.ts";
+import { safeExecutor, safely, safelyAround, safeListen } from "./safe-statements.ts";
 import type { OutboxStore } from "./store.ts";
 
 /** What a store is made of. */
 export type StoreParts<Tx> = Omit<OutboxStore<Tx>, "createInbox">;
 
 /**
- * Makes a store, for a driver or query builder that has none here.
+ * Makes a store, for a driver or query builder that has none here. Errors of its statements lose what must not be
+ * logged: statements, parameters, and values of rows.
  *
  * @example
  * ```ts
@@ -15,6 +17,10 @@ export type StoreParts<Tx> = Omit<OutboxStore<Tx>, "createInbox">;
 export function defineStore<Tx>(parts: StoreParts<Tx>): OutboxStore<Tx> {
   return {
     ...parts,
+    execute: (sql, parameters) => safely(() => parts.execute(sql, parameters)),
+    within: (transaction) => safeExecutor(parts.within(transaction)),
+    transaction: (work) => safelyAround((within) => parts.transaction(within), work),
+    listen: parts.listen && safeListen(parts.listen),
     createInbox() {
       return inbox({ store: this });
     },

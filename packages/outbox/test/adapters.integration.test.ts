@@ -2,6 +2,8 @@ import "reflect-metadata";
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { inspect } from "node:util";
+import { watchSecrets } from "@busbar/conformance";
 import { createEventBus, type EventBus } from "@busbar/core";
 import { localProvider } from "@busbar/local";
 import { MikroORM, type SqlEntityManager } from "@mikro-orm/postgresql";
@@ -285,5 +287,34 @@ describe.each(all)("%s", (_name, open, createDatabase) => {
     expect(new Set(notes)).toEqual(new Set(["handled 1", "handled 2", "kept"]));
     expect(notes).toHaveLength(3);
     expect(seen).toEqual(["it's", "$1 ? é"]);
+  });
+
+  test("no error holds what was staged, nor how the database is reached", async () => {
+    const secrets = watchSecrets(["card-4711", "it's", databaseUrl()]);
+    const table = `${database.prefix}busbar_outbox`;
+    const messages: string[] = [];
+    const emit = async (): Promise<void> => {
+      const message = { name: "a", data: { card: "it's \\ card-4711 - x" }, id: "1" };
+      const emitted = used.transaction(async (tx) => {
+        await bus.withTransaction(tx).emit({ ...message, metadata: { tenant: "card-4711" } });
+      });
+      const error: unknown = await emitted.catch((reason: unknown) => reason);
+      secrets.look("emit", error);
+      messages.push(inspect(error, { depth: 5 }));
+    };
+    await database.query(
+      database.prefix === ""
+        ? `CREATE TRIGGER no_cards BEFORE INSERT ON ${table} BEGIN SELECT RAISE(ABORT, 'no_cards'); END`
+        : `ALTER TABLE ${table} ADD CONSTRAINT no_cards CHECK (envelope NOT LIKE '%card-4711%')`,
+    );
+    await emit();
+    await database.query(`DROP TABLE ${table}`);
+    await emit();
+    secrets.assertNone();
+    // What is left says what is wrong.
+    expect(messages).toEqual([
+      expect.stringContaining("no_cards"),
+      expect.stringMatching(/busbar_outbox"? does not exist|no such table/),
+    ]);
   });
 });

@@ -5,12 +5,14 @@ import {
   type Envelope,
   type GroupClaim,
   type GroupStaging,
+  isBusbarError,
   type PublishResult,
   type StagedEvent,
   type StagedGroup,
 } from "@busbar/core";
 import { addRows } from "./outbox-rows.ts";
-import { READ_COMMITTED, type Sql, sqlOf } from "./sql.ts";
+import { OwnWork } from "./own-work.ts";
+import { type Sql, sqlOf } from "./sql.ts";
 import type { OutboxStore, SqlExecutor, SqlRow } from "./store.ts";
 import { fromColumn, toColumn } from "./text-column.ts";
 
@@ -24,12 +26,14 @@ const LOCK = 1_874;
  */
 export class OutboxGroupStaging<Tx> implements GroupStaging {
   readonly #store: OutboxStore<Tx>;
+  readonly #own: OwnWork<Tx>;
   readonly #sql: Sql;
   readonly #announce: boolean;
   readonly #onReleased: () => void;
 
   constructor(store: OutboxStore<Tx>, announce: boolean, onReleased: () => void) {
     this.#store = store;
+    this.#own = new OwnWork(store);
     this.#sql = sqlOf(store);
     this.#announce = announce;
     this.#onReleased = onReleased;
@@ -52,42 +56,45 @@ export class OutboxGroupStaging<Tx> implements GroupStaging {
       );
     };
     if (transaction !== undefined) await write(this.#store.within(transaction as Tx));
-    else if (ttlMs === undefined) await write(this.#store);
-    else await this.#store.transaction((own) => write(this.#store.within(own)));
+    else if (ttlMs === undefined) await write(this.#own);
+    else await this.#own.transaction(write);
   }
 
   async mark(eventGroupId: string): Promise<void> {
     const { outbox, now } = this.#sql;
-    await this.#store.execute(
-      `UPDATE ${outbox} SET state = 'marked', expires_at = NULL
-      WHERE group_id = CAST($1 AS text) AND state = 'staged'
-        AND (expires_at IS NULL OR expires_at > ${now})`,
-      [toColumn(eventGroupId)],
+    await orUnavailable(
+      this.#own.execute(
+        `UPDATE ${outbox} SET state = 'marked', expires_at = NULL
+        WHERE group_id = CAST($1 AS text) AND state = 'staged'
+          AND (expires_at IS NULL OR expires_at > ${now})`,
+        [toColumn(eventGroupId)],
+      ),
     );
   }
 
-  claim(options: {
+  async claim(options: {
     readonly eventGroupId?: string | undefined;
     readonly leaseMs: number;
   }): Promise<GroupClaim | undefined> {
     const token = crypto.randomUUID();
-    return this.#store.transaction(async (transaction) => {
-      const executor = this.#store.within(transaction);
-      if (this.#store.dialect === "postgres") await executor.execute(READ_COMMITTED);
-      const group =
-        options.eventGroupId === undefined
-          ? await this.#anyMarked(executor)
-          : toColumn(options.eventGroupId);
-      if (group === undefined) return undefined;
-      const rows = await this.#claimRows(executor, group, token, options.leaseMs);
-      if (rows.length === 0) return undefined;
-      return { eventGroupId: fromColumn(group), events: rows.map(toStagedEvent), token };
-    });
+    return orUnavailable(
+      (async () => {
+        const group =
+          options.eventGroupId === undefined
+            ? await this.#anyMarked()
+            : toColumn(options.eventGroupId);
+        if (group === undefined) return undefined;
+        await this.#own.transaction((own) => this.#claimRows(own, group, token, options.leaseMs));
+        // Not by the claim itself: what PostgreSQL sends to a process that stands still keeps its locks.
+        const events = await this.#claimedEvents(group, token);
+        return events.length === 0 ? undefined : { eventGroupId: fromColumn(group), events, token };
+      })(),
+    );
   }
 
-  async #anyMarked(executor: SqlExecutor): Promise<string | undefined> {
+  async #anyMarked(): Promise<string | undefined> {
     const { outbox, now } = this.#sql;
-    const [row] = await executor.execute(
+    const [row] = await this.#own.execute(
       `SELECT group_id FROM ${outbox} WHERE state = 'marked'
       GROUP BY group_id HAVING coalesce(max(claimed_until), 0) <= ${now} LIMIT 1`,
     );
@@ -99,7 +106,7 @@ export class OutboxGroupStaging<Tx> implements GroupStaging {
     group: string,
     token: string,
     leaseMs: number,
-  ): Promise<readonly SqlRow[]> {
+  ): Promise<void> {
     const { outbox, now } = this.#sql;
     if (this.#store.dialect === "postgres") {
       await executor.execute(
@@ -108,15 +115,23 @@ export class OutboxGroupStaging<Tx> implements GroupStaging {
       );
     }
     // One statement later: it sees what the one who had the lock has done.
-    const rows = await executor.execute(
+    await executor.execute(
       `UPDATE ${outbox} SET claim = CAST($2 AS text), claimed_until = ${now} + CAST($3 AS bigint)
       WHERE state = 'marked' AND group_id = CAST($1 AS text) AND NOT EXISTS (
         SELECT 1 FROM ${outbox} AS other WHERE other.state = 'marked'
-          AND other.group_id = CAST($1 AS text) AND other.claimed_until > ${now})
-      RETURNING CAST(id AS text) AS id, envelope, CAST(delay_ms AS double precision) AS delay_ms`,
+          AND other.group_id = CAST($1 AS text) AND other.claimed_until > ${now})`,
       [group, token, leaseMs],
     );
-    return rows.toSorted((a, b) => Number(a["id"]) - Number(b["id"]));
+  }
+
+  async #claimedEvents(group: string, token: string): Promise<readonly StagedEvent[]> {
+    const rows = await this.#own.execute(
+      `SELECT envelope, CAST(delay_ms AS double precision) AS delay_ms FROM ${this.#sql.outbox}
+      WHERE state = 'marked' AND group_id = CAST($1 AS text) AND claim = CAST($2 AS text)
+      ORDER BY id`,
+      [group, token],
+    );
+    return rows.map(toStagedEvent);
   }
 
   async complete(
@@ -124,11 +139,11 @@ export class OutboxGroupStaging<Tx> implements GroupStaging {
     envelopes: readonly Envelope[],
   ): Promise<readonly PublishResult[]> {
     const { outbox } = this.#sql;
-    await this.#store.transaction(async (transaction) => {
-      const executor = this.#store.within(transaction);
+    const move = this.#own.transaction(async (executor) => {
       const gone = await executor.execute(
-        `DELETE FROM ${outbox} WHERE claim = CAST($1 AS text) AND state = 'marked' RETURNING 1 AS one`,
-        [token],
+        `DELETE FROM ${outbox} WHERE group_id = CAST($2 AS text) AND claim = CAST($1 AS text)
+          AND state = 'marked' RETURNING 1 AS one`,
+        [token, toColumn(eventGroupId)],
       );
       if (gone.length !== events.length) {
         const message = `The claim on group "${eventGroupId}" has ended, and another may have its events`;
@@ -139,16 +154,19 @@ export class OutboxGroupStaging<Tx> implements GroupStaging {
         await addRows(executor, this.#sql, { events: released }, this.#announce);
       }
     });
+    await orUnavailable(move);
     this.#onReleased();
     // How many subscriptions want them the relay will know. Nobody counts these.
     return envelopes.map(() => ({ status: "accepted", subscriptions: 1 }));
   }
 
-  async abandon({ token }: GroupClaim): Promise<void> {
-    await this.#store.execute(
-      `UPDATE ${this.#sql.outbox} SET claim = NULL, claimed_until = NULL
-      WHERE claim = CAST($1 AS text) AND state = 'marked'`,
-      [token],
+  async abandon({ eventGroupId, token }: GroupClaim): Promise<void> {
+    await orUnavailable(
+      this.#own.execute(
+        `UPDATE ${this.#sql.outbox} SET claim = NULL, claimed_until = NULL
+        WHERE group_id = CAST($2 AS text) AND claim = CAST($1 AS text) AND state = 'marked'`,
+        [token, toColumn(eventGroupId)],
+      ),
     );
   }
 
@@ -167,16 +185,18 @@ export class OutboxGroupStaging<Tx> implements GroupStaging {
     };
     only("name", eventNames);
     only("step_id", stepIds);
-    const gone = await this.#store.execute(
-      `DELETE FROM ${outbox} WHERE ${conditions.join(" AND ")} RETURNING 1 AS one`,
-      parameters,
+    const gone = await orUnavailable(
+      this.#own.execute(
+        `DELETE FROM ${outbox} WHERE ${conditions.join(" AND ")} RETURNING 1 AS one`,
+        parameters,
+      ),
     );
     return gone.length;
   }
 
   async list(): Promise<readonly StagedGroup[]> {
     const { outbox, now } = this.#sql;
-    const rows = await this.#store.execute(
+    const rows = await this.#own.execute(
       `SELECT group_id, CAST(count(*) AS double precision) AS events,
         CAST(min(created_at) AS double precision) AS staged_at,
         max(CASE state WHEN 'marked' THEN 1 ELSE 0 END) AS marked
@@ -189,6 +209,17 @@ export class OutboxGroupStaging<Tx> implements GroupStaging {
       stagedAt: row["staged_at"] as number,
       marked: Number(row["marked"]) === 1,
     }));
+  }
+}
+
+/** Wraps what a driver says of a step that the caller of a release waits for. */
+async function orUnavailable<T>(step: Promise<T>): Promise<T> {
+  try {
+    return await step;
+  } catch (cause) {
+    if (isBusbarError(cause)) throw cause;
+    const message = `The outbox cannot reach its groups: ${(cause as Error)?.message}`;
+    throw new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: "outbox" }, { cause });
   }
 }
 

@@ -1,6 +1,6 @@
-import { channelOf } from "./outbox-rows.ts";
-import { READ_COMMITTED, type Sql, sqlOf } from "./sql.ts";
-import type { OutboxStore, SqlExecutor } from "./store.ts";
+import { OwnWork } from "./own-work.ts";
+import { type Sql, sqlOf } from "./sql.ts";
+import type { OutboxStore, SqlExecutor, SqlRow } from "./store.ts";
 import { toColumn } from "./text-column.ts";
 
 /** A row in the hand of a relay. */
@@ -11,8 +11,11 @@ export interface ClaimedRow {
 
 /** What a {@link RelayStatements.claim} has got. */
 export interface Claimed {
+  /** In the order of their emits. */
   readonly rows: readonly ClaimedRow[];
-  /** Another relay was about to claim, so that rows with a key had to be left out. */
+  /** Whether there may be more than it has asked for. */
+  readonly isFull: boolean;
+  /** Whether it has given back rows of keys that another relay was about to claim. */
   readonly keysLeftOut: boolean;
 }
 
@@ -22,29 +25,45 @@ export interface FailedRow {
   readonly error: string;
 }
 
-/** Any number, beside the name of the table: claims of rows with a key take turns by it. */
-const LOCK = 1_873;
+/** Rows of a claim that is one statement. A larger one would need a plan that PostgreSQL has to be told of. */
+const SINGLE_CLAIM = 100;
+/**
+ * Bytes of envelopes that a claim returns at most: what a connection takes while nobody reads it. A claim
+ * that waited for a process that stands still would keep its rows locked.
+ */
+const RETURNED_BYTES = 65_536;
+/**
+ * PostgreSQL reads the oldest rows in order then. The statistics of a table that empties and fills are wrong,
+ * and by them it would sort the whole backlog for each batch.
+ */
+const IN_ORDER = { enable_sort: "off" };
 
 /** What a relay asks of the database. Rows in its hand carry its claim, which ends unless renewed. */
 export class RelayStatements<Tx> {
-  readonly #store: OutboxStore<Tx>;
+  readonly #own: OwnWork<Tx>;
   readonly #sql: Sql;
-  readonly #claim: string;
+  readonly #isSqlite: boolean;
   readonly #leaseMs: number;
+  #claim: string = crypto.randomUUID();
+  /** Claims that were given up and may still have rows. */
+  #givenUp: readonly string[] = [];
+  /** Whether the last claim was full, so that the next is a large one. */
+  #hasBacklog = false;
 
-  constructor(store: OutboxStore<Tx>, claim: string, leaseMs: number) {
-    this.#store = store;
+  constructor(store: OutboxStore<Tx>, leaseMs: number) {
+    this.#own = new OwnWork(store);
     this.#sql = sqlOf(store);
-    this.#claim = claim;
+    this.#isSqlite = store.dialect === "sqlite";
     this.#leaseMs = leaseMs;
   }
 
   /** Makes rows pending again whose relay has died. Resolves with how many. */
   async takeOver(): Promise<number> {
     const { outbox, now } = this.#sql;
-    const rows = await this.#store.execute(
+    const due = this.#locked(`state = 'claimed' AND claimed_until <= ${now}`);
+    const rows = await this.#own.execute(
       `UPDATE ${outbox} SET state = 'pending', claim = NULL, claimed_until = NULL
-      WHERE state = 'claimed' AND claimed_until <= ${now} RETURNING 1 AS one`,
+      WHERE ${due} RETURNING 1 AS one`,
     );
     return rows.length;
   }
@@ -52,15 +71,20 @@ export class RelayStatements<Tx> {
   /** Makes delayed rows pending whose time has come. */
   async promote(): Promise<void> {
     const { outbox, now } = this.#sql;
-    await this.#store.execute(
-      `UPDATE ${outbox} SET state = 'pending' WHERE state = 'delayed' AND available_at <= ${now}`,
-    );
+    const due = this.#locked(`state = 'delayed' AND available_at <= ${now}`);
+    await this.#own.execute(`UPDATE ${outbox} SET state = 'pending' WHERE ${due}`);
+  }
+
+  /** That a row meets a condition, and that no other transaction has it locked. */
+  #locked(condition: string): string {
+    const { outbox, lockedRow, lockedRowIn, skipLocked } = this.#sql;
+    return lockedRowIn(`SELECT ${lockedRow} FROM ${outbox} WHERE ${condition} ${skipLocked}`);
   }
 
   /** Milliseconds until the next delayed row is due, if there is one. */
   async untilNextDue(): Promise<number | undefined> {
     const { outbox, now } = this.#sql;
-    const [row] = await this.#store.execute(
+    const [row] = await this.#own.execute(
       `SELECT CAST(min(available_at) - ${now} AS double precision) AS ms FROM ${outbox}
       WHERE state = 'delayed'`,
     );
@@ -68,91 +92,129 @@ export class RelayStatements<Tx> {
   }
 
   /**
-   * Claims the oldest rows, in the order of their emits. Those of a key only if no other relay has one
-   * of that key, be its lease over or not: that is looked up under a lock, by a statement that begins
-   * when the lock is held.
+   * Claims the oldest rows, in the order of their emits. Those of a key only if no other relay has one of
+   * that key, be its lease over or not.
+   *
+   * Two relays that claim at the same moment do not see each other's claim, and may get rows of one key.
+   * So each looks once more when its claim is committed, and gives back what is behind a row that another
+   * relay has, or that is pending: the one with the oldest row of the key goes on. In SQLite claims take
+   * turns.
    */
-  claim(limit: number): Promise<Claimed> {
-    return this.#store.transaction(async (transaction) => {
-      const executor = this.#store.within(transaction);
-      const withKeys = await this.#lockKeys(executor);
-      const rows = await executor.execute(this.#claimStatement(withKeys), [
-        this.#claim,
-        this.#leaseMs,
-        limit,
-      ]);
-      const claimed = rows.map((row) => ({
-        id: row["id"] as string,
-        envelope: row["envelope"] as string,
-      }));
-      // RETURNING has an order of its own.
-      claimed.sort((a, b) => Number(a.id) - Number(b.id));
-      return { rows: claimed, keysLeftOut: !withKeys };
-    });
+  async claim(limit: number): Promise<Claimed> {
+    const isLarge = this.#hasBacklog && !this.#isSqlite;
+    const size = isLarge || this.#isSqlite ? limit : Math.min(limit, SINGLE_CLAIM);
+    const claimed = isLarge
+      ? await this.#own.transaction((own) => this.#claimRows(own, size, 0), IN_ORDER)
+      : await this.#claimRows(this.#own, size, RETURNED_BYTES);
+    this.#hasBacklog = claimed.length === size;
+    const isComplete = claimed.every((row) => row["envelope"] !== null && !isTrue(row["has_key"]));
+    const rows = isComplete ? claimed : await this.#readAgain(claimed);
+    const behind = rows.filter((row) => isTrue(row["is_behind"])).map(idOf);
+    if (behind.length > 0) await this.giveBack(behind);
+    return {
+      rows: rows
+        .filter((row) => !isTrue(row["is_behind"]))
+        .map((row) => ({ id: idOf(row), envelope: row["envelope"] as string })),
+      isFull: this.#hasBacklog,
+      keysLeftOut: behind.length > 0,
+    };
   }
 
-  #claimStatement(withKeys: boolean): string {
+  async #claimRows(
+    executor: SqlExecutor,
+    limit: number,
+    returnedBytes: number,
+  ): Promise<readonly SqlRow[]> {
     const { outbox, now, skipLocked, lockedRow, lockedRowIn } = this.#sql;
-    const key = withKeys
-      ? `(ordering_key IS NULL OR ordering_key NOT IN (SELECT ordering_key FROM busy))`
-      : `ordering_key IS NULL`;
-    // Not <>, which would have an index read all that this relay has in hand.
-    return `WITH busy AS MATERIALIZED (
-        SELECT ordering_key FROM ${outbox}
-        WHERE state = 'claimed' AND ordering_key IS NOT NULL AND claim < CAST($1 AS text)
-        UNION SELECT ordering_key FROM ${outbox}
-        WHERE state = 'claimed' AND ordering_key IS NOT NULL AND claim > CAST($1 AS text)),
+    const envelope = this.#isSqlite
+      ? "envelope, 0 AS has_key"
+      : `CASE WHEN (SELECT sum(size) FROM due) <= ${returnedBytes} THEN envelope END AS envelope,
+        ordering_key IS NOT NULL AS has_key`;
+    const size = this.#isSqlite ? "" : ", octet_length(envelope) AS size";
+    const rows = await executor.execute(
+      `WITH busy AS MATERIALIZED (
+        SELECT ordering_key FROM ${outbox} WHERE ${claimedByOthers("<")}
+        UNION SELECT ordering_key FROM ${outbox} WHERE ${claimedByOthers(">")}),
       due AS MATERIALIZED (
-        SELECT ${lockedRow} FROM ${outbox}
-        WHERE state = 'pending' AND ${key}
+        SELECT ${lockedRow}${size} FROM ${outbox}
+        WHERE state = 'pending'
+          AND (ordering_key IS NULL OR ordering_key NOT IN (SELECT ordering_key FROM busy))
         ORDER BY id LIMIT CAST($3 AS bigint) ${skipLocked})
       UPDATE ${outbox} SET state = 'claimed', claim = CAST($1 AS text),
         attempts = attempts + 1, claimed_until = ${now} + CAST($2 AS bigint)
       WHERE ${lockedRowIn(`SELECT ${lockedRow} FROM due`)}
-      RETURNING CAST(id AS text) AS id, envelope`;
-  }
-
-  /**
-   * In SQLite, the transaction itself is the lock. In PostgreSQL it also has to be told to read the oldest
-   * rows in order: the statistics of a table that empties and fills are wrong, and by them it would
-   * sort the whole backlog for each batch.
-   */
-  async #lockKeys(executor: SqlExecutor): Promise<boolean> {
-    if (this.#store.dialect === "sqlite") return true;
-    await executor.execute(READ_COMMITTED);
-    const [row] = await executor.execute(
-      `SELECT pg_try_advisory_xact_lock(${LOCK}, hashtext(CAST($1 AS text))) AS locked,
-        set_config('enable_sort', 'off', true) AS unsorted`,
-      [channelOf(this.#sql)],
+      RETURNING CAST(id AS text) AS id, ${envelope}`,
+      [this.#claim, this.#leaseMs, limit],
     );
-    return row?.["locked"] === true;
+    // RETURNING has an order of its own.
+    return rows.toSorted(byId);
   }
 
-  /** Takes rows out that were published. */
+  /** Reads rows that this relay has claimed, and whether another has, or may claim, one of their key before them. */
+  async #readAgain(claimed: readonly SqlRow[]): Promise<readonly SqlRow[]> {
+    const { outbox, idIn } = this.#sql;
+    const rows = await this.#own.execute(
+      `WITH others AS MATERIALIZED (
+        SELECT ordering_key, id FROM ${outbox} WHERE ${claimedByOthers("<")}
+        UNION ALL SELECT ordering_key, id FROM ${outbox} WHERE ${claimedByOthers(">")}
+        UNION ALL SELECT ordering_key, id FROM ${outbox}
+        WHERE state = 'pending' AND ordering_key IS NOT NULL AND id < CAST($3 AS bigint)),
+      first AS MATERIALIZED (SELECT ordering_key, min(id) AS id FROM others GROUP BY ordering_key)
+      SELECT CAST(mine.id AS text) AS id, mine.envelope, first.id IS NOT NULL AS is_behind
+      FROM ${outbox} AS mine LEFT JOIN first
+        ON first.ordering_key = mine.ordering_key AND first.id < mine.id
+      WHERE mine.${idIn("$2")} AND mine.state = 'claimed' AND mine.claim = CAST($1 AS text)`,
+      [this.#claim, toList(claimed.map(idOf)), Number(claimed.at(-1)?.["id"])],
+    );
+    return rows.toSorted(byId);
+  }
+
+  /** Takes rows out that were published, but for those that another relay has taken over. */
   async remove(ids: readonly string[], keep: boolean): Promise<void> {
     const { outbox, idIn, now } = this.#sql;
-    const these = `WHERE ${idIn("$1")}`;
+    const these = `WHERE ${idIn("$1")} AND state IN ('claimed', 'pending')
+      AND (claim IS NULL OR claim = CAST($2 AS text))`;
     const statement = keep
       ? `UPDATE ${outbox} SET state = 'sent', claim = NULL, created_at = ${now} ${these}`
       : `DELETE FROM ${outbox} ${these}`;
-    await this.#store.execute(statement, [toList(ids)]);
+    await this.#own.execute(statement, [toList(ids), this.#claim]);
   }
 
-  /** Gives back all rows of this relay but those that are in its hand, and known to be. */
+  /** Gives back rows. */
+  async giveBack(ids: readonly string[]): Promise<void> {
+    const { outbox, idIn } = this.#sql;
+    await this.#own.execute(
+      `UPDATE ${outbox} SET state = 'pending', claim = NULL, claimed_until = NULL
+      WHERE ${idIn("$1")} AND state = 'claimed' AND claim = CAST($2 AS text)`,
+      [toList(ids), this.#claim],
+    );
+  }
+
+  /**
+   * Gives back all rows of this relay but those that are in its hand, and known to be. Those are under a new
+   * claim from then on: a statement whose answer was lost may still be carried out, and what it claims must
+   * look like another's.
+   */
   async giveBackAllBut(ids: readonly string[]): Promise<void> {
     const { outbox, list } = this.#sql;
-    await this.#store.execute(
-      `UPDATE ${outbox} SET state = 'pending', claim = NULL, claimed_until = NULL
-      WHERE state = 'claimed' AND claim = CAST($1 AS text) AND id NOT IN ${list("$2", "bigint")}`,
-      [this.#claim, toList(ids)],
+    const inHand = `id IN ${list("$3", "bigint")}`;
+    this.#givenUp = [...this.#givenUp, this.#claim];
+    this.#claim = crypto.randomUUID();
+    await this.#own.execute(
+      `UPDATE ${outbox} SET state = CASE WHEN ${inHand} THEN state ELSE 'pending' END,
+        claim = CASE WHEN ${inHand} THEN CAST($2 AS text) END,
+        claimed_until = CASE WHEN ${inHand} THEN claimed_until END
+      WHERE state = 'claimed' AND claim IN ${list("$1", "text")}`,
+      [JSON.stringify(this.#givenUp), this.#claim, toList(ids)],
     );
+    this.#givenUp = [];
   }
 
   /** Sets rows aside that cannot be published. */
   async setAside(rows: readonly FailedRow[]): Promise<void> {
     const { outbox, idIn } = this.#sql;
     const failed = this.#sql.rows("$2", { id: "bigint", error: "text" });
-    await this.#store.execute(
+    await this.#own.execute(
       `UPDATE ${outbox} SET state = 'failed', claim = NULL, claimed_until = NULL,
         error = (SELECT error FROM ${failed} AS failed WHERE failed.id = ${outbox}.id)
       WHERE state = 'claimed' AND claim = CAST($1 AS text)
@@ -168,12 +230,30 @@ export class RelayStatements<Tx> {
   /** Makes the claim on rows last longer. */
   async renew(ids: readonly string[]): Promise<void> {
     const { outbox, now, idIn } = this.#sql;
-    await this.#store.execute(
+    await this.#own.execute(
       `UPDATE ${outbox} SET claimed_until = ${now} + CAST($2 AS bigint)
       WHERE state = 'claimed' AND claim = CAST($1 AS text) AND ${idIn("$3")}`,
       [this.#claim, this.#leaseMs, toList(ids)],
     );
   }
+}
+
+/** That a row is one of a key in the hand of another relay. Not <>, which would have an index read all rows of this one. */
+function claimedByOthers(comparison: "<" | ">"): string {
+  return `state = 'claimed' AND ordering_key IS NOT NULL AND claim ${comparison} CAST($1 AS text)`;
+}
+
+function idOf(row: SqlRow): string {
+  return row["id"] as string;
+}
+
+function byId(a: SqlRow, b: SqlRow): number {
+  return Number(a["id"]) - Number(b["id"]);
+}
+
+/** What a driver makes of a condition. */
+function isTrue(value: unknown): boolean {
+  return value === true || value === 1 || value === 1n;
 }
 
 /** As JSON. Ids are numbers, but some drivers return them as strings. */

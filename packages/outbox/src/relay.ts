@@ -9,10 +9,11 @@ import { Waker } from "./waker.ts";
 /** Milliseconds before a relay that has failed tries again; doubles up to the longest. */
 const RETRY_AFTER_MS = 100;
 const RETRY_AFTER_AT_MOST_MS = 10_000;
-/** Milliseconds until keys are looked at again that another relay was about to claim. */
+/** Milliseconds until keys are looked at again that another relay claimed at the same moment. */
 const KEYS_AGAIN_AFTER_MS = 25;
 /** Milliseconds for which settled events are collected before their rows are taken out. */
 const COLLECT_FOR_MS = 10;
+const LEASE_IS_OVER = "The lease on the claimed rows ended before they could be published";
 
 /** Options of the loop that publishes. */
 export interface RelayOptions {
@@ -90,7 +91,7 @@ export class Relay<Tx> {
     this.#options = { batchSize, pollEveryMs, leaseMs, maxUnsettled, keepsSent };
     this.#context = context;
     this.#logger = context.logger;
-    this.#statements = new RelayStatements(store, crypto.randomUUID(), leaseMs);
+    this.#statements = new RelayStatements(store, leaseMs);
   }
 
   get state(): RelayState {
@@ -153,7 +154,7 @@ export class Relay<Tx> {
     await this.#takeOut();
     if (this.#inHand.size === 0 && !this.#isUnsure) return;
     this.#inHand.giveUp();
-    await this.#giveBack();
+    await this.#giveBackUnknown();
   }
 
   async #run(): Promise<void> {
@@ -186,24 +187,30 @@ export class Relay<Tx> {
 
   /** Publishes one batch. Resolves with the milliseconds to wait before the next. */
   async #round(): Promise<number> {
-    const { batchSize, pollEveryMs, maxUnsettled } = this.#options;
+    const { batchSize, pollEveryMs, maxUnsettled, leaseMs } = this.#options;
     await this.#takeOut();
     // Before it claims those behind them.
-    if (this.#isUnsure) await this.#giveBack();
+    if (this.#isUnsure) await this.#giveBackUnknown();
     if (this.#isPaused) return pollEveryMs;
     const room = maxUnsettled - this.#inHand.size;
     this.#isFull = room <= 0;
     if (this.#isFull) return pollEveryMs;
     const limit = Math.min(batchSize, room);
+    let startedAt = performance.now();
     let claimed = await this.#statements.claim(limit);
-    if (claimed.rows.length === 0) {
+    if (claimed.rows.length === 0 && !claimed.keysLeftOut) {
       await this.#statements.takeOver();
       await this.#statements.promote();
+      startedAt = performance.now();
       claimed = await this.#statements.claim(limit);
     }
-    if (claimed.rows.length > 0) await this.#publish(claimed.rows);
-    if (claimed.rows.length === limit) return 0;
+    if (claimed.rows.length > 0) {
+      // This process stood still meanwhile: others may have published the rows, and what is behind them.
+      if (performance.now() - startedAt >= leaseMs) throw new Error(LEASE_IS_OVER);
+      await this.#publish(claimed.rows);
+    }
     if (claimed.keysLeftOut) return KEYS_AGAIN_AFTER_MS;
+    if (claimed.isFull) return 0;
     return Math.min(pollEveryMs, (await this.#statements.untilNextDue()) ?? pollEveryMs);
   }
 
@@ -221,7 +228,7 @@ export class Relay<Tx> {
     }
     await this.#takeOut();
     if (failed.length > 0) await this.#setAside(failed);
-    if (rest.length > 0) await this.#giveBack();
+    if (rest.length > 0) await this.#statements.giveBack(rest);
     if (failure !== undefined) throw failure;
     if (rest.length > 0) throw new Error(`The provider has no room for ${rest.length} events yet`);
   }
@@ -239,8 +246,8 @@ export class Relay<Tx> {
     return this.#inHand.takeOut((ids) => this.#statements.remove(ids, this.#options.keepsSent));
   }
 
-  /** Gives back what it has and does not handle. */
-  async #giveBack(): Promise<void> {
+  /** Gives back what it has and does not know of. */
+  async #giveBackUnknown(): Promise<void> {
     await this.#statements.giveBackAllBut(this.#inHand.ids);
     this.#isUnsure = false;
   }

@@ -22,12 +22,6 @@ export interface Sql {
   readonly lockedRowIn: (query: string) => string;
 }
 
-/**
- * The first statement of a transaction whose second takes a lock, and whose third has to see what the one
- * who had it before has done. In PostgreSQL, and in case that is not the default.
- */
-export const READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED";
-
 /** The dialect of a store. */
 export function sqlOf(store: Pick<OutboxStore, "dialect" | "schema">): Sql {
   if (store.dialect === "sqlite") return sqlite;

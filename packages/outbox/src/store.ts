@@ -6,13 +6,26 @@ export type SqlValue = string | number | null;
 /** A row as a driver returns it. */
 export type SqlRow = Readonly<Record<string, unknown>>;
 
+/** Options of a statement or a transaction of the outbox's own. */
+export interface AnswerOptions {
+  /**
+   * Milliseconds after which the caller no longer waits for the answer. A store that can gives up the
+   * connection then, instead of keeping it for an answer that does not come. No limit by default.
+   */
+  readonly answerWithinMs?: number | undefined;
+}
+
 /** Runs statements, on one connection or on any of a pool. */
 export interface SqlExecutor {
   /**
    * Runs one statement and resolves with its rows, none if it returns nothing. Parameters are `$1`,
    * `$2` and so on, each of which may occur several times.
    */
-  execute(sql: string, parameters?: readonly SqlValue[]): Promise<readonly SqlRow[]>;
+  execute(
+    sql: string,
+    parameters?: readonly SqlValue[],
+    options?: AnswerOptions,
+  ): Promise<readonly SqlRow[]>;
 }
 
 /** Which SQL a database speaks. */
@@ -47,7 +60,7 @@ export interface OutboxStore<Tx = unknown> extends SqlExecutor, InboxStore {
    * Runs `work` in a transaction of its own: commits when it resolves, rolls back when it rejects.
    * On SQLite the transaction writes from its beginning (`BEGIN IMMEDIATE`).
    */
-  transaction<T>(work: (transaction: Tx) => Promise<T>): Promise<T>;
+  transaction<T>(work: (transaction: Tx) => Promise<T>, options?: AnswerOptions): Promise<T>;
   /** Hears of commits in other processes. Without it the relay polls. */
   readonly listen?: Listen | undefined;
 }

@@ -1,6 +1,14 @@
+import { answered } from "../answer-limit.ts";
 import { defineStore } from "../define-store.ts";
 import { quoteName } from "../sql.ts";
-import type { Listen, OutboxStore, SqlExecutor, SqlRow, StoreOptions } from "../store.ts";
+import type {
+  AnswerOptions,
+  Listen,
+  OutboxStore,
+  SqlExecutor,
+  SqlRow,
+  StoreOptions,
+} from "../store.ts";
 
 /** The part of a `pg` client, or pool, that runs statements. */
 export interface PgQueryable {
@@ -43,29 +51,63 @@ export function pgStore<Client extends PgClient>(
   options: PgStoreOptions<Client>,
 ): OutboxStore<Client> {
   const { pool, schema } = options;
+
+  /**
+   * Has `work` use a connection, which goes back to the pool unless it may be broken: when `work` fails
+   * without having released it, or takes too long.
+   */
+  function onConnection<T>(
+    work: (client: Client, release: () => void) => Promise<T>,
+    { answerWithinMs }: AnswerOptions,
+  ): Promise<T> {
+    let isOver = false;
+    let client: Client | undefined;
+    const end = (broken?: Error): void => {
+      if (isOver) return;
+      isOver = true;
+      // A broken one goes on failing for a moment, and the pool no longer listens to it.
+      if (!broken) client?.removeListener("error", ignore);
+      client?.release(broken);
+    };
+    const run = async (): Promise<T> => {
+      client = await checkOut(pool);
+      if (isOver) {
+        client.release();
+        throw new Error("A connection came too late");
+      }
+      try {
+        const result = await work(client, end);
+        end();
+        return result;
+      } catch (error) {
+        end(error as Error);
+        throw error;
+      }
+    };
+    return answerWithinMs === undefined ? run() : answered(run(), answerWithinMs, end);
+  }
+
   return defineStore<Client>({
     dialect: "postgres",
     schema,
     listen: pgListen(pool),
     within: executor,
-    execute: (sql, parameters) => executor(pool).execute(sql, parameters),
-    async transaction(work) {
-      const client = await checkOut(pool);
-      let broken: Error | undefined;
-      try {
+    execute: (sql, parameters, options) =>
+      options?.answerWithinMs === undefined
+        ? executor(pool).execute(sql, parameters)
+        : onConnection((client) => executor(client).execute(sql, parameters), options),
+    transaction: (work, options = {}) =>
+      onConnection(async (client, release) => {
         await client.query("BEGIN");
-        const result = await work(client);
-        await client.query("COMMIT");
-        return result;
-      } catch (error) {
-        await client.query("ROLLBACK").catch((cause: Error) => void (broken = cause));
-        throw error;
-      } finally {
-        // A broken one goes on failing for a moment, and the pool no longer listens to it.
-        if (!broken) client.removeListener("error", ignore);
-        client.release(broken);
-      }
-    },
+        try {
+          const result = await work(client);
+          await client.query("COMMIT");
+          return result;
+        } catch (error) {
+          await client.query("ROLLBACK").then(release, () => {});
+          throw error;
+        }
+      }, options),
   });
 }
 

@@ -5,6 +5,7 @@ import { once } from "../../src/inbox.ts";
 import { outbox } from "../../src/outbox.ts";
 import type { OutboxStore, SqlExecutor } from "../../src/store.ts";
 import { type CrashBroker, crashProvider } from "./crash-provider.ts";
+import { STANDS_STILL } from "./crash-run.ts";
 import { openStore } from "./open-store.ts";
 import { until } from "./until.ts";
 import { wrapped } from "./wrapped.ts";
@@ -17,15 +18,21 @@ interface CrashOptions {
   readonly broker: CrashBroker;
   /** At which point to die, or undefined to name them all. */
   readonly dieAt: string | undefined;
+  /** Whether it stands still there, instead of dying. */
+  readonly freezes?: boolean;
 }
 
-const { connection, runsFile, broker, dieAt } = JSON.parse(process.argv[2] ?? "") as CrashOptions;
+const { connection, runsFile, broker, dieAt, freezes } = JSON.parse(
+  process.argv[2] ?? "",
+) as CrashOptions;
 const prefix = connection.schema === undefined ? "" : `${connection.schema}.`;
 const points = new Set<string>();
 
 function point(name: string): void {
   points.add(name);
-  if (name === dieAt) process.kill(process.pid, "SIGKILL");
+  if (name !== dieAt) return;
+  if (freezes) say(STANDS_STILL);
+  process.kill(process.pid, freezes ? "SIGSTOP" : "SIGKILL");
 }
 
 /** Says something to the parent, before anything else happens. */
@@ -44,7 +51,8 @@ function kindOf(sql: string): string {
   if (text.includes("SET state = 'marked'")) return "mark group";
   if (text.includes("state = 'marked' AND group_id") && text.includes("UPDATE"))
     return "claim group";
-  if (text.includes("DELETE") && text.includes("'marked' RETURNING")) return "take out of group";
+  if (text.includes("DELETE") && text.includes("state = 'marked' RETURNING"))
+    return "take out of group";
   if (text.includes("DELETE") && text.includes("'staged', 'marked'")) return "clear group";
   if (/DELETE FROM \S+ WHERE id (IN|= ANY)/.test(text)) return "delete";
   return "other";
@@ -98,19 +106,31 @@ const bus = createEventBus({
 });
 const inboxStore = killing(await openStore(connection), "inbox");
 const seen = new Set<string>();
-bus.subscribe(
-  "**",
-  once(
-    async (event, { tx }) => {
-      appendFileSync(runsFile, `${event.id}\n`);
-      const { execute } = inboxStore.within(tx);
-      await execute(`INSERT INTO ${prefix}effects VALUES ($1)`, [event.id]);
-      seen.add(event.id);
+const effect = `INSERT INTO ${prefix}effects VALUES ($1)`;
+if (freezes) {
+  // An inbox would keep the mark of an event that others are to handle.
+  bus.subscribe(
+    "**",
+    async ({ id }) => {
+      await inboxStore.execute(effect, [id]);
+      seen.add(id);
     },
-    { store: inboxStore },
-  ),
-  { subscriberId: "ledger" },
-);
+    { subscriberId: "ledger" },
+  );
+} else {
+  bus.subscribe(
+    "**",
+    once(
+      async (event, { tx }) => {
+        appendFileSync(runsFile, `${event.id}\n`);
+        await inboxStore.within(tx).execute(effect, [event.id]);
+        seen.add(event.id);
+      },
+      { store: inboxStore },
+    ),
+    { subscriberId: "ledger" },
+  );
+}
 await bus.start();
 
 const shop = killing(await openStore(connection), "shop");

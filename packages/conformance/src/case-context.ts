@@ -174,8 +174,20 @@ export class CaseContext {
     return child;
   }
 
+  /** Starts a process that has a bus of this namespace, and nothing else to do. */
+  async idler(): Promise<ChildProcess> {
+    const child = this.#fork();
+    await child.idles();
+    return child;
+  }
+
   #fork(): ChildProcess {
-    const child = new ChildProcess(this.faults, this.namespace, this.waiting);
+    const { faults, module } = this.harness;
+    const child = new ChildProcess(
+      module ? { module } : (faults ?? this.faults),
+      this.namespace,
+      this.waiting,
+    );
     this.onEnd(() => child.kill());
     return child;
   }

@@ -96,6 +96,11 @@ export interface ProviderHarness {
   readonly adjusts?: readonly AdjustableOption[] | undefined;
   /** Required when `capabilities.durable`: a promise that nobody breaks is not known to hold. */
   readonly faults?: ProviderFaults | undefined;
+  /**
+   * For a provider that is not durable: a file that makes it in a child process, as `faults.module` does
+   * for a durable one. Cases about the end of a process are skipped without it.
+   */
+  readonly module?: URL | undefined;
   /** How much the fault cases put on a durable provider, and for how long they break it. */
   readonly load?: FaultLoad | undefined;
   /** Removes what the provider keeps of a namespace. Called when its case is over. */

@@ -102,6 +102,10 @@ export const restartable: Requirement = ({ harness }) =>
 export const connected: Requirement = ({ harness }) =>
   unless(harness.faults?.connection, "there is no connection to cut");
 
+/** The provider can be made in a process of its own. */
+export const inProcess: Requirement = ({ harness }) =>
+  unless(harness.faults ?? harness.module, "the harness has no module for child processes");
+
 /** A process can be stopped, and go on later. */
 export const stopsProcesses: Requirement = () =>
   unless(process.platform !== "win32", "the platform cannot stop a process");

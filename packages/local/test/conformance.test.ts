@@ -4,6 +4,7 @@ import { localProvider } from "../src/local-provider.ts";
 
 const harness = {
   create: localProvider,
+  module: new URL("support/create-provider.ts", import.meta.url),
   adjusts: ["maxPending", "deduplicationWindowMs"],
 } as const;
 

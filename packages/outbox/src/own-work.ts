@@ -101,7 +101,7 @@ function setStatement(settings: TransactionSettings): string {
 }
 
 /** Runs `work` until it meets no other transaction, and rejects with its last conflict. */
-export async function repeated<T>(work: () => Promise<T>): Promise<T> {
+async function repeated<T>(work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await work();

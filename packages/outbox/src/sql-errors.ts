@@ -14,26 +14,6 @@ export function isConflict(error: unknown): boolean {
   return codesOf(error).some((code) => code === "40001" || code === "40P01" || code === "P2034");
 }
 
-/**
- * Whether an error says that the database cannot do its work for the moment, and nothing about the work:
- * out of reach, starting or stopping, too busy, or locked by others.
- */
-export function isPassing(error: unknown): boolean {
-  return (
-    isConflict(error) ||
-    codesOf(error).some((code) =>
-      /^(08...|53...|57P0[1235]|55P03|25006|E[A-Z]{4,}|SQLITE_(BUSY|LOCKED).*|P1001|P1002|P1008|P1017|P2024|P2028|CONNECTION_\w+|CONNECT_TIMEOUT)$/.test(
-        code,
-      ),
-    ) ||
-    messagesOf(error).some((message) =>
-      /connection terminated|timeout exceeded when trying to connect|database is locked/i.test(
-        message,
-      ),
-    )
-  );
-}
-
 function codesOf(error: unknown): readonly string[] {
   return layersOf(error).flatMap((layer) =>
     CODES.flatMap((name) => {
@@ -41,10 +21,6 @@ function codesOf(error: unknown): readonly string[] {
       return typeof code === "string" ? [code] : [];
     }),
   );
-}
-
-function messagesOf(error: unknown): readonly string[] {
-  return layersOf(error).flatMap(({ message }) => (typeof message === "string" ? [message] : []));
 }
 
 /** An error, and those that it wraps. */

@@ -7,6 +7,7 @@ await testProvider(
   {
     // The suite waits for what passes by itself; virtual time stands still until a test moves it.
     create: (options) => testingProvider({ ...options, time: "system" }),
+    module: new URL("support/create-provider.ts", import.meta.url),
     adjusts: ["maxPending", "deduplicationWindowMs"],
   },
   { scorecard: new URL("../conformance.json", import.meta.url) },

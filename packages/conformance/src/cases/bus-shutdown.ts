@@ -2,9 +2,27 @@ import assert from "node:assert/strict";
 import { createGate } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { Recorder, settled } from "../recorder.ts";
-import { durable, groupsOnBus, notDurable } from "../requirements.ts";
+import { durable, groupsOnBus, inProcess, notDurable } from "../requirements.ts";
+
+/** Milliseconds after which a process with nothing to do would have ended. */
+const IDLE_MS = 300;
 
 export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown", [
+  {
+    id: "keeps-alive",
+    name: "a bus that runs keeps its process alive with nothing to do, and lets it end once stopped",
+    promise:
+      "design 4: a running bus keeps its process alive on every provider, until it is stopped",
+    when: inProcess,
+    limitMs: () => 30_000,
+    async run(context) {
+      const child = await context.idler();
+      await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+      assert.equal(child.exitCode, undefined, "it lives");
+      await child.stopAndExit(1_000);
+      assert.equal(child.exitCode, 0);
+    },
+  },
   {
     id: "drains",
     name: "stop waits for what is in flight, and takes no new emits",

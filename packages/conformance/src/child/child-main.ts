@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import {
   type ConsumerHandle,
   createEventBus,
+  type EventBus,
   type EventProvider,
   type JsonValue,
   type Settlement,
@@ -26,6 +27,7 @@ const BUSY_MS = 5;
 
 interface Running {
   provider: EventProvider | undefined;
+  idle: EventBus | undefined;
   readonly consumers: ConsumerHandle[];
   /** How to settle what it holds, by the event's id. */
   readonly held: Map<string, (settlement: Settlement) => void>;
@@ -43,6 +45,14 @@ async function obey(running: Running, command: ChildCommand): Promise<void> {
   if (command.type === "start") {
     running.provider = await createProvider(command.source);
     await start(running.provider, command.source.namespace);
+    return;
+  }
+  if (command.type === "idle") {
+    running.idle = await idle(await createProvider(command.source), command.source.namespace);
+    return;
+  }
+  if (running.idle) {
+    if (command.type === "stop") await running.idle.stop({ graceMs: command.graceMs });
     return;
   }
   const { provider } = running;
@@ -95,6 +105,14 @@ async function work(provider: EventProvider, name: string, it: Work): Promise<vo
   await bus.start();
 }
 
+async function idle(provider: EventProvider, name: string): Promise<EventBus> {
+  const bus = createEventBus({ provider, name, clock: systemClock });
+  bus.subscribe("a", () => {}, { subscriberId: "mail" });
+  await bus.start();
+  process.channel?.unref();
+  return bus;
+}
+
 async function start(provider: EventProvider, namespace: string): Promise<void> {
   const log = (_fields: object, _message: string): void => {};
   await provider.start({
@@ -140,7 +158,7 @@ async function emit(
   }
 }
 
-const running: Running = { provider: undefined, consumers: [], held: new Map() };
+const running: Running = { provider: undefined, idle: undefined, consumers: [], held: new Map() };
 
 process.on("message", (command: ChildCommand) => {
   obey(running, command).then(

@@ -8,6 +8,9 @@ import type { ChildCommand, ChildReport, ProviderSource, Work } from "./messages
 
 type Delivered = Extract<ChildReport, { type: "delivered" }>;
 
+/** How the provider in a child process is made. */
+export type ChildModule = Pick<ProviderFaults, "module" | "options" | "execArgv">;
+
 const STDERR_KEPT = 2_000;
 
 /** A process with a provider of its own, that can be killed. */
@@ -29,7 +32,7 @@ export class ChildProcess {
   /** Its exit code once it has ended; null when a signal ended it. */
   exitCode: number | null | undefined;
 
-  constructor(faults: ProviderFaults, namespace: string, waiting: Waiting) {
+  constructor(faults: ChildModule, namespace: string, waiting: Waiting) {
     this.#waiting = waiting;
     this.#source = { module: faults.module.href, options: faults.options, namespace };
     const script = scriptUrl();
@@ -60,6 +63,11 @@ export class ChildProcess {
   /** Instead of {@link started}: resolves once a bus in it works. */
   works(work: Work): Promise<void> {
     return this.#tell({ type: "work", source: this.#source, work });
+  }
+
+  /** Instead of {@link started}: resolves once a bus has started in it, on which nothing happens. */
+  idles(): Promise<void> {
+    return this.#tell({ type: "idle", source: this.#source });
   }
 
   declare(...specs: readonly SubscriptionSpec[]): Promise<void> {
@@ -112,10 +120,10 @@ export class ChildProcess {
     );
   }
 
-  /** Stops the provider, and resolves once the process has ended by itself. */
+  /** Stops the provider, or the bus, and resolves once the process has ended by itself. */
   async stopAndExit(graceMs: number): Promise<void> {
     this.#process.send({ type: "stop", graceMs } satisfies ChildCommand);
-    await this.#until("a child process to end after its provider has stopped", () => {
+    await this.#until("a child process to end after what runs in it has stopped", () => {
       return this.exitCode !== undefined;
     });
   }

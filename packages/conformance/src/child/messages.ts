@@ -35,6 +35,11 @@ export type ChildCommand =
       readonly source: ProviderSource;
       readonly work: Work;
     }
+  | {
+      /** Instead of `start`: a bus that nothing happens on. Of all that the suite opens, nothing keeps the process alive. */
+      readonly type: "idle";
+      readonly source: ProviderSource;
+    }
   | { readonly type: "declare"; readonly specs: readonly SubscriptionSpec[] }
   | {
       readonly type: "consume";

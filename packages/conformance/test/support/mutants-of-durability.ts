@@ -63,7 +63,12 @@ export const durableMutants: readonly Mutant[] = [
   broker("acks what it has no code for", "deploy-skew/no-code"),
   broker("publishes nothing while a consumer closes", "bus-shutdown/emits-while-draining"),
   broker("gives up what it has to hand back", "bus-shutdown/hands-back", "bus-shutdown/cut-short"),
-  broker("keeps its socket", "lifecycle/process-exits", "lifecycle/no-handles"),
+  broker(
+    "keeps its socket",
+    "lifecycle/process-exits",
+    "lifecycle/no-handles",
+    "bus-shutdown/keeps-alive",
+  ),
 ];
 
 function broker(mistake: Mistake, ...caughtBy: readonly string[]): Mutant {

@@ -100,7 +100,8 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
 
   /**
    * Starts the provider and the plugins, declares the subscriptions and begins to consume. Resolves
-   * once an event emitted now would be delivered. Safe to call again while it starts or runs.
+   * once an event emitted now would be delivered. Safe to call again while it starts or runs. From then
+   * on the bus keeps its process alive, on every provider, until it is stopped.
    *
    * @throws BusbarError `BUSBAR_UNSUPPORTED` when a subscription or the role asks what the provider cannot do.
    * @throws BusbarError `BUSBAR_UNAVAILABLE` when the provider cannot be started; start may not be tried

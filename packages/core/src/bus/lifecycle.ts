@@ -1,5 +1,6 @@
 import { BusbarError } from "../errors.ts";
 import type { BusState } from "./inspection.ts";
+import { ProcessHold } from "./process-hold.ts";
 
 /** What {@link Lifecycle} does at either end. */
 export interface LifecycleSteps {
@@ -14,6 +15,8 @@ export interface LifecycleSteps {
 /** Takes a bus from new to stopped, once. */
 export class Lifecycle {
   readonly #steps: LifecycleSteps;
+  /** From the beginning of `start` to the end of `stop`. */
+  readonly #hold = new ProcessHold();
   #state: BusState = "new";
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -61,10 +64,12 @@ export class Lifecycle {
 
   async #start(): Promise<void> {
     this.#state = "starting";
+    this.#hold.take();
     try {
       await this.#steps.start();
     } catch (error) {
       this.#state = "stopped";
+      this.#hold.release();
       throw error;
     }
     // It may have been stopped meanwhile.
@@ -83,6 +88,7 @@ export class Lifecycle {
       await (before === "new" ? steps.discard() : steps.stop(graceMs));
     } finally {
       this.#state = "stopped";
+      this.#hold.release();
     }
   }
 }

@@ -1,0 +1,7 @@
+import type { EventProvider } from "@busbar/core";
+import { localProvider } from "../../src/local-provider.ts";
+
+/** For child processes of the conformance suite. */
+export function createProvider(): EventProvider {
+  return localProvider();
+}

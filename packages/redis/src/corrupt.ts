@@ -5,7 +5,7 @@ import { readJobData } from "./lean-events.ts";
 export const CORRUPT = "corrupt";
 
 /** Whether a value from Redis has what the bus and its handlers need of an envelope. */
-function isEnvelope(value: unknown): value is Envelope {
+export function isEnvelope(value: unknown): value is Envelope {
   if (typeof value !== "object" || value === null) return false;
   const { id, name, metadata } = value as Partial<Envelope>;
   return (

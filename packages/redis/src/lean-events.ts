@@ -50,7 +50,11 @@ export function leanTail({ name, at }: CommonParts): string {
 /** Parses the data of a job, lane entry or dead letter, with its events as they were published. */
 export function readJobData<T extends { readonly events?: readonly Envelope[] }>(text: string): T {
   const data = JSON.parse(text) as T & CommonParts;
-  if (data.at !== undefined) for (const event of data.events ?? []) fillIn(event, data);
+  if (data?.at === undefined || !Array.isArray(data.events)) return data;
+  for (const event of data.events as readonly (Envelope | null)[]) {
+    // Somebody may have changed it by hand.
+    if (typeof event === "object" && event !== null) fillIn(event, data);
+  }
   return data;
 }
 

@@ -25,7 +25,7 @@ export interface DeadLetter {
   /**
    * `failed`: no attempts left. `permanent`: a `PermanentError`. `crashed`: the process ended too often
    * while handling it. `invalid`: does not match its schema at consume. `retired`: waited when its
-   * subscription was retired.
+   * subscription was retired. `corrupt`: the provider cannot read it, and `event.data` is its text.
    */
   readonly reason: string;
   /** Runs that failed or timed out. */

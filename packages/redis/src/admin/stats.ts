@@ -1,10 +1,11 @@
-import type { Envelope, SubscriptionStats } from "@busbar/core";
+import type { SubscriptionStats } from "@busbar/core";
+import { readData } from "../consume/job-data.ts";
+import { isEnvelope } from "../corrupt.ts";
 import { insistently } from "../insistently.ts";
 import { ownerOf } from "../keys.ts";
 import { isShared } from "../registry/declarations.ts";
 import type { RegistrySnapshot, SubscriptionRecord } from "../registry/registry.ts";
 import type { Session } from "../session.ts";
-import { readJobData } from "../lean-events.ts";
 
 /** Numbers of every subscription that is known, and of retired ones that have something left. */
 export async function readStats(session: Session): Promise<readonly SubscriptionStats[]> {
@@ -53,9 +54,9 @@ async function statsOf(
 function oldestIn(jobs: readonly string[]): number | undefined {
   let oldestAt: number | undefined;
   for (const json of jobs) {
-    const { events } = readJobData<{ readonly events: readonly Envelope[] }>(json);
-    for (const { metadata } of events) {
-      oldestAt = Math.min(oldestAt ?? metadata.published_at, metadata.published_at);
+    for (const event of readData(json).data.events ?? []) {
+      if (!isEnvelope(event)) continue;
+      oldestAt = Math.min(oldestAt ?? event.metadata.published_at, event.metadata.published_at);
     }
   }
   return oldestAt;

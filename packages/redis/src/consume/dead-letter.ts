@@ -1,7 +1,6 @@
 import type { JsonValue } from "@busbar/core";
 import type { DeadInfo } from "../scripts/dead-letter-scripts.ts";
 import type { DeadSpec } from "../scripts/settle-script.ts";
-import { writeData } from "./job-data.ts";
 
 /** A dead letter to add: its entry in a request, and the two texts that go with it. */
 export interface NewDeadLetter {
@@ -9,11 +8,11 @@ export interface NewDeadLetter {
   readonly texts: readonly [info: string, data: string];
 }
 
-/** A delivery that is dead. `event` is its JSON. */
+/** A delivery that is dead. `data` is that of the job that a replay adds. */
 export function createDeadLetter({
   id,
   subscription,
-  event,
+  data,
   reason,
   state,
   diedAt,
@@ -21,7 +20,7 @@ export function createDeadLetter({
 }: {
   readonly id: string;
   readonly subscription: string;
-  readonly event: string;
+  readonly data: string;
   readonly reason: string;
   readonly state: JsonValue;
   readonly diedAt: number;
@@ -29,6 +28,6 @@ export function createDeadLetter({
   const info: DeadInfo = { reason, state, diedAt, ...replay };
   return {
     spec: { subscription, id, diedAt },
-    texts: [JSON.stringify(info), writeData(subscription, [event])],
+    texts: [JSON.stringify(info), data],
   };
 }

@@ -1,4 +1,5 @@
 import type { Envelope, JsonValue } from "@busbar/core";
+import { isEnvelope } from "../corrupt.ts";
 import { readJobData } from "../lean-events.ts";
 
 /** The data of a job: a pack of events, one delivery with its history, or the turn of a lane. */
@@ -41,6 +42,10 @@ export interface TakenJob {
   readonly progress: JobProgress;
   /** How many times its holder's lock had ended. */
   readonly stalled: number;
+  /** What is the matter with its data, if anything: then `data` holds what can be read of it. */
+  readonly problem?: string | undefined;
+  /** What was settled of it cannot be read: it comes again. */
+  readonly hasLostProgress?: true;
 }
 
 /**
@@ -75,16 +80,48 @@ export function readNext(answer: unknown, owner: string | undefined): TakenJob |
       default:
     }
   }
-  const data = readJobData<Partial<JobData>>(text);
+  const { data, problem } = readData(text);
+  const known = readProgress(progress);
   return {
     id: String(id),
     name,
     priority,
     text,
     data: { ...data, subscription: data.subscription ?? owner ?? "" },
-    progress: readProgress(progress),
+    progress: known ?? {},
     stalled,
+    ...(problem === undefined ? {} : { problem }),
+    ...(known ? {} : { hasLostProgress: true }),
   };
+}
+
+/** The data of a job or a lane entry, and what is the matter with it. Nothing of the text stands in that. */
+export function readData(text: string): {
+  readonly data: Partial<JobData>;
+  readonly problem?: string;
+} {
+  if (text === "") return { data: {}, problem: "has no data" };
+  let data: Partial<JobData> | null;
+  try {
+    data = readJobData<Partial<JobData>>(text);
+  } catch {
+    return { data: {}, problem: "is no JSON of a job" };
+  }
+  if (typeof data !== "object" || data === null) return { data: {}, problem: "is no JSON object" };
+  const { subscription, events, key } = data;
+  if (subscription !== undefined && typeof subscription !== "string") {
+    return { data: {}, problem: "has a subscription that is no text" };
+  }
+  if (key !== undefined && typeof key !== "string") {
+    return { data: {}, problem: "has a key that is no text" };
+  }
+  if (events === undefined) {
+    return key === undefined ? { data: {}, problem: "has neither events nor a key" } : { data };
+  }
+  if (!Array.isArray(events) || events.length === 0) return { data: {}, problem: "has no events" };
+  const spoilt = events.findIndex((event) => !isEnvelope(event));
+  if (spoilt === -1) return { data };
+  return { data, problem: `has an event that is none, at position ${spoilt}` };
 }
 
 /** When the next job is due, in an answer without one: 0 if none is. Undefined if it was not looked for. */
@@ -131,7 +168,27 @@ export function handoversOf({
   return progress.handovers ?? (stalled > 0 && !data.suspect ? 1 : 0);
 }
 
-/** The progress of a job: empty until one of ours is written. */
-export function readProgress(text: string | null | undefined): JobProgress {
-  return text?.startsWith("{") ? (JSON.parse(text) as JobProgress) : {};
+/** The progress of a job: empty until one of ours is written. Undefined if it cannot be read. */
+export function readProgress(text: string | null | undefined): JobProgress | undefined {
+  if (!text?.startsWith("{")) return {};
+  try {
+    const progress = JSON.parse(text) as JobProgress;
+    const { settled = [], handovers = 0, trusted = 0 } = progress;
+    const isOurs = settled.every(isRange) && Number.isInteger(handovers + trusted);
+    return isOurs ? progress : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The most events that a job may have. */
+const MOST_EVENTS = 100_000;
+
+function isRange(entry: unknown): boolean {
+  const [first, last]: readonly unknown[] = Array.isArray(entry) ? entry : [entry, entry];
+  return isPosition(first) && isPosition(last);
+}
+
+function isPosition(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) < MOST_EVENTS;
 }

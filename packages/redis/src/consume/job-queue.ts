@@ -269,12 +269,14 @@ export class JobQueue {
     const answers: readonly unknown[] = Array.isArray(taken) ? taken : [];
     const jobs: TakenJob[] = [];
     for (const answer of answers) {
-      try {
-        const job = readNext(answer, this.#owner);
-        if (job) jobs.push(job);
-      } catch (err) {
-        const { logger } = this.session.context;
-        logger.error({ err, queue: this.key }, "A job is not one of Busbar's; it is left alone");
+      const job = readNext(answer, this.#owner);
+      if (!job) continue;
+      jobs.push(job);
+      if (job.hasLostProgress) {
+        this.session.context.logger.error(
+          { key: `${this.key}${job.id}` },
+          "What was settled of a job cannot be read: its events are delivered again",
+        );
       }
     }
     this.#next.arrived(jobs, reserved, readDue(answers.at(-1)));

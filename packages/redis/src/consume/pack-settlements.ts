@@ -60,12 +60,11 @@ export class PackSettlements {
 
   #bury(index: number, { reason, state }: Extract<Settlement, { readonly type: "dead" }>): void {
     const { queue } = this.#reader;
-    const event = this.#text(index);
     this.batch.addDead(
       createDeadLetter({
         id: queue.deadLetterId(),
         subscription: this.#subscription,
-        event,
+        data: writeData(this.#subscription, [this.#text(index)]),
         reason,
         state,
         diedAt: queue.now,

@@ -10,6 +10,7 @@ import { Pauses } from "./pauses.ts";
 import type { ProcessShare } from "./process-share.ts";
 import { recoverPack } from "./recover-pack.ts";
 import type { RunReader } from "./run-owner.ts";
+import { setAside } from "./set-aside.ts";
 import { TurnRun } from "./turn-run.ts";
 import { Unwanted } from "./unwanted.ts";
 
@@ -172,7 +173,9 @@ export class QueueReader implements RunReader {
       return;
     }
     const { subscription, events, key } = job.data;
-    if (events && events.length > 1 && job.stalled > 0) {
+    if (job.problem !== undefined) {
+      this.#pass(job, this.#setAside(job));
+    } else if (events && events.length > 1 && job.stalled > 0) {
       this.#pass(job, recoverPack(job, this));
     } else if (events && key !== undefined) {
       this.#pass(job, enterLane(job, key, this.queue));
@@ -216,12 +219,23 @@ export class QueueReader implements RunReader {
       await this.#share.session.registry.snapshot(true).catch(() => {});
       const consumer = this.#closing ? undefined : this.#consumerOf(subscription);
       if (consumer) {
+        if (job.problem !== undefined) return this.#setAside(job);
         this.#run(job, consumer, undefined);
         return;
       }
     }
     this.makeWay(delayMs);
     await this.queue.giveBack(job.id, this.#closing ? 0 : delayMs);
+  }
+
+  /** A job that cannot be read is the dead letter of whom it is for, as far as anybody knows. */
+  async #setAside(job: TakenJob): Promise<void> {
+    const { subscription } = job.data;
+    const [first] = this.#members;
+    const consumer = subscription === "" ? first : this.#consumerOf(subscription);
+    if (!consumer) return this.#passOn(job);
+    const dropped = await setAside(job, consumer.subscriptionId, this);
+    consumer.dropped(consumer.subscriptionId, dropped);
   }
 
   #pass(job: TakenJob, step: Promise<unknown>): void {

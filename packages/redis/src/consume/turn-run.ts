@@ -1,9 +1,9 @@
-import type { Delivery, Envelope, Settlement } from "@busbar/core";
+import type { Delivery, Settlement } from "@busbar/core";
 import { readJobData } from "../lean-events.ts";
 import type { TurnAnswer } from "../scripts/turn-script.ts";
 import { HandOver } from "./hand-over.ts";
 import type { HeldJob } from "./held-job.ts";
-import type { JobData, JobProgress, TakenJob } from "./job-data.ts";
+import { type JobData, type JobProgress, readData, type TakenJob } from "./job-data.ts";
 import type { RunOwner, RunReader } from "./run-owner.ts";
 import { type TurnStep, TurnSteps } from "./turn-steps.ts";
 
@@ -150,8 +150,10 @@ export class TurnRun implements HeldJob {
 
   /** Delivers the head. Answers with what anything but an acknowledgement led to. */
   async #handle(text: string): Promise<TurnAnswer | undefined> {
-    const { crashes = 0, state, events } = readJobData<JobData>(text);
-    const envelope = events?.[0] as Envelope;
+    const { data, problem } = readData(text);
+    const { crashes = 0, state, events } = data;
+    const envelope = events?.[0];
+    if (problem !== undefined || !envelope) return this.#setAside(text, problem ?? "has no events");
     const counted = crashes + this.#progress.handovers;
     const delivery: Delivery =
       state === undefined ? { envelope, crashes: counted } : { envelope, crashes: counted, state };
@@ -164,7 +166,7 @@ export class TurnRun implements HeldJob {
     if (settlement?.type === "ack") return this.#passOver();
     this.#delivered += 1;
     return settlement?.type === "dead"
-      ? this.#bury(text, settlement)
+      ? this.#bury(this.#steps.buryHead(text, settlement))
       : this.#repeat(text, counted, settlement);
   }
 
@@ -230,12 +232,26 @@ export class TurnRun implements HeldJob {
     });
   }
 
-  async #bury(text: string, settlement: Settlement & { type: "dead" }): Promise<TurnAnswer> {
+  #setAside(text: string, problem: string): Promise<TurnAnswer> {
+    const { session, key } = this.#reader.queue;
+    session.context.logger.error(
+      {
+        key: `${session.keys.own}lane:${key}${this.#key}`,
+        problem,
+        subscriberId: this.#subscription,
+      },
+      `A delivery ${problem}: it is a dead letter now, as it is`,
+    );
+    this.#delivered += 1;
+    return this.#bury(this.#steps.setHeadAside(text, problem));
+  }
+
+  async #bury(death: TurnStep): Promise<TurnAnswer> {
     const isOver = this.#delivered >= this.#maxEvents;
     this.#progress = NO_CRASHES;
     const answer = await this.#send(
       {
-        ...this.#steps.buryHead(text, settlement),
+        ...death,
         ...(isOver || this.#stopping
           ? { next: this.#steps.nextTurn({ front: this.#stopping }) }
           : { take: this.#maxEvents - this.#delivered }),
@@ -248,7 +264,7 @@ export class TurnRun implements HeldJob {
 
   /** Ends the turn before its head is settled. What is known of that one's crashes goes with it. */
   #handBack(text: string): Promise<TurnAnswer> {
-    const { state, crashes = 0 } = readJobData<JobData>(text);
+    const { state, crashes = 0 } = readData(text).data;
     const history = {
       ...(state === undefined ? {} : { state }),
       crashes: crashes + this.#progress.handovers,

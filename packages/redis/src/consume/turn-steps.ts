@@ -1,10 +1,11 @@
-import type { Envelope, Settlement } from "@busbar/core";
+import { type JsonValue, type Settlement, stateOfCorrupt } from "@busbar/core";
+import { CORRUPT } from "../corrupt.ts";
 import { encodeLabel } from "../key-text.ts";
 import { readJobData } from "../lean-events.ts";
 import type { TurnSpec } from "../scripts/publish-script.ts";
 import type { TurnRequest } from "../scripts/turn-script.ts";
 import { createDeadLetter } from "./dead-letter.ts";
-import { type History, type JobData, type TakenJob, writeData } from "./job-data.ts";
+import { type History, type JobData, readData, type TakenJob, writeData } from "./job-data.ts";
 import type { RunReader } from "./run-owner.ts";
 
 /** What a step of a turn asks for, with the texts that go with it. */
@@ -58,17 +59,28 @@ export class TurnSteps {
 
   /** The head is dead. */
   buryHead(text: string, { reason, state }: Settlement & { readonly type: "dead" }): TurnStep {
+    const [envelope] = readData(text).data.events ?? [];
+    const data = writeData(this.#subscription, [JSON.stringify(envelope)]);
+    return this.#bury(data, encodeLabel(envelope?.name ?? ""), reason, state);
+  }
+
+  /** The head cannot be read: it is a dead letter as it is. */
+  setHeadAside(text: string, problem: string): TurnStep {
+    const state = stateOfCorrupt(`The delivery ${problem}`, this.#reader.queue.now);
+    return this.#bury(text, "", CORRUPT, state);
+  }
+
+  #bury(data: string, name: string, reason: string, state: JsonValue): TurnStep {
     const { queue } = this.#reader;
-    const [envelope] = readJobData<{ readonly events?: readonly Envelope[] }>(text).events ?? [];
     const { spec, texts } = createDeadLetter({
       id: queue.deadLetterId(),
       subscription: this.#subscription,
-      event: JSON.stringify(envelope),
+      data,
       reason,
       state,
       diedAt: queue.now,
       queue: queue.key,
-      name: encodeLabel(envelope?.name ?? ""),
+      name,
       priority: this.#job.priority,
       key: this.#job.data.key ?? "",
       turn: this.nextTurn(),

@@ -1,5 +1,6 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { BusbarError, type GroupStaging, type StagedEvent } from "@busbar/core";
+import { isEnvelope } from "../corrupt.ts";
 import { insistently } from "../insistently.ts";
 import { decodeKey, encodeKey } from "../key-text.ts";
 import type { Publisher } from "../publish/publisher.ts";
@@ -8,13 +9,25 @@ import type { Session } from "../session.ts";
 
 /** Keeps the events of groups until they are released or cleared. */
 export function createGroups(session: Session, publisher: Publisher): GroupStaging {
-  const { context, keys, scripts } = session;
+  const { context, keys, scripts, link } = session;
   const { clock } = context;
   const stager = randomUUID();
   const known = createKnownEvents();
 
   /** What every script gets first. */
   const common = (): [string, number] => [keys.own, clock.now()];
+
+  /** What cannot be read leaves the group with the others. Its text is kept, to be looked at by hand. */
+  async function setAside(id: string, items: readonly string[]): Promise<void> {
+    if (items.length === 0) return;
+    const key = `${keys.own}corrupt`;
+    const named = items.map((item) => [`group ${id} ${digestOf(item)}`, item]);
+    await insistently(session, () => link.client.hset(key, Object.fromEntries(named)));
+    context.logger.error(
+      { key: `${keys.own}group:${id}`, events: items.length, keptIn: key },
+      "Staged events cannot be read: their texts are set aside, and the others are released",
+    );
+  }
 
   return {
     async stage(eventGroupId, events, { ttlMs }) {
@@ -39,7 +52,16 @@ export function createGroups(session: Session, publisher: Publisher): GroupStagi
       );
       if (!claimed) return undefined;
       const [claimedId, items] = claimed;
-      return { eventGroupId: decodeKey(claimedId), events: items.map(decodeItem), token };
+      const events = items.map(decodeItem);
+      await setAside(
+        claimedId,
+        items.filter((_, index) => !events[index]),
+      );
+      return {
+        eventGroupId: decodeKey(claimedId),
+        events: events.filter((event) => event !== undefined),
+        token,
+      };
     },
 
     async complete({ eventGroupId, token }, envelopes, options) {
@@ -90,9 +112,19 @@ function encodeItem(event: StagedEvent): string {
   return [name, metadata.stepId ?? null, event].map((it) => JSON.stringify(it)).join("\n");
 }
 
-function decodeItem(item: string): StagedEvent {
-  // JSON text has no line breaks.
-  return JSON.parse(item.slice(item.lastIndexOf("\n") + 1)) as StagedEvent;
+/** Undefined if it is no staged event any more. */
+function decodeItem(item: string): StagedEvent | undefined {
+  try {
+    // JSON text has no line breaks.
+    const event = JSON.parse(item.slice(item.lastIndexOf("\n") + 1)) as StagedEvent | null;
+    return isEnvelope(event?.envelope) ? (event as StagedEvent) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function digestOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
 function claimEnded(eventGroupId: string): BusbarError {

@@ -58,8 +58,12 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
   async function save(change: (snapshot: RegistrySnapshot) => Changes): Promise<RegistrySnapshot> {
     for (let isStale = false; ; isStale = true) {
       const snapshot = await copy.read(isStale);
-      const { version, records } = snapshot;
-      const { set, seen, unseen, moves } = change(snapshot);
+      const { version, records, unreadable } = snapshot;
+      const { set: changes, seen, unseen, moves } = change(snapshot);
+      // What nobody can read is written anew, also where it is as this process knows it.
+      const written = new Set(changes.map(({ subscriptionId }) => subscriptionId));
+      const spoilt = [...unreadable].filter((id) => seen.includes(id) && !written.has(id));
+      const set = [...changes, ...spoilt.flatMap((id) => records.get(id) ?? [])];
       const changed = new Map(records);
       for (const record of set) changed.set(record.subscriptionId, record);
       const queues = new Set(seen.flatMap((id) => changed.get(id)?.queues ?? []));

@@ -1,6 +1,7 @@
 import { createRouter } from "@busbar/core";
 import { insistently } from "../insistently.ts";
 import type { Session } from "../session.ts";
+import { readRecord } from "./read-record.ts";
 import type { RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
 
 /** This process's copy of the list of subscriptions. */
@@ -17,6 +18,8 @@ export function createRegistryCopy(
   onChange: (snapshot: RegistrySnapshot) => void,
 ): RegistryCopy {
   const { keys, scripts } = session;
+  /** Those that an error was logged for. */
+  const reported = new Set<string>();
   let copy: RegistrySnapshot | undefined;
   let reading: Promise<RegistrySnapshot> | undefined;
   let readingNext: Promise<RegistrySnapshot> | undefined;
@@ -24,22 +27,43 @@ export function createRegistryCopy(
   function replace(
     version: string,
     records: ReadonlyMap<string, SubscriptionRecord>,
+    unreadable: ReadonlySet<string> = new Set(),
   ): RegistrySnapshot {
     if (copy?.version === version) return copy;
-    copy = createSnapshot(version, records);
+    copy = createSnapshot(version, records, unreadable);
     onChange(copy);
     return copy;
   }
 
   async function readNow(): Promise<RegistrySnapshot> {
+    const known = copy;
     const [version, entries] = await insistently(session, () =>
-      scripts.read(keys.version, [keys.own]),
+      scripts.read(keys.version, [keys.own, known?.version ?? ""]),
     );
+    if (known && version === known.version) return known;
     const records = new Map<string, SubscriptionRecord>();
+    const unreadable = new Set<string>();
     for (let index = 0; index < entries.length; index += 2) {
-      records.set(entries[index] as string, JSON.parse(entries[index + 1] as string));
+      const id = entries[index] as string;
+      const record = readRecord(id, entries[index + 1] as string);
+      if (record) records.set(id, record);
+      else unreadable.add(id);
     }
-    return replace(version, records);
+    for (const id of unreadable) {
+      const before = known?.records.get(id);
+      if (before) records.set(id, before);
+      report(id);
+    }
+    return replace(version, records, unreadable);
+  }
+
+  function report(subscriberId: string): void {
+    if (reported.has(subscriberId)) return;
+    reported.add(subscriberId);
+    session.context.logger.error(
+      { key: keys.subscriptions, field: subscriberId },
+      `What Redis knows of subscription "${subscriberId}" cannot be read: it gets no events until a process with code for it declares it`,
+    );
   }
 
   function begin(): Promise<RegistrySnapshot> {
@@ -70,9 +94,11 @@ export function createRegistryCopy(
 function createSnapshot(
   version: string,
   records: ReadonlyMap<string, SubscriptionRecord>,
+  unreadable: ReadonlySet<string>,
 ): RegistrySnapshot {
-  const present = [...records.values()].filter(
-    ({ renamedTo, retired }) => renamedTo === undefined && !retired,
-  );
-  return { version, records, router: createRouter(present) };
+  const router = createRouter();
+  for (const { subscriptionId, events, renamedTo, retired } of records.values()) {
+    if (renamedTo === undefined && !retired) router.add(subscriptionId, events);
+  }
+  return { version, records, router, unreadable };
 }

@@ -26,6 +26,8 @@ export interface RegistrySnapshot {
   readonly records: ReadonlyMap<string, SubscriptionRecord>;
   /** Over the records that are neither renamed nor retired. */
   readonly router: Router;
+  /** Ids whose records cannot be read: they are declared anew by a process with code for them. */
+  readonly unreadable: ReadonlySet<string>;
 }
 
 /** The list of subscriptions in Redis, and this process's copy of it. */

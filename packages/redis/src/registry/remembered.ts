@@ -73,8 +73,13 @@ export function createRemembered(
     async check(read) {
       if (isDoubtful || declaring) await declareAgain();
       const snapshot = await read();
-      if (declared.size === 0 || birthOf(snapshot.version) === birth) return snapshot;
-      context.logger.warn({}, "Redis has forgotten the subscriptions; they are declared again");
+      const isSpoilt = [...snapshot.unreadable].some((id) => declared.has(id));
+      if (declared.size === 0 || (birthOf(snapshot.version) === birth && !isSpoilt)) {
+        return snapshot;
+      }
+      if (!isSpoilt) {
+        context.logger.warn({}, "Redis has forgotten the subscriptions; they are declared again");
+      }
       await declareAgain();
       return read();
     },

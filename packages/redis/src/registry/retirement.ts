@@ -1,10 +1,10 @@
 import type { Envelope, RetiredBacklog } from "@busbar/core";
 import { matchesPattern } from "@busbar/core";
-import { readProgress } from "../consume/job-data.ts";
+import { readData, readProgress } from "../consume/job-data.ts";
 import { settledIn } from "../consume/pack-progress.ts";
+import { CORRUPT, isEnvelope } from "../corrupt.ts";
 import { encodeLabel } from "../key-text.ts";
 import { ownerOf } from "../keys.ts";
-import { readJobData } from "../lean-events.ts";
 import { eventsOf, type JobIds, withEvents } from "../publish/job-ids.ts";
 import { packName } from "../publish/pack-name.ts";
 import { NORMAL_PRIORITY } from "../publish/packs.ts";
@@ -29,13 +29,6 @@ export interface Retirement {
   readonly backlog: Exclude<RetiredBacklog, "keep">;
 }
 
-/** The data of a job that waits, or of a lane's delivery. */
-interface Waiting {
-  readonly subscription?: string;
-  readonly events?: readonly Envelope[];
-  readonly key?: string;
-}
-
 type Parts = Omit<Session, "registry">;
 type Job = Pick<RetireJobRequest, "id" | "state">;
 
@@ -57,8 +50,10 @@ export async function retireBacklog(
   const { splitAfterMs } = parts.options.batch;
   const { subscriptionId } = record;
 
-  function isUnwanted({ name }: Envelope): boolean {
-    return !wanted.some((pattern) => matchesPattern(pattern, name));
+  /** What cannot be read is nobody's, once nothing of the subscription is wanted. */
+  function isUnwanted(envelope: Envelope): boolean {
+    if (!isEnvelope(envelope)) return wanted.length === 0;
+    return !wanted.some((pattern) => matchesPattern(pattern, envelope.name));
   }
 
   /** The ids and arguments of dead letters, none if they are to be discarded. */
@@ -71,8 +66,10 @@ export async function retireBacklog(
     if (backlog === "discard") return { dead: [], data: [] };
     const diedAt = context.clock.now();
     const data = envelopes.flatMap((envelope) => {
-      const name = encodeLabel(envelope.name);
-      const info: DeadInfo = { reason: "retired", state: null, diedAt, queue, name, priority };
+      const isReadable = isEnvelope(envelope);
+      const name = isReadable ? encodeLabel(envelope.name) : "";
+      const reason = isReadable ? "retired" : CORRUPT;
+      const info: DeadInfo = { reason, state: null, diedAt, queue, name, priority };
       const turn = key !== undefined && {
         key,
         turn: {
@@ -84,7 +81,9 @@ export async function retireBacklog(
       };
       return [
         JSON.stringify({ ...info, ...turn }),
-        `${packHead(subscriptionId)}${JSON.stringify(envelope)}]}`,
+        typeof envelope === "string"
+          ? envelope
+          : `${packHead(subscriptionId)}${JSON.stringify(envelope)}]}`,
       ];
     });
     return { dead: envelopes.map(() => ({ id: jobIds.next(1), diedAt })), data };
@@ -97,11 +96,13 @@ export async function retireBacklog(
   ): Promise<void> {
     if (!json) return;
     const queue = keys.queue(name);
-    const data = readJobData<Waiting>(json);
+    const { data } = readData(json);
     const owner = data.subscription ?? ownerOf(name);
-    if (!data.events || owner === undefined || !ids.has(owner)) return;
-    const settled = new Set(settledIn(readProgress(progress)));
-    const left = data.events.filter((_, index) => !settled.has(index));
+    if (owner === undefined || !ids.has(owner)) return;
+    // Of what cannot be read the text is all that there is.
+    const events = data.events ?? [json as unknown as Envelope];
+    const settled = new Set(settledIn(readProgress(progress) ?? {}));
+    const left = events.filter((_, index) => !settled.has(index));
     const unwanted = left.filter(isUnwanted);
     if (unwanted.length === 0) return;
     const kept = left.filter((envelope) => !isUnwanted(envelope));
@@ -144,15 +145,15 @@ export async function retireBacklog(
     return waiting.filter((id) => eventsOf(id) > 0);
   }
 
-  async function retireLane(queue: string, key: string): Promise<void> {
+  async function retireLane(name: string, key: string): Promise<void> {
+    const queue = keys.queue(name);
+    const owner = ownerOf(name) ?? "";
     const items = await client.lrange(`${keys.own}lane:${queue}${key}`, 0, -1);
     const unwanted: { item: string; envelope: Envelope }[] = [];
     for (const item of items) {
-      const { subscription = "", events = [] } = JSON.parse(item) as Waiting;
-      const [envelope] = events;
-      if (envelope && ids.has(subscription) && isUnwanted(envelope)) {
-        unwanted.push({ item, envelope });
-      }
+      const { subscription = owner, events } = readData(item).data;
+      const [envelope = item as unknown as Envelope] = events ?? [];
+      if (ids.has(subscription) && isUnwanted(envelope)) unwanted.push({ item, envelope });
     }
     if (unwanted.length === 0) return;
     const envelopes = unwanted.map(({ envelope }) => envelope);
@@ -176,7 +177,7 @@ export async function retireBacklog(
       await retireJobs(name, state);
     }
     for (const key of await client.hkeys(`${keys.own}lanes:${queue}`)) {
-      await retireLane(queue, key);
+      await retireLane(name, key);
     }
   }
 

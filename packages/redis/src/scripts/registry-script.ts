@@ -45,11 +45,14 @@ export function birthOf(version: string): string {
 }
 
 /**
- * Reads the list of subscriptions. KEYS[1]: its version. ARGV: prefix of our own keys. A script, because a
- * Redis that is full refuses even a MULTI that only reads.
+ * Reads the list of subscriptions. KEYS[1]: its version. ARGV: prefix of our own keys, and the version that
+ * is known, of which there is nothing to read. A script, because a Redis that is full refuses even a MULTI
+ * that only reads.
  */
 export const READ_SCRIPT = `
-return { redis.call("GET", KEYS[1]) or "0", redis.call("HGETALL", ARGV[1] .. "subscriptions") }
+local version = redis.call("GET", KEYS[1]) or "0"
+if version == ARGV[2] then return { version, {} } end
+return { version, redis.call("HGETALL", ARGV[1] .. "subscriptions") }
 `;
 
 /** KEYS[1]: the version of the list. */

@@ -27,6 +27,8 @@ export interface TestSession extends Session {
   readonly groups: ReturnType<typeof createGroups>;
   readonly reports: readonly ProviderReport[];
   readonly warnings: readonly string[];
+  /** What was logged as errors, with its fields. */
+  readonly errors: readonly unknown[];
   publish(...envelopes: readonly Envelope[]): Promise<readonly PublishResult[]>;
   /** The jobs of a queue as BullMQ's own getters show them, the most urgent first. */
   waiting(queue: string): Promise<readonly Job[]>;
@@ -57,6 +59,7 @@ export async function createTestSession({
 }: TestSessionOptions): Promise<TestSession> {
   const reports: ProviderReport[] = [];
   const warnings: string[] = [];
+  const errors: unknown[] = [];
   const ignore = (): void => {};
   const queues = new Map<string, Queue>();
   const resolved = { ...resolveOptions({ redisUrl: url }), ...options };
@@ -65,7 +68,7 @@ export async function createTestSession({
       debug: ignore,
       info: ignore,
       warn: (_, message) => void warnings.push(String(message)),
-      error: ignore,
+      error: (fields, message) => void errors.push([fields, message]),
     },
     clock: systemClock,
     namespace: "test",
@@ -106,6 +109,7 @@ export async function createTestSession({
     groups: createGroups(session, publisher),
     reports,
     warnings,
+    errors,
     publish: (...envelopes) => publisher.publish(envelopes, inTime()),
     waiting: (name) => queueOf(name).getPrioritized(),
     delayed: (name) => queueOf(name).getDelayed(),

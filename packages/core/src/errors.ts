@@ -56,7 +56,10 @@ export interface BusbarErrorDetails {
   /** `settled` ran out of time. */
   BUSBAR_NOT_SETTLED: {
     readonly timeoutMs: number;
+    /** The first 100 of them, down to 20 levels below the first of each tree. */
     readonly unsettled: readonly UnsettledEvent[];
+    /** Events that are not settled and not listed. */
+    readonly omitted: number;
   };
   /** No such subscription or dead letter. */
   BUSBAR_NOT_FOUND: { readonly kind: string; readonly id: string };

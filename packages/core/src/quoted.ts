@@ -6,7 +6,7 @@ const QUOTED_CHARACTERS = 200;
  * Control characters and line separators are escaped as in JSON.
  */
 export function quoted(text: string): string {
-  return escapeControls(JSON.stringify(cut(text, QUOTED_CHARACTERS)));
+  return escapeControls(JSON.stringify(cut(text)));
 }
 
 /** A text on one line: control characters and line separators are escaped as in JSON. */
@@ -20,7 +20,7 @@ export function escapeControls(text: string): string {
 }
 
 /** The start of a text, with an ellipsis if something follows; never half of a surrogate pair. */
-export function cut(text: string, characters: number): string {
+export function cut(text: string, characters: number = QUOTED_CHARACTERS): string {
   if (text.length <= characters) return text;
   const last = text.charCodeAt(characters - 1);
   const isHalf = last >= 0xd8_00 && last <= 0xdb_ff;

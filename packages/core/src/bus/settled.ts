@@ -1,14 +1,18 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { ProviderAdmin, SubscriptionStats } from "../contracts/provider-parts.ts";
 import { BusbarError, type UnsettledEvent } from "../errors.ts";
+import { cut, escapeControls, quoted } from "../quoted.ts";
 import type {
   RunningSubscriptions,
   SettlementTracker,
   TrackedEvent,
+  UnsettledTrees,
 } from "./settlement-tracker.ts";
 
 const POLL_EVERY_MS = 50;
 const DEFAULT_TIMEOUT_MS = 10_000;
+const SHOWN_LINES = 100;
+const NOTHING: UnsettledTrees = { unsettled: [], omitted: 0 };
 
 /** Options of `settled`. */
 export interface SettledOptions {
@@ -57,7 +61,7 @@ export async function settledEverywhere(
       const lines = waiting.map(
         (stats) => `${stats.subscriptionId}: ${backlogOf(stats)} deliveries`,
       );
-      throw notSettled("The queues are not empty", timeoutMs, [], lines);
+      throw notSettled("The queues are not empty", timeoutMs, NOTHING, lines);
     }
     await new Promise<void>((resolve) =>
       clock.setTimeout(resolve, POLL_EVERY_MS, { keepAlive: true }),
@@ -79,18 +83,21 @@ function waitUntilSettled(
       end();
       resolve();
     };
+    // The tracker may forget an event before what it caused, unless it is waited for.
+    for (const event of events ?? []) event.waiters += 1;
     const stopListening = tracker.onSettled(check);
     const timer = clock.setTimeout(
       () => {
         end();
-        const unsettled = tracker.describe(events, running);
-        const what = events ? `Event ${events[0]?.id} is` : "Some events are";
-        reject(notSettled(`${what} not settled`, timeoutMs, unsettled, treeLines(unsettled)));
+        const trees = tracker.describe(events, running);
+        const what = events ? `Event ${quoted(events[0]?.id ?? "")} is` : "Some events are";
+        reject(notSettled(`${what} not settled`, timeoutMs, trees, treeLines(trees.unsettled)));
       },
       timeoutMs,
       { keepAlive: true },
     );
     const end = (): void => {
+      for (const event of events ?? []) event.waiters -= 1;
       stopListening();
       timer.cancel();
     };
@@ -101,17 +108,20 @@ function waitUntilSettled(
 function notSettled(
   what: string,
   timeoutMs: number,
-  unsettled: readonly UnsettledEvent[],
+  { unsettled, omitted }: UnsettledTrees,
   lines: readonly string[],
 ): BusbarError<"BUSBAR_NOT_SETTLED"> {
+  const shown = lines.slice(0, SHOWN_LINES);
+  const left = omitted + lines.length - shown.length;
+  const more = left > 0 ? `\n… and ${left} more` : "";
   return new BusbarError(
     "BUSBAR_NOT_SETTLED",
-    `${what} after ${timeoutMs} ms:\n${lines.join("\n")}`,
-    { timeoutMs, unsettled },
+    `${what} after ${timeoutMs} ms:\n${shown.join("\n")}${more}`,
+    { timeoutMs, unsettled, omitted },
   );
 }
 
-/** `order.placed 0198… (2 deliveries)`, with the events that it caused below it. */
+/** `order.placed 0198… (2 deliveries)`, with the events that it caused below it. The trees are not deep. */
 function treeLines(events: readonly UnsettledEvent[], indent = ""): readonly string[] {
   return events.flatMap((event, index) => {
     const isLast = index === events.length - 1;
@@ -120,7 +130,7 @@ function treeLines(events: readonly UnsettledEvent[], indent = ""): readonly str
     const open = event.waitingFor.length > 0 ? `: ${event.waitingFor.join(", ")}` : "";
     const count = `${event.deliveries} ${event.deliveries === 1 ? "delivery" : "deliveries"}`;
     return [
-      `${indent}${branch}${event.name} ${event.id} (${count}${open})`,
+      escapeControls(`${indent}${branch}${cut(event.name)} ${cut(event.id)} (${count}${open})`),
       ...treeLines(event.children, below),
     ];
   });

@@ -259,6 +259,7 @@ describe("settled()", () => {
     };
     expect((await all).details).toEqual({
       timeoutMs: 500,
+      omitted: 0,
       unsettled: [
         {
           id: "1",
@@ -278,6 +279,38 @@ describe("settled()", () => {
       ].join("\n"),
     );
     expect((await one).details.unsettled).toEqual([packed]);
+  });
+
+  test("times out with the beginning of a chain of 3 000 events, and does not end the process", async () => {
+    const { bus, clock } = await startTestBus();
+    const gate = createGate();
+    let length = 0;
+    bus.subscribe(
+      "tick",
+      async () => {
+        length += 1;
+        if (length < 3_000) await bus.emit("tick", null);
+        else await gate.opened;
+      },
+      { subscriberId: "ticker" },
+    );
+    const [first = ""] = await bus.emit("tick", null);
+    await idle();
+    const one = rejection(bus.settled({ eventId: first, timeoutMs: 100 }));
+    const all = rejection(bus.settled({ timeoutMs: 100 }));
+    await clock.advance(100);
+    for (const error of [await one, await all]) {
+      expect(error.message.length).toBeLessThan(10_000);
+      expect(error.message).toMatch(/… and \d+ more$/);
+      expect(error.details.omitted).toBeGreaterThan(900);
+      expect(error.details.unsettled[0]?.id).toBe(first);
+    }
+    const settled = watch(bus.settled({ eventId: first }));
+    await idle();
+    expect(settled.isDone).toBe(false);
+    gate.open();
+    await bus.settled({ eventId: first });
+    expect(settled.isDone).toBe(true);
   });
 
   test("times out after 10 s unless told otherwise", async () => {

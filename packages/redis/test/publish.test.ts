@@ -1,4 +1,5 @@
 import type { Envelope } from "@busbar/core";
+import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 import type { JobData } from "../src/consume/job-data.ts";
 import { readJobData } from "../src/lean-events.ts";
@@ -19,6 +20,12 @@ const open = useSessions();
 
 function numbered(count: number, changes: Partial<Envelope> = {}): Envelope[] {
   return Array.from({ length: count }, (_, index) => envelope(`${index}`, changes));
+}
+
+/** How many commands Redis has done, those of scripts among them. */
+async function commandsOf(redis: Redis): Promise<number> {
+  const stats = await redis.info("stats");
+  return Number(/total_commands_processed:(\d+)/.exec(stats)?.[1]);
 }
 
 describe("publish", () => {
@@ -50,6 +57,33 @@ describe("publish", () => {
     const data: unknown = job?.data;
     const { events } = data as { readonly events: readonly object[] };
     expect(events.map((event) => "name" in event)).toEqual([false, true]);
+  });
+
+  test("asks for the version of the list, and nothing else, where nobody wants the events", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail", { events: ["order.*"] })]);
+    await session.publish(envelope("0"));
+    const nobodys = envelope("1", { name: "stock.changed" });
+    const before = await commandsOf(session.redis);
+    for (let index = 0; index < 20; index += 1) {
+      expect(await session.publish(nobodys)).toEqual([{ status: "accepted", subscriptions: 0 }]);
+    }
+    const after = await commandsOf(session.redis);
+    expect(after - before).toBeLessThanOrEqual(25);
+  });
+
+  test("reaches a subscription that another process has declared before, whatever this one knew", async () => {
+    const session = await open();
+    const other = await open({ prefix: session.keys.prefix });
+    await session.registry.declare([subscription("mail", { events: ["order.*"] })]);
+    for (let index = 0; index < 20; index += 1) {
+      const name = `stock.changed-${index}`;
+      await session.publish(envelope("before", { name }));
+      await other.registry.declare([subscription("stock", { events: [name] })]);
+      const results = await session.publish(envelope(`${index}`, { name }));
+      expect(results).toEqual([{ status: "accepted", subscriptions: 1 }]);
+    }
+    expect(await session.eventIds("stock")).toHaveLength(20);
   });
 
   test("names a pack after its first event and how many others there are", async () => {

@@ -25,6 +25,9 @@ const AGAIN_AFTER_MS = 20;
 /** Milliseconds after which a draft goes whose publish has not come: it is sent in the same write. */
 const DRAFT_MS = 60_000;
 
+/** The result of an event that no subscription wants. */
+const UNWANTED: PublishResult = { status: "accepted", subscriptions: 0 };
+
 type Answered = Exclude<PublishAnswer, readonly ["undrafted"]>;
 
 /** Puts envelopes into the queues of all that want them. */
@@ -110,6 +113,22 @@ export function createPublisher(session: Session): Publisher {
     routed = snapshot;
   }
 
+  /** Whether the list of subscriptions as this process knows it has nobody who wants any of these. */
+  function isUnwanted(batch: readonly Envelope[]): boolean {
+    return routed !== undefined && batch.every(({ name }) => routeOf(name).targets.length === 0);
+  }
+
+  /** Looks whether that is still so: another process may just have declared a subscription. */
+  async function passUnwanted(
+    batch: readonly Envelope[],
+    deadline: number,
+  ): Promise<readonly PublishResult[]> {
+    const version = routed?.version;
+    const present = link.isReady ? await link.client.get(keys.version).catch(() => null) : null;
+    if (present === version) return batch.map(() => UNWANTED);
+    return inTurn(() => send(batch, deadline));
+  }
+
   /** The same request again does nothing but answer, so it may be sent until there is an answer. */
   async function sendUntilAnswered(
     request: PublishRequest,
@@ -155,7 +174,8 @@ export function createPublisher(session: Session): Publisher {
   }
 
   return {
-    publish: (batch, { deadline }) => inTurn(() => send(batch, deadline)),
+    publish: (batch, { deadline }) =>
+      isUnwanted(batch) ? passUnwanted(batch, deadline) : inTurn(() => send(batch, deadline)),
     publishGroup: createGroupPublishes(inTurn, send),
   };
 }

@@ -118,3 +118,34 @@ export class PermanentError extends Error {
 export function isPermanentError(error: unknown): boolean {
   return error instanceof Error && error.name === "PermanentError";
 }
+
+/**
+ * Thrown by middleware or by a handler that cannot begin at the moment, through no fault of the event: the
+ * delivery is released, comes again after `delayMs`, and counts as nothing. For what a failed attempt would
+ * be unfair to, such as a lock that another process has. A delivery that is released each time never ends.
+ *
+ * @example
+ * ```ts
+ * throw new ReleaseDelivery("Another run has this order in hand", { delayMs: 1_000 });
+ * ```
+ */
+export class ReleaseDelivery extends Error {
+  override readonly name: string = "ReleaseDelivery";
+  /** Milliseconds until the delivery may run again. */
+  readonly delayMs: number;
+
+  constructor(message: string, options: ErrorOptions & { readonly delayMs: number }) {
+    super(message, options);
+    this.delayMs = options.delayMs;
+  }
+}
+
+/** Whether a value is a {@link ReleaseDelivery}, from any copy of the package. */
+export function isReleaseDelivery(error: unknown): error is ReleaseDelivery {
+  return (
+    error instanceof Error &&
+    error.name === "ReleaseDelivery" &&
+    "delayMs" in error &&
+    typeof error.delayMs === "number"
+  );
+}

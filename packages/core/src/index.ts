@@ -132,6 +132,7 @@ export {
   isBusbarError,
   type Issue,
   PermanentError,
+  ReleaseDelivery,
   type UnsettledEvent,
 } from "./errors.ts";
 export type { SubscriberArgs } from "./delivery/subscriber-args.ts";

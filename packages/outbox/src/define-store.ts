@@ -17,9 +17,10 @@ export type StoreParts<Tx> = Omit<OutboxStore<Tx>, "createInbox">;
 export function defineStore<Tx>(parts: StoreParts<Tx>): OutboxStore<Tx> {
   return {
     ...parts,
-    execute: (sql, parameters) => safely(() => parts.execute(sql, parameters)),
+    execute: (sql, parameters, options) => safely(() => parts.execute(sql, parameters, options)),
     within: (transaction) => safeExecutor(parts.within(transaction)),
-    transaction: (work) => safelyAround((within) => parts.transaction(within), work),
+    transaction: (work, options) =>
+      safelyAround((within) => parts.transaction(within, options), work),
     listen: parts.listen && safeListen(parts.listen),
     createInbox() {
       return inbox({ store: this });

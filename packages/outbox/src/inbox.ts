@@ -4,13 +4,19 @@ import {
   definePlugin,
   type Event,
   type Plugin,
+  ReleaseDelivery,
   type Subscriber,
 } from "@busbar/core";
 import { Housekeeping } from "./housekeeping.ts";
 import { assertMigrated, migrate } from "./migrate.ts";
+import { repeated } from "./own-work.ts";
+import { isPassing } from "./sql-errors.ts";
 import { sqlOf } from "./sql.ts";
 import type { OutboxStore } from "./store.ts";
 import { toColumn } from "./text-column.ts";
+
+/** Milliseconds after which an event comes again that another run has in hand. */
+const AGAIN_AFTER_MS = 1_000;
 
 /** What a handler within {@link once} knows of its run. */
 export interface OnceContext<Tx> extends DeliveryContext {
@@ -28,7 +34,9 @@ export interface OnceOptions<Tx> {
 /**
  * Makes a subscriber that handles each event once: it runs within a transaction that also records its
  * subscription and the event's id. An event that comes again is acknowledged and not handled. A handler
- * that fails, or whose time is up, leaves neither effect nor mark.
+ * that fails, or whose time is up, leaves neither effect nor mark. While another run has the same event in
+ * its transaction, or the database is out of reach, the delivery is released and comes again: that is no
+ * attempt.
  *
  * The subscription needs a `subscriberId`, and one handler per event. On a bus that has an inbox, the
  * transaction is the inbox's. On SQLite the handler holds the file's only write lock: within it, write
@@ -111,21 +119,67 @@ async function runOnce<Tx>(
   context: Run,
   work: (tx: Tx) => void | Promise<void>,
 ): Promise<void> {
-  // A second mark of the same run would wait for the end of the first one's transaction.
+  // A second mark of the same run would meet the first.
   if (context[MARKED]) return work(context.tx as Tx);
-  const { inbox: table, now } = sqlOf(store);
-  await store.transaction(async (tx) => {
-    // Where another run has the same event in hand, this waits for the end of its transaction.
-    const marks = await store.within(tx).execute(
-      `INSERT INTO ${table} (subscription_id, event_id, handled_at)
-      VALUES (CAST($1 AS text), CAST($2 AS text), ${now}) ON CONFLICT DO NOTHING RETURNING 1 AS one`,
-      [toColumn(context.subscriberId), toColumn(eventId)],
-    );
-    if (marks.length === 0) return;
-    await work(tx);
-    // A run whose time is up has failed, and will be tried again.
-    context.signal.throwIfAborted();
+  let hasBegun = false;
+  const isFree = await repeated(
+    () =>
+      store.transaction(async (tx) => {
+        const mark = await markIn(store, tx, context.subscriberId, eventId);
+        if (mark !== "new") return mark === "known";
+        hasBegun = true;
+        await work(tx);
+        // A run whose time is up has failed, and will be tried again.
+        context.signal.throwIfAborted();
+        return true;
+      }),
+    () => !hasBegun,
+  ).catch((cause: unknown) => {
+    // The database's fault, and not the event's: nothing has run.
+    if (hasBegun || !isPassing(cause)) throw cause;
+    const message = `The inbox has no transaction for an event at the moment: ${(cause as Error).message}`;
+    context.logger.warn({ err: cause }, message);
+    throw new ReleaseDelivery(message, { delayMs: AGAIN_AFTER_MS, cause });
   });
+  if (isFree) return;
+  const message = `Another run of "${context.subscriberId}" has the event in hand`;
+  throw new ReleaseDelivery(message, { delayMs: AGAIN_AFTER_MS });
+}
+
+/**
+ * Marks an event as handled. It does not wait for another run that has the same event in its transaction:
+ * that may stand still. In SQLite all transactions wait for each other.
+ */
+async function markIn<Tx>(
+  store: OutboxStore<Tx>,
+  tx: Tx,
+  subscriberId: string,
+  eventId: string,
+): Promise<"new" | "known" | "in hand"> {
+  const { inbox: table, now } = sqlOf(store);
+  const names = "(subscription_id, event_id, handled_at)";
+  const values = `CAST($1 AS text), CAST($2 AS text), ${now}`;
+  const parameters = [toColumn(subscriberId), toColumn(eventId)];
+  if (store.dialect === "sqlite") {
+    const marks = await store
+      .within(tx)
+      .execute(
+        `INSERT INTO ${table} ${names} VALUES (${values}) ON CONFLICT DO NOTHING RETURNING 1 AS one`,
+        parameters,
+      );
+    return marks.length > 0 ? "new" : "known";
+  }
+  const [row] = await store.within(tx).execute(
+    `WITH turn AS MATERIALIZED (
+        SELECT pg_try_advisory_xact_lock(hashtextextended(CAST($3 AS text), 0)) AS is_free),
+      mark AS (
+        INSERT INTO ${table} ${names} SELECT ${values} FROM turn WHERE is_free
+        ON CONFLICT DO NOTHING RETURNING 1)
+    SELECT is_free, EXISTS (SELECT FROM mark) AS is_new FROM turn`,
+    [...parameters, JSON.stringify([table, ...parameters])],
+  );
+  if (row?.["is_free"] !== true) return "in hand";
+  return row["is_new"] === true ? "new" : "known";
 }
 
 function withTx<Tx>(context: DeliveryContext, tx: Tx): OnceContext<Tx> {

@@ -100,13 +100,20 @@ function setStatement(settings: TransactionSettings): string {
   return `SELECT concat(${calls.join(", ")}) AS settings`;
 }
 
-/** Runs `work` until it meets no other transaction, and rejects with its last conflict. */
-async function repeated<T>(work: () => Promise<T>): Promise<T> {
+/**
+ * Runs `work` until it meets no other transaction, and rejects with its last conflict.
+ *
+ * @param mayRepeat Whether nothing has happened that must not happen twice.
+ */
+export async function repeated<T>(
+  work: () => Promise<T>,
+  mayRepeat: () => boolean = () => true,
+): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await work();
     } catch (error) {
-      if (tries === TRIES || !isConflict(error)) throw error;
+      if (tries === TRIES || !mayRepeat() || !isConflict(error)) throw error;
     }
     const longest = Math.min(AGAIN_AFTER_AT_MOST_MS, AGAIN_AFTER_MS * 2 ** tries);
     // Those that met should not meet again.

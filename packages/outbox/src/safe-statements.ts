@@ -6,7 +6,9 @@ const SAFELY: SafeErrorOptions = { redact: withoutStatement };
 
 /** An executor whose errors hold no statements, parameters or rows. */
 export function safeExecutor(executor: SqlExecutor): SqlExecutor {
-  return { execute: (sql, parameters) => safely(() => executor.execute(sql, parameters)) };
+  return {
+    execute: (sql, parameters, options) => safely(() => executor.execute(sql, parameters, options)),
+  };
 }
 
 /** Rejects as `work` does, without what the error of a driver holds. */

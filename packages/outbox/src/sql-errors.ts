@@ -1,37 +1,41 @@
 /** How deep the error of a driver may be within those of a query builder or an ORM. */
 const DEPTH = 8;
-/** Where they keep the error that they wrap, or what it said. */
-const WITHIN = ["cause", "driverError", "driverAdapterError", "originalError", "meta"] as const;
-/** Where the code of PostgreSQL stands. */
-const CODES = ["code", "originalCode"] as const;
+/** Prisma writes the code of the database into the message of a raw query. */
+const CODE_IN_MESSAGE = /\bCode: `(\w+)`/;
+const CONFLICT = /^(40001|40P01|P2034)$/;
+/** Of PostgreSQL, Node's sockets, SQLite, Postgres.js and Prisma, in this order. */
+const PASSING =
+  /^(08\w{3}|53\w{3}|57P\w{2}|55P03|25P0[34]|25006|E[A-Z]{4,}|SQLITE_(BUSY|LOCKED)\w*|CONNECT\w+|P10(01|02|08|17)|P20(24|28))$/;
+const PASSING_MESSAGE =
+  /connection terminated|connection ended|timeout exceeded when trying to connect|database is locked/i;
 
 /**
  * Whether a transaction was rolled back because others got in its way, so that the same work may succeed
- * when it is repeated: a serialization failure or a deadlock of PostgreSQL.
+ * when it runs again: a serialization failure or a deadlock of PostgreSQL.
  */
 export function isConflict(error: unknown): boolean {
-  // P2034 is what Prisma says of both.
-  return codesOf(error).some((code) => code === "40001" || code === "40P01" || code === "P2034");
+  return layersOf(error).some(({ code }) => CONFLICT.test(code));
 }
 
-function codesOf(error: unknown): readonly string[] {
-  return layersOf(error).flatMap((layer) =>
-    CODES.flatMap((name) => {
-      const code: unknown = layer[name];
-      return typeof code === "string" ? [code] : [];
-    }),
+/**
+ * Whether an error says that the database cannot work for the moment, and nothing about the work: it is out
+ * of reach, starts or stops, has too much to do, or others have something locked.
+ */
+export function isPassing(error: unknown): boolean {
+  return layersOf(error).some(
+    ({ code, message }) =>
+      CONFLICT.test(code) || PASSING.test(code) || PASSING_MESSAGE.test(message),
   );
 }
 
 /** An error, and those that it wraps. */
-function layersOf(error: unknown): readonly Readonly<Record<string, unknown>>[] {
-  const layers: Readonly<Record<string, unknown>>[] = [];
-  const waiting: unknown[] = [error];
-  while (waiting.length > 0 && layers.length < DEPTH) {
-    const layer = waiting.shift();
-    if (typeof layer !== "object" || layer === null) continue;
-    layers.push(layer as Readonly<Record<string, unknown>>);
-    waiting.push(...WITHIN.map((name) => (layer as Readonly<Record<string, unknown>>)[name]));
+function layersOf(error: unknown): readonly { readonly code: string; readonly message: string }[] {
+  const layers: { code: string; message: string }[] = [];
+  for (let layer = error; layer instanceof Error && layers.length < DEPTH; layer = layer.cause) {
+    const code = "code" in layer && typeof layer.code === "string" ? layer.code : "";
+    const { message } = layer;
+    const inMessage = CODE_IN_MESSAGE.exec(message)?.[1];
+    layers.push({ code: inMessage ?? code, message });
   }
   return layers;
 }

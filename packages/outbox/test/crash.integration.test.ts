@@ -36,7 +36,7 @@ const MUST_HAVE = [
     ["outbox: stage", undefined],
     ["outbox: stage in group", undefined],
     ["outbox: mark group", undefined],
-    ["outbox: claim group", ", with rows"],
+    ["outbox: claim group", ""],
     ["outbox: take out of group", ", with rows"],
     ["outbox: clear group", ", with rows"],
     ["inbox: mark in the inbox", ", with rows"],

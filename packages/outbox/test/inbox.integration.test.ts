@@ -5,7 +5,7 @@ import { cleanInbox, inbox, once } from "../src/inbox.ts";
 import { migrate } from "../src/migrate.ts";
 import { outbox } from "../src/outbox.ts";
 import type { OutboxStore } from "../src/store.ts";
-import { databases, type TestDatabase } from "./support/stores.ts";
+import { databases, postgresDatabase, type TestDatabase } from "./support/stores.ts";
 import { until } from "./support/until.ts";
 
 describe.each(databases)("the inbox on %s", (_, createDatabase) => {
@@ -118,4 +118,71 @@ describe.each(databases)("the inbox on %s", (_, createDatabase) => {
     const dead = await bus.deadLetters.list({ subscriptionId: "a#anonymous" });
     expect(JSON.stringify(dead)).toContain("subscriberId");
   });
+});
+
+test("a run that stands still in its transaction keeps no slot of another process", async () => {
+  const database = await postgresDatabase();
+  const store = database.createStore();
+  await migrate(store);
+  const handled: string[] = [];
+  let goOn = (): void => {};
+  const gone = new Promise<void>((resolve) => (goOn = resolve));
+  let frozen = 0;
+  const busOf = (isFrozen: boolean): EventBus => {
+    const each = createEventBus({ provider: localProvider() });
+    const handle = once<unknown, unknown>(
+      async ({ id }) => {
+        if (isFrozen) {
+          frozen += 1;
+          await gone;
+        } else handled.push(id);
+      },
+      { store },
+    );
+    each.subscribe("a", handle, { subscriberId: "one", concurrency: 2 });
+    return each;
+  };
+  const [first, second] = [busOf(true), busOf(false)];
+  await Promise.all([first.start(), second.start()]);
+  const events = (...ids: string[]): { name: string; data: null; id: string }[] =>
+    ids.map((id) => ({ name: "a", data: null, id }));
+  await first.emit(events("x", "y"));
+  await until(() => frozen === 2, "two runs that stand still");
+  // As after a lease has ended: they come here, too, and would have every slot.
+  await second.emit(events("x", "y"));
+  await second.emit(events("z"));
+  await until(() => handled.length === 1, "an event that nobody else has");
+  expect(handled).toEqual(["z"]);
+  expect((await second.deadLetters.list()).items).toEqual([]);
+  goOn();
+  await Promise.all([first.settled(), second.settled()]);
+  expect(handled).toEqual(["z"]);
+  await Promise.all([first.stop(), second.stop()]);
+  await database.close();
+});
+
+test("an event is no failed attempt while the database is away", async () => {
+  const database = await postgresDatabase();
+  const inner = database.createStore();
+  await migrate(inner);
+  let isAway = true;
+  const store: OutboxStore<never> = {
+    ...inner,
+    async transaction(work) {
+      if (!isAway) return inner.transaction(work);
+      throw Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+    },
+  };
+  const bus = createEventBus({ provider: localProvider() });
+  const attempts: number[] = [];
+  const handle = once<unknown, never>((_, { attempt }) => void attempts.push(attempt), { store });
+  bus.subscribe("a", handle, { subscriberId: "one" });
+  await bus.start();
+  await bus.emit("a", 1);
+  await until(async () => (await bus.inspect()).subscriptions[0]?.delayed === 1, "a release");
+  isAway = false;
+  await bus.settled();
+  expect(attempts).toEqual([1]);
+  await bus.stop();
+  await database.close();
 });

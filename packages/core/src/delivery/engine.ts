@@ -5,7 +5,7 @@ import type { SettlementTracker } from "../bus/settlement-tracker.ts";
 import type { Clock } from "../contracts/clock.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { Delivery, Settlement } from "../contracts/provider.ts";
-import { BusbarError, isPermanentError } from "../errors.ts";
+import { BusbarError, isPermanentError, isReleaseDelivery } from "../errors.ts";
 import { backoffDelay } from "./backoff.ts";
 import { DeliveryRun } from "./delivery-run.ts";
 import {
@@ -196,6 +196,7 @@ export class DeliveryEngine {
 
   #failed({ subscription, run, state: before }: RunSlot, thrown: unknown): Settlement {
     if (run.isCutShort) return { type: "release" };
+    if (isReleaseDelivery(thrown)) return { type: "release", delayMs: thrown.delayMs };
     const { clock, random, counters, tracker } = this.#options;
     counters.failed += 1;
     const state = withFailure(before, recordFailure(thrown, clock.now()));

@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { createEventBus } from "../../src/bus/event-bus.ts";
 import { defineEvents } from "../../src/events/define-events.ts";
-import { PermanentError } from "../../src/errors.ts";
+import { PermanentError, ReleaseDelivery } from "../../src/errors.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { createGate, memoryProvider, startTestBus } from "../support/test-bus.ts";
 
@@ -17,6 +17,22 @@ describe("a subscriber", () => {
     await bus.settled();
     expect(runs).toBe(1);
     expect((await bus.inspect()).counters).toMatchObject({ acknowledged: 1, failed: 0 });
+  });
+
+  test("that releases its delivery gets it again later, and no attempt is counted", async () => {
+    const { bus, clock } = await startTestBus();
+    const attempts: number[] = [];
+    bus.subscribe("a", (_, { attempt }) => {
+      attempts.push(attempt);
+      if (attempts.length === 1) throw new ReleaseDelivery("in hand", { delayMs: 700 });
+    });
+    await bus.emit("a", 1);
+    await clock.advance(699);
+    expect(attempts).toEqual([1]);
+    await clock.advance(1);
+    await bus.settled();
+    expect(attempts).toEqual([1, 1]);
+    expect((await bus.inspect()).counters).toMatchObject({ acknowledged: 1, failed: 0, dead: 0 });
   });
 
   test("is called with the event and its context", async () => {

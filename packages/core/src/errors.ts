@@ -1,4 +1,5 @@
 import type { WorkflowFailureDetails } from "./contracts/workflow-failure.ts";
+import { isError, memberOf } from "./thrown.ts";
 
 /** What is wrong with one place in a message, a configuration or a payload. */
 export interface Issue {
@@ -99,10 +100,10 @@ export function isBusbarError<Code extends BusbarErrorCode = BusbarErrorCode>(
   code?: Code,
 ): error is BusbarError<Code> {
   return (
-    error instanceof Error &&
-    error.name === "BusbarError" &&
-    "code" in error &&
-    (code === undefined || error.code === code)
+    isError(error) &&
+    memberOf(error, "name") === "BusbarError" &&
+    typeof memberOf(error, "code") === "string" &&
+    (code === undefined || memberOf(error, "code") === code)
   );
 }
 
@@ -116,7 +117,7 @@ export class PermanentError extends Error {
 
 /** Whether a value is a {@link PermanentError}, from any copy of the package. */
 export function isPermanentError(error: unknown): boolean {
-  return error instanceof Error && error.name === "PermanentError";
+  return isError(error) && memberOf(error, "name") === "PermanentError";
 }
 
 /**

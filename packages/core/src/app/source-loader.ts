@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { memberOf } from "../thrown.ts";
 import { messageOf } from "./config-error.ts";
 import { inProduction, resolvePackage } from "./resolve-source.ts";
 
@@ -92,10 +93,10 @@ async function canLoadTypeScript(): Promise<boolean> {
 }
 
 function isUnknownTypeScript(error: unknown): boolean {
-  if (!(error instanceof Error && "code" in error)) return false;
+  const code = memberOf(error, "code");
   // Node's type stripping has met what is not just types.
-  if (error.code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX") return true;
-  return error.code === "ERR_UNKNOWN_FILE_EXTENSION" && /\.[mc]?tsx?\b/.test(error.message);
+  if (code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX") return true;
+  return code === "ERR_UNKNOWN_FILE_EXTENSION" && /\.[mc]?tsx?\b/.test(messageOf(error));
 }
 
 function compileError(url: URL, cause: unknown): Error {

@@ -14,6 +14,8 @@ export interface DeadLetterError {
   readonly message: string;
   readonly stack?: string | undefined;
   readonly code?: string | undefined;
+  /** The errors that it holds, as an `AggregateError` does, and its causes, as one text. */
+  readonly cause?: string | undefined;
 }
 
 /** A delivery that ended dead: an event that one subscription could not handle. */
@@ -30,7 +32,10 @@ export interface DeadLetter {
   readonly reason: string;
   /** Runs that failed or timed out. */
   readonly attempts: number;
-  /** The oldest first. Of more than 20 the first and the last 19. */
+  /**
+   * The oldest first. Of more than 20 the first and the last 19. They have at most 8 kB together: where it is
+   * more, those between the first and the last lose their stacks, and then are left out.
+   */
   readonly errors: readonly DeadLetterError[];
   readonly diedAt: Date;
 }

@@ -1,3 +1,5 @@
+import { safeError } from "../safe-error.ts";
+import { isError } from "../thrown.ts";
 import type { StagedGroup } from "../contracts/groups.ts";
 import type { RegisteredSubscription, SubscriptionStats } from "../contracts/provider-parts.ts";
 import type { EventProvider, ProviderReport } from "../contracts/provider.ts";
@@ -115,7 +117,7 @@ export class HealthRecord {
   /** Takes a provider's report of its state. */
   report({ state, cause }: StateReport, now: number): void {
     const status = state === "ready" ? "up" : state === "degraded" ? "degraded" : "down";
-    const detail = cause instanceof Error ? cause.message : state;
+    const detail = isError(cause) ? safeError(cause).message : state;
     this.set(status, now, status === "up" ? undefined : detail);
   }
 
@@ -153,6 +155,6 @@ async function probe(provider: EventProvider): Promise<Finding> {
     const { ok, detail } = await provider.probe();
     return { status: ok ? "up" : "degraded", detail };
   } catch (error) {
-    return { status: "degraded", detail: (error as Error)?.message };
+    return { status: "degraded", detail: safeError(error).message };
   }
 }

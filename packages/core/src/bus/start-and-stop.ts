@@ -14,6 +14,7 @@ import { receiveReport } from "./provider-reports.ts";
 import type { Publisher } from "./publisher.ts";
 import type { BusSettings } from "./settings.ts";
 import type { SettlementTracker } from "./settlement-tracker.ts";
+import { isInstance } from "../thrown.ts";
 import { unsupported } from "./support.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -62,7 +63,7 @@ export class StartAndStop implements LifecycleSteps {
           bus: this.#options.bus,
           capabilities,
           publishEnvelopes: (envelopes) => this.#publishEnvelopes(envelopes),
-          onSettled: tracker && ((callback) => tracker.onEventSettled(callback)),
+          onSettled: tracker && ((callback) => this.#onSettled(tracker, plugin, callback)),
         });
         started.push(plugin);
       }
@@ -80,6 +81,22 @@ export class StartAndStop implements LifecycleSteps {
     }
     this.#options.groups.start();
     this.#options.health.set("up", clock.now(), undefined);
+  }
+
+  /** What a plugin does about an event that is settled must not keep the next from being settled. */
+  #onSettled(
+    tracker: SettlementTracker,
+    { name }: Plugin,
+    callback: (eventId: string) => void,
+  ): () => void {
+    const { logger } = this.#options.settings;
+    return tracker.onEventSettled((eventId) => {
+      try {
+        callback(eventId);
+      } catch (err) {
+        logger.error({ err, plugin: name, eventId }, `Plugin "${name}" failed on a settled event`);
+      }
+    });
   }
 
   /** Not before the provider knows of every subscription: those would not get what is published. */
@@ -112,7 +129,7 @@ export class StartAndStop implements LifecycleSteps {
     try {
       await step();
     } catch (error) {
-      throw error instanceof TypeError
+      throw isInstance(error, TypeError)
         ? error
         : unavailable(name, `Provider "${name}" ${what}`, error);
     }

@@ -6,6 +6,7 @@ import type { Clock } from "../contracts/clock.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { Delivery, Settlement } from "../contracts/provider.ts";
 import { BusbarError, isPermanentError, isReleaseDelivery } from "../errors.ts";
+import { isInstance, itemsOf, memberOf } from "../thrown.ts";
 import { backoffDelay } from "./backoff.ts";
 import { DeliveryRun } from "./delivery-run.ts";
 import {
@@ -23,6 +24,10 @@ const ACK: Settlement = { type: "ack" };
 /** Milliseconds for which a delivery is handed back that this process has no code for. */
 const AWAY_AT_LEAST_MS = 50;
 const AWAY_AT_MOST_MS = 800;
+
+/** Calls back once, and never at once, whatever a promise of the user's has in its place. */
+// oxlint-disable-next-line typescript/unbound-method
+const nativeThen = Promise.prototype.then;
 
 type Settle = (settlement: Settlement) => void;
 
@@ -108,12 +113,13 @@ export class DeliveryEngine {
     let work: void | Promise<void>;
     try {
       work = runCausedBy(run, slot.execute);
+      // What a handler returns is the user's: reading it may throw, and its own `then` may do anything.
+      if (work) void nativeThen.call(Promise.resolve(work), slot.succeed, slot.fail);
     } catch (thrown) {
       slot.fail(thrown);
       return;
     }
-    if (work) void Promise.resolve(work).then(slot.succeed, slot.fail);
-    else slot.succeed();
+    if (!work) slot.succeed();
   }
 
   /**
@@ -165,6 +171,7 @@ export class DeliveryEngine {
   #withTimeout(run: DeliveryRun, work: void | Promise<void>, timeoutMs: number): Promise<void> {
     const { clock } = this.#options;
     const startedAt = clock.monotonic();
+    const promise = Promise.resolve(work);
     return new Promise((resolve, reject) => {
       let isOver = false;
       const timer = clock.setTimeout(
@@ -187,7 +194,8 @@ export class DeliveryEngine {
         if (isOver) this.#endedLate(run, clock.monotonic() - startedAt);
         else settle();
       };
-      Promise.resolve(work).then(
+      void nativeThen.call(
+        promise,
         () => end(resolve),
         (error: unknown) => end(() => reject(error as Error)),
       );
@@ -282,7 +290,7 @@ function deathReason(
 
 /** Several handlers failed as one: permanent only if no retry can mend any of them. */
 function isPermanent(thrown: unknown): boolean {
-  return thrown instanceof AggregateError && thrown.errors.length > 0
-    ? thrown.errors.every(isPermanentError)
-    : isPermanentError(thrown);
+  if (!isInstance(thrown, AggregateError)) return isPermanentError(thrown);
+  const errors = itemsOf(memberOf(thrown, "errors"), Number.POSITIVE_INFINITY);
+  return errors.length > 0 ? errors.every(isPermanentError) : isPermanentError(thrown);
 }

@@ -5,8 +5,8 @@ import type { Envelope } from "../contracts/provider.ts";
 import type { Subscriber } from "../contracts/subscriber.ts";
 import { BusbarError } from "../errors.ts";
 import type { EventCatalogue } from "../events/catalogue.ts";
+import { messageOf } from "../thrown.ts";
 import type { DeliveryRun } from "./delivery-run.ts";
-import { messageOf } from "./failures.ts";
 import { receivedEvent } from "./received-event.ts";
 
 /** What a {@link HandlerRunner} needs. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 
 import type { ServiceContainer } from "../contracts/container.ts";
+import { isInstance } from "../thrown.ts";
 import { tryRepeatedly } from "./attempts.ts";
 import type { ChildNode, ParallelNode, StepNode, WhenNode, WorkflowNode } from "./composition.ts";
 import type { EnclosingRun } from "./current-step.ts";
@@ -87,7 +88,7 @@ export class Run implements EnclosingRun {
     try {
       return await this.#runWorkflow({ workflow, scope: new Scope(input), prefix: "" });
     } catch (reason) {
-      if (!(reason instanceof RunStopped)) throw reason;
+      if (!isInstance(reason, RunStopped)) throw reason;
       return undefined;
     }
   }
@@ -202,7 +203,7 @@ export class Run implements EnclosingRun {
         },
       });
     } catch (error) {
-      if (error instanceof PermanentStepFailure) {
+      if (isInstance(error, PermanentStepFailure)) {
         const inputs = error.takeCompensateInput();
         if (inputs.length > 0) this.#complete(use, inputs[0]);
       }

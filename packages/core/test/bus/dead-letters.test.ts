@@ -119,14 +119,105 @@ describe("a dead letter", () => {
     ]);
   });
 
-  test("has no stack of more than 4 000 characters", async () => {
+  test.each<[string, (attempt: number) => Error]>([
+    ["messages", (attempt) => new Error(`${attempt}: ${"x".repeat(1_000_000)}`)],
+    ["messages that JSON escapes", (attempt) => new Error(`${attempt}: ${"\0".repeat(100_000)}`)],
+    [
+      "names, codes and stacks",
+      (attempt) =>
+        Object.assign(new Error(`${attempt}: `), {
+          name: "N".repeat(1_000_000),
+          code: "C".repeat(1_000_000),
+          stack: "s\n    at ".repeat(1_000_000),
+        }),
+    ],
+    ["causes", (attempt) => new Error(`${attempt}: `, { cause: new Error("c".repeat(1_000_000)) })],
+    [
+      "errors within",
+      (attempt) =>
+        new AggregateError(
+          Array.from({ length: 9 }, () => new Error("e".repeat(9999))),
+          `${attempt}: `,
+        ),
+    ],
+  ])(
+    "has at most 8 kB of errors with endless %s, and the first and the latest",
+    async (_, fail) => {
+      const { bus, clock } = await startTestBus();
+      bus.subscribe(
+        "a",
+        (_event, { attempt }) => {
+          throw fail(attempt);
+        },
+        { subscriberId: "mail", attempts: 10, backoff: 10 },
+      );
+      await bus.emit("a", 1);
+      await clock.advance(1000);
+      const [dead] = (await bus.deadLetters.list()).items;
+      const errors = dead?.errors ?? [];
+      expect(Buffer.byteLength(JSON.stringify(errors))).toBeLessThan(8_500);
+      expect(errors[0]?.message).toMatch(/^1: /);
+      expect(errors.at(-1)?.message).toMatch(/^10: /);
+      expect(errors.at(-1)?.stack).toBeDefined();
+      expect(dead?.attempts).toBe(10);
+    },
+  );
+
+  test("keeps where an error was thrown also when its message is long", async () => {
     const { bus } = await startTestBus();
     bus.subscribe("a", () => {
-      throw Object.assign(new Error("deep"), { stack: "x".repeat(10_000) });
+      throw new Error("x".repeat(100_000));
     });
     await bus.emit("a", 1);
     await bus.settled();
-    expect((await bus.deadLetters.list()).items[0]?.errors[0]?.stack).toHaveLength(4000);
+    const [error] = (await bus.deadLetters.list()).items[0]?.errors ?? [];
+    expect(error?.stack).toMatch(/^Error: x{100,200}…\n {4}at .*dead-letters\.test\.ts/);
+  });
+
+  test("says what caused an error, also when that is the error itself", async () => {
+    const { bus } = await startTestBus();
+    const cause = Object.assign(new Error("no route"), { name: "NetError" });
+    const circle: Error = new Error("circle", { cause: new Error("inner", { cause }) });
+    cause.cause = circle;
+    bus.subscribe("a", () => {
+      throw circle;
+    });
+    bus.subscribe("b", () => {
+      throw new AggregateError([new Error("1"), "2"], "both", { cause: "3" });
+    });
+    await bus.emit("a", 1);
+    await bus.emit("b", 1);
+    await bus.settled();
+    const { items } = await bus.deadLetters.list();
+    expect(items.map(({ errors }) => errors[0]?.cause)).toEqual([
+      "Error: inner; NetError: no route",
+      "Error: 1; 2; 3",
+    ]);
+  });
+
+  test("has well-formed text only, whatever was thrown", async () => {
+    const { bus } = await startTestBus();
+    const half = "\ud83d";
+    bus.subscribe("a", () => {
+      throw Object.assign(new Error(`m${half}`, { cause: new Error(`c${half}`) }), {
+        name: `n${half}`,
+        code: `k${half}`,
+        stack: `s${half}\n    at f${half}`,
+      });
+    });
+    bus.subscribe("b", () => {
+      throw new Error("😀".repeat(5_000));
+    });
+    bus.subscribe("c", () => {
+      throw `x${half}`;
+    });
+    for (const name of ["a", "b", "c"]) await bus.emit(name, 1);
+    await bus.settled();
+    const { items } = await bus.deadLetters.list();
+    const texts = items.flatMap(({ errors }) => errors.flatMap((error) => Object.values(error)));
+    const strings = texts.filter((text): text is string => typeof text === "string");
+    expect(strings.length).toBe(10);
+    expect(strings.filter((text) => !text.isWellFormed())).toEqual([]);
   });
 });
 

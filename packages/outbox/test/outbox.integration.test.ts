@@ -80,7 +80,7 @@ describe.each(databases)("the outbox on %s", (_, createDatabase) => {
     );
     await database.transaction(async (tx) => {
       const inTransaction = bus.withTransaction(tx);
-      await inTransaction.emit("flaky", "é\u0000\ud800", { attempts: 3, backoff: 1 });
+      await inTransaction.emit("flaky", "é\u0000😀", { attempts: 3, backoff: 1 });
       await inTransaction.emit(
         Array.from({ length: 50 }, (_each, index) => ({
           name: "numbered",
@@ -95,7 +95,7 @@ describe.each(databases)("the outbox on %s", (_, createDatabase) => {
     const numbered = seen.filter(({ data }) => typeof data === "number");
     expect(numbered.map(({ data }) => data)).toEqual(Array.from({ length: 50 }, (_e, i) => i));
     expect(numbered[0]).toMatchObject({ id: 'odd "id"\u0000', metadata: { tenant: "t" } });
-    expect(seen.find(({ data }) => typeof data === "string")?.data).toBe("é\u0000\ud800");
+    expect(seen.find(({ data }) => typeof data === "string")?.data).toBe("é\u0000😀");
   });
 
   test("writes the events of one emit in one statement", async () => {

@@ -38,6 +38,49 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
     },
   },
   {
+    id: "anything-thrown",
+    name: "whatever a handler throws, it has failed: a dead letter with well-formed text of bounded length",
+    promise: "design 4.5: errors are caught; a dead letter has all its errors, bounded",
+    async run(context) {
+      const bus = await context.bus();
+      const trap = (): never => {
+        throw new Error("a trap");
+      };
+      const thrown: readonly unknown[] = [
+        undefined,
+        Symbol("s"),
+        Object.create(null),
+        new Proxy({}, { get: trap, has: trap, getPrototypeOf: trap }),
+        Object.defineProperty(new Error("x"), "message", { get: trap }),
+        Object.defineProperty(new Error("x"), "stack", { get: trap }),
+        new Error("a\0b\ud83d"),
+        new Error("😀".repeat(100_000), { cause: new Error("c".repeat(1_000_000)) }),
+      ];
+      const work = ({ data }: { readonly data: unknown }): void => {
+        throw thrown[data as number];
+      };
+      bus.subscribe("a", work, { subscriberId: "at-once", attempts: 2 });
+      bus.subscribe("a", async (event) => work(event), { subscriberId: "later", attempts: 2 });
+      await bus.start();
+      await bus.emit(thrown.map((_, data) => ({ name: "a", data })));
+      await settled(context, bus);
+      const { items } = await bus.deadLetters.list();
+      assert.equal(items.length, 2 * thrown.length);
+      for (const { reason, attempts, errors } of items) {
+        assert.deepEqual([reason, attempts, errors.length], ["failed", 2, 2]);
+        const text = JSON.stringify(errors);
+        assert.ok(Buffer.byteLength(text) < 9_000, `it has ${Buffer.byteLength(text)} bytes`);
+        assert.ok(!/\\ud[89a-f]/.test(text), "its text is well-formed");
+      }
+      const replayed = await Promise.all(
+        ["at-once", "later"].map((id) => bus.deadLetters.replay(id)),
+      );
+      assert.deepEqual(replayed, [thrown.length, thrown.length]);
+      await settled(context, bus);
+      assert.equal((await bus.deadLetters.list()).items.length, items.length);
+    },
+  },
+  {
     id: "discard",
     name: "a dead letter can be discarded",
     promise: "design 4.1: a dead one can be listed, replayed and discarded",

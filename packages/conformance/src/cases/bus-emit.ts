@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import type { EventMessage } from "@busbar/core";
 import { createGate } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { Recorder, settled } from "../recorder.ts";
 import { can } from "../requirements.ts";
+
+const MEBIBYTE = 1_048_576;
 
 export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
   {
@@ -22,6 +25,68 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
       assert.equal(ids[1], "given");
       await seen.ran(3);
       for (const { event } of seen.runs) assert.equal(event.id, ids[event.data as number]);
+    },
+  },
+  {
+    id: "refused-whole",
+    name: "what cannot be carried whole is refused, and the emit with it: nothing of it is sent",
+    promise: "design 3.1: data is what JSON makes of it; every string is well-formed, or refused",
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      bus.subscribe("*", seen.subscriber(), { subscriberId: "mail" });
+      await bus.start();
+      const half = "a\ud800";
+      const fine = { name: "a", data: "fine" };
+      const refused: readonly Partial<EventMessage>[] = [
+        { data: half },
+        { data: { list: [{ [half]: 1 }] } },
+        { data: new Map([[1, 2]]) },
+        { data: new Error("lost") },
+        { data: /lost/ },
+        { data: "x".repeat(MEBIBYTE) },
+        { name: half },
+        { id: half },
+        { metadata: { note: half } },
+        { metadata: { [half]: 1 } },
+        { metadata: { correlationId: half } },
+        { metadata: { note: "x".repeat(MEBIBYTE) } },
+        { metadata: { eventGroupId: half } },
+        { metadata: { eventGroupId: "g", stepId: half } },
+        { options: { orderingKey: half } },
+        { options: { deduplicationId: half } },
+      ];
+      for (const members of refused) {
+        await assert.rejects(bus.emit([fine, { ...fine, ...members }, fine]), {
+          code: "BUSBAR_INVALID_MESSAGE",
+        });
+      }
+      assert.throws(() => bus.subscribe("a", () => {}, { subscriberId: half }), TypeError);
+      assert.throws(() => bus.subscribe(half, () => {}, { subscriberId: "late" }), TypeError);
+      await bus.emit("b", "the only one");
+      await settled(context, bus);
+      assert.deepEqual(seen.data, ["the only one"]);
+    },
+  },
+  {
+    id: "largest-payload",
+    name: "a payload of maxPayloadBytes is carried whole, alone and with others; one byte more is refused",
+    promise: "design 3.1: a payload is at most maxPayloadBytes, the same on every provider",
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new Recorder(context);
+      bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
+      await bus.start();
+      // Six bytes of JSON each, three of UTF-8, and one.
+      const start = "\u0001€".repeat(50_000);
+      const data = start + "x".repeat(MEBIBYTE - Buffer.byteLength(JSON.stringify(start)));
+      await bus.emit("a", data);
+      await bus.emit([1, 2, 3].map((it) => ({ name: "a", data: it === 2 ? data : it })));
+      await assert.rejects(bus.emit("a", `${data}x`), { code: "BUSBAR_INVALID_MESSAGE" });
+      await seen.ran(4);
+      await settled(context, bus);
+      const got = seen.data.map((it) => (it === data ? "whole" : it));
+      assert.deepEqual(got.map(String).toSorted(), ["1", "3", "whole", "whole"]);
     },
   },
   {

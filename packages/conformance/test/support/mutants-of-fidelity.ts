@@ -131,10 +131,10 @@ export const fidelityMutants: readonly Mutant[] = [
       ),
   },
   {
-    mistake: "writes text as UTF-8, and loses lone surrogates",
+    mistake: "ends text at U+0000",
     caughtBy: ["fidelity/escapes"],
     harness: () =>
-      mangled((data) => (typeof data === "string" ? Buffer.from(data).toString() : data)),
+      mangled((data) => (typeof data === "string" ? (data.split("\0")[0] ?? data) : data)),
   },
   {
     mistake: "keeps numbers in single precision",
@@ -180,7 +180,7 @@ export const fidelityMutants: readonly Mutant[] = [
   },
   {
     mistake: "refuses payloads of a megabyte",
-    caughtBy: ["fidelity/megabyte"],
+    caughtBy: ["fidelity/megabyte", "bus/largest-payload"],
     harness: () =>
       faulty((inner) => ({
         publish: (batch, options) =>

@@ -48,6 +48,7 @@ const busOptionNames = Object.keys({
   deadLetters: true,
   orphanedAfterMs: true,
   groupTtlMs: true,
+  maxPayloadBytes: true,
   graceMs: true,
 } satisfies Record<keyof BusOptions, true>);
 

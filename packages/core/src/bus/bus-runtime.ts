@@ -113,6 +113,7 @@ export class BusRuntime {
       providerName: provider.name,
       defaults: settings.defaults,
       groupTtlMs: settings.groupTtlMs,
+      maxPayloadBytes: settings.maxPayloadBytes,
       catalogue: options.events,
       interceptors: this.interceptors,
       publisher: this.#publisher,

@@ -1,8 +1,11 @@
 import type { BackoffOptions, EmitOptions } from "../contracts/event.ts";
 import type { Issue } from "../errors.ts";
+import { textIssue } from "../text-issue.ts";
 
 /** The least urgent priority: BullMQ's limit, and ours everywhere so that providers agree. */
 const MAX_PRIORITY = 2_097_151;
+
+const MAX_KEY_LENGTH = 255;
 
 const LEVELS = { high: 10, normal: 100, low: 1000 } as const;
 
@@ -114,7 +117,5 @@ function isObject(value: unknown): value is object {
 }
 
 function checkKey(value: unknown): string | undefined {
-  return typeof value === "string" && value.length >= 1 && value.length <= 255
-    ? undefined
-    : "must be a string of 1 to 255 characters";
+  return textIssue(value, MAX_KEY_LENGTH);
 }

@@ -33,6 +33,7 @@ export interface EmitterOptions {
   readonly clock: Clock;
   readonly defaults: EmitOptions | undefined;
   readonly groupTtlMs: number | undefined;
+  readonly maxPayloadBytes: number;
   readonly catalogue: Schemas | undefined;
   readonly interceptors: ReadonlySet<Interceptor>;
   readonly counters: BusCounters;
@@ -101,13 +102,14 @@ export class Emitter {
     run: CurrentRun | undefined = currentRun(),
     isDelayedElsewhere: boolean = false,
   ): readonly OutgoingEnvelope[] | Promise<readonly OutgoingEnvelope[]> {
-    const { defaults, providerName, support, staging, catalogue } = this.#options;
+    const { defaults, providerName, support, staging, catalogue, maxPayloadBytes } = this.#options;
     const name = typeof first === "string" || typeof first === "symbol" ? first : undefined;
     const source: EnvelopeSource = {
       options: name === undefined ? (second as EmitOptions | undefined) : third,
       defaults,
       run,
       providerName,
+      maxPayloadBytes,
       now: this.#options.clock.now(),
       nextId: this.#nextId,
       checkName: this.#checkName,
@@ -208,9 +210,13 @@ export class Emitter {
     events: readonly StagedEvent[],
     isGrouped: boolean,
   ): Promise<readonly StagedEvent[]> {
-    const { interceptors, counters, catalogue } = this.#options;
-    const kept = await intercept(interceptors, events, isGrouped, (name, data) =>
-      checkData(catalogue, name, data),
+    const { interceptors, counters, catalogue, maxPayloadBytes } = this.#options;
+    const kept = await intercept(
+      interceptors,
+      events,
+      isGrouped,
+      (name, data) => checkData(catalogue, name, data),
+      maxPayloadBytes,
     );
     counters.intercepted += events.length - kept.length;
     return kept;

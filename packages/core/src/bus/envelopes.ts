@@ -2,9 +2,12 @@ import type { EmitOptions, EventMessage, EventMetadata } from "../contracts/even
 import type { JsonObject, JsonValue } from "../contracts/json.ts";
 import type { EnvelopeMetadata, EnvelopePolicy } from "../contracts/provider.ts";
 import { BusbarError, type Issue } from "../errors.ts";
+import { textIssue } from "../text-issue.ts";
 import type { CurrentRun } from "./causality.ts";
 import { checkEmitOptions, mergeEmitOptions, priorityNumber } from "./emit-options.ts";
-import { copyAsJson, isOwn } from "./json-copy.ts";
+import { isOwn } from "./json-clone.ts";
+import { copyAsJson } from "./json-copy.ts";
+import { JsonSize } from "./json-size.ts";
 import { OutgoingEnvelope } from "./outgoing-envelope.ts";
 
 const MAX_ID_LENGTH = 255;
@@ -15,6 +18,8 @@ export interface EnvelopeSource {
   readonly defaults: EmitOptions | undefined;
   readonly run: CurrentRun | undefined;
   readonly providerName: string;
+  /** UTF-8 bytes of JSON that data may have, together with metadata. */
+  readonly maxPayloadBytes: number;
   readonly now: number;
   nextId(now: number): string;
   /** What is wrong with the name of an event, if anything. */
@@ -84,15 +89,19 @@ function createEnvelope(
 ): OutgoingEnvelope {
   const nameIssue = source.checkName(message.name);
   if (nameIssue) issues.push({ path: `${at}name`, reason: nameIssue });
-  const data = copyAsJson(message.data, at, "data", issues);
+  const size = new JsonSize(source.maxPayloadBytes);
+  const data = copyAsJson(message.data, at, "data", issues, size);
   if (message.options !== undefined) checkEmitOptions(message.options, `${at}options`, issues);
   const id = message.id ?? source.nextId(source.now);
-  const metadata = createMetadata(source, message, id, at, issues);
+  const metadata = createMetadata(source, message, id, at, issues, size);
   const envelope = new OutgoingEnvelope(id, message.name, data, metadata);
   // One that is refused has options that may be anything.
   if (issues.length > 0) return envelope;
   const options = mergeEmitOptions(message.options, source.options, source.defaults);
-  if (options !== undefined) applyOptions(source, envelope, options, `${at}options`, issues);
+  if (options !== undefined) {
+    applyOptions(source, envelope, options, `${at}options`, issues, size);
+  }
+  size.check(data, message.metadata && metadata, at, issues);
   return envelope;
 }
 
@@ -110,9 +119,8 @@ function checkMessage(message: unknown, at: string, issues: Issue[]): boolean {
     }
   }
   const { id } = message as EventMessage;
-  if (id !== undefined && !isId(id)) {
-    issues.push({ path: `${at}id`, reason: ID_REASON });
-  }
+  const reason = id === undefined ? undefined : textIssue(id, MAX_ID_LENGTH);
+  if (reason !== undefined) issues.push({ path: `${at}id`, reason });
   return true;
 }
 
@@ -129,6 +137,7 @@ function applyOptions(
   options: EmitOptions,
   path: string,
   issues: Issue[],
+  size: JsonSize,
 ): void {
   envelope.policy = policyOf(options);
   envelope.orderingKey = options.orderingKey;
@@ -136,7 +145,7 @@ function applyOptions(
   envelope.delayMs = options.delay || undefined;
   envelope.deduplicationId = options.deduplicationId;
   const own = options.provider?.[source.providerName];
-  envelope.providerOptions = ownOptions(own, path, source, issues);
+  envelope.providerOptions = ownOptions(own, path, source, issues, size);
 }
 
 function policyOf({ attempts, backoff, internal }: EmitOptions): EnvelopePolicy | undefined {
@@ -150,9 +159,10 @@ function ownOptions(
   path: string,
   { providerName }: EnvelopeSource,
   issues: Issue[],
+  size: JsonSize,
 ): JsonObject | undefined {
   if (options === undefined) return undefined;
-  return copyAsJson(options, `${path}.provider.`, providerName, issues) as JsonObject;
+  return copyAsJson(options, `${path}.provider.`, providerName, issues, size) as JsonObject;
 }
 
 function createMetadata(
@@ -161,6 +171,7 @@ function createMetadata(
   id: string,
   at: string,
   issues: Issue[],
+  size: JsonSize,
 ): EnvelopeMetadata {
   const { now, run } = source;
   if (metadata === undefined) {
@@ -173,7 +184,7 @@ function createMetadata(
           causationId: run.envelope.id,
         };
   }
-  const given = readMetadata(metadata, at, issues);
+  const given = readMetadata(metadata, at, issues, size);
   if (!given) return NO_METADATA;
   const { created_at } = metadata;
   return {
@@ -191,6 +202,7 @@ export function readMetadata(
   metadata: unknown,
   at: string,
   issues: Issue[],
+  size: JsonSize,
 ): Readonly<Record<string, JsonValue>> | undefined {
   if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) {
     issues.push({ path: `${at}metadata`, reason: "must be an object" });
@@ -198,20 +210,14 @@ export function readMetadata(
   }
   const { created_at: _, published_at: __, ...others } = metadata as EventMetadata;
   const before = issues.length;
-  const given = copyAsJson(others, at, "metadata", issues) as Record<string, JsonValue>;
+  const given = copyAsJson(others, at, "metadata", issues, size) as Record<string, JsonValue>;
   if (issues.length > before) return undefined;
   for (const member of ["eventGroupId", "stepId", "correlationId", "causationId"]) {
-    if (given[member] !== undefined && !isId(given[member])) {
-      issues.push({ path: `${at}metadata.${member}`, reason: ID_REASON });
-    }
+    const id = given[member];
+    const reason = id === undefined ? undefined : textIssue(id, MAX_ID_LENGTH);
+    if (reason !== undefined) issues.push({ path: `${at}metadata.${member}`, reason });
   }
   return given;
-}
-
-const ID_REASON = `must be a string of 1 to ${MAX_ID_LENGTH} characters`;
-
-function isId(value: unknown): boolean {
-  return typeof value === "string" && value.length >= 1 && value.length <= MAX_ID_LENGTH;
 }
 
 function readTime(value: unknown, path: string, issues: Issue[]): number {

@@ -1,3 +1,5 @@
+import { ILL_FORMED } from "../text-issue.ts";
+
 const MAX_LENGTH = 255;
 
 /** The name behind a string or a symbol. A symbol stands for its description. */
@@ -22,6 +24,7 @@ export function checkSelector(name: unknown): string | undefined {
   if (name === "") return "must not be empty";
   if (name.length > MAX_LENGTH) return `must have at most ${MAX_LENGTH} characters`;
   if (/[\s\p{Cc}]/u.test(name)) return "must not contain spaces or control characters";
+  if (!name.isWellFormed()) return ILL_FORMED;
   return undefined;
 }
 

@@ -7,6 +7,7 @@ import { receivedEvent } from "../delivery/received-event.ts";
 import { invalidMessage, readMetadata } from "./envelopes.ts";
 import { checkEventName } from "./event-names.ts";
 import { copyAsJson } from "./json-copy.ts";
+import { JsonSize } from "./json-size.ts";
 import { OutgoingEnvelope } from "./outgoing-envelope.ts";
 
 /** Rejects data that does not match the schema of its event. */
@@ -22,13 +23,20 @@ export async function intercept(
   events: readonly StagedEvent[],
   isGrouped: boolean,
   checkData: DataCheck,
+  maxPayloadBytes: number,
 ): Promise<readonly StagedEvent[]> {
   if (interceptors.size === 0) return events;
   const kept: StagedEvent[] = [];
   for (const staged of events) {
     const { eventGroupId } = staged.envelope.metadata;
     const context = isGrouped ? { isGrouped, eventGroupId } : { isGrouped };
-    const envelope = await interceptOne(interceptors, staged.envelope, context, checkData);
+    const envelope = await interceptOne(
+      interceptors,
+      staged.envelope,
+      context,
+      checkData,
+      maxPayloadBytes,
+    );
     if (envelope) kept.push({ ...staged, envelope });
   }
   return kept;
@@ -39,26 +47,29 @@ async function interceptOne(
   original: Envelope,
   context: InterceptorContext,
   checkData: DataCheck,
+  maxPayloadBytes: number,
 ): Promise<Envelope | undefined> {
   let envelope = original;
   for (const interceptor of interceptors) {
     const answer = await interceptor(receivedEvent(envelope, true), context);
     if (answer === null) return undefined;
     if (answer === undefined) continue;
-    envelope = replaced(envelope, answer);
+    envelope = replaced(envelope, answer, maxPayloadBytes);
     await checkData(envelope.name, envelope.data);
   }
   return envelope;
 }
 
 /** The envelope of an interceptor's replacement: its id, times, group and options stay. */
-function replaced(envelope: Envelope, replacement: Event): Envelope {
+function replaced(envelope: Envelope, replacement: Event, maxPayloadBytes: number): Envelope {
   const issues: Issue[] = [];
   const { name, data, metadata } = replacement;
   const nameIssue = checkEventName(name);
   if (nameIssue) issues.push({ path: "name", reason: nameIssue });
-  const newData = copyAsJson(data, "", "data", issues);
-  const newMetadata = readMetadata(metadata ?? {}, "", issues);
+  const size = new JsonSize(maxPayloadBytes);
+  const newData = copyAsJson(data, "", "data", issues, size);
+  const newMetadata = readMetadata(metadata ?? {}, "", issues, size);
+  if (issues.length === 0) size.check(newData, newMetadata, "", issues);
   if (!newMetadata || issues.length > 0) {
     throw invalidMessage(
       issues.map((issue) => ({ ...issue, path: `(intercepted) ${issue.path}` })),

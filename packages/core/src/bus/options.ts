@@ -63,6 +63,14 @@ export interface BusOptions {
   readonly orphanedAfterMs?: number | undefined;
   /** Milliseconds after which a group that is neither released nor cleared expires. Never by default. */
   readonly groupTtlMs?: number | undefined;
+  /**
+   * UTF-8 bytes that the data of an event may have as JSON, together with the metadata that it is given. An
+   * emit of more is refused, the same on every provider. A larger limit needs a provider that takes it: Redis
+   * has `proto-max-bulk-len`, for one.
+   *
+   * @default 1_048_576 (1 MiB)
+   */
+  readonly maxPayloadBytes?: number | undefined;
   /** Milliseconds that `stop` waits for deliveries in flight. @default 20_000 */
   readonly graceMs?: number | undefined;
 }

@@ -10,6 +10,7 @@ import { checkEmitOptions } from "./emit-options.ts";
 import type { EventBusOptions, Role, ScopingContainer } from "./options.ts";
 
 const DAY_MS = 86_400_000;
+const MEBIBYTE = 1_048_576;
 const ROLES: readonly Role[] = ["shared", "server", "worker"];
 const ISOLATIONS: readonly BusSettings["isolation"][] = ["copy", "none"];
 
@@ -31,6 +32,7 @@ export interface BusSettings {
   readonly deadLetters: { readonly maxPerSubscription: number; readonly maxAgeMs: number };
   readonly orphanedAfterMs: number;
   readonly groupTtlMs: number | undefined;
+  readonly maxPayloadBytes: number;
   readonly graceMs: number;
 }
 
@@ -80,6 +82,7 @@ export function readSettings(options: EventBusOptions<object>): BusSettings {
     },
     orphanedAfterMs: positive("orphanedAfterMs", options.orphanedAfterMs) ?? 7 * DAY_MS,
     groupTtlMs: positive("groupTtlMs", options.groupTtlMs),
+    maxPayloadBytes: positive("maxPayloadBytes", options.maxPayloadBytes) ?? MEBIBYTE,
     graceMs: wholeNumber("graceMs", options.graceMs) ?? 20_000,
   };
 }

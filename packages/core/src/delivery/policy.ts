@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import type { SubscriberContext } from "../contracts/subscriber.ts";
 import { checkAttempts, checkBackoff } from "../bus/emit-options.ts";
+import { textIssue } from "../text-issue.ts";
 
 /** How a subscription is delivered to: a {@link SubscriberContext} without its id. */
 export type SubscriptionPolicy = Omit<SubscriberContext, "subscriberId">;
@@ -37,9 +38,8 @@ export function isAnonymous(subscriptionId: string): boolean {
 
 /** What is wrong with a subscriber's id, if anything. */
 export function checkSubscriberId(id: unknown): string | undefined {
-  if (typeof id !== "string" || id.length < 1 || id.length > MAX_ID_LENGTH) {
-    return `must be a string of 1 to ${MAX_ID_LENGTH} characters`;
-  }
+  const reason = textIssue(id, MAX_ID_LENGTH);
+  if (typeof id !== "string" || reason !== undefined) return reason;
   if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(id)) return "must have printable characters only";
   if (isAnonymous(id))
     return `must not end with ${ANONYMOUS}, which is for subscribers without an id`;

@@ -1,4 +1,4 @@
-import { cloneJson, cloneNested } from "../bus/json-copy.ts";
+import { cloneJson, cloneNested } from "../bus/json-clone.ts";
 import type { Event, EventMetadata } from "../contracts/event.ts";
 import type { Envelope } from "../contracts/provider.ts";
 

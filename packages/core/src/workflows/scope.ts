@@ -1,4 +1,4 @@
-import { setMember } from "../bus/json-copy.ts";
+import { setMember } from "../bus/json-clone.ts";
 import type { WorkflowNode } from "./composition.ts";
 import { flatten } from "./composition.ts";
 import type { PlaceholderReference, PlaceholderSource } from "./placeholder.ts";

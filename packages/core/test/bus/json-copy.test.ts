@@ -1,11 +1,12 @@
+import { runInNewContext } from "node:vm";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { EventMetadata } from "../../src/contracts/event.ts";
+import type { EventMessage, EventMetadata } from "../../src/contracts/event.ts";
 import { isBusbarError, type Issue } from "../../src/errors.ts";
-import { startTestBus } from "../support/test-bus.ts";
+import { startTestBus, type TestBusOptions } from "../support/test-bus.ts";
 
 /** What a handler gets of data that is emitted. */
-async function received(data: unknown): Promise<unknown> {
-  const { bus } = await startTestBus();
+async function received(data: unknown, options?: TestBusOptions): Promise<unknown> {
+  const { bus } = await startTestBus(options);
   const seen: unknown[] = [];
   bus.subscribe("a", (event) => void seen.push(event.data));
   await bus.emit("a", data);
@@ -22,6 +23,11 @@ async function refused(...messages: unknown[]): Promise<readonly Issue[]> {
     .catch((reason) => reason);
   if (!isBusbarError(error, "BUSBAR_INVALID_MESSAGE")) throw error;
   return error.details.issues;
+}
+
+/** Why an object is refused that JSON would make `{}`. */
+function empty(kind: string): string {
+  return `${kind} that has no members of its own would be empty as JSON; give it a toJSON, or emit its content`;
 }
 
 class Money {
@@ -163,6 +169,57 @@ describe("data that is JSON", () => {
     expect(await received(data)).toStrictEqual(structuredClone(data));
   });
 
+  test("a member whose toJSON returns undefined is dropped, in arrays it is null", async () => {
+    const absent = { toJSON: (): undefined => undefined };
+    expect(await received({ a: absent, b: [absent], c: 1 })).toStrictEqual({ b: [null], c: 1 });
+  });
+
+  test("a toJSON that returns its object is asked once, and told its key as by JSON.stringify", async () => {
+    const keys: unknown[] = [];
+    const own = {
+      a: 1,
+      toJSON(key: unknown): object {
+        keys.push(key);
+        return this;
+      },
+    };
+    const data = { own, list: [own, { own }] };
+    expect(await received(data)).toEqual(
+      JSON.parse(JSON.stringify({ own: { a: 1 }, list: [{ a: 1 }, { own: { a: 1 } }] })),
+    );
+    expect(await received({ toJSON: (key: unknown) => ({ key }) })).toEqual({ key: "" });
+    expect(keys).toEqual(["own", "0", "own"]);
+  });
+
+  test("a BigInt with a toJSON is what it returns", async () => {
+    const prototype = BigInt.prototype as { toJSON?: () => string };
+    prototype.toJSON = () => "1";
+    onTestFinished(() => void delete prototype.toJSON);
+    expect(await received({ a: 1n })).toEqual({ a: "1" });
+  });
+
+  test("-0 is 0, as in JSON", async () => {
+    expect(Object.is(((await received([-0])) as number[])[0], 0)).toBe(true);
+  });
+
+  test("plain objects and arrays of another realm are their members", async () => {
+    const data: unknown = runInNewContext(
+      `({ a: {}, b: [1, { c: new Date(0) }], d: new Number(2) })`,
+    );
+    expect(await received(data)).toStrictEqual({
+      a: {},
+      b: [1, { c: "1970-01-01T00:00:00.000Z" }],
+      d: 2,
+    });
+  });
+
+  test("an instance of a class whose members are all undefined is empty", async () => {
+    class Options {
+      readonly a = undefined;
+    }
+    expect(await received({ options: new Options() })).toStrictEqual({ options: {} });
+  });
+
   test("500 levels are not too deep", async () => {
     let data: unknown = 1;
     for (let level = 0; level < 500; level++) data = [data];
@@ -177,9 +234,83 @@ describe("data that is JSON", () => {
       text: "x".repeat(5_000_000),
       rows: Array.from({ length: 50_000 }, (_, i) => ({ i, text: `row ${i}`.repeat(10) })),
     };
-    const seen = (await received(data)) as typeof data;
+    const seen = (await received(data, { maxPayloadBytes: 20_000_000 })) as typeof data;
     expect(JSON.stringify(seen).length).toBeGreaterThan(10_000_000);
     expect(JSON.stringify(seen) === JSON.stringify(data)).toBe(true);
+  });
+});
+
+describe("the size of data", () => {
+  async function issueOf(
+    message: EventMessage,
+    maxPayloadBytes?: number,
+  ): Promise<Issue | undefined> {
+    const { bus } = await startTestBus({ maxPayloadBytes });
+    const error: unknown = await bus.emit(message).catch((reason: unknown) => reason);
+    return isBusbarError(error, "BUSBAR_INVALID_MESSAGE") ? error.details.issues[0] : undefined;
+  }
+
+  test.each([
+    ["a"],
+    ['é😀\0\\"'],
+    [[1, [true, null, -1.5e-7], {}, []]],
+    [{ a: "b", "é\n": [{ c: "\u2028" }] }],
+  ])("of %j is limited to the byte", async (data) => {
+    const bytes = Buffer.byteLength(JSON.stringify(data));
+    expect(await issueOf({ name: "a", data }, bytes)).toBeUndefined();
+    expect(await issueOf({ name: "a", data }, bytes - 1)).toEqual({
+      path: "data",
+      reason: `has ${bytes} bytes as JSON, and maxPayloadBytes is ${bytes - 1}`,
+    });
+  });
+
+  test("is limited to 1 MiB by default", async () => {
+    expect(await issueOf({ name: "a", data: "x".repeat(1_048_574) })).toBeUndefined();
+    expect(await issueOf({ name: "a", data: "x".repeat(1_048_575) })).toMatchObject({
+      path: "data",
+      reason: "has 1048577 bytes as JSON, and maxPayloadBytes is 1048576",
+    });
+  });
+
+  test("counts the metadata that is given, and no other", async () => {
+    const message = { name: "a", data: "x".repeat(98) };
+    expect(await issueOf(message, 100)).toBeUndefined();
+    expect(await issueOf({ ...message, metadata: { note: "y" } }, 100)).toMatchObject({
+      path: "metadata",
+    });
+    const { bus } = await startTestBus({ maxPayloadBytes: 100 });
+    await expect(
+      bus.emit<unknown>([
+        { name: "a", data: 1 },
+        { ...message, data: "x".repeat(99) },
+      ]),
+    ).rejects.toMatchObject({ details: { issues: [{ path: "[1].data" }] } });
+  });
+
+  test("is limited for groups, and for what interceptors replace", async () => {
+    const { bus } = await startTestBus({ maxPayloadBytes: 10 });
+    const invalid = { code: "BUSBAR_INVALID_MESSAGE" };
+    const metadata = { eventGroupId: "g" };
+    await expect(bus.emit({ name: "a", data: "x".repeat(11), metadata })).rejects.toMatchObject(
+      invalid,
+    );
+    bus.addInterceptor((event) => ({ ...event, data: "x".repeat(11) }));
+    await expect(bus.emit("a", 1)).rejects.toMatchObject(invalid);
+  });
+
+  test("is not worth walking to the end for", async () => {
+    let shared: unknown = [1];
+    for (let level = 0; level < 60; level += 1) shared = [shared, shared];
+    expect(await issueOf({ name: "a", data: shared })).toMatchObject({
+      path: "data",
+      reason: expect.stringMatching(
+        /^has at least \d+ bytes as JSON, and maxPayloadBytes is 1048576$/,
+      ),
+    });
+    // oxlint-disable-next-line unicorn/no-new-array
+    expect(await issueOf({ name: "a", data: new Array(4_000_000_000) })).toMatchObject({
+      reason: "has at least 8000000000 bytes as JSON, and maxPayloadBytes is 1048576",
+    });
   });
 });
 
@@ -201,6 +332,40 @@ describe("data that is not JSON", () => {
     [new WeakMap(), "a weak collection is not JSON"],
     [new WeakSet(), "a weak collection is not JSON"],
     [Promise.resolve(1), "a Promise (is an await missing?) is not JSON"],
+    [runInNewContext("new Map()"), "a Map is not JSON"],
+    [new Error("lost"), "an Error (JSON leaves its message out) is not JSON"],
+    [
+      Object.assign(new Error("lost"), { code: 1 }),
+      "an Error (JSON leaves its message out) is not JSON",
+    ],
+    [
+      runInNewContext("new TypeError('lost')"),
+      "an Error (JSON leaves its message out) is not JSON",
+    ],
+    [/a+/, "a RegExp is not JSON"],
+    [new ArrayBuffer(8), "binary data (text, such as base64, would be) is not JSON"],
+    [new DataView(new ArrayBuffer(8)), "binary data (text, such as base64, would be) is not JSON"],
+    [new Uint8Array(2), "binary data (text, such as base64, would be) is not JSON"],
+    [new Date(Number.NaN), "an invalid Date is not JSON"],
+    [Object(Symbol("a")), "a symbol is not JSON"],
+    ["a\ud800", "text has half of a surrogate pair, which is no character"],
+    [{ "a\udc00": 1 }, "the name of a member has half of a surrogate pair, which is no character"],
+    [new WeakRef({}), empty("a value of the kind WeakRef")],
+    [[1].values(), empty("a value of the kind Array Iterator")],
+    [new URLSearchParams("a=1"), empty("a value of the kind URLSearchParams")],
+    [new Headers({ a: "1" }), empty("a value of the kind Headers")],
+    [new Blob(["a"]), empty("a value of the kind Blob")],
+    [
+      new (class Private {
+        #cents = 5;
+        cents(): number {
+          return this.#cents;
+        }
+      })(),
+      empty("an object of a class"),
+    ],
+    [Object.create({ inherited: 1 }), empty("an object of a class")],
+    [{ [Symbol("a")]: 1 }, "has its members under symbols, which JSON leaves out"],
   ])("%o is refused, at the top and within", async (value, reason) => {
     if (value !== undefined) {
       expect(await refused({ a: 1 }, { items: [{ sku: value }] })).toEqual([

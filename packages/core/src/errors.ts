@@ -144,9 +144,8 @@ export class ReleaseDelivery extends Error {
 /** Whether a value is a {@link ReleaseDelivery}, from any copy of the package. */
 export function isReleaseDelivery(error: unknown): error is ReleaseDelivery {
   return (
-    error instanceof Error &&
-    error.name === "ReleaseDelivery" &&
-    "delayMs" in error &&
-    typeof error.delayMs === "number"
+    isError(error) &&
+    memberOf(error, "name") === "ReleaseDelivery" &&
+    typeof memberOf(error, "delayMs") === "number"
   );
 }

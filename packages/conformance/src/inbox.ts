@@ -12,7 +12,7 @@ export type Handler = Decide | "hold";
 /** One delivery that was handed over. */
 export class Handover {
   readonly delivery: Delivery;
-  /** Milliseconds since the epoch. */
+  /** By `performance.now()`. */
   readonly at: number = performance.now();
   /** Fulfilled with what was decided. */
   readonly settled: Promise<Settlement>;

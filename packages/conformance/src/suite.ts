@@ -7,6 +7,7 @@ import { busIsolation } from "./cases/bus-isolation.ts";
 import { busShutdown } from "./cases/bus-shutdown.ts";
 import { busSubscriptions } from "./cases/bus-subscriptions.ts";
 import { busGroups } from "./cases/bus-groups.ts";
+import { clocks } from "./cases/clocks.ts";
 import { closing } from "./cases/closing.ts";
 import { backPressure, concurrency } from "./cases/concurrency.ts";
 import { deduplication } from "./cases/deduplication.ts";
@@ -43,6 +44,7 @@ export const providerCases: readonly ConformanceCase[] = [
   ...ordering,
   ...delay,
   ...priority,
+  ...clocks,
   ...deduplication,
   ...concurrency,
   ...backPressure,

@@ -10,6 +10,7 @@ import {
 import { createAdmin } from "./admin/admin.ts";
 import { createRedisLink, type RedisLink } from "./connection/redis-link.ts";
 import { checkServer } from "./connection/check-server.ts";
+import { createServerClock } from "./connection/server-clock.ts";
 import { createConsumer } from "./consume/consumer.ts";
 import { createGroups } from "./groups/groups.ts";
 import { createKeys } from "./keys.ts";
@@ -74,19 +75,31 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
     const { source, commandTimeoutMs } = resolved;
     const started = createRedisLink({ source, commandTimeoutMs, context });
     link = started;
+    const keys = createKeys(resolved.prefix(context.namespace));
+    const scripts = createScripts(started.client);
+    const server = { context, options: resolved, keys, link: started, scripts };
+    const serverClock = createServerClock(server);
     try {
       await started.whenReady(context.clock.monotonic() + START_LIMIT_MS);
       await checkServer(started, context);
+      await serverClock.read();
     } catch (error) {
+      serverClock.close();
       await started.close();
       throw error;
     }
-    const keys = createKeys(resolved.prefix(context.namespace));
-    const scripts = createScripts(started.client);
-    const registry = createRegistry({ context, options: resolved, keys, link: started, scripts });
+    const registry = createRegistry({ ...server, serverClock });
     // Spelled out, as whatever is read for each delivery: an object that is spread has a shape of its own
     // in each provider, and code that is compiled for one is thrown away with the next.
-    const session: Session = { context, options: resolved, keys, link: started, scripts, registry };
+    const session: Session = {
+      context,
+      options: resolved,
+      keys,
+      link: started,
+      scripts,
+      serverClock,
+      registry,
+    };
     const publisher = createPublisher(session);
     const groups = createGroups(session, publisher);
     running = { session, publisher, admin: createAdmin(session), groups };
@@ -96,6 +109,7 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
     const closing = [...consumers].map((consumer) => consumer.close({ graceMs }));
     await Promise.allSettled(closing);
     running?.session.registry.close();
+    running?.session.serverClock.close();
     await link?.close();
   }
 

@@ -1,6 +1,7 @@
 import type { ProviderContext } from "@busbar/core";
 import type { Keys } from "./keys.ts";
 import type { RedisLink } from "./connection/redis-link.ts";
+import type { ServerClock } from "./connection/server-clock.ts";
 import type { Registry } from "./registry/registry.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Scripts } from "./scripts/scripts.ts";
@@ -12,5 +13,6 @@ export interface Session {
   readonly keys: Keys;
   readonly link: RedisLink;
   readonly scripts: Scripts;
+  readonly serverClock: ServerClock;
   readonly registry: Registry;
 }

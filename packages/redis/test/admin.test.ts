@@ -9,20 +9,19 @@ const open = useSessions();
 async function die(
   { redis, keys }: TestSession,
   id: string,
-  info: Partial<DeadInfo> = {},
+  { diedAt = Date.now(), ...info }: Partial<DeadInfo> & { readonly diedAt?: number } = {},
 ): Promise<void> {
   const queue = keys.queue("mail");
   const full: DeadInfo = {
     reason: "failed",
     state: { none: [] },
-    diedAt: Date.now(),
     queue,
     name: "order.placed",
     priority: 7,
     ...info,
   };
   const data = { subscription: "mail", events: [envelope(id, { data: { none: [], one: 1e21 } })] };
-  await redis.zadd(`${keys.own}dead:mail`, full.diedAt, id);
+  await redis.zadd(`${keys.own}dead:mail`, diedAt, id);
   await redis.hset(`${keys.own}dead-info:mail`, id, JSON.stringify(full));
   await redis.hset(`${keys.own}dead-data:mail`, id, JSON.stringify(data));
 }

@@ -6,6 +6,8 @@ export interface Request {
   readonly id: number;
   readonly method: string;
   readonly args: readonly unknown[];
+  /** What the wall clock of the client says. */
+  readonly now: number;
 }
 
 /** What the broker says. */
@@ -54,6 +56,8 @@ export type Mistake =
   | "acks what it has no code for"
   | "publishes nothing while a consumer closes"
   | "gives up what it has to hand back"
+  | "takes the time from its clients"
+  | "renews its leases by the wall clock"
   | "keeps its socket";
 
 /** Calls back with each line that comes. Not by readline, to which U+2028, as JSON may have it, ends a line, too. */

@@ -156,7 +156,9 @@ class BrokerClient {
   }
 
   #write(id: number, method: string, args: readonly unknown[]): void {
-    this.#socket?.write(`${JSON.stringify({ id, method, args })}\n`);
+    this.#socket?.write(
+      `${JSON.stringify({ id, method, args, now: this.#context?.clock.now() })}\n`,
+    );
   }
 
   #connected(deadline: number): Promise<void> {
@@ -189,7 +191,7 @@ class BrokerClient {
 
   async #hello(socket: Socket): Promise<void> {
     const { namespace = "", deadLetters, orphanedAfterMs } = this.#context ?? {};
-    this.#heardAt = performance.now();
+    this.#heardAt = this.#now();
     this.#ping();
     try {
       await this.#send("hello", [namespace, { deadLetters, orphanedAfterMs }]);
@@ -207,12 +209,17 @@ class BrokerClient {
     this.#whenConnected.clear();
   }
 
+  #now(): number {
+    const isWall = this.#mistakes.has("renews its leases by the wall clock");
+    return (isWall && this.#context?.clock.now()) || performance.now();
+  }
+
   #ping(): void {
     this.#timer?.cancel();
     const bears =
       this.#mistakes.has("never notices silence") ||
       (this.#mistakes.has("waits for ever for an answer to its greeting") && !this.isReady);
-    if (performance.now() - this.#heardAt > SILENCE_MS && !bears) {
+    if (this.#now() - this.#heardAt > SILENCE_MS && !bears) {
       this.#socket?.destroy();
       return;
     }
@@ -243,7 +250,7 @@ class BrokerClient {
   }
 
   #hear(frame: Frame): void {
-    this.#heardAt = performance.now();
+    this.#heardAt = this.#now();
     switch (frame.type) {
       case "report":
         this.#context?.report(frame.report);

@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import {
+  type Clock,
   type ConsumerHandle,
   type ConsumeSpec,
   type Delivery,
@@ -46,6 +47,13 @@ export class BrokerWorld {
   #only: readonly string[] | null | undefined;
   /** Who has an event of a subscription in hand. */
   readonly holders = new Map<string, Holder>();
+  /** How far the clock is ahead of that of the machine, in milliseconds. */
+  #aheadMs = 0;
+  readonly #clock: Clock = {
+    now: () => systemClock.now() + this.#aheadMs,
+    monotonic: () => systemClock.monotonic() + this.#aheadMs,
+    setTimeout: (...args) => systemClock.setTimeout(...args),
+  };
   readonly #seen = new Map<
     string,
     { spec: SubscriptionSpec; at: number; orphaned: boolean; withheld: number }
@@ -56,12 +64,12 @@ export class BrokerWorld {
     this.#mistakes = mistakes;
     this.#provider = createMemoryProvider({ name: "broker", channel: this.#channel() });
     this.#groups = new MemoryGroupStaging({
-      clock: systemClock,
+      clock: this.#clock,
       publish: (envelopes, publishOptions) => this.#provider.publish(envelopes, publishOptions),
     });
     this.#started = this.#provider.start({
       logger: { debug: log, info: log, warn: log, error: log },
-      clock: systemClock,
+      clock: this.#clock,
       namespace: "broker",
       instanceId: "broker",
       ...options,
@@ -88,8 +96,12 @@ export class BrokerWorld {
     return this.#provider.consume(spec, deliver);
   }
 
-  async call(method: string, args: readonly unknown[]): Promise<unknown> {
+  /** @param clientNow What the wall clock of the client says. */
+  async call(method: string, args: readonly unknown[], clientNow: number): Promise<unknown> {
     await this.#started;
+    if (this.#mistakes.has("takes the time from its clients")) {
+      this.#aheadMs = clientNow - systemClock.now();
+    }
     switch (method) {
       case "publish":
         return this.#publish(...(args as [readonly Envelope[], readonly string[] | undefined]));
@@ -157,7 +169,7 @@ export class BrokerWorld {
       ];
       this.#seen.set(spec.subscriptionId, {
         spec: { ...spec, events },
-        at: systemClock.monotonic(),
+        at: this.#clock.monotonic(),
         orphaned: false,
         withheld: this.#seen.get(spec.subscriptionId)?.withheld ?? 0,
       });
@@ -177,7 +189,7 @@ export class BrokerWorld {
   async #orphan(): Promise<void> {
     if (this.#mistakes.has("never sees an orphan")) return;
     for (const [id, entry] of this.#seen) {
-      if (entry.orphaned || systemClock.monotonic() - entry.at < this.#options.orphanedAfterMs)
+      if (entry.orphaned || this.#clock.monotonic() - entry.at < this.#options.orphanedAfterMs)
         continue;
       entry.orphaned = true;
       await this.#provider.subscriptions.retire(id, { backlog: "keep" });

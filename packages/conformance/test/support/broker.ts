@@ -158,7 +158,7 @@ class Client {
     this.#settlements.clear();
   }
 
-  async #answer({ method, args }: Request): Promise<unknown> {
+  async #answer({ method, args, now }: Request): Promise<unknown> {
     if (method === "ping") return null;
     if (method === "hello") {
       const [namespace, options] = args as [string, WorldOptions];
@@ -188,9 +188,9 @@ class Client {
           deduplicationId: it.deduplicationId && `${it.deduplicationId} ${this.#id}`,
         };
       });
-      return this.#joined?.call(method, [batch, ...args.slice(1)]);
+      return this.#joined?.call(method, [batch, ...args.slice(1)], now);
     }
-    return this.#joined?.call(method, args);
+    return this.#joined?.call(method, args, now);
   }
 
   async #consume(id: number, spec: ConsumeSpec): Promise<null> {

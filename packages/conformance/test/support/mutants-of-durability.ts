@@ -18,6 +18,8 @@ const PATIENCE: ReadonlyMap<Mistake, number> = new Map([
   ["keeps its socket", 0.1],
   ["lets no group expire", 0.1],
   ["lets marked groups expire", 0.1],
+  ["takes the time from its clients", 0.1],
+  ["renews its leases by the wall clock", 0.1],
   ["retries in two steps", 0.3],
   ["forgets deduplicationIds with their connection", 0.2],
 ]);
@@ -69,6 +71,15 @@ export const durableMutants: readonly Mutant[] = [
     "lifecycle/no-handles",
     "bus-shutdown/keeps-alive",
   ),
+  broker(
+    "takes the time from its clients",
+    "clocks/delay",
+    "clocks/withheld",
+    "clocks/dead-letters",
+    "clocks/deduplication",
+    "clocks/groups",
+  ),
+  broker("renews its leases by the wall clock", "clocks/long-run"),
 ];
 
 function broker(mistake: Mistake, ...caughtBy: readonly string[]): Mutant {

@@ -1,4 +1,4 @@
-import type { PublishResult } from "@busbar/core";
+import { type Clock, type Envelope, type PublishResult, systemClock } from "@busbar/core";
 import { ACK } from "../../src/builders.ts";
 import {
   consumes,
@@ -9,6 +9,21 @@ import {
   memoryProvider,
 } from "./faulty.ts";
 import type { Mutant } from "./mutants.ts";
+
+const LATE: PublishResult = { status: "rejected", code: "refused", reason: "late" };
+
+function wallClockOnly(clock: Clock): Clock {
+  return {
+    now: () => clock.now(),
+    monotonic: () => clock.now(),
+    setTimeout: (callback, delayMs, options) => clock.setTimeout(callback, delayMs, options),
+  };
+}
+
+function later(envelope: Envelope, ms: number): Envelope {
+  const { delayMs } = envelope;
+  return delayMs === undefined ? envelope : { ...envelope, delayMs: delayMs + ms };
+}
 
 export const timingMutants: readonly Mutant[] = [
   {
@@ -59,6 +74,52 @@ export const timingMutants: readonly Mutant[] = [
     caughtBy: ["delay/far-future"],
     harness: () =>
       faultyEnvelopes((it) => ((it.delayMs ?? 0) > 2 ** 31 ? { ...it, delayMs: undefined } : it)),
+  },
+  {
+    mistake: "counts durations by the wall clock",
+    caughtBy: ["clocks/delay-while-set", "clocks/dead-letters", "clocks/deduplication"],
+    harness: () =>
+      faulty((inner) => ({
+        start: (context) => inner.start({ ...context, clock: wallClockOnly(context.clock) }),
+      })),
+  },
+  {
+    mistake: "takes a publish for late by the wall clock",
+    caughtBy: ["clocks/publish"],
+    harness: () =>
+      faulty((inner) => {
+        let clock = systemClock;
+        return {
+          start: (context) => {
+            clock = context.clock;
+            return inner.start(context);
+          },
+          async publish(batch, options) {
+            const deadline = clock.now() + options.deadline - clock.monotonic();
+            const results = await inner.publish(batch, options);
+            return clock.now() < deadline ? results : batch.map(() => LATE);
+          },
+        };
+      }),
+  },
+  {
+    mistake: "delays until a moment of the emitter's clock",
+    caughtBy: ["clocks/delay"],
+    harness: () =>
+      faulty((inner) => {
+        let aheadMs = 0;
+        return {
+          start: (context) => {
+            aheadMs = context.clock.now() - Date.now();
+            return inner.start(context);
+          },
+          publish: (batch, options) =>
+            inner.publish(
+              batch.map((it) => later(it, aheadMs)),
+              options,
+            ),
+        };
+      }),
   },
   {
     mistake: "reverses priorities",

@@ -18,7 +18,7 @@ interface Dead {
 
 /** Looks into queues, and deals with dead letters. */
 export function createAdmin(session: Session): ProviderAdmin {
-  const { context, options, keys, link, scripts, registry } = session;
+  const { options, keys, link, scripts, registry } = session;
   const { client } = link;
   const jobIds = createJobIds();
 
@@ -101,7 +101,7 @@ export function createAdmin(session: Session): ProviderAdmin {
         const id = presentId(records, subscriptionId);
         const record = records.get(id);
         const place = record ? JSON.stringify(placeOf(record, keys, options.lockDurationMs)) : "";
-        const args = [keys.own, id, context.clock.now(), version, place, ids.length, ...ids];
+        const args = [keys.own, id, version, place, ids.length, ...ids];
         const replayed = await insistently(session, () =>
           scripts.replay(`${keys.own}dead:${id}`, [...args, ...jobs]),
         );
@@ -111,7 +111,7 @@ export function createAdmin(session: Session): ProviderAdmin {
 
     async discardDead(subscriptionId, ids) {
       const id = await currentId(subscriptionId);
-      const args = [keys.own, id, context.clock.now(), ...ids];
+      const args = [keys.own, id, ...ids];
       return insistently(session, () => scripts.discard(`${keys.own}dead:${id}`, args));
     },
   };

@@ -18,11 +18,10 @@ export async function readStats(session: Session): Promise<readonly Subscription
 }
 
 async function statsOf(
-  { keys, link, scripts, context }: Session,
+  { keys, link, scripts }: Session,
   { records }: RegistrySnapshot,
   { subscriptionId, queues }: SubscriptionRecord,
 ): Promise<SubscriptionStats> {
-  const now = context.clock.now();
   const ids = [...records.values()]
     .filter(({ renamedTo }) => renamedTo === subscriptionId)
     .map((record) => record.subscriptionId);
@@ -37,7 +36,7 @@ async function statsOf(
       const isOwn = owner !== undefined && all.includes(owner);
       const own = isOwn ? [`{"events":[`] : [];
       const filter = isShared(records, name) ? [...heads, ...own] : [];
-      return scripts.stats(`${queue}meta`, [keys.own, queue, now, ...filter]);
+      return scripts.stats(`${queue}meta`, [keys.own, queue, ...filter]);
     }),
   ]);
   const total = (at: 0 | 1 | 2) => numbers.reduce((sum, queue) => sum + queue[at], 0);

@@ -10,8 +10,7 @@ export async function trimDead(
   const { maxPerSubscription, maxAgeMs } = context.deadLetters;
   let dropped = 0;
   for (;;) {
-    const now = context.clock.now();
-    const args = [keys.own, subscriptionId, maxPerSubscription, now - maxAgeMs, now];
+    const args = [keys.own, subscriptionId, maxPerSubscription, maxAgeMs];
     const count = await insistently(session, () =>
       scripts.trim(`${keys.own}dead:${subscriptionId}`, args),
     );

@@ -15,7 +15,6 @@ export function createDeadLetter({
   data,
   reason,
   state,
-  diedAt,
   ...replay
 }: {
   readonly id: string;
@@ -23,11 +22,10 @@ export function createDeadLetter({
   readonly data: string;
   readonly reason: string;
   readonly state: JsonValue;
-  readonly diedAt: number;
 } & Pick<DeadInfo, "queue" | "name" | "priority" | "key" | "turn" | "blocks">): NewDeadLetter {
-  const info: DeadInfo = { reason, state, diedAt, ...replay };
+  const info: DeadInfo = { reason, state, ...replay };
   return {
-    spec: { subscription, id, diedAt },
+    spec: { subscription, id },
     texts: [JSON.stringify(info), data],
   };
 }

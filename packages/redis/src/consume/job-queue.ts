@@ -15,7 +15,7 @@ const AGAIN_AFTER_AT_MOST_MS = 5_000;
 const NOTHING: Promise<readonly [string]> = Promise.resolve(["none"]);
 
 /** What a queue's scripts need to know anew with each call is left to the callers. */
-type Common = "own" | "queue" | "id" | "token" | "lockDuration" | "now" | "bounds" | "finish";
+type Common = "own" | "queue" | "id" | "token" | "lockDuration" | "bounds" | "finish";
 
 /** Takes jobs along with answers. */
 export interface NextJobs {
@@ -74,8 +74,9 @@ export class JobQueue {
     return this.#steps;
   }
 
-  get now(): number {
-    return this.session.context.clock.now();
+  /** Milliseconds since the epoch by the clock of Redis, as far as this process knows. */
+  get serverNow(): number {
+    return this.session.serverClock.now();
   }
 
   /** For durations. */
@@ -96,7 +97,7 @@ export class JobQueue {
       (wanted) => {
         if (wanted === 0) return NOTHING;
         const { lockDurationMs } = options;
-        const args = [this.key, this.token, context.instanceId, lockDurationMs, wanted, this.now];
+        const args = [this.key, this.token, context.instanceId, lockDurationMs, wanted];
         return scripts.take(`${this.key}meta`, args);
       },
     );
@@ -137,7 +138,6 @@ export class JobQueue {
       this.#keep,
       lockDurationMs,
       wanted,
-      this.now,
     ]);
   }
 
@@ -175,10 +175,10 @@ export class JobQueue {
     data: string,
   ): Promise<boolean> {
     const { scripts } = this.session;
-    const { own, queue, token, now } = this.#common(id);
+    const { own, queue, token } = this.#common(id);
     const answer = await this.#insist({ completes: true, isOver: () => false }, (wanted) => {
       const finish = this.#finish(wanted);
-      return scripts.late(this.key + id, { own, queue, id, token, now, ...lane, finish }, data);
+      return scripts.late(this.key + id, { own, queue, id, token, ...lane, finish }, data);
     });
     return answer?.[0] !== "stale";
   }
@@ -195,7 +195,7 @@ export class JobQueue {
   async giveBack(id: string, delayMs: number): Promise<void> {
     const { scripts } = this.session;
     await this.#insist({ completes: false, isOver: () => false }, async () => {
-      const args = [this.key, id, this.token, this.now, Math.ceil(delayMs)];
+      const args = [this.key, id, this.token, Math.ceil(delayMs)];
       return ["done", await scripts.giveBack(this.key + id, args)] as const;
     });
   }
@@ -213,7 +213,7 @@ export class JobQueue {
     const { records } = await registry.snapshot();
     const names = new Set([...records.values()].flatMap(({ queues }) => queues));
     const queues = [...names].map((name) => keys.queue(name));
-    const args = [this.key, this.now, options.stalledCheckMs, keys.own, ...queues];
+    const args = [this.key, options.stalledCheckMs, keys.own, ...queues];
     await scripts.findStalled(`${this.key}stalled`, args);
   }
 
@@ -284,17 +284,15 @@ export class JobQueue {
 
   #common(id: string): Pick<SettleRequest, Common & keyof SettleRequest> {
     const { keys, options, context } = this.session;
-    const { now } = this;
     return {
       own: keys.own,
       queue: this.key,
       id,
       token: this.token,
       lockDuration: options.lockDurationMs,
-      now,
       bounds: {
         max: context.deadLetters.maxPerSubscription,
-        bornAfter: now - context.deadLetters.maxAgeMs,
+        maxAge: context.deadLetters.maxAgeMs,
       },
     };
   }

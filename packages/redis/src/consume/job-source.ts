@@ -27,7 +27,7 @@ export class JobSource {
   #worker: Worker | undefined;
   #fetching: Promise<void> | undefined;
   #wakes = false;
-  /** The queue had no job, and none is due before: milliseconds since the epoch, or 0. */
+  /** The queue had no job, and none is due before: milliseconds since the epoch, by the clock of Redis, or 0. */
   #emptyUntil: number | undefined;
   /** Taken from the queue's marker: nobody else is woken by it. */
   #marker: { readonly member: string; readonly score: number } | undefined;
@@ -129,12 +129,15 @@ export class JobSource {
     const { drainDelay = DRAIN_DELAY } = this.#session.options.worker;
     try {
       await worker.waitUntilReady();
-      const seconds = Math.max((emptyUntil - this.#queue.now) / 1_000, backend.minimumBlockTimeout);
+      const seconds = Math.max(
+        (emptyUntil - this.#queue.serverNow) / 1_000,
+        backend.minimumBlockTimeout,
+      );
       const marker = await backend.waitForJob(
         emptyUntil === 0 ? drainDelay : Math.min(seconds, backend.maximumBlockTimeout),
       );
       // The marker of a delayed job tells when that is due.
-      const isDue = !marker || marker.score <= this.#queue.now;
+      const isDue = !marker || marker.score <= this.#queue.serverNow;
       this.#emptyUntil = isDue ? undefined : marker.score;
       this.#marker = marker ?? undefined;
       if (this.#queue.monotonic < this.#makesWayUntil) await this.#pauses.pause(MAKES_WAY_MS);

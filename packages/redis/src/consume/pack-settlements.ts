@@ -67,7 +67,6 @@ export class PackSettlements {
         data: writeData(this.#subscription, [this.#text(index)]),
         reason,
         state,
-        diedAt: queue.now,
         queue: queue.key,
         name: this.#nameOf([index]),
         priority: this.#job.priority,

@@ -21,7 +21,7 @@ export function createProcessShare(session: Session): ProcessShare {
   const share = {
     session,
     ids,
-    frontId: createFrontIds(ids),
+    frontId: createFrontIds(ids, session.serverClock),
     slots: new Slots(options.concurrency),
     suspects: new Suspects(context.clock, {
       aloneMs: options.suspectAloneMs,

@@ -66,7 +66,7 @@ export class TurnSteps {
 
   /** The head cannot be read: it is a dead letter as it is. */
   setHeadAside(text: string, problem: string): TurnStep {
-    const state = stateOfCorrupt(`The delivery ${problem}`, this.#reader.queue.now);
+    const state = stateOfCorrupt(`The delivery ${problem}`, this.#reader.queue.serverNow);
     return this.#bury(text, "", CORRUPT, state);
   }
 
@@ -78,7 +78,6 @@ export class TurnSteps {
       data,
       reason,
       state,
-      diedAt: queue.now,
       queue: queue.key,
       name,
       priority: this.#job.priority,

@@ -10,12 +10,8 @@ import type { Session } from "../session.ts";
 /** Keeps the events of groups until they are released or cleared. */
 export function createGroups(session: Session, publisher: Publisher): GroupStaging {
   const { context, keys, scripts, link } = session;
-  const { clock } = context;
   const stager = randomUUID();
   const known = createKnownEvents();
-
-  /** What every script gets first. */
-  const common = (): [string, number] => [keys.own, clock.now()];
 
   /** What cannot be read leaves the group with the others. Its text is kept, to be looked at by hand. */
   async function setAside(id: string, items: readonly string[]): Promise<void> {
@@ -35,20 +31,20 @@ export function createGroups(session: Session, publisher: Publisher): GroupStagi
       const items = events.map(encodeItem);
       const args = [encodeKey(eventGroupId), ttlMs ?? "", randomUUID(), stager, ...items];
       const remember = known.staging(eventGroupId);
-      await insistently(session, () => scripts.stage(keys.groups, [...common(), ...args]));
+      await insistently(session, () => scripts.stage(keys.groups, [keys.own, ...args]));
       remember(events, items);
     },
 
     async mark(eventGroupId) {
       const id = encodeKey(eventGroupId);
-      await insistently(session, () => scripts.mark(keys.groups, [...common(), id]));
+      await insistently(session, () => scripts.mark(keys.groups, [keys.own, id]));
     },
 
     async claim({ eventGroupId, leaseMs }) {
       const token = randomUUID();
       const id = eventGroupId === undefined ? [] : [encodeKey(eventGroupId)];
       const claimed = await insistently(session, () =>
-        scripts.claim(keys.groups, [...common(), leaseMs, token, ...id]),
+        scripts.claim(keys.groups, [keys.own, leaseMs, token, ...id]),
       );
       if (!claimed) return undefined;
       const [claimedId, items] = claimed;
@@ -83,7 +79,7 @@ export function createGroups(session: Session, publisher: Publisher): GroupStagi
 
     async abandon({ eventGroupId, token }) {
       const args = [encodeKey(eventGroupId), token];
-      await insistently(session, () => scripts.abandon(keys.groups, [...common(), ...args]));
+      await insistently(session, () => scripts.abandon(keys.groups, [keys.own, ...args]));
     },
 
     async clear(eventGroupId, { eventNames, stepIds }) {
@@ -91,11 +87,11 @@ export function createGroups(session: Session, publisher: Publisher): GroupStagi
       const counts = [eventNames?.length ?? -1, stepIds?.length ?? -1];
       const wanted = [...(eventNames ?? []), ...(stepIds ?? [])].map((it) => JSON.stringify(it));
       const args = [encodeKey(eventGroupId), ...counts, ...wanted];
-      return insistently(session, () => scripts.clear(keys.groups, [...common(), ...args]));
+      return insistently(session, () => scripts.clear(keys.groups, [keys.own, ...args]));
     },
 
     async list() {
-      const groups = await insistently(session, () => scripts.listGroups(keys.groups, common()));
+      const groups = await insistently(session, () => scripts.listGroups(keys.groups, [keys.own]));
       return groups.map(([id, events, stagedAt, marked]) => ({
         eventGroupId: decodeKey(id),
         events,

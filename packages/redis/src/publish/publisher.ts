@@ -82,7 +82,6 @@ export function createPublisher(session: Session): Publisher {
       const request: PublishRequest = {
         own: keys.own,
         version: routed?.version ?? "0",
-        now: clock.now(),
         orphanedAfterMs: context.orphanedAfterMs,
         emitter: { id: ids.emitter, seq, ttlMs: REMEMBER_MS },
         targets: packed.targets,
@@ -131,11 +130,12 @@ export function createPublisher(session: Session): Publisher {
 
   /** The same request again does nothing but answer, so it may be sent until there is an answer. */
   async function sendUntilAnswered(
-    request: PublishRequest,
+    given: PublishRequest,
     { texts, drafts }: Pick<PackedBatch, "texts" | "drafts">,
     deadline: number,
   ): Promise<Answered> {
-    for (;;) {
+    const from = clock.monotonic();
+    for (let request = given; ; request = sooner(given, clock.monotonic() - from)) {
       try {
         if (!request.drafts) return await sendOnce(request, texts);
         link.gather();
@@ -193,4 +193,16 @@ function rejections(
     cause: safeError(cause),
   } as const;
   return batch.map(() => result);
+}
+
+/** A publish that is sent again `ms` milliseconds later: what is left of its delays. */
+function sooner(request: PublishRequest, ms: number): PublishRequest {
+  const packs = request.packs.map((pack) => {
+    const { delay } = pack.job;
+    // It stays a delayed one: that may have another way into its queue.
+    return delay === 0
+      ? pack
+      : { ...pack, job: { ...pack.job, delay: Math.max(Math.ceil(delay - ms), 1) } };
+  });
+  return { ...request, packs };
 }

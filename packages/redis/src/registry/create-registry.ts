@@ -70,7 +70,6 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
       const request = {
         own: keys.own,
         version,
-        now: clock.now(),
         set: set.map((record) => [record.subscriptionId, JSON.stringify(record)] as const),
         seen,
         unseen,
@@ -92,7 +91,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
     if (queues.some((queue) => isShared(records, queue))) return;
     const prefixes = queues.map((queue) => keys.queue(queue));
     const earlier = earlierIds(records, subscriptionId);
-    const args = [keys.own, version, clock.now(), subscriptionId];
+    const args = [keys.own, version, subscriptionId];
     const all = [...args, prefixes.length, ...prefixes, ...earlier];
     const forgotten = await insistently(session, () => scripts.forget(keys.version, all));
     if (forgotten > 0) await copy.read(true);
@@ -174,7 +173,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
       for (let index = 0; index < seen.length; index += 2) {
         lastSeen.set(seen[index] as string, Number(seen[index + 1]));
       }
-      const orphanedAt = clock.now() - context.orphanedAfterMs;
+      const orphanedAt = session.serverClock.now() - context.orphanedAfterMs;
       return [...records.values()]
         .filter(({ renamedTo, retired }) => renamedTo === undefined && !retired)
         .map(({ subscriptionId, events, ordering, onOrderedFailure, aliases }) => {

@@ -13,7 +13,7 @@ export async function letGoOfFormerQueues(
   copy: RegistryCopy,
   subscriptionIds: Iterable<string>,
 ): Promise<void> {
-  const { context, keys, scripts } = session;
+  const { keys, scripts } = session;
   for (const id of subscriptionIds) {
     const [, ...formers] = (await copy.read()).records.get(id)?.queues ?? [];
     for (const name of formers) {
@@ -24,7 +24,6 @@ export async function letGoOfFormerQueues(
       const request = {
         own: keys.own,
         version,
-        now: context.clock.now(),
         subscription: id,
         record: JSON.stringify(changed),
         queue: keys.queue(name),

@@ -64,12 +64,11 @@ export async function retireBacklog(
     priority: number,
   ): { dead: readonly RetiredDead[]; data: readonly string[] } {
     if (backlog === "discard") return { dead: [], data: [] };
-    const diedAt = context.clock.now();
     const data = envelopes.flatMap((envelope) => {
       const isReadable = isEnvelope(envelope);
       const name = isReadable ? encodeLabel(envelope.name) : "";
       const reason = isReadable ? "retired" : CORRUPT;
-      const info: DeadInfo = { reason, state: null, diedAt, queue, name, priority };
+      const info: DeadInfo = { reason, state: null, queue, name, priority };
       const turn = key !== undefined && {
         key,
         turn: {
@@ -86,7 +85,7 @@ export async function retireBacklog(
           : `${packHead(subscriptionId)}${JSON.stringify(envelope)}]}`,
       ];
     });
-    return { dead: envelopes.map(() => ({ id: jobIds.next(1), diedAt })), data };
+    return { dead: envelopes.map(() => ({ id: jobIds.next(1) })), data };
   }
 
   async function retireJob(

@@ -37,7 +37,7 @@ async function reviveQueue(
   { version, records }: RegistrySnapshot,
   name: string,
 ): Promise<number> {
-  const { keys, scripts, options, context } = session;
+  const { keys, scripts, options } = session;
   const queue = keys.queue(name);
   const users = [...records.values()].filter(({ queues }) => queues.includes(name));
   const ids = createJobIds();
@@ -47,7 +47,6 @@ async function reviveQueue(
     const args = [
       keys.own,
       queue,
-      context.clock.now(),
       version,
       NORMAL_PRIORITY,
       options.lockDurationMs,

@@ -5,8 +5,6 @@ import type { TurnSpec } from "./publish-script.ts";
 export interface DeadInfo {
   readonly reason: string;
   readonly state: unknown;
-  /** Milliseconds since the epoch. */
-  readonly diedAt: number;
   /** Key prefix of the queue that it died in, with its last colon. */
   readonly queue: string;
   /** Name of the event and priority of the job that a replay adds. */
@@ -21,20 +19,20 @@ export interface DeadInfo {
 
 /**
  * Moves dead letters back into the queue of their subscription. KEYS[1]: the sorted set. ARGV: prefix of
- * our own keys, subscription, now, version of the list of subscriptions, the subscription's place as JSON
+ * our own keys, subscription, version of the list of subscriptions, the subscription's place as JSON
  * or "", how many ids, the ids, and for each the id of the job that a replay adds. Answers with how many
  * there were, or -1 if the list has changed. Leaves those alone that cannot be read.
  */
 export const REPLAY_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS"],
   `
-local own, subscription, now, count = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[6])
-if (redis.call("GET", own .. "version") or "0") ~= ARGV[4] then return -1 end
-local place = ARGV[5] ~= "" and cjson.decode(ARGV[5])
+local own, subscription, now, count = ARGV[1], ARGV[2], server_now(), tonumber(ARGV[5])
+if (redis.call("GET", own .. "version") or "0") ~= ARGV[3] then return -1 end
+local place = ARGV[4] ~= "" and cjson.decode(ARGV[4])
 expect_dead(own, subscription)
 local letters, isRead = {}, {}
 for index = 1, count do
-  local id = ARGV[6 + index]
+  local id = ARGV[5 + index]
   local dead = not isRead[id] and read_dead(own, subscription, id)
   isRead[id] = true
   if dead and dead.data then
@@ -47,7 +45,7 @@ for index = 1, count do
     else
       expect_queue(place and place.queue or info.queue)
     end
-    dead.jobId = ARGV[6 + count + index]
+    dead.jobId = ARGV[5 + count + index]
     table.insert(letters, dead)
   end
 end
@@ -71,14 +69,14 @@ return #letters
 `,
 );
 
-/** Deletes dead letters. KEYS[1]: the sorted set. ARGV: prefix of our own keys, subscription, now, ids. */
+/** Deletes dead letters. KEYS[1]: the sorted set. ARGV: prefix of our own keys, subscription, ids. */
 export const DISCARD_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS"],
   `
-local own, subscription, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local own, subscription, now = ARGV[1], ARGV[2], server_now()
 expect_dead(own, subscription)
 local discarded = 0
-for index = 4, #ARGV do
+for index = 3, #ARGV do
   local dead = read_dead(own, subscription, ARGV[index])
   if dead then
     remove_dead(own, subscription, dead, now)
@@ -91,12 +89,13 @@ return discarded
 
 /**
  * Drops dead letters beyond their bounds, at most 2 000. KEYS[1]: the sorted set. ARGV: prefix of our own
- * keys, subscription, bound by number, time of death before which they go, now. Answers with how many.
+ * keys, subscription, bound by number, and by age in milliseconds. Answers with how many.
  */
 export const TRIM_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS"],
   `
 expect_dead(ARGV[1], ARGV[2])
-return trim_dead(ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5]))
+local bounds = { max = tonumber(ARGV[3]), maxAge = tonumber(ARGV[4]) }
+return trim_dead(ARGV[1], ARGV[2], bounds, server_now())
 `,
 );

@@ -1,12 +1,13 @@
 import { bullFunctions } from "./bullmq-scripts.ts";
 import { DAMAGED_JOBS, READING } from "./reading-library.ts";
+import { SERVER_TIME } from "./server-time.ts";
 
 /** Milliseconds within which all that a process had in hand when it died is found. */
 const FOUND_WITHIN_MS = 60_000;
 
 /**
  * Moves what processes that died had in hand back into the queue, if nobody has looked for a while. KEYS[1]:
- * the queue's `stalled`. ARGV: key prefix of the queue, now, milliseconds for which nobody else looks, prefix
+ * the queue's `stalled`. ARGV: key prefix of the queue, milliseconds for which nobody else looks, prefix
  * of our own keys, key prefixes of all queues.
  *
  * How often a delivery may end its process is the bus's to say, and so none fails here. A job of one event
@@ -14,17 +15,17 @@ const FOUND_WITHIN_MS = 60_000;
  * counts. If there was anything else, the progress says that it does not.
  */
 export const FIND_STALLED_SCRIPT: string = `
-${READING}${DAMAGED_JOBS}${bullFunctions(["moveStalledJobsToWait"])}
-local queue, own = ARGV[1], ARGV[4]
+${SERVER_TIME}${READING}${DAMAGED_JOBS}${bullFunctions(["moveStalledJobsToWait"])}
+local queue, own = ARGV[1], ARGV[3]
 local waiting = redis.call("SMEMBERS", KEYS[1])
 expect_queue(queue)
-for index = 5, #ARGV do expect(ARGV[index] .. "active", "list") end
+for index = 4, #ARGV do expect(ARGV[index] .. "active", "list") end
 rename_damaged(queue, waiting)
 -- As in TAKE_SCRIPT: it makes what is left available to those who drain.
 redis.call("SREM", KEYS[1], "")
 local stalled = bull_moveStalledJobsToWait({ KEYS[1], queue .. "wait", queue .. "active",
   queue .. "stalled-check", queue .. "meta", queue .. "paused", queue .. "marker", queue .. "events",
-  queue .. "repeat" }, { ${Number.MAX_SAFE_INTEGER}, queue, ARGV[2], ARGV[3] })
+  queue .. "repeat" }, { ${Number.MAX_SAFE_INTEGER}, queue, server_now(), ARGV[2] })
 
 local function holder_of(prefix, id)
   local holder = redis.pcall("HGET", prefix .. id, "pb")
@@ -38,7 +39,7 @@ for _, id in ipairs(stalled) do
 end
 local function has_more(holder)
   if held[holder] > 1 or redis.call("EXISTS", died_key(holder)) == 1 then return true end
-  for index = 5, #ARGV do
+  for index = 4, #ARGV do
     for _, id in ipairs(redis.call("LRANGE", ARGV[index] .. "active", 0, -1)) do
       if holder_of(ARGV[index], id) == holder then return true end
     end

@@ -1,21 +1,22 @@
 import { GROUPS } from "./group-library.ts";
 import { READING } from "./reading-library.ts";
+import { SERVER_TIME } from "./server-time.ts";
 
-// KEYS[1] of each: the groups by the time of their first event. The first arguments are the prefix of our
-// own keys and now; ids of groups are as `encodeKey` makes them.
+// KEYS[1] of each: the groups by the time of their first event. The first argument is the prefix of our
+// own keys; ids of groups are as `encodeKey` makes them.
 
 /**
  * Adds events to a group. ARGV: …, id, milliseconds to live after this or "", a token for this call, one for
  * this process, and the items. The same call again does nothing.
  */
-export const STAGE_SCRIPT: string = `${READING}${GROUPS}
-local own, now, id, ttl, token = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+export const STAGE_SCRIPT: string = `${SERVER_TIME}${READING}${GROUPS}
+local own, now, id, ttl, token = ARGV[1], server_now(), ARGV[2], ARGV[3], ARGV[4]
 expect_groups(own, id)
 expire_groups(own, now)
 if not redis.call("SET", own .. "staged:" .. token, "1", "NX", "PX", 600000) then return 0 end
 local events = 0
-for index = 7, #ARGV do events = redis.call("RPUSH", group_list(own, id), ARGV[index]) end
-set_stager(own, id, ARGV[6], events == #ARGV - 6)
+for index = 6, #ARGV do events = redis.call("RPUSH", group_list(own, id), ARGV[index]) end
+set_stager(own, id, ARGV[5], events == #ARGV - 5)
 redis.call("ZADD", KEYS[1], "NX", now, id)
 if ttl == "" then
   ttl = redis.call("HGET", group_meta(own, id), "ttl")
@@ -23,12 +24,12 @@ else
   redis.call("HSET", group_meta(own, id), "ttl", ttl)
 end
 if tonumber(ttl) then redis.call("ZADD", groups_expiring(own), now + tonumber(ttl), id) end
-return #ARGV - 6
+return #ARGV - 5
 `;
 
 /** Asks for the release of what a group has now. ARGV: …, id. */
-export const MARK_SCRIPT: string = `${READING}${GROUPS}
-local own, now, id = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+export const MARK_SCRIPT: string = `${SERVER_TIME}${READING}${GROUPS}
+local own, now, id = ARGV[1], server_now(), ARGV[2]
 expect_groups(own, id)
 expire_groups(own, now)
 local events = redis.call("LLEN", group_list(own, id))
@@ -40,11 +41,11 @@ return events
  * Claims the marked events of a group, or of any. ARGV: …, milliseconds of the lease, token, id or
  * nothing. Answers with the group's id and its events, or nil. The same claim again answers the same.
  */
-export const CLAIM_SCRIPT: string = `${READING}${GROUPS}
-local own, now, lease, token = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-expect_groups(own, ARGV[5])
+export const CLAIM_SCRIPT: string = `${SERVER_TIME}${READING}${GROUPS}
+local own, now, lease, token = ARGV[1], server_now(), tonumber(ARGV[2]), ARGV[3]
+expect_groups(own, ARGV[4])
 expire_groups(own, now)
-local ids = ARGV[5] and { ARGV[5] } or redis.call("ZRANGE", groups_marked(own), 0, -1)
+local ids = ARGV[4] and { ARGV[4] } or redis.call("ZRANGE", groups_marked(own), 0, -1)
 for _, id in ipairs(ids) do
   local meta = is_group(own, id)
     and redis.call("HMGET", group_meta(own, id), "marked", "claimedUntil", "token") or {}
@@ -59,9 +60,9 @@ return nil
 `;
 
 /** Gives a claim up. ARGV: …, id, token. */
-export const ABANDON_SCRIPT: string = `${READING}${GROUPS}
-local own, id = ARGV[1], ARGV[3]
-if redis.call("HGET", group_meta(own, id), "token") ~= ARGV[4] then return 0 end
+export const ABANDON_SCRIPT: string = `${SERVER_TIME}${READING}${GROUPS}
+local own, id = ARGV[1], ARGV[2]
+if redis.call("HGET", group_meta(own, id), "token") ~= ARGV[3] then return 0 end
 end_claim(own, id)
 return 1
 `;
@@ -70,8 +71,8 @@ return 1
  * Deletes events of a group that no claim has. ARGV: …, id, how many names or -1 for any, how many step
  * ids or -1 for any, the names and the step ids, each as JSON. Answers with how many.
  */
-export const CLEAR_SCRIPT: string = `${READING}${GROUPS}
-local own, now, id = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+export const CLEAR_SCRIPT: string = `${SERVER_TIME}${READING}${GROUPS}
+local own, now, id = ARGV[1], server_now(), ARGV[2]
 expect_groups(own, id)
 expire_groups(own, now)
 local function set_of(from, count)
@@ -80,9 +81,9 @@ local function set_of(from, count)
   for index = from, from + count - 1 do set[ARGV[index]] = true end
   return set
 end
-local namesCount, stepsCount = tonumber(ARGV[4]), tonumber(ARGV[5])
-local names = set_of(6, namesCount)
-local steps = set_of(6 + math.max(namesCount, 0), stepsCount)
+local namesCount, stepsCount = tonumber(ARGV[3]), tonumber(ARGV[4])
+local names = set_of(5, namesCount)
+local steps = set_of(5 + math.max(namesCount, 0), stepsCount)
 
 local list = group_list(own, id)
 local meta = redis.call("HMGET", group_meta(own, id), "marked", "claimed", "claimedUntil")
@@ -117,8 +118,8 @@ return #items - #kept
 `;
 
 /** Lists the groups. Answers with id, number of events, time of the first, and marked events of each. */
-export const LIST_SCRIPT: string = `${READING}${GROUPS}
-local own, now = ARGV[1], tonumber(ARGV[2])
+export const LIST_SCRIPT: string = `${SERVER_TIME}${READING}${GROUPS}
+local own, now = ARGV[1], server_now()
 expect_groups(own)
 expire_groups(own, now)
 local groups = {}

@@ -1,6 +1,7 @@
 import { bullFunctions } from "./bullmq-scripts.ts";
 import { withLibrary } from "./lua-library.ts";
 import { READING } from "./reading-library.ts";
+import { SERVER_TIME } from "./server-time.ts";
 import type { Place, TurnSpec } from "./publish-script.ts";
 import type { FinishSpec } from "./settle-script.ts";
 
@@ -14,8 +15,6 @@ export interface LateRequest {
   /** The version of the list of subscriptions that the place is from. */
   readonly version: string;
   readonly place: Place;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
   readonly key: string;
   /** Added if the lane was empty. */
   readonly turn: TurnSpec;
@@ -31,7 +30,7 @@ export const LATE_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES"],
   `
 local request = cjson.decode(ARGV[1])
-local own, queue, now = request.own, request.queue, request.now
+local own, queue, now = request.own, request.queue, server_now()
 if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" } end
 if (redis.call("GET", own .. "version") or "0") ~= request.version then return { "stale" } end
 expect_place(own, request.place, request.key)
@@ -44,19 +43,19 @@ return { "done", finish_job(queue, request.id, request.finish, now) }
 
 /**
  * Takes jobs, each under a lock. KEYS[1]: the queue's `meta`. ARGV: key prefix of the queue, token, name of
- * the worker, duration of the lock in milliseconds, how many events are wanted, now. Answers `taken`, with
+ * the worker, duration of the lock in milliseconds, how many events are wanted. Answers `taken`, with
  * what BullMQ's moveToActive answers of each: its `Worker` asks for one job at a time by the same script,
  * and would make an object of a class of each.
  */
 export const TAKE_SCRIPT: string = withLibrary(
   ["TAKE_JOBS"],
   `
-local queue = ARGV[1]
+local queue, now = ARGV[1], server_now()
 -- Tells a Redis that is full that this script must not be refused: what it takes makes room.
 redis.call("SREM", queue .. "stalled", "")
-rename_damaged_due(queue, ARGV[6])
+rename_damaged_due(queue, now)
 return { "taken", take_jobs({}, queue, tonumber(ARGV[5]),
-  { token = ARGV[2], name = ARGV[3], lockDuration = tonumber(ARGV[4]) }, ARGV[6]) }
+  { token = ARGV[2], name = ARGV[3], lockDuration = tonumber(ARGV[4]) }, now) }
 `,
 );
 
@@ -83,18 +82,18 @@ return lost
 
 /**
  * Hands a job back as it is, with its progress: to the front of its queue, or for later. KEYS[1]: the job.
- * ARGV: key prefix of the queue, id, token, now, delay in milliseconds. Nothing happens without the lock.
+ * ARGV: key prefix of the queue, id, token, delay in milliseconds. Nothing happens without the lock.
  */
-export const GIVE_BACK_SCRIPT: string = `${READING}
+export const GIVE_BACK_SCRIPT: string = `${SERVER_TIME}${READING}
 ${bullFunctions(["moveJobFromActiveToWait", "moveToDelayed"])}
-local queue, id, token, now, delay = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local queue, id, token, delay = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 if redis.call("GET", KEYS[1] .. ":lock") ~= token then return 0 end
 expect(KEYS[1], "hash")
 expect_queue(queue)
 if delay > 0 then
   bull_moveToDelayed({ queue .. "marker", queue .. "active", queue .. "prioritized", queue .. "delayed",
     KEYS[1], queue .. "events", queue .. "meta", queue .. "stalled", queue .. "wait", queue .. "limiter",
-    queue .. "pc" }, { queue, now, id, token, ARGV[5], "1", "", "0", "" })
+    queue .. "pc" }, { queue, server_now(), id, token, ARGV[4], "1", "", "0", "" })
 else
   bull_moveJobFromActiveToWait({ queue .. "active", queue .. "wait", queue .. "stalled",
     queue .. "paused", queue .. "meta", queue .. "limiter", queue .. "prioritized", queue .. "marker",

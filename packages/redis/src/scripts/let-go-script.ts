@@ -10,8 +10,6 @@ export interface LetGoRequest {
   readonly own: string;
   /** The version of the list of subscriptions that this is a change to. */
   readonly version: string;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
   readonly subscription: string;
   /** Its record without the queue, as JSON. */
   readonly record: string;
@@ -75,5 +73,5 @@ end
 -- As in SAVE_SCRIPT: it is part of a start.
 redis.call("ZREM", own .. "seen", "")
 redis.call("HSET", own .. "subscriptions", request.subscription, request.record)
-return next_version(KEYS[1], request.version, request.now)
+return next_version(KEYS[1], request.version)
 `;

@@ -1,5 +1,6 @@
 import { bullFunctions } from "./bullmq-scripts.ts";
 import { DAMAGED_JOBS, READING } from "./reading-library.ts";
+import { SERVER_TIME } from "./server-time.ts";
 
 /**
  * `add_job(queue, job, data, now)` puts a job into a queue, as BullMQ does. `queue` is the queue's key
@@ -145,15 +146,15 @@ end
 
 /**
  * Dead letters of a subscription: a sorted set of their ids by time of death, and two hashes by id:
- * what is known of each as JSON (`{ reason, state, diedAt, job, queue, key?, blocks? }`), and the data
+ * what is known of each as JSON (`{ reason, state, job, queue, key?, blocks? }`), and the data
  * of the job that a replay adds.
  */
 const DEAD_LETTERS = `
 local function dead_key(own, subscription) return own .. "dead:" .. subscription end
 local function dead_info_key(own, subscription) return own .. "dead-info:" .. subscription end
 local function dead_data_key(own, subscription) return own .. "dead-data:" .. subscription end
-local function add_dead(own, subscription, id, diedAt, info, data)
-  redis.call("ZADD", dead_key(own, subscription), diedAt, id)
+local function add_dead(own, subscription, id, info, data, now)
+  redis.call("ZADD", dead_key(own, subscription), now, id)
   redis.call("HSET", dead_info_key(own, subscription), id, info)
   redis.call("HSET", dead_data_key(own, subscription), id, data)
 end
@@ -201,10 +202,10 @@ local function remove_dead(own, subscription, dead, now, keepsBlocking)
   end
 end
 -- Returns how many were dropped. After expect_dead it does not throw.
-local function trim_dead(own, subscription, max, bornAfter, now)
+local function trim_dead(own, subscription, bounds, now)
   local key = dead_key(own, subscription)
-  local old = redis.call("ZRANGEBYSCORE", key, "-inf", bornAfter, "LIMIT", 0, 1000)
-  local excess = redis.call("ZCARD", key) - #old - max
+  local old = redis.call("ZRANGEBYSCORE", key, "-inf", now - bounds.maxAge, "LIMIT", 0, 1000)
+  local excess = redis.call("ZCARD", key) - #old - bounds.max
   if excess > 0 then
     local more = redis.call("ZRANGE", key, #old, #old + math.min(excess, 1000) - 1)
     for _, id in ipairs(more) do table.insert(old, id) end
@@ -249,7 +250,7 @@ const PARTS: Readonly<Record<Part, string>> = {
   STEPS,
 };
 
-/** The functions that a script uses, in front of it. */
+/** The functions that a script uses, and `server_now`, in front of it. */
 export function withLibrary(parts: readonly Part[], script: string): string {
-  return parts.map((part) => PARTS[part]).join("") + script;
+  return SERVER_TIME + parts.map((part) => PARTS[part]).join("") + script;
 }

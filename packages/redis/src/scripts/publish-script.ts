@@ -66,8 +66,6 @@ export interface PublishRequest {
   readonly own: string;
   /** The version of the list of subscriptions that was routed by. */
   readonly version: string;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
   readonly orphanedAfterMs: number;
   /**
    * Which publish of which process this is. The same one sent again, because its answer was lost with
@@ -137,7 +135,7 @@ export const PUBLISH_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "LANES"],
   `${GROUPS}
 local request = cjson.decode(ARGV[1])
-local own, now, emitter = request.own, request.now, request.emitter
+local own, now, emitter = request.own, server_now(), request.emitter
 
 local emitterKey = own .. "emitter:" .. emitter.id
 local last = redis.call("GET", emitterKey)

@@ -1,4 +1,5 @@
 import { READING } from "./reading-library.ts";
+import { SERVER_TIME } from "./server-time.ts";
 
 /** Changes to the list of subscriptions. ARGV[1] of the script, as JSON. */
 export interface SaveRequest {
@@ -6,8 +7,6 @@ export interface SaveRequest {
   readonly own: string;
   /** The version of the list that the changes are made to. */
   readonly version: string;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
   /** Records by id, each as JSON. */
   readonly set: readonly (readonly [id: string, record: string])[];
   /** Ids of subscriptions that were declared now. */
@@ -28,10 +27,10 @@ export type SaveAnswer = readonly ["stale"] | readonly ["saved", version: string
  * A version is `<birth>-<number>`: when the list was begun, and a time, or later. None is used twice, not
  * even by a Redis that has lost its data, and then the birth is another one.
  */
-export const NEXT_VERSION = `
-local function next_version(key, version, now)
+export const NEXT_VERSION: string = `${SERVER_TIME}
+local function next_version(key, version)
   local birth, number = string.match(version, "^(%d+)-(%d+)$")
-  now = string.format("%.0f", now)
+  local now = string.format("%.0f", server_now())
   version = (birth or now) .. "-" ..
     (number and string.format("%.0f", math.max(tonumber(number) + 1, tonumber(now))) or now)
   redis.call("SET", key, version)
@@ -81,7 +80,8 @@ end
 for _, queue in ipairs(request.queues) do
   redis.call("HSET", queue .. "meta", "opts.maxLenEvents", request.maxLenEvents)
 end
-for _, id in ipairs(request.seen) do redis.call("ZADD", own .. "seen", request.now, id) end
+local now = server_now()
+for _, id in ipairs(request.seen) do redis.call("ZADD", own .. "seen", now, id) end
 for _, id in ipairs(request.unseen) do
   redis.call("ZREM", own .. "seen", id)
   redis.call("HDEL", own .. "withheld", id)
@@ -101,34 +101,34 @@ for _, move in ipairs(request.moves) do
     end
   end
 end
-if #request.set > 0 then version = next_version(KEYS[1], version, request.now) end
+if #request.set > 0 then version = next_version(KEYS[1], version) end
 return { "saved", version }
 `;
 
 /**
  * Forgets a retired subscription of which nothing is left. KEYS[1]: the version of the list. ARGV: prefix
- * of our own keys, version, now, id, how many queues, their key prefixes, and the ids to forget with it.
+ * of our own keys, version, id, how many queues, their key prefixes, and the ids to forget with it.
  * Answers with 1 if it did.
  */
 export const FORGET_SCRIPT: string = `${READING}${NEXT_VERSION}
-local own, version, now, id, queues = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+local own, version, id, queues = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 if (redis.call("GET", KEYS[1]) or "0") ~= version then return 0 end
 expect(own .. "subscriptions", "hash")
 if redis.call("EXISTS", own .. "dead:" .. id) == 1 then return 0 end
-for index = 6, 5 + queues do
+for index = 5, 4 + queues do
   local queue = ARGV[index]
   if redis.call("EXISTS", queue .. "wait", queue .. "paused", queue .. "prioritized",
     queue .. "delayed", queue .. "active", queue .. "completed", own .. "lanes:" .. queue) > 0 then
     return 0
   end
 end
-for index = 6, 5 + queues do
+for index = 5, 4 + queues do
   local queue = ARGV[index]
   redis.call("UNLINK", queue .. "meta", queue .. "events", queue .. "id", queue .. "pc",
     queue .. "marker", queue .. "stalled", queue .. "stalled-check")
 end
 redis.call("HDEL", own .. "subscriptions", id)
-for index = 6 + queues, #ARGV do redis.call("HDEL", own .. "subscriptions", ARGV[index]) end
-next_version(KEYS[1], version, now)
+for index = 5 + queues, #ARGV do redis.call("HDEL", own .. "subscriptions", ARGV[index]) end
+next_version(KEYS[1], version)
 return 1
 `;

@@ -3,8 +3,6 @@ import { withLibrary } from "./lua-library.ts";
 /** A delivery that becomes a dead letter; what is known of it and its data are arguments. */
 export interface RetiredDead {
   readonly id: string;
-  /** Milliseconds since the epoch. */
-  readonly diedAt: number;
 }
 
 /**
@@ -31,7 +29,7 @@ export const RETIRE_JOB_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS"],
   `
 local request = cjson.decode(ARGV[1])
-local own, queue, id = request.own, request.queue, request.id
+local own, queue, id, now = request.own, request.queue, request.id, server_now()
 local job, place = KEYS[1], queue .. request.state
 if (redis.call("HGET", job, "progress") or "") ~= request.progress then return 0 end
 expect_queue(queue)
@@ -62,7 +60,7 @@ redis.call("XADD", queue .. "events", "MAXLEN", "~", maxEvents, "*", "event", "r
   "prev", request.state)
 
 for index, dead in ipairs(request.dead) do
-  add_dead(own, request.subscription, dead.id, dead.diedAt, ARGV[2 * index + 1], ARGV[2 * index + 2])
+  add_dead(own, request.subscription, dead.id, ARGV[2 * index + 1], ARGV[2 * index + 2], now)
 end
 return 1
 `,
@@ -90,6 +88,7 @@ export const RETIRE_LANE_SCRIPT: string = withLibrary(
   `
 local request = cjson.decode(ARGV[1])
 local own, queue, key, count = request.own, request.queue, request.key, request.count
+local now = server_now()
 local turn = redis.call("HGET", KEYS[1], key)
 if not turn then return 0 end
 expect_queue(queue)
@@ -149,7 +148,7 @@ for _, index in ipairs(removed) do
   local dead = request.dead[index]
   if dead then
     local at = count + 2 * index
-    add_dead(own, request.subscription, dead.id, dead.diedAt, ARGV[at], ARGV[at + 1])
+    add_dead(own, request.subscription, dead.id, ARGV[at], ARGV[at + 1], now)
   end
 end
 return #removed

@@ -5,7 +5,7 @@ const AT_ONCE = 1_000;
 
 /**
  * Sets lanes going again that would stand still: somebody has removed the turn by hand, or the dead letter
- * that blocks the lane. KEYS[1]: the queue's lanes. ARGV: prefix of our own keys, the queue's key prefix, now,
+ * that blocks the lane. KEYS[1]: the queue's lanes. ARGV: prefix of our own keys, the queue's key prefix,
  * version of the list of subscriptions, priority of turns, milliseconds after which one comes back, a part of
  * ids that nobody else has, the cursor, milliseconds for which nobody else looks, and the subscriptions that
  * have this queue. Answers with the next cursor, which is "0" at the end, and how many lanes stood still.
@@ -13,20 +13,20 @@ const AT_ONCE = 1_000;
 export const REVIVE_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS"],
   `
-local own, queue, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
-if (redis.call("GET", own .. "version") or "0") ~= ARGV[4] then return { "0", 0 } end
-local found = redis.call("HSCAN", KEYS[1], ARGV[8], "COUNT", ${AT_ONCE})
+local own, queue, now = ARGV[1], ARGV[2], server_now()
+if (redis.call("GET", own .. "version") or "0") ~= ARGV[3] then return { "0", 0 } end
+local found = redis.call("HSCAN", KEYS[1], ARGV[7], "COUNT", ${AT_ONCE})
 expect_queue(queue)
-for index = 10, #ARGV do expect(dead_key(own, ARGV[index]), "zset") end
+for index = 9, #ARGV do expect(dead_key(own, ARGV[index]), "zset") end
 for index = 1, #found[2], 2 do expect(lane_key(own, queue, found[2][index]), "list") end
 
 local looked = own .. "revived:" .. queue
 -- As in SAVE_SCRIPT: it is part of a start.
 redis.call("HDEL", KEYS[1], "")
-if ARGV[8] == "0" and not redis.call("SET", looked, "1", "PX", ARGV[9], "NX") then return { "0", 0 } end
+if ARGV[7] == "0" and not redis.call("SET", looked, "1", "PX", ARGV[8], "NX") then return { "0", 0 } end
 local function is_block_lost(turn)
   if string.sub(turn, 1, 1) ~= "!" then return false end
-  for index = 10, #ARGV do
+  for index = 9, #ARGV do
     if redis.call("ZSCORE", dead_key(own, ARGV[index]), string.sub(turn, 2)) then return false end
   end
   return true
@@ -36,7 +36,7 @@ end
 local function read_head(head)
   local subscription, rest = string.match(head, '^{"subscription":(".-"),"events":%[(.*)$')
   local name = rest and string.match(rest, '^{"id":".-","name":"([^"\\\\]*)"')
-  return subscription or cjson.encode(ARGV[10]), name or ""
+  return subscription or cjson.encode(ARGV[9]), name or ""
 end
 local revived = 0
 for index = 1, #found[2], 2 do
@@ -46,8 +46,8 @@ for index = 1, #found[2], 2 do
     revived = revived + 1
     if head then
       local subscription, name = read_head(head)
-      add_turn(own, queue, key, { id = ARGV[7] .. "-" .. revived .. "x0", name = name,
-        priority = tonumber(ARGV[5]), delay = tonumber(ARGV[6]),
+      add_turn(own, queue, key, { id = ARGV[6] .. "-" .. revived .. "x0", name = name,
+        priority = tonumber(ARGV[4]), delay = tonumber(ARGV[5]),
         data = '{"subscription":' .. subscription .. ',"key":' .. cjson.encode(key) .. "}" }, now)
     else
       redis.call("HDEL", KEYS[1], key)

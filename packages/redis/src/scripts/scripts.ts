@@ -44,10 +44,12 @@ import {
   type SettleAnswer,
   type SettleRequest,
 } from "./settle-script.ts";
+import { TIME_SCRIPT } from "./server-time.ts";
 import { STATS_SCRIPT, type QueueNumbers } from "./stats-script.ts";
 import { TURN_SCRIPT, type TurnAnswer, type TurnRequest } from "./turn-script.ts";
 
 const LUA = {
+  busbarTime: TIME_SCRIPT,
   busbarDraft: DRAFT_SCRIPT,
   busbarPublish: PUBLISH_SCRIPT,
   busbarComplete: COMPLETE_SCRIPT,
@@ -86,6 +88,8 @@ type Commands = Record<
 
 /** Our Lua scripts as typed calls. Each is one atomic step in Redis. */
 export interface Scripts {
+  /** The time of Redis in milliseconds since the epoch. A script: in a cluster it asks the node of the bus. */
+  time(key: string): Promise<number>;
   draft(keyPrefix: string, args: readonly Argument[]): Promise<unknown>;
   publish(
     versionKey: string,
@@ -156,6 +160,7 @@ export function createScripts(client: RedisClient): Scripts {
   }
   const commands = client as unknown as Commands;
   return {
+    time: (key) => commands.busbarTime(key) as Promise<number>,
     draft: (key, args) => commands.busbarDraft(key, ...args),
     publish: (key, request, events) =>
       commands.busbarPublish(key, JSON.stringify(request), ...events) as Promise<PublishAnswer>,

@@ -5,8 +5,6 @@ import type { JobSpec } from "./publish-script.ts";
 export interface DeadSpec {
   readonly subscription: string;
   readonly id: string;
-  /** Milliseconds since the epoch. */
-  readonly diedAt: number;
 }
 
 /** How a job is completed, and what is taken in the same step. */
@@ -22,8 +20,8 @@ export interface FinishSpec {
 /** The bounds of dead letters. */
 export interface DeadBounds {
   readonly max: number;
-  /** Milliseconds since the epoch: what died before goes. */
-  readonly bornAfter: number;
+  /** Milliseconds after its death at which one goes. */
+  readonly maxAge: number;
 }
 
 /**
@@ -40,7 +38,6 @@ export interface SettleRequest {
   readonly step: number;
   /** Milliseconds for which the lock is kept, if the job is not completed. */
   readonly lockDuration: number;
-  readonly now: number;
   /** The pack's progress as JSON, read by whoever takes it after a crash. Absent: unchanged. */
   readonly progress?: string;
   /** Jobs that take up single events of this one: retries, releases, parts split off. */
@@ -63,14 +60,14 @@ export type SettleAnswer =
  * Completes a pack of which nothing comes again and nothing is dead, which is what nearly all packs come
  * to: without a request to write and to read. KEYS[1]: the job. ARGV: key prefix of the queue, id, token,
  * name of the worker, what is kept of completed jobs as JSON, duration of the lock in milliseconds, how
- * many events are wanted, now. Answers as {@link SETTLE_SCRIPT}.
+ * many events are wanted. Answers as {@link SETTLE_SCRIPT}.
  */
 export const COMPLETE_SCRIPT: string = withLibrary(
   ["TAKE_JOBS", "FINISH_JOB"],
   `
 if redis.call("GET", KEYS[1] .. ":lock") ~= ARGV[3] then return { "lost" } end
 return { "done", {}, finish_job(ARGV[1], ARGV[2], { token = ARGV[3], worker = ARGV[4],
-  keep = cjson.decode(ARGV[5]), lockDuration = tonumber(ARGV[6]), wanted = tonumber(ARGV[7]) }, ARGV[8]) }
+  keep = cjson.decode(ARGV[5]), lockDuration = tonumber(ARGV[6]), wanted = tonumber(ARGV[7]) }, server_now()) }
 `,
 );
 
@@ -79,7 +76,7 @@ export const SETTLE_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS"],
   `
 local request = cjson.decode(ARGV[1])
-local own, queue, now = request.own, request.queue, request.now
+local own, queue, now = request.own, request.queue, server_now()
 if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" } end
 if is_repeated(KEYS[1], request.token, request.step) then return { "done", {} } end
 if #request.again + #request.dead > 0 then expect_queue(queue) end
@@ -93,9 +90,9 @@ for _, job in ipairs(request.again) do
 end
 local dropped = {}
 for index, dead in ipairs(request.dead) do
-  add_dead(own, dead.subscription, dead.id, dead.diedAt, ARGV[argument], ARGV[argument + 1])
+  add_dead(own, dead.subscription, dead.id, ARGV[argument], ARGV[argument + 1], now)
   argument = argument + 2
-  dropped[index] = trim_dead(own, dead.subscription, request.bounds.max, request.bounds.bornAfter, now)
+  dropped[index] = trim_dead(own, dead.subscription, request.bounds, now)
 end
 if request.progress then redis.call("HSET", KEYS[1], "progress", request.progress) end
 if request.finish then

@@ -1,4 +1,5 @@
 import { READING } from "./reading-library.ts";
+import { SERVER_TIME } from "./server-time.ts";
 
 /**
  * What is in a queue: deliveries by where they are, and the data of the jobs that are likely to be the
@@ -18,27 +19,27 @@ const MOST_LOOKED_AT = 10;
 
 /**
  * Counts the deliveries of a queue. KEYS[1]: the queue's `meta`. ARGV: prefix of our own keys, the queue's
- * key prefix, now, and, for a queue that others share: the beginning of the data of a job that counts,
+ * key prefix, and, for a queue that others share: the beginning of the data of a job that counts,
  * once for each id that the subscription has had.
  *
  * The id of a job ends with the number of its events, so that those of a queue of one subscription are
  * counted without reading jobs.
  */
-export const STATS_SCRIPT: string = `${READING}
+export const STATS_SCRIPT: string = `${SERVER_TIME}${READING}
 -- Whatever somebody has made of a key by hand, the rest is counted.
 local function look(default, ...)
   local answer = redis.pcall(...)
   if not answer or type(answer) == "table" and answer.err then return default end
   return answer
 end
-local own, queue, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local isShared = #ARGV > 3
+local own, queue, now = ARGV[1], ARGV[2], server_now()
+local isShared = #ARGV > 2
 local lanesKey = own .. "lanes:" .. queue
 
 local function is_ours(data)
   if not isShared then return true end
   if not data then return false end
-  for index = 4, #ARGV do
+  for index = 3, #ARGV do
     if string.sub(data, 1, #ARGV[index]) == ARGV[index] then return true end
   end
   return false

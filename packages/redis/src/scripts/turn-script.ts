@@ -13,7 +13,6 @@ export interface TurnRequest {
   /** As in a `SettleRequest`. */
   readonly step: number;
   readonly lockDuration: number;
-  readonly now: number;
   readonly key: string;
   /** How many deliveries at the head of the lane are done. */
   readonly done: number;
@@ -50,7 +49,7 @@ export const TURN_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS"],
   `
 local request = cjson.decode(ARGV[1])
-local own, queue, key, now = request.own, request.queue, request.key, request.now
+local own, queue, key, now = request.own, request.queue, request.key, server_now()
 if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" } end
 
 local lane, lanes = lane_key(own, queue, key), lanes_key(own, queue)
@@ -69,8 +68,8 @@ if not is_repeated(KEYS[1], request.token, request.step) then
     redis.call("LPOP", lane)
     blocked = dead.blocks
     if blocked then redis.call("HSET", lanes, key, "!" .. dead.id) end
-    add_dead(own, dead.subscription, dead.id, dead.diedAt, ARGV[2], ARGV[3])
-    dropped = trim_dead(own, dead.subscription, request.bounds.max, request.bounds.bornAfter, now)
+    add_dead(own, dead.subscription, dead.id, ARGV[2], ARGV[3], now)
+    dropped = trim_dead(own, dead.subscription, request.bounds, now)
   end
   if request.progress then redis.call("HSET", KEYS[1], "progress", request.progress) end
 end

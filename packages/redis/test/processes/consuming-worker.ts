@@ -3,6 +3,7 @@
 import { type ConsumeSpec, systemClock } from "@busbar/core";
 import { createRedisLink } from "../../src/connection/redis-link.ts";
 import { createConsumer } from "../../src/consume/consumer.ts";
+import { createServerClock } from "../../src/connection/server-clock.ts";
 import { createKeys } from "../../src/keys.ts";
 import { resolveOptions } from "../../src/options.ts";
 import { createRegistry } from "../../src/registry/create-registry.ts";
@@ -39,7 +40,10 @@ const context = {
 const link = createRedisLink({ ...options, context });
 await link.whenReady();
 const scripts = createScripts(link.client);
-const parts = { context, options, keys: createKeys(prefix), link, scripts };
+const server = { context, options, keys: createKeys(prefix), link, scripts };
+const serverClock = createServerClock(server);
+await serverClock.read();
+const parts = { ...server, serverClock };
 const session = { ...parts, registry: createRegistry(parts) };
 const mail: ConsumeSpec = {
   subscriptionId: "mail",

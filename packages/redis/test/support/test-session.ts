@@ -11,6 +11,7 @@ import { type Job, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { createAdmin } from "../../src/admin/admin.ts";
 import { createRedisLink } from "../../src/connection/redis-link.ts";
+import { createServerClock } from "../../src/connection/server-clock.ts";
 import { createGroups } from "../../src/groups/groups.ts";
 import { createKeys } from "../../src/keys.ts";
 import { type ResolvedOptions, resolveOptions } from "../../src/options.ts";
@@ -81,13 +82,16 @@ export async function createTestSession({
   const link = createRedisLink({ ...resolved, context: full });
   await link.whenReady(performance.now() + 5_000);
   const redis = link.client as Redis;
-  const parts: Omit<Session, "registry"> = {
+  const server = {
     context: full,
     options: resolved,
     keys: createKeys(prefix),
     link,
     scripts: wrapScripts(createScripts(redis), redis),
   };
+  const serverClock = createServerClock(server);
+  await serverClock.read();
+  const parts: Omit<Session, "registry"> = { ...server, serverClock };
   const session: Session = { ...parts, registry: createRegistry(parts) };
   const publisher = createPublisher(session);
 
@@ -119,6 +123,7 @@ export async function createTestSession({
     },
     async close() {
       session.registry.close();
+      serverClock.close();
       await Promise.all([...queues.values()].map((queue) => queue.close()));
       await link.close();
     },

@@ -184,8 +184,7 @@ local function read_dead(own, subscription, id)
   end
   if isOrdered and info.blocks == true then
     local lanes = lanes_key(own, info.queue)
-    local isHash = redis.call("TYPE", lanes).ok == "hash"
-    info.blocksNow = isHash and redis.call("HGET", lanes, info.key) == "!" .. id
+    info.blocksNow = is_kind(lanes, "hash") and redis.call("HGET", lanes, info.key) == "!" .. id
   end
   return { id = id, data = data, info = info }
 end

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Event } from "@busbar/core";
 import { createGate } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { Recorder, settled } from "../recorder.ts";
@@ -143,6 +144,36 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
       assert.equal(metadata?.correlationId, id);
       assert.notEqual(metadata?.causationId, id);
       await settled(context, bus);
+    },
+  },
+  {
+    id: "causation-depth",
+    name: "an event knows how many causes it has, also through a retry and as a dead letter",
+    promise:
+      "contract: causationDepth is one more than that of the event in whose handler it was emitted",
+    async run(context) {
+      const bus = await context.bus();
+      const depths: unknown[] = [];
+      const emitNext = async ({ name, metadata }: Event, attempt: number): Promise<void> => {
+        depths.push(metadata.causationDepth);
+        if (attempt === 1) fail();
+        // What is passed on with the metadata of the cause does not count.
+        if (name !== "c") await bus.emit({ name: name === "a" ? "b" : "c", data: 1, metadata });
+      };
+      bus.subscribe(["a", "b"], (event, { attempt }) => emitNext(event, attempt), {
+        subscriberId: "next",
+        attempts: 2,
+      });
+      bus.subscribe("c", fail, { subscriberId: "dies" });
+      await bus.start();
+      await bus.emit("a", 1);
+      await settled(context, bus);
+      assert.deepEqual(depths, [undefined, undefined, 1, 1]);
+      const { items } = await bus.deadLetters.list();
+      assert.deepEqual(
+        items.map(({ event }) => [event.name, event.metadata.causationDepth]),
+        [["c", 2]],
+      );
     },
   },
 ]);

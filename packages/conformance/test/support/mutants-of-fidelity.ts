@@ -165,7 +165,7 @@ export const fidelityMutants: readonly Mutant[] = [
   },
   {
     mistake: "carries the metadata that it knows",
-    caughtBy: ["fidelity/metadata", "bus-delivery/event"],
+    caughtBy: ["fidelity/metadata", "bus-delivery/event", "bus-delivery/causation-depth"],
     harness: () =>
       faultyEnvelopes((it) => {
         const { created_at, published_at, correlationId, causationId, eventGroupId } = it.metadata;

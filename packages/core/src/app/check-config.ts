@@ -45,6 +45,7 @@ const busOptionNames = Object.keys({
   isolation: true,
   emitTimeoutMs: true,
   maxCrashes: true,
+  maxCausationDepth: true,
   deadLetters: true,
   orphanedAfterMs: true,
   groupTtlMs: true,

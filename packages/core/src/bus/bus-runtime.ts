@@ -112,6 +112,7 @@ export class BusRuntime {
       bus,
       providerName: provider.name,
       defaults: settings.defaults,
+      maxCausationDepth: settings.maxCausationDepth,
       groupTtlMs: settings.groupTtlMs,
       maxPayloadBytes: settings.maxPayloadBytes,
       catalogue: options.events,

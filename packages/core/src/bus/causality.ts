@@ -8,6 +8,8 @@ export interface CurrentRun {
   readonly bus: object;
   /** The event that it handles. */
   readonly envelope: Envelope;
+  /** The subscription that handles it. */
+  readonly subscriberId: string;
   /** Whether the bus has ended it because the bus stops: it may use the bus no more. */
   readonly isCutShort: boolean;
 }

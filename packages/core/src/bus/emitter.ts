@@ -1,10 +1,12 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { EmitOptions, EventMessage } from "../contracts/event.ts";
 import type { GroupStaging, StagedEvent } from "../contracts/groups.ts";
+import type { Logger } from "../contracts/logger.ts";
 import type { StagingPlugin } from "../contracts/plugin.ts";
 import type { Interceptor } from "../contracts/interceptor.ts";
 import type { Envelope } from "../contracts/provider.ts";
 import { BusbarError, isBusbarError } from "../errors.ts";
+import { CausationDepth } from "./causation-depth.ts";
 import { type CurrentRun, currentRun } from "./causality.ts";
 import type { BusCounters } from "./counters.ts";
 import {
@@ -31,7 +33,9 @@ export interface EmitterOptions {
   readonly bus: object;
   readonly providerName: string;
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly defaults: EmitOptions | undefined;
+  readonly maxCausationDepth: number | undefined;
   readonly groupTtlMs: number | undefined;
   readonly maxPayloadBytes: number;
   readonly catalogue: Schemas | undefined;
@@ -55,9 +59,11 @@ export class Emitter {
   readonly #options: EmitterOptions;
   readonly #nextId = createEventIds();
   readonly #checkName = createNameCheck();
+  readonly #depth: CausationDepth;
 
   constructor(options: EmitterOptions) {
     this.#options = options;
+    this.#depth = new CausationDepth(options);
   }
 
   /** Whether the caller is a handler of this bus. */
@@ -108,6 +114,7 @@ export class Emitter {
       options: name === undefined ? (second as EmitOptions | undefined) : third,
       defaults,
       run,
+      depth: this.#depth,
       providerName,
       maxPayloadBytes,
       now: this.#options.clock.now(),

@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from "../contracts/json.ts";
 import type { EnvelopeMetadata, EnvelopePolicy } from "../contracts/provider.ts";
 import { BusbarError, type Issue } from "../errors.ts";
 import { textIssue } from "../text-issue.ts";
+import type { CausationDepth } from "./causation-depth.ts";
 import type { CurrentRun } from "./causality.ts";
 import { checkEmitOptions, mergeEmitOptions, priorityNumber } from "./emit-options.ts";
 import { isOwn } from "./json-clone.ts";
@@ -17,6 +18,7 @@ export interface EnvelopeSource {
   readonly options: EmitOptions | undefined;
   readonly defaults: EmitOptions | undefined;
   readonly run: CurrentRun | undefined;
+  readonly depth: CausationDepth;
   readonly providerName: string;
   /** UTF-8 bytes of JSON that data may have, together with metadata. */
   readonly maxPayloadBytes: number;
@@ -173,7 +175,7 @@ function createMetadata(
   issues: Issue[],
   size: JsonSize,
 ): EnvelopeMetadata {
-  const { now, run } = source;
+  const { now, run, depth } = source;
   if (metadata === undefined) {
     return run === undefined
       ? { created_at: now, published_at: now, correlationId: id }
@@ -182,6 +184,7 @@ function createMetadata(
           published_at: now,
           correlationId: run.envelope.metadata.correlationId,
           causationId: run.envelope.id,
+          causationDepth: depth.in(run, at, issues),
         };
   }
   const given = readMetadata(metadata, at, issues, size);
@@ -191,6 +194,8 @@ function createMetadata(
     correlationId: run?.envelope.metadata.correlationId ?? id,
     ...(run && { causationId: run.envelope.id }),
     ...given,
+    // Many pass on the metadata of the event that they handle: its depth is not theirs.
+    ...(run && { causationDepth: depth.in(run, at, issues) }),
     created_at:
       created_at === undefined ? now : readTime(created_at, `${at}metadata.created_at`, issues),
     published_at: now,
@@ -217,7 +222,15 @@ export function readMetadata(
     const reason = id === undefined ? undefined : textIssue(id, MAX_ID_LENGTH);
     if (reason !== undefined) issues.push({ path: `${at}metadata.${member}`, reason });
   }
+  const { causationDepth } = given;
+  if (causationDepth !== undefined && !isDepth(causationDepth)) {
+    issues.push({ path: `${at}metadata.causationDepth`, reason: "must be a whole number from 0" });
+  }
   return given;
+}
+
+function isDepth(value: JsonValue): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function readTime(value: unknown, path: string, issues: Issue[]): number {

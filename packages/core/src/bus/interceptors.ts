@@ -75,12 +75,14 @@ function replaced(envelope: Envelope, replacement: Event, maxPayloadBytes: numbe
       issues.map((issue) => ({ ...issue, path: `(intercepted) ${issue.path}` })),
     );
   }
-  const { created_at, published_at, correlationId, causationId, eventGroupId } = envelope.metadata;
-  const { eventGroupId: _, ...others } = newMetadata;
+  const { created_at, published_at, correlationId, causationId, causationDepth, eventGroupId } =
+    envelope.metadata;
+  const { eventGroupId: _, causationDepth: __, ...others } = newMetadata;
   const kept: EnvelopeMetadata = {
     correlationId,
     ...(causationId !== undefined && { causationId }),
     ...others,
+    ...(causationDepth !== undefined && { causationDepth }),
     ...(eventGroupId !== undefined && { eventGroupId }),
     created_at,
     published_at,

@@ -54,6 +54,15 @@ export interface BusOptions {
    * @default 5
    */
   readonly maxCrashes?: number | undefined;
+  /**
+   * How many events may stand between an event and the first cause of it, each emitted in the handler of the
+   * one before. An emit beyond that rejects with `BUSBAR_INVALID_MESSAGE`, so that handlers whose events lead
+   * back to themselves come to an end: as dead letters. Count what your longest chain needs; a handler that
+   * emits its own successor needs more each time.
+   *
+   * @default no limit; 1_000 are warned of, once for each subscription
+   */
+  readonly maxCausationDepth?: number | undefined;
   readonly deadLetters?: DeadLetterOptions | undefined;
   /**
    * Milliseconds after which a subscription that no process declares gets no new events.

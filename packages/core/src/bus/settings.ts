@@ -29,6 +29,7 @@ export interface BusSettings {
   readonly isolation: "copy" | "none";
   readonly emitTimeoutMs: number;
   readonly maxCrashes: number;
+  readonly maxCausationDepth: number | undefined;
   readonly deadLetters: { readonly maxPerSubscription: number; readonly maxAgeMs: number };
   readonly orphanedAfterMs: number;
   readonly groupTtlMs: number | undefined;
@@ -74,6 +75,7 @@ export function readSettings(options: EventBusOptions<object>): BusSettings {
     services: options.container ?? noServices,
     emitTimeoutMs: positive("emitTimeoutMs", options.emitTimeoutMs) ?? 10_000,
     maxCrashes: wholeNumber("maxCrashes", options.maxCrashes) ?? 5,
+    maxCausationDepth: wholeNumber("maxCausationDepth", options.maxCausationDepth),
     deadLetters: {
       maxPerSubscription:
         positive("deadLetters.maxPerSubscription", options.deadLetters?.maxPerSubscription) ??

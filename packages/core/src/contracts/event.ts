@@ -15,6 +15,11 @@ export interface EventMetadata {
   readonly correlationId?: string | undefined;
   /** The id of the event in whose handler this one was emitted. */
   readonly causationId?: string | undefined;
+  /**
+   * How many events were emitted, each in the handler of the one before, until this one was. Set by the bus in
+   * handlers; what is given there is ignored. Absent, and so 0, for the first.
+   */
+  readonly causationDepth?: number | undefined;
   readonly [key: string]: unknown;
 }
 

@@ -41,6 +41,7 @@ export interface EnvelopeMetadata extends JsonObject {
   readonly published_at: number;
   readonly correlationId: string;
   readonly causationId?: string | undefined;
+  readonly causationDepth?: number | undefined;
   readonly eventGroupId?: string | undefined;
   readonly stepId?: string | undefined;
 }

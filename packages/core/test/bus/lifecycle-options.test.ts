@@ -19,6 +19,7 @@ describe("options", () => {
     ["emitTimeoutMs", { emitTimeoutMs: "1000" }],
     ["maxCrashes", { maxCrashes: -1 }],
     ["maxCrashes", { maxCrashes: 1.5 }],
+    ["maxCausationDepth", { maxCausationDepth: -1 }],
     ["deadLetters.maxPerSubscription", { deadLetters: { maxPerSubscription: 0 } }],
     ["deadLetters.maxAgeMs", { deadLetters: { maxAgeMs: Number.NaN } }],
     ["orphanedAfterMs", { orphanedAfterMs: 0 }],

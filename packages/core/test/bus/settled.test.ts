@@ -273,7 +273,7 @@ describe("settled()", () => {
     });
     expect((await one).message).toBe(
       [
-        "Event 1-packed is not settled after 500 ms:",
+        'Event "1-packed" is not settled after 500 ms:',
         "└─ order.packed 1-packed (1 delivery: ship (running))",
         "   └─ order.shipped 1-packed-shipped (2 deliveries: notify (running), track (running))",
       ].join("\n"),

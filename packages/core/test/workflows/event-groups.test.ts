@@ -200,7 +200,7 @@ describe("a run inside of a step", () => {
       doIt(async () => {
         const metadata = { created_at: 0, published_at: 0, correlationId: "e1" };
         const envelope = { id: "e1", name: "placed", data: null, metadata };
-        const delivery = { bus, envelope, isCutShort: false };
+        const delivery = { bus, envelope, subscriberId: "mail", isCutShort: false };
         await runCausedBy(delivery, () => emitting(container).run({ input: { name: "handler" } }));
       });
       fail();

@@ -10,6 +10,6 @@ end
 `;
 
 /** Answers with the time of Redis in milliseconds since the epoch. KEYS[1]: any key of the bus. */
-export const TIME_SCRIPT = `${SERVER_TIME}
+export const TIME_SCRIPT: string = `${SERVER_TIME}
 return server_now()
 `;

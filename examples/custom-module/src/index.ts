@@ -43,6 +43,7 @@ export function sqliteProvider(options: SqliteProviderOptions): EventProvider {
           const queue = openQueue(store, spec.subscriptionId, leaseMs);
           return createPollingConsumer({ ...context, ...spec, ...queue, deliver, pollEveryMs });
         },
+        serverTime: async () => store.now(),
         close: async () => void store.close(),
       };
     },

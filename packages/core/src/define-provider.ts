@@ -39,7 +39,7 @@ export interface ProviderDefinition<Part extends ProviderPart = never> {
 /** A provider from its start to its stop. */
 export type OpenProvider<Part extends ProviderPart = never> = Pick<
   EventProvider,
-  "publish" | "consume" | "probe"
+  "publish" | "consume" | "probe" | "serverTime"
 > &
   ProviderParts<Part> & {
     /** For one that is not durable: delivers what is due, as far as `graceMs` milliseconds allow. */
@@ -135,6 +135,8 @@ export function defineProvider<Part extends ProviderPart = never>(
       if (!opened) return { ok: false };
       return (await opened.probe?.()) ?? { ok: true };
     },
+
+    serverTime: async () => opened?.serverTime?.(),
   };
 
   const delegates = parts.map((part) => {

@@ -17,6 +17,7 @@ export type {
   Role,
   ScopingContainer,
 } from "./bus/options.ts";
+export type { ClockSkew } from "./bus/clock-watch.ts";
 export type { BusCounters } from "./bus/counters.ts";
 export type {
   DeadLetter,

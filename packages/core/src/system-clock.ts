@@ -24,3 +24,13 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(timeout) };
   },
 };
+
+/** A clock with all that a clock has: one that was written for an earlier release may lack `monotonic`. */
+export function wholeClock(clock: Omit<Clock, "monotonic"> & Partial<Clock>): Clock {
+  if (typeof clock.monotonic === "function") return clock as Clock;
+  return {
+    now: () => clock.now(),
+    monotonic: () => systemClock.monotonic(),
+    setTimeout: (callback, delayMs, options) => clock.setTimeout(callback, delayMs, options),
+  };
+}

@@ -124,6 +124,11 @@ export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
       await relay?.close();
     },
 
+    async serverTime() {
+      const [row] = await store.execute(`SELECT CAST(${sql.now} AS double precision) AS time`);
+      return row?.["time"] as number;
+    },
+
     wake,
     pause: async () => relay?.pause(),
     resume: () => relay?.resume(),

@@ -169,6 +169,8 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
       return stopping;
     },
 
+    serverTime: async () => now("serverTime").session.serverClock.read(),
+
     async probe() {
       if (!running || stopping) return { ok: false, detail: "The Redis provider is not running" };
       return running.session.link.probe();

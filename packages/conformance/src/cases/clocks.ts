@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Logger } from "@busbar/core";
 import { ACK, consumer, dead, envelope, retry, subscription } from "../builders.ts";
 import type { CaseContext } from "../case-context.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
@@ -183,6 +184,36 @@ export const clocks: readonly ConformanceCase[] = defineCases("clocks", [
       const envelopes = claim.events.map((it) => it.envelope);
       await groups.complete(claim, envelopes, options());
       await inbox.has(["1"]);
+    },
+  },
+  {
+    id: "server-time",
+    name: "a clock that differs from the server's is warned of once, and shown",
+    promise: "guarantee 9: a skew is measured, warned of and shown",
+    when: durable,
+    async run(context) {
+      for (const offByMs of [0, HOUR_MS]) {
+        const warnings: object[] = [];
+        const { logger: inner } = context.secrets;
+        const logger: Logger = {
+          ...inner,
+          warn(fields, message) {
+            if ("aheadMs" in fields) warnings.push(fields);
+            inner.warn(fields, message);
+          },
+        };
+        const bus = await context.bus({ clock: createSetClock(offByMs), logger });
+        await context.waiting.for("start", bus.start());
+        let aheadMs: number | undefined;
+        await context.waiting.eventually("the skew to be shown", async () => {
+          aheadMs = (await bus.health()).clockSkews?.[0]?.aheadMs;
+          return aheadMs !== undefined;
+        });
+        const errorMs = Math.abs((aheadMs ?? 0) - offByMs);
+        assert.ok(errorMs < 5_000, `it is off by ${offByMs} ms, and said to be by ${aheadMs} ms`);
+        assert.equal(warnings.length, offByMs === 0 ? 0 : 1);
+        assert.equal((await bus.health()).status, "up", "events are timed by the server");
+      }
     },
   },
   {

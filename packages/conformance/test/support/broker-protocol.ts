@@ -58,6 +58,7 @@ export type Mistake =
   | "gives up what it has to hand back"
   | "takes the time from its clients"
   | "renews its leases by the wall clock"
+  | "tells its own time for that of the broker"
   | "keeps its socket";
 
 /** Calls back with each line that comes. Not by readline, to which U+2028, as JSON may have it, ends a line, too. */

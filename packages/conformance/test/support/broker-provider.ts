@@ -65,6 +65,7 @@ export function brokerProvider(port: number, ...mistakes: readonly Mistake[]): E
     publish: (batch, { deadline }) => client.publish(batch, deadline),
     consume: (spec, deliver) => client.consume(spec, deliver),
     stop: ({ graceMs }) => client.stop(graceMs),
+    serverTime: async () => (await client.serverTime()) as number,
     probe: async () => ({ ok: client.isReady }),
   };
   return mistakes.includes("retries in two steps") ? retriesInTwoSteps(provider) : provider;
@@ -129,6 +130,11 @@ class BrokerClient {
     this.#consumers.set(consumer.id, consumer);
     let closing: Promise<void> | undefined;
     return { close: ({ graceMs }) => (closing ??= this.#close(consumer, graceMs)) };
+  }
+
+  async serverTime(): Promise<unknown> {
+    const isOwn = this.#mistakes.has("tells its own time for that of the broker");
+    return isOwn ? this.#context?.clock.now() : this.request("time", []);
   }
 
   stop(graceMs: number): Promise<void> {

@@ -160,6 +160,7 @@ class Client {
 
   async #answer({ method, args, now }: Request): Promise<unknown> {
     if (method === "ping") return null;
+    if (method === "time") return Date.now();
     if (method === "hello") {
       const [namespace, options] = args as [string, WorldOptions];
       this.#joined = this.#world(namespace, options);

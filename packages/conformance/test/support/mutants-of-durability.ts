@@ -80,6 +80,7 @@ export const durableMutants: readonly Mutant[] = [
     "clocks/groups",
   ),
   broker("renews its leases by the wall clock", "clocks/long-run"),
+  broker("tells its own time for that of the broker", "clocks/server-time"),
 ];
 
 function broker(mistake: Mistake, ...caughtBy: readonly string[]): Mutant {

@@ -11,6 +11,7 @@ import { type EventSelector, Subscriptions } from "../delivery/subscriptions.ts"
 import { BusbarError } from "../errors.ts";
 import { currentRun } from "./causality.ts";
 import { type CompleteProvider, completeProvider } from "./complete-provider.ts";
+import { ClockWatch, serversOf } from "./clock-watch.ts";
 import { Consumers } from "./consumers.ts";
 import { createCounters } from "./counters.ts";
 import { DeadLetters } from "./dead-letters.ts";
@@ -47,6 +48,7 @@ export class BusRuntime {
   readonly #counters = createCounters();
   readonly #lifecycle: Lifecycle;
   readonly #health: HealthRecord;
+  readonly #clocks: ClockWatch;
   readonly #support: Support;
   /** Knows what is not settled, where every delivery runs in this process. */
   readonly #tracker: SettlementTracker | undefined;
@@ -71,6 +73,7 @@ export class BusRuntime {
       ...this.#plugins.flatMap((plugin) => plugin.middleware ?? []),
     ];
     this.#health = new HealthRecord(clock.now());
+    this.#clocks = new ClockWatch({ clock, logger, servers: serversOf(provider, this.#plugins) });
     this.#support = new Support(provider, logger);
     this.#tracker = durable ? undefined : new SettlementTracker();
     const shared = { clock, logger, counters: this.#counters, tracker: this.#tracker };
@@ -132,6 +135,7 @@ export class BusRuntime {
         subscriptions: this.subscriptions,
         counters: this.#counters,
         health: this.#health,
+        clocks: this.#clocks,
         tracker: this.#tracker,
         publisher: this.#publisher,
         timeLimit,
@@ -264,7 +268,7 @@ export class BusRuntime {
 
   health(): Promise<BusHealth> {
     const consuming = this.#lifecycle.state === "running" && this.#settings.role !== "server";
-    return this.#health.health(this.#provider, consuming, this.#settings.clock.now());
+    return this.#health.health(this.#provider, this.#clocks, consuming, this.#settings.clock.now());
   }
 
   /** Passes, or tells what to wait for: the provider must know every subscription first. */

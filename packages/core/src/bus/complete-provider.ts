@@ -86,6 +86,10 @@ class CompletedProvider implements CompleteProvider {
     return (await this.#inner.probe?.()) ?? { ok: true };
   }
 
+  async serverTime(): Promise<number | undefined> {
+    return this.#inner.serverTime?.();
+  }
+
   get #started(): ProviderEmulation {
     if (!this.#emulation) throw new TypeError(`Provider "${this.name}" has not started`);
     return this.#emulation;

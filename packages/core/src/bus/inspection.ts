@@ -4,6 +4,7 @@ import type { StagedGroup } from "../contracts/groups.ts";
 import type { RegisteredSubscription, SubscriptionStats } from "../contracts/provider-parts.ts";
 import type { EventProvider, ProviderReport } from "../contracts/provider.ts";
 import type { Subscription } from "../delivery/subscription.ts";
+import type { ClockSkew, ClockWatch } from "./clock-watch.ts";
 import type { BusCounters } from "./counters.ts";
 import type { Role } from "./options.ts";
 
@@ -58,6 +59,11 @@ export interface BusHealth {
   readonly provider: string;
   /** One sentence, where there is something to say. */
   readonly detail?: string | undefined;
+  /**
+   * How far the wall clock of this process is from those of the provider's server and of the plugins', as it was
+   * last looked at: at the start, and every minute. Absent where nothing is shared, as in memory.
+   */
+  readonly clockSkews?: readonly ClockSkew[] | undefined;
 }
 
 /** Joins what the provider knows of subscriptions with what this process has. */
@@ -127,17 +133,25 @@ export class HealthRecord {
   }
 
   /** Looks at the provider, if it lets itself be looked at, and answers. */
-  async health(provider: EventProvider, consuming: boolean, now: number): Promise<BusHealth> {
+  async health(
+    provider: EventProvider,
+    clocks: ClockWatch,
+    consuming: boolean,
+    now: number,
+  ): Promise<BusHealth> {
     if (this.#said.status !== "down") {
       this.#probed = await probe(provider);
       this.#update(now);
     }
+    const { skews } = clocks;
+    const found = this.#said.status === "up" ? this.#probed.detail : this.#said.detail;
     return {
       status: this.#status,
       since: new Date(this.#since),
       consuming,
       provider: provider.name,
-      detail: this.#said.status === "up" ? this.#probed.detail : this.#said.detail,
+      detail: found ?? clocks.detail,
+      ...(skews.length > 0 && { clockSkews: skews }),
     };
   }
 

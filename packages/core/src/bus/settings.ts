@@ -5,7 +5,7 @@ import type { EventProvider } from "../contracts/provider.ts";
 import { noServices } from "../delivery/delivery-run.ts";
 import type { Issue } from "../errors.ts";
 import { safeLogger } from "../safe-logger.ts";
-import { systemClock } from "../system-clock.ts";
+import { systemClock, wholeClock } from "../system-clock.ts";
 import { checkEmitOptions } from "./emit-options.ts";
 import type { EventBusOptions, Role, ScopingContainer } from "./options.ts";
 
@@ -70,7 +70,7 @@ export function readSettings(options: EventBusOptions<object>): BusSettings {
     defaults: options.defaults,
     logger: options.logger ? safeLogger(options.logger) : silentLogger,
     handlerLogger: options.logger ?? silentLogger,
-    clock: options.clock ?? options.provider.clock ?? systemClock,
+    clock: wholeClock(options.clock ?? options.provider.clock ?? systemClock),
     random: options.random ?? options.provider.random ?? Math.random,
     services: options.container ?? noServices,
     emitTimeoutMs: positive("emitTimeoutMs", options.emitTimeoutMs) ?? 10_000,

@@ -4,6 +4,7 @@ import type { Envelope, EventProvider, PublishResult } from "../contracts/provid
 import type { DeliveryEngine } from "../delivery/engine.ts";
 import { isAnonymous } from "../delivery/policy.ts";
 import type { Subscription } from "../delivery/subscription.ts";
+import type { ClockWatch } from "./clock-watch.ts";
 import type { Consumers } from "./consumers.ts";
 import type { BusCounters } from "./counters.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
@@ -27,6 +28,7 @@ export interface StartAndStopOptions {
   readonly subscriptions: Iterable<Subscription>;
   readonly counters: BusCounters;
   readonly health: HealthRecord;
+  readonly clocks: ClockWatch;
   readonly tracker: SettlementTracker | undefined;
   readonly publisher: Publisher;
   readonly timeLimit: EmitTimeLimit;
@@ -80,6 +82,7 @@ export class StartAndStop implements LifecycleSteps {
       throw error;
     }
     this.#options.groups.start();
+    this.#options.clocks.start();
     this.#options.health.set("up", clock.now(), undefined);
   }
 
@@ -138,6 +141,7 @@ export class StartAndStop implements LifecycleSteps {
   async stop(graceMs: number): Promise<void> {
     const { clock } = this.#options.settings;
     this.#options.consumers.close();
+    this.#options.clocks.close();
     const reason = new Error(`The bus stops, and ${graceMs} ms have passed`);
     // What still runs is over then. The provider may give it up in the moment before the timer.
     const cutShort = (): void => this.#options.engine.cutShort(reason);

@@ -49,6 +49,8 @@ export interface Plugin {
   stop?(options: { readonly graceMs: number }): void | Promise<void>;
   /** Called when the provider has stopped too: nothing is delivered or settled any more. */
   stopped?(): void | Promise<void>;
+  /** As {@link EventProvider.serverTime}, of the server on which the plugin keeps events. */
+  serverTime?(): Promise<number | undefined>;
   readonly staging?: StagingPlugin | undefined;
   readonly middleware?: Middleware | undefined;
 }

@@ -275,6 +275,12 @@ export interface EventProvider {
   /** Looks whether the provider works, and changes nothing. */
   probe?(): Promise<ProbeResult>;
   /**
+   * The time of the server by whose clock delays, leases and ages go, in milliseconds since the epoch. The bus
+   * compares it with its own clock, warns of a difference, and shows it in `health()`. For every provider that
+   * is durable. Undefined: there is no such server.
+   */
+  serverTime?(): Promise<number | undefined>;
+  /**
    * The time that a bus on this provider lives in, unless the bus is given a clock. For doubles of
    * tests, so that time cannot be forgotten: others leave it out.
    */

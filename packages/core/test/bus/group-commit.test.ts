@@ -282,23 +282,47 @@ describe("group commit", () => {
     return { started, batches, end };
   }
 
-  test("a lone emit leaves at once", async () => {
+  /** What happens in this turn of the event loop has happened. */
+  const turnOver = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
+
+  test("a lone emit leaves in its own turn of the event loop", async () => {
     const { started, batches, end } = openPublishes(10);
     const { bus } = await started;
     const emit = bus.emit(events("1"));
+    await turnOver();
     expect(batches).toEqual([["1"]]);
     await end(0);
     expect(await emit).toEqual(["1"]);
     const next = bus.emit(events("2"));
+    await turnOver();
     expect(batches).toEqual([["1"], ["2"]]);
     await end(1);
     await next;
   });
 
+  test("what is emitted in one turn of the event loop leaves together", async () => {
+    const { started, batches, end } = openPublishes(10);
+    const { bus } = await started;
+    const again = async (id: string): Promise<void> => {
+      await bus.emit(events(id));
+      await bus.emit(events(`${id}-again`));
+    };
+    const emits = ["1", "2", "3"].map(again);
+    await turnOver();
+    expect(batches).toEqual([["1", "2", "3"]]);
+    await end(0);
+    expect(batches[1]).toEqual(["1-again", "2-again", "3-again"]);
+    await end(1);
+    await Promise.all(emits);
+    expect(batches).toHaveLength(2);
+  });
+
   test("what is emitted during a publish leaves together in the next, at most maxBatch, in order", async () => {
     const { started, batches, end } = openPublishes(3);
     const { bus } = await started;
-    const emits = ["1", "2", "3", "4", "5"].map((id) => bus.emit(events(id)));
+    const first = bus.emit(events("1"));
+    await idle();
+    const emits = [first, ...["2", "3", "4", "5"].map((id) => bus.emit(events(id)))];
     await idle();
     expect(batches).toEqual([["1"]]);
     await end(0);
@@ -314,6 +338,7 @@ describe("group commit", () => {
     const { bus } = await started;
     const large = bus.emit(events("1", "2", "3", "4", "5"));
     const small = bus.emit(events("6"));
+    await idle();
     for (const index of [0, 1, 2]) await end(index);
     expect(batches).toEqual([
       ["1", "2"],
@@ -329,6 +354,7 @@ describe("group commit", () => {
     const { bus, clock } = await started;
     const large = bus.emit(events("1", "2", "3", "4", "5"));
     const small = bus.emit(events("6"));
+    await idle();
     await end(0, [LATER, LATER]);
     await end(1);
     await small;
@@ -342,6 +368,7 @@ describe("group commit", () => {
     const { started, end } = openPublishes(10);
     const { bus } = await started;
     const first = bus.emit(events("0"));
+    await idle();
     const fine = bus.emit(events("1"));
     const partly = bus.emit(events("2", "3"));
     const full = bus.emit(events("4"));
@@ -368,8 +395,10 @@ describe("group commit", () => {
   test("a batch that fails fails its own emits only, each with what is known of its own events", async () => {
     const { started, batches, end } = openPublishes(2);
     const { bus } = await started;
+    const first = bus.emit(events("1"));
+    await idle();
     const outcomes = Promise.allSettled([
-      bus.emit(events("1")),
+      first,
       bus.emit(events("2")),
       bus.emit(events("3", "4", "5", "6")),
       bus.emit(events("7")),
@@ -411,6 +440,7 @@ describe("group commit", () => {
       code: "BUSBAR_UNAVAILABLE",
       details: { accepted: ["1", "2"], rejected: [{ id: "5" }], unknown: ["3", "4"] },
     });
+    await idle();
     await end(0);
     await end(1, new Error("reset"));
     await emit;
@@ -439,6 +469,7 @@ describe("group commit", () => {
     const { started, batches, end } = openPublishes(2);
     const { bus, clock } = await started;
     const first = bus.emit(events("1"));
+    await idle();
     const hung = expect(bus.emit(events("2", "3"))).rejects.toMatchObject({
       details: { accepted: [], rejected: [], unknown: ["2", "3"] },
     });
@@ -467,6 +498,7 @@ describe("group commit", () => {
       code: "BUSBAR_EMIT_TIMEOUT",
       details: { accepted: ["1", "2"], rejected: [{ id: "5" }], unknown: ["3", "4"] },
     });
+    await idle();
     await end(0);
     await clock.advance(10_000);
     await emit;

@@ -1,3 +1,4 @@
+import type { Clock } from "./contracts/clock.ts";
 import type {
   ConsumerHandle,
   EventProvider,
@@ -32,8 +33,16 @@ export interface ProviderDefinition<Part extends ProviderPart = never> {
     Partial<Pick<ProviderCapabilities, Ability>>;
   /** The parts that `open` brings: a bus asks for them before it starts the provider. */
   readonly parts?: readonly Part[];
-  /** Opens what the provider needs. Resolves once a publish would succeed. */
-  open(context: ProviderContext): Promise<OpenProvider<NoInfer<Part>>>;
+  /**
+   * Opens what the provider needs. Resolves once a publish would succeed.
+   *
+   * `signal` aborts when the provider is stopped before that: give up then, and reject. What `open` resolves
+   * with all the same is closed at once.
+   */
+  open(
+    context: ProviderContext,
+    options: { readonly signal: AbortSignal },
+  ): Promise<OpenProvider<NoInfer<Part>>>;
 }
 
 /** A provider from its start to its stop. */
@@ -62,14 +71,15 @@ export function defineProvider<Part extends ProviderPart = never>(
 ): EventProvider & ProviderParts<Part> {
   const { name, capabilities, parts = [] } = definition;
   const consumers = new Set<ConsumerHandle>();
-  let opening: Promise<OpenProvider<Part>> | undefined;
+  let starting: Promise<void> | undefined;
   let opened: OpenProvider<Part> | undefined;
+  let clock: Clock | undefined;
+  const controller = new AbortController();
   let stopping: Promise<void> | undefined;
 
   function running(method: string): OpenProvider<Part> {
     if (opened) return opened;
-    const message = `Provider "${name}" is not running: ${method} needs a start before and no stop`;
-    throw new BusbarError("BUSBAR_NOT_RUNNING", message, { method });
+    throw notRunning(method);
   }
 
   /** There is something new: what another process would look for later, this one finds at once. */
@@ -78,12 +88,44 @@ export function defineProvider<Part extends ProviderPart = never>(
   }
 
   async function close(graceMs: number): Promise<void> {
-    const open = await opening;
-    await open?.drain?.({ graceMs });
-    const left = open?.drain ? 0 : graceMs;
+    const open = opened;
+    if (!open) {
+      controller.abort(new Error(`Provider "${name}" was stopped before it had opened`));
+      if (graceMs > 0) await endOfOpening(graceMs);
+      return;
+    }
+    await open.drain?.({ graceMs });
+    const left = open.drain ? 0 : graceMs;
     await Promise.all([...consumers].map((consumer) => consumer.close({ graceMs: left })));
     opened = undefined;
-    await open?.close();
+    await open.close();
+  }
+
+  /** Resolves when `open` has ended, however it does, or when that much time has passed. */
+  function endOfOpening(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = clock?.setTimeout(resolve, graceMs, { keepAlive: true });
+      const end = (): void => {
+        timer?.cancel();
+        resolve();
+      };
+      starting?.then(end, end);
+    });
+  }
+
+  async function open(context: ProviderContext): Promise<void> {
+    const open = await definition.open(context, { signal: controller.signal });
+    if (!stopping) {
+      opened = open;
+      return;
+    }
+    await open.close();
+    throw notRunning("start");
+  }
+
+  function notRunning(method: string): BusbarError<"BUSBAR_NOT_RUNNING"> {
+    const message = `Provider "${name}" is not running: ${method} needs a start before and no stop`;
+    return new BusbarError("BUSBAR_NOT_RUNNING", message, { method });
   }
 
   const provider: EventProvider = {
@@ -97,12 +139,13 @@ export function defineProvider<Part extends ProviderPart = never>(
     },
 
     async start(context) {
-      if (opening) throw new TypeError(`Provider "${name}" starts once: make another one`);
-      opening = definition.open(context);
+      if (starting) throw new TypeError(`Provider "${name}" starts once: make another one`);
+      clock = context.clock;
+      starting = open(context);
       try {
-        opened = await opening;
+        await starting;
       } catch (error) {
-        opening = undefined;
+        starting = undefined;
         throw error;
       }
     },
@@ -126,7 +169,7 @@ export function defineProvider<Part extends ProviderPart = never>(
     },
 
     async stop({ graceMs }) {
-      if (!opening) return;
+      if (!starting) return;
       stopping ??= close(graceMs);
       await stopping;
     },

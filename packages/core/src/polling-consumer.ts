@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "./contracts/clock.ts";
 import type { Logger } from "./contracts/logger.ts";
+import { detached } from "./detached.ts";
 import type { ConsumerHandle, Delivery, Settlement } from "./contracts/provider.ts";
 
 /** Milliseconds before a fetch that failed is tried again; doubles up to the longest. */
@@ -97,7 +98,8 @@ class PollingConsumer<Token> {
     if (this.#closing) return;
     if (this.#fetching) this.#fetchAgain = true;
     // With all slots taken, the next fetch comes with the next free one.
-    else if (this.#inHand.size < this.#options.concurrency) void this.#fetch();
+    // Who wakes it may be an emit, and what is fetched is everybody's.
+    else if (this.#inHand.size < this.#options.concurrency) void detached(() => this.#fetch());
   }
 
   async #fetch(): Promise<void> {

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 
+import { createEventBus } from "../src/bus/event-bus.ts";
 import { silentLogger } from "../src/contracts/logger.ts";
 import type { ConsumerHandle, ConsumeSpec, ProviderContext } from "../src/contracts/provider.ts";
 import { defineProvider, type OpenProvider } from "../src/define-provider.ts";
@@ -32,7 +33,7 @@ function setUp(overrides: Partial<OpenProvider<"admin">> = {}) {
     close: async ({ graceMs }) => void calls.push(`consumer ends within ${graceMs}`),
     wake: () => void calls.push("consumer wakes"),
   };
-  const open = vi.fn(async () => ({
+  const open = vi.fn(async (..._given: unknown[]) => ({
     publish: async () => [ACCEPTED],
     consume: async () => ({ ...consumer }),
     admin: {
@@ -79,7 +80,7 @@ describe("defineProvider", () => {
     await provider.start(context);
 
     await expect(provider.start(context)).rejects.toThrow(TypeError);
-    expect(open.mock.calls).toEqual([[context]]);
+    expect(open.mock.calls).toEqual([[context, { signal: expect.any(AbortSignal) }]]);
     expect(await provider.publish([], PUBLISH)).toEqual([ACCEPTED]);
     expect(await provider.admin.replayDead("mail", ["1", "2"])).toBe(2);
     expect(await provider.probe?.()).toEqual({ ok: true });
@@ -160,5 +161,65 @@ describe("defineProvider", () => {
     await provider.admin.replayDead("mail", ["1"]);
 
     expect(calls).toEqual(["consumer wakes", "consumer wakes"]);
+  });
+
+  describe("that is stopped while it opens", () => {
+    function opening(clock = createManualClock()) {
+      let signal: AbortSignal | undefined;
+      let settle!: { resolve: (open: OpenProvider) => void; reject: (error: Error) => void };
+      const provider = defineProvider({
+        name: "test",
+        capabilities: { durable: false, payload: "fresh", redeliverAfterMs: 0 },
+        open: (_context, options) => {
+          signal = options.signal;
+          return new Promise<OpenProvider>((resolve, reject) => (settle = { resolve, reject }));
+        },
+      });
+      const start = provider.start({ ...context, clock });
+      const started = start.then(
+        () => "started",
+        (error: unknown) => error,
+      );
+      return { provider, started, clock, settle, isAborted: () => signal?.aborted };
+    }
+
+    test("tells open by a signal, and waits for its end", async () => {
+      const { provider, started, settle, isAborted } = opening();
+      expect(isAborted()).toBe(false);
+      const stop = provider.stop({ graceMs: 100 });
+      expect(isAborted()).toBe(true);
+      settle.reject(new Error("given up"));
+      await stop;
+      expect(await started).toMatchObject({ message: "given up" });
+    });
+
+    test("ends within its grace while open hangs, and closes what is opened later", async () => {
+      const { provider, started, clock, settle } = opening();
+      let ended = false;
+      const stop = provider.stop({ graceMs: 100 }).then(() => (ended = true));
+      await clock.advance(99);
+      expect(ended).toBe(false);
+      await clock.advance(1);
+      await stop;
+      expect(clock.pendingTimers()).toBe(0);
+      const close = vi.fn(async () => {});
+      settle.resolve({ publish: async () => [], consume: async () => ({ close }), close });
+      expect(await started).toMatchObject(NOT_RUNNING);
+      expect(close).toHaveBeenCalledOnce();
+      expect(await provider.probe?.()).toEqual({ ok: false });
+    });
+
+    test("does not keep a bus from stopping within its grace, nor rejects for it", async () => {
+      const never = createEventBus({
+        provider: defineProvider({
+          name: "never",
+          capabilities: { durable: false, payload: "fresh", redeliverAfterMs: 0 },
+          open: () => new Promise<never>(() => {}),
+        }),
+      });
+      void never.start();
+      await never.stop({ graceMs: 20 });
+      expect((await never.health()).status).toBe("down");
+    });
   });
 });

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, test, vi } from "vitest";
 
 import type { Delivery, Settlement } from "../src/contracts/provider.ts";
@@ -269,5 +270,22 @@ describe("createPollingConsumer", () => {
     it.consumer.wake?.();
 
     expect(it.fetch).toHaveBeenCalledTimes(2);
+  });
+
+  test("fetches in the async context of nobody, whoever wakes it", async () => {
+    const user = new AsyncLocalStorage<string>();
+    const found: (string | undefined)[] = [];
+    const { consumer, waiting } = setUp({
+      deliver: async () => {
+        found.push(user.getStore());
+        return { type: "ack" };
+      },
+    });
+    await idle();
+    waiting.push(1, 2);
+    user.run("ann", () => consumer.wake?.());
+    await idle();
+    expect(found).toEqual([undefined, undefined]);
+    await consumer.close({ graceMs: 0 });
   });
 });

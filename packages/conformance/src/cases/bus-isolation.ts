@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Event } from "@busbar/core";
 import { createGate } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
@@ -27,6 +28,32 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
       assert.equal(fine.runs.length, 20);
       const { items } = await bus.deadLetters.list();
       assert.ok(items.length === 20 && items.every((it) => it.subscriptionId === "failing"));
+    },
+  },
+  {
+    id: "async-context",
+    name: "a handler finds the AsyncLocalStorage of nobody else: not of who started the bus, nor of another emit",
+    promise:
+      "design 4.5: a subscriber cannot hurt others; what runs because of one emit is not another's",
+    async run(context) {
+      const user = new AsyncLocalStorage<string>();
+      const bus = await context.bus();
+      const found: (readonly [of: unknown, store: string | undefined])[] = [];
+      const seen = new Recorder(context);
+      const look = seen.subscriber(({ data }, { attempt }) => {
+        found.push([data, user.getStore()]);
+        if (attempt === 1) throw new Error("fails once, as it should");
+      });
+      bus.subscribe("a", look, { subscriberId: "one", attempts: 2, concurrency: 1 });
+      await user.run("ann", () => bus.start());
+      user.run("ann", () => bus.subscribe("a", look, { subscriberId: "late", attempts: 2 }));
+      for (const name of ["ann", "bob", "cid"]) {
+        await user.run(name, () => bus.emit([1, 2].map(() => ({ name: "a", data: name }))));
+      }
+      await seen.ran(24);
+      await settled(context, bus);
+      const foreign = found.filter(([of, store]) => store !== undefined && store !== of);
+      assert.deepEqual(foreign, []);
     },
   },
   {

@@ -15,6 +15,20 @@ export const lifecycle: readonly ConformanceCase[] = defineCases("lifecycle", [
     },
   },
   {
+    id: "stop-while-starting",
+    name: "stop works while start is under way: it ends in time, rejects for nothing, and start ends as well",
+    promise: "contract: stop is safe before start; design 4.6",
+    async run(context) {
+      const provider = await context.create();
+      const started = provider.start(context.providerContext()).then(
+        () => "started",
+        () => "gave up",
+      );
+      await context.waiting.within("stop", context.ms(4_000), provider.stop({ graceMs: 500 }));
+      await context.waiting.within("start", context.ms(4_000), started);
+    },
+  },
+  {
     id: "start-twice",
     name: "a second start is refused, and harms nothing",
     promise: "contract: start once",

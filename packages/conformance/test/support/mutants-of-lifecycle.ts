@@ -1,9 +1,45 @@
+import { AsyncResource } from "node:async_hooks";
 import type { ProviderContext, Settlement } from "@busbar/core";
 import { ACK } from "../../src/builders.ts";
 import { faulty, faultyConsumer, faultyDelivery } from "./faulty.ts";
 import type { Mutant } from "./mutants.ts";
 
 export const lifecycleMutants: readonly Mutant[] = [
+  {
+    mistake: "delivers in the async context of who published first",
+    caughtBy: ["bus-delivery/async-context"],
+    harness: () =>
+      faulty((inner) => {
+        let first: AsyncResource | undefined;
+        const scope = (): AsyncResource => (first ??= new AsyncResource("Mistake"));
+        return {
+          publish: (batch, options) => {
+            scope();
+            return inner.publish(batch, options);
+          },
+          consume: (spec, deliver) =>
+            inner.consume(spec, (it) => scope().runInAsyncScope(() => deliver(it))),
+        };
+      }),
+  },
+  {
+    mistake: "rejects a stop while it starts",
+    caughtBy: ["lifecycle/stop-while-starting"],
+    harness: () =>
+      faulty((inner) => {
+        let isStarting = false;
+        return {
+          start: async (context) => {
+            isStarting = true;
+            await new Promise((resolve) => setTimeout(resolve, 5));
+            await inner.start(context);
+            isStarting = false;
+          },
+          stop: (options) =>
+            isStarting ? Promise.reject(new Error("Not yet")) : inner.stop(options),
+        };
+      }),
+  },
   {
     mistake: "lets itself be started twice",
     caughtBy: ["lifecycle/start-twice"],

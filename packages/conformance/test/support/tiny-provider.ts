@@ -1,3 +1,4 @@
+import { AsyncResource } from "node:async_hooks";
 import {
   type ConsumeSpec,
   type Delivery,
@@ -83,6 +84,8 @@ export function tinyProvider(): EventProvider {
     publish: async (batch) => batch.map(place),
     async consume(spec, deliver) {
       const queue = queueOf(spec);
+      // What runs in here finds the context of no emit.
+      const scope = new AsyncResource("TinyConsumer");
       const inHand = new Set<Delivery>();
       const run = async (delivery: Delivery): Promise<void> => {
         const settlement = await deliver(delivery).catch(() => undefined);
@@ -104,7 +107,7 @@ export function tinyProvider(): EventProvider {
             if (!delivery) return;
             inHand.add(delivery);
             queue.running++;
-            void run(delivery);
+            void scope.runInAsyncScope(run, undefined, delivery);
             // One each, so that consumers share.
             if (queue.consumers.size > 1) {
               queueMicrotask(() => wake(queue));

@@ -12,6 +12,7 @@ import type {
   PublishResult,
   Settlement,
 } from "../contracts/provider.ts";
+import { BusbarError } from "../errors.ts";
 import type { ProviderEmulation } from "./provider-emulation.ts";
 
 /** A provider with all that the bus relies on: its own, or emulated. */
@@ -41,6 +42,7 @@ class CompletedProvider implements CompleteProvider {
   readonly groups: EventProvider["groups"];
   readonly #inner: EventProvider;
   #emulation: ProviderEmulation | undefined;
+  #isStopped = false;
 
   constructor(inner: EventProvider) {
     this.name = inner.name;
@@ -63,6 +65,7 @@ class CompletedProvider implements CompleteProvider {
 
   async start(context: ProviderContext): Promise<void> {
     const { ProviderEmulation } = await import("./provider-emulation.ts");
+    if (this.#isStopped) throw this.#notRunning();
     this.#emulation = new ProviderEmulation(this.#inner);
     await this.#emulation.start(context);
   }
@@ -79,6 +82,7 @@ class CompletedProvider implements CompleteProvider {
   }
 
   stop(options: { readonly graceMs: number }): Promise<void> {
+    this.#isStopped = true;
     return (this.#emulation ?? this.#inner).stop(options);
   }
 
@@ -91,7 +95,12 @@ class CompletedProvider implements CompleteProvider {
   }
 
   get #started(): ProviderEmulation {
-    if (!this.#emulation) throw new TypeError(`Provider "${this.name}" has not started`);
+    if (!this.#emulation) throw this.#notRunning();
     return this.#emulation;
+  }
+
+  #notRunning(): BusbarError<"BUSBAR_NOT_RUNNING"> {
+    const message = `Provider "${this.name}" is not running`;
+    return new BusbarError("BUSBAR_NOT_RUNNING", message, { method: "start" });
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../contracts/clock.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { ConsumerHandle, EventProvider } from "../contracts/provider.ts";
+import { detached } from "../detached.ts";
 import type { DeliveryEngine } from "../delivery/engine.ts";
 import type { Subscription } from "../delivery/subscription.ts";
 import type { RemovedEvents } from "../delivery/subscriptions.ts";
@@ -119,7 +120,7 @@ export class Consumers {
     if (!this.#started) return Promise.resolve();
     this.#pending += 1;
     this.#changes = this.#changes
-      .then(() => this.#persist(change))
+      .then(() => detached(() => this.#persist(change)))
       .finally(() => (this.#pending -= 1));
     return this.#changes;
   }

@@ -1,3 +1,4 @@
+import { detached } from "../detached.ts";
 import { BusbarError } from "../errors.ts";
 import type { BusState } from "./inspection.ts";
 import { ProcessHold } from "./process-hold.ts";
@@ -8,8 +9,11 @@ export interface LifecycleSteps {
   stop(graceMs: number): Promise<void>;
   /** Closes what was opened before `start`. */
   discard(): Promise<void>;
-  /** Resolves when `promise` settles, or when that many milliseconds have passed. */
-  waitFor(promise: Promise<unknown>, limitMs: number): Promise<void>;
+  /**
+   * Resolves when `promise` settles, or when that many milliseconds have passed, with how many of them are
+   * left.
+   */
+  waitFor(promise: Promise<unknown>, limitMs: number): Promise<number>;
 }
 
 /** Takes a bus from new to stopped, once. */
@@ -66,7 +70,8 @@ export class Lifecycle {
     this.#state = "starting";
     this.#hold.take();
     try {
-      await this.#steps.start();
+      // Whoever starts the bus, perhaps within a request, must not be found in all that it ever does.
+      await detached(() => this.#steps.start());
     } catch (error) {
       this.#state = "stopped";
       this.#hold.release();
@@ -80,12 +85,12 @@ export class Lifecycle {
     if (this.#state === "running") this.#state = "stopping";
     const steps = this.#steps;
     // A start that hangs must not keep the process from ending.
-    if (this.#starting) await steps.waitFor(this.#starting, graceMs);
+    const leftMs = this.#starting ? await steps.waitFor(this.#starting, graceMs) : graceMs;
     const before = this.#state;
     if (before === "stopped") return;
     this.#state = "stopping";
     try {
-      await (before === "new" ? steps.discard() : steps.stop(graceMs));
+      await (before === "new" ? steps.discard() : steps.stop(leftMs));
     } finally {
       this.#state = "stopped";
       this.#hold.release();

@@ -16,6 +16,7 @@ import type {
   PublishResult,
   Settlement,
 } from "../contracts/provider.ts";
+import { detached } from "../detached.ts";
 import { DeadLetters } from "../memory/dead-letters.ts";
 import { RecentIds } from "../memory/recent-ids.ts";
 import { matchesPattern } from "../router.ts";
@@ -206,7 +207,7 @@ export class ProviderEmulation {
     const consumed = this.#consumed.get(subscriptionId);
     const letters = consumed?.dead.take(ids) ?? [];
     for (const { delivery } of letters) {
-      void this.#redeliver(consumed as Consumed, delivery);
+      void detached(() => this.#redeliver(consumed as Consumed, delivery));
     }
     return letters.length;
   }

@@ -40,6 +40,7 @@ export interface StartAndStopOptions {
 /** The order in which the parts of a bus start and stop. */
 export class StartAndStop implements LifecycleSteps {
   readonly #options: StartAndStopOptions;
+  #hasProviderStarted = false;
 
   constructor(options: StartAndStopOptions) {
     this.#options = options;
@@ -59,6 +60,7 @@ export class StartAndStop implements LifecycleSteps {
     const started: Plugin[] = [];
     try {
       await this.#orUnavailable("could not start", () => this.#startProvider());
+      this.#hasProviderStarted = true;
       for (const plugin of this.#options.plugins) {
         await plugin.start?.({
           logger,
@@ -159,7 +161,7 @@ export class StartAndStop implements LifecycleSteps {
   /** Dead letters in memory are gone with the bus, and that must not be silent. */
   async #reportLostDeadLetters(): Promise<void> {
     const { provider, settings } = this.#options;
-    if (provider.capabilities.durable) return;
+    if (provider.capabilities.durable || !this.#hasProviderStarted) return;
     for (const { subscriptionId, dead: count } of (await provider.admin?.stats()) ?? []) {
       if (count === 0) continue;
       settings.logger.warn(
@@ -173,13 +175,14 @@ export class StartAndStop implements LifecycleSteps {
     return this.#options.provider.stop({ graceMs: 0 });
   }
 
-  waitFor(promise: Promise<unknown>, limitMs: number): Promise<void> {
+  waitFor(promise: Promise<unknown>, limitMs: number): Promise<number> {
     const { clock } = this.#options.settings;
+    const until = clock.monotonic() + limitMs;
     return new Promise((resolve) => {
-      const timer = clock.setTimeout(resolve, limitMs, { keepAlive: true });
+      const timer = clock.setTimeout(() => resolve(0), limitMs, { keepAlive: true });
       const end = (): void => {
         timer.cancel();
-        resolve();
+        resolve(Math.max(0, until - clock.monotonic()));
       };
       promise.then(end, end);
     });
@@ -199,7 +202,7 @@ export class StartAndStop implements LifecycleSteps {
     const left = (): { graceMs: number } => ({
       graceMs: Math.max(0, deadline - clock.monotonic()),
     });
-    const inTime = (promise: Promise<unknown>): Promise<void> =>
+    const inTime = (promise: Promise<unknown>): Promise<number> =>
       this.waitFor(promise, left().graceMs);
     const tell = async (step: "stop" | "stopped"): Promise<void> => {
       for (const plugin of plugins.toReversed()) {

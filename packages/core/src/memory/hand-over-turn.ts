@@ -1,4 +1,4 @@
-import { AsyncResource } from "node:async_hooks";
+import { detachedScope } from "../detached.ts";
 
 const RESOLVED = Promise.resolve();
 
@@ -15,10 +15,11 @@ export interface TurnTaker {
  */
 export class HandOverTurn {
   /**
-   * Deliveries run in here and not in the async context of whoever published last: a handler must not
-   * find the emitter's AsyncLocalStorage, which it would not on a provider that crosses processes.
+   * Deliveries run in here and not in the async context of whoever published last, or has started the
+   * provider: a handler must not find another's AsyncLocalStorage, and would find none on a provider that
+   * crosses processes.
    */
-  readonly #scope = new AsyncResource("BusbarDelivery");
+  readonly #scope = detachedScope();
   /** Linked, as an array for each turn costs more than the turn. */
   #first: TurnTaker | undefined;
   #last: TurnTaker | undefined;

@@ -175,6 +175,7 @@ export {
   type PolledDelivery,
   type PollingConsumerOptions,
 } from "./polling-consumer.ts";
+export { cloneJson } from "./bus/json-clone.ts";
 export { stateOfCorrupt, withoutErrorTexts } from "./delivery/provider-states.ts";
 export { createRouter, matchesPattern, type RoutedSubscription, type Router } from "./router.ts";
 export {

@@ -44,7 +44,8 @@ function counted(session: TestSession): Pick<TestSession, "groups"> & { calls: (
     Object.entries(session.scripts).map(([name, script]) => [
       name,
       (...args: readonly unknown[]) => {
-        calls += 1;
+        // Drafts leave in the same write as the publish.
+        if (name !== "draft") calls += 1;
         return (script as (...all: readonly unknown[]) => unknown)(...args);
       },
     ]),

@@ -5,17 +5,21 @@ import { packBatch, type PackBounds } from "../src/publish/packs.ts";
 import { packHead, type Route, type Target, turnHead } from "../src/publish/routes.ts";
 import { envelope } from "./support/test-session.ts";
 
-const BOUNDS: PackBounds = { maxEvents: 3, maxBytes: 64_000, deduplicationWindowMs: 60 };
+const BOUNDS: PackBounds = {
+  maxEvents: 3,
+  maxBytes: 64_000,
+  deduplicationWindowMs: 60,
+  bodies: true,
+};
 
 function target(id: string, ordering: Ordering = "none"): Target {
   const spec = { subscription: id, queue: `${id}:`, reviveAfterMs: 1, head: packHead(id) };
-  return { spec, ordering, hasOwnQueue: true, scope: id, turnHead: turnHead(id) };
+  return { spec, ordering, scope: id, turnHead: turnHead(id) };
 }
 
 function route(...targets: readonly Target[]): Route {
   const has = (ordering: Ordering) => targets.some((it) => it.ordering === ordering);
-  const takesDrafts = targets.every((it) => it.ordering === "none" && it.hasOwnQueue);
-  return { targets, ordersAll: has("all"), ordersKeys: has("key"), takesDrafts };
+  return { targets, ordersAll: has("all"), ordersKeys: has("key") };
 }
 
 /** What a queue gets: ids of the events of each job, with its priority and delay. */

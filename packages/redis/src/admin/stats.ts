@@ -2,7 +2,6 @@ import type { SubscriptionStats } from "@busbar/core";
 import { readData } from "../consume/job-data.ts";
 import { isEnvelope } from "../corrupt.ts";
 import { insistently } from "../insistently.ts";
-import { ownerOf } from "../keys.ts";
 import { isShared } from "../registry/declarations.ts";
 import type { RegistrySnapshot, SubscriptionRecord } from "../registry/registry.ts";
 import type { Session } from "../session.ts";
@@ -31,11 +30,7 @@ async function statsOf(
     link.client.zcard(`${keys.own}dead:${subscriptionId}`),
     ...queues.map((name) => {
       const queue = keys.queue(name);
-      const owner = ownerOf(name);
-      // Its jobs need not say whose they are.
-      const isOwn = owner !== undefined && all.includes(owner);
-      const own = isOwn ? [`{"events":[`] : [];
-      const filter = isShared(records, name) ? [...heads, ...own] : [];
+      const filter = isShared(records, name) ? heads : [];
       return scripts.stats(`${queue}meta`, [keys.own, queue, ...filter]);
     }),
   ]);
@@ -53,10 +48,10 @@ async function statsOf(
 function oldestIn(jobs: readonly string[]): number | undefined {
   let oldestAt: number | undefined;
   for (const json of jobs) {
-    for (const event of readData(json).data.events ?? []) {
-      if (!isEnvelope(event)) continue;
-      oldestAt = Math.min(oldestAt ?? event.metadata.published_at, event.metadata.published_at);
-    }
+    const { events = [], oldestAt: oldest } = readData(json).data;
+    const times = events.flatMap((it) => (isEnvelope(it) ? it.metadata.published_at : []));
+    if (oldest !== undefined) times.push(oldest);
+    if (times.length > 0) oldestAt = Math.min(oldestAt ?? Number.POSITIVE_INFINITY, ...times);
   }
   return oldestAt;
 }

@@ -122,10 +122,10 @@ export class Consumer implements RunOwner {
     return this.#freeSlots > 0 && this.#share.slots.hasFree;
   }
 
-  /** How many events wait for slots. */
+  /** How many events have not started, of all jobs in hand. */
   get waiting(): number {
     let count = 0;
-    for (const run of this.#waiting) count += run.waiting;
+    for (const run of this.#runs) count += run.waiting;
     return count;
   }
 
@@ -149,7 +149,7 @@ export class Consumer implements RunOwner {
 
   add(run: HeldJob): void {
     this.#runs.add(run);
-    if (run.hasWaiting) this.#waiting.push(run);
+    if (run.hasWaiting && !this.#waiting.includes(run)) this.#waiting.push(run);
     this.fill();
   }
 
@@ -179,7 +179,8 @@ export class Consumer implements RunOwner {
     if (deliveries > 0) {
       const ms = (tookMs * Math.min(this.concurrency, deliveries)) / deliveries;
       this.#averageMs = this.#averageMs === undefined ? ms : (3 * this.#averageMs + ms) / 4;
-      this.#tookMs = tookMs;
+      const { maxEvents } = this.#share.session.options.batch;
+      this.#tookMs = tookMs / Math.max(1, deliveries / maxEvents);
     }
     if (this.#runs.size === 0) this.#onIdle?.();
     this.#wakeReaders();

@@ -5,12 +5,17 @@ export interface HeldJob {
   readonly job: TakenJob;
   /** Whether something of it could start, if there was a slot. */
   readonly hasWaiting: boolean;
-  /** How many of its deliveries could, one beside the other. */
+  /** How many of its deliveries have not started, at hand or not. */
   readonly waiting: number;
   /** Starts one delivery, in a slot that is taken for it. */
   startNext(): void;
   /** Gives back what has no slot yet. */
   giveBack(delayMs: number): void;
+  /**
+   * Gives back what has no slot yet; of a job that is quick, only what it would not get to in as long again
+   * as it has been in hand. Returns whether it keeps any of that.
+   */
+  split(delayMs: number): boolean;
   /** Gives back what has not been handed over. */
   stop(): void;
   /** Writes down what is settled. */

@@ -1,12 +1,21 @@
 import type { Envelope, JsonValue } from "@busbar/core";
+import {
+  type BodyReference,
+  eventsReferredTo,
+  isRange,
+  isReference,
+  type Range,
+} from "../body-reference.ts";
 import { isEnvelope } from "../corrupt.ts";
 import { readJobData } from "../lean-events.ts";
 
-/** The data of a job: a pack of events, one delivery with its history, or the turn of a lane. */
-export interface JobData {
-  /** Stored only where the queue does not tell. */
+/**
+ * The data of a job: a pack of events, or where several are stored, one delivery with its history, or the
+ * turn of a lane.
+ */
+export interface JobData extends Partial<BodyReference> {
   readonly subscription: string;
-  /** Absent: this is a turn, and the events are in the lane. */
+  /** Absent, and no body: this is a turn, and the events are in the lane. */
   readonly events?: readonly Envelope[];
   /** Of a turn: its lane. With events: the lane that the one event enters, now that it is due. */
   readonly key?: string;
@@ -16,6 +25,8 @@ export interface JobData {
   readonly suspect?: true;
   /** Of a suspect: see {@link JobProgress.trusted}. */
   readonly trusted?: number;
+  /** Of a pack of a body: a process died with it in hand, and its events are to be suspects. */
+  readonly crashed?: true;
 }
 
 /** What a delivery that is a job of its own has behind it. */
@@ -24,7 +35,7 @@ export type History = Pick<JobData, "state" | "crashes" | "suspect" | "trusted">
 /** What is known of a job's deliveries after a crash: the job's progress. */
 export interface JobProgress {
   /** Positions of settled events, and `[first, last]` of several in a row. */
-  readonly settled?: readonly (number | readonly [first: number, last: number])[];
+  readonly settled?: readonly Range[];
   /** Of a delivery alone, or of the head of a lane: of how many hand-overs it is known that a crash is its own. */
   readonly handovers?: number;
   /** Of a suspect: in how many crashes it had run for so long that others had been let start beside it. */
@@ -39,6 +50,8 @@ export interface TakenJob {
   /** The data as it is stored. Handlers may change the events of `data`, but not this. */
   readonly text: string;
   readonly data: JobData;
+  /** How many events it has; 0 of a turn. */
+  readonly size: number;
   readonly progress: JobProgress;
   /** How many times its holder's lock had ended. */
   readonly stalled: number;
@@ -88,6 +101,7 @@ export function readNext(answer: unknown, owner: string | undefined): TakenJob |
     priority,
     text,
     data: { ...data, subscription: data.subscription ?? owner ?? "" },
+    size: data.events?.length ?? (hasBody(data) ? eventsReferredTo(data) : 0),
     progress: known ?? {},
     stalled,
     ...(problem === undefined ? {} : { problem }),
@@ -108,12 +122,15 @@ export function readData(text: string): {
     return { data: {}, problem: "is no JSON of a job" };
   }
   if (typeof data !== "object" || data === null) return { data: {}, problem: "is no JSON object" };
-  const { subscription, events, key } = data;
+  const { subscription, events, key, body } = data;
   if (subscription !== undefined && typeof subscription !== "string") {
     return { data: {}, problem: "has a subscription that is no text" };
   }
   if (key !== undefined && typeof key !== "string") {
     return { data: {}, problem: "has a key that is no text" };
+  }
+  if (body !== undefined) {
+    return isReference(data) ? { data } : { data: {}, problem: "refers to no packs of a body" };
   }
   if (events === undefined) {
     return key === undefined ? { data: {}, problem: "has neither events nor a key" } : { data };
@@ -122,6 +139,11 @@ export function readData(text: string): {
   const spoilt = events.findIndex((event) => !isEnvelope(event));
   if (spoilt === -1) return { data };
   return { data, problem: `has an event that is none, at position ${spoilt}` };
+}
+
+/** Whether a job's events are stored apart from it. */
+export function hasBody<T extends Partial<BodyReference>>(data: T): data is T & BodyReference {
+  return data.body !== undefined;
 }
 
 /** When the next job is due, in an answer without one: 0 if none is. Undefined if it was not looked for. */
@@ -139,17 +161,30 @@ export function writeData(
   events: readonly string[],
   history: History = {},
 ): string {
-  const { state, crashes = 0, suspect, trusted = 0 } = history;
   const head = `{"subscription":${JSON.stringify(subscription)},"events":[${events.join(",")}]`;
-  return `${head}${state === undefined ? "" : `,"state":${JSON.stringify(state)}`}${
+  return `${head}${writeHistory(history)}}`;
+}
+
+function writeHistory({ state, crashes = 0, suspect, trusted = 0 }: History): string {
+  return `${state === undefined ? "" : `,"state":${JSON.stringify(state)}`}${
     crashes > 0 ? `,"crashes":${crashes}` : ""
-  }${suspect ? ',"suspect":true' : ""}${trusted > 0 ? `,"trusted":${trusted}` : ""}}`;
+  }${suspect ? ',"suspect":true' : ""}${trusted > 0 ? `,"trusted":${trusted}` : ""}`;
+}
+
+/** The data of a job whose events are stored in a body. */
+export function writeReference(
+  subscription: string,
+  reference: BodyReference,
+  { crashed, ...history }: History & Pick<JobData, "crashed"> = {},
+): string {
+  const head = JSON.stringify({ subscription, ...reference, crashed }).slice(0, -1);
+  return `${head}${writeHistory(history)}}`;
 }
 
 /** What a delivery alone has behind it, with the crashes that its job tells of. */
-export function historyOf({ data, progress, stalled }: TakenJob): History {
+export function historyOf({ data, size, progress, stalled }: TakenJob): History {
   const { state, crashes = 0, suspect } = data;
-  if (data.events?.length !== 1) return {};
+  if (size !== 1) return {};
   const trusted = progress.trusted ?? data.trusted;
   return {
     ...(state === undefined ? {} : { state }),
@@ -179,16 +214,4 @@ export function readProgress(text: string | null | undefined): JobProgress | und
   } catch {
     return undefined;
   }
-}
-
-/** The most events that a job may have. */
-const MOST_EVENTS = 100_000;
-
-function isRange(entry: unknown): boolean {
-  const [first, last]: readonly unknown[] = Array.isArray(entry) ? entry : [entry, entry];
-  return isPosition(first) && isPosition(last);
-}
-
-function isPosition(value: unknown): boolean {
-  return Number.isInteger(value) && Number(value) >= 0 && Number(value) < MOST_EVENTS;
 }

@@ -41,10 +41,10 @@ export class JobQueue {
   readonly token: string;
   readonly session: Session;
   readonly ids: JobIds;
-  /** Whose queue it is, if it is one subscription's. */
-  readonly #owner: string | undefined;
   readonly #pauses: Pauses;
   readonly #next: NextJobs;
+  /** Whose queue it is, if it is one subscription's. */
+  readonly #owner: string | undefined;
   /** What is kept of completed jobs, as JSON. */
   readonly #keep: string;
   #deadLetters = 0;
@@ -106,19 +106,20 @@ export class JobQueue {
 
   /** Settles events of a pack, and completes it if that was all, in one step. */
   async settle(
-    id: string,
+    { id, data: { body } }: TakenJob,
     request: Omit<SettleRequest, Common>,
     data: readonly string[],
     options: Completion,
   ): Promise<SettleAnswer> {
     const { scripts } = this.session;
     const answer = await this.#insist(options, (wanted) => {
-      if (options.completes && data.length === 0) return this.#complete(id, wanted);
+      if (options.completes && data.length === 0) return this.#complete(id, body, wanted);
       return scripts.settle(
         this.key + id,
         {
           ...this.#common(id),
           ...request,
+          ...(body === undefined ? {} : { body }),
           ...(options.completes ? { finish: this.#finish(wanted) } : {}),
         },
         data,
@@ -127,8 +128,8 @@ export class JobQueue {
     return answer ?? ["lost"];
   }
 
-  #complete(id: string, wanted: number): Promise<SettleAnswer> {
-    const { scripts, options, context } = this.session;
+  #complete(id: string, body: string | undefined, wanted: number): Promise<SettleAnswer> {
+    const { scripts, options, context, keys } = this.session;
     const { lockDurationMs } = options;
     return scripts.complete(this.key + id, [
       this.key,
@@ -138,15 +139,34 @@ export class JobQueue {
       this.#keep,
       lockDurationMs,
       wanted,
+      keys.own,
+      body ?? "",
     ]);
   }
 
+  /** Packs of a body by their numbers. Null: it is not there. Undefined: the provider has stopped. */
+  async readPacks(
+    body: string,
+    numbers: readonly number[],
+  ): Promise<readonly (string | null)[] | undefined> {
+    const { link, keys } = this.session;
+    const fields = numbers.map(String);
+    const answer = await this.#insist({ completes: false, isOver: () => false }, async () => {
+      return ["done", await link.client.hmget(`${keys.own}body:${body}`, ...fields)] as const;
+    });
+    return answer?.[1];
+  }
+
   /** Replaces the progress of a job. False: it is not ours any more, or that is over. */
-  async writeProgress(id: string, progress: JobProgress, isOver: () => boolean): Promise<boolean> {
+  async writeProgress(
+    job: TakenJob,
+    progress: JobProgress,
+    isOver: () => boolean,
+  ): Promise<boolean> {
     const request = { step: this.nextStep(), again: [], dead: [] };
     const text = JSON.stringify(progress);
     const options = { completes: false, isOver };
-    const [answer] = await this.settle(id, { ...request, progress: text }, [], options);
+    const [answer] = await this.settle(job, { ...request, progress: text }, [], options);
     return answer !== "lost";
   }
 

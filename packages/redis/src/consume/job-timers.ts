@@ -38,7 +38,7 @@ export class JobTimers {
   /** @param moreMs For how much longer than usual the job may wait for slots, in milliseconds. */
   add(run: HeldJob, moreMs: number): void {
     this.#inHand.add(run);
-    if (!run.hasWaiting) {
+    if (run.waiting === 0) {
       this.#tickBy(this.#renewAt);
       return;
     }

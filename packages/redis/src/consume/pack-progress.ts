@@ -1,3 +1,4 @@
+import { numbersIn, rangesOf } from "../body-reference.ts";
 import type { JobProgress } from "./job-data.ts";
 
 /** What became of each event of a pack, by its position. */
@@ -9,20 +10,12 @@ export const SETTLED = 2;
 
 /** The progress of a pack. */
 export function writeProgress(states: EventStates): string {
-  const settled: (number | readonly [number, number])[] = [];
-  for (let at = 0; at < states.length; at += 1) {
-    if (states[at] !== SETTLED) continue;
-    const first = at;
-    while (states[at + 1] === SETTLED) at += 1;
-    settled.push(first === at ? first : [first, at]);
-  }
-  return JSON.stringify({ settled } satisfies JobProgress);
+  const settled: number[] = [];
+  for (let at = 0; at < states.length; at += 1) if (states[at] === SETTLED) settled.push(at);
+  return JSON.stringify({ settled: rangesOf(settled) } satisfies JobProgress);
 }
 
 /** Positions of the events that a pack's progress calls settled. */
-export function* settledIn({ settled = [] }: JobProgress): Generator<number> {
-  for (const entry of settled) {
-    const [first, last] = typeof entry === "number" ? [entry, entry] : entry;
-    for (let at = first; at <= last; at += 1) yield at;
-  }
+export function settledIn({ settled = [] }: JobProgress): Generator<number> {
+  return numbersIn(settled);
 }

@@ -1,13 +1,15 @@
-import type { Delivery, Envelope, Settlement } from "@busbar/core";
+import type { Delivery, Settlement } from "@busbar/core";
 import { HandOver } from "./hand-over.ts";
 import type { HeldJob } from "./held-job.ts";
 import {
   type History,
   handoversOf,
+  hasBody,
   historyOf,
   type JobProgress,
   type TakenJob,
 } from "./job-data.ts";
+import { OwnContents, type PackContents, StoredContents } from "./pack-contents.ts";
 import {
   type EventStates,
   IN_HAND,
@@ -19,7 +21,7 @@ import {
 import { PackSettlements } from "./pack-settlements.ts";
 import type { RunOwner, RunReader } from "./run-owner.ts";
 
-/** Runs the events of a pack, or of a job of one, and settles each on its own. */
+/** Runs the events of a pack, of several, or of a job of one, and settles each on its own. */
 export class PackRun implements HeldJob {
   readonly job: TakenJob;
   readonly whenOver: Promise<void>;
@@ -27,7 +29,8 @@ export class PackRun implements HeldJob {
   readonly #reader: RunReader;
   readonly #maxEvents: number;
   readonly #splitAfterMs: number;
-  readonly #events: readonly Envelope[];
+  readonly #contents: PackContents;
+  readonly #subscription: string;
   readonly #states: EventStates;
   /** A job of one may have a history; the events of a larger pack have none. */
   readonly #history: History;
@@ -59,23 +62,24 @@ export class PackRun implements HeldJob {
     limits: { readonly maxEvents: number; readonly splitAfterMs: number },
   ) {
     this.job = job;
-    this.#settlements = new PackSettlements(job, subscription, reader);
+    this.#subscription = subscription;
     this.#owner = owner;
     this.#reader = reader;
     this.#maxEvents = limits.maxEvents;
     this.#splitAfterMs = limits.splitAfterMs;
-    this.#events = job.data.events ?? [];
-    this.#states = new Uint8Array(this.#events.length);
+    this.#states = new Uint8Array(job.size);
     this.#history = historyOf(job);
+    this.#contents = this.#contentsOf(job);
+    this.#settlements = new PackSettlements(job, subscription, reader, this.#contents);
     this.whenOver = new Promise((resolve) => (this.#resolveOver = resolve));
   }
 
   get hasWaiting(): boolean {
-    return this.#next < this.#events.length && !this.#isLost && !this.#isOver;
+    return this.#next < this.#contents.ready && !this.#isLost && !this.#isOver;
   }
 
   get waiting(): number {
-    return this.hasWaiting ? this.#events.length - this.#next : 0;
+    return this.#isLost || this.#isOver ? 0 : this.#states.length - this.#next;
   }
 
   startNext(): void {
@@ -83,6 +87,7 @@ export class PackRun implements HeldJob {
     this.#startedAt ??= this.#reader.queue.monotonic;
     this.#next += 1;
     this.#skipSettled();
+    this.#contents.want(this.#next);
     this.#states[index] = IN_HAND;
     this.#inHand += 1;
     if (this.#history.suspect) this.#startSuspect();
@@ -90,17 +95,19 @@ export class PackRun implements HeldJob {
   }
 
   giveBack(delayMs: number): void {
-    if (!this.hasWaiting) return;
-    const waiting: number[] = [];
-    for (let at = this.#next; at < this.#events.length; at += 1) {
-      if (this.#states[at] === WAITING) waiting.push(at);
+    this.#giveBackFrom(this.#next, delayMs, 1);
+  }
+
+  split(delayMs: number): boolean {
+    const tookMs = this.#reader.queue.monotonic - (this.#startedAt ?? Number.POSITIVE_INFINITY);
+    const soon = tookMs > 0 ? Math.floor((this.#delivered * this.#splitAfterMs) / tookMs) : 0;
+    const packs = Math.floor(soon / this.#maxEvents);
+    if (packs === 0 || delayMs > 0) {
+      this.giveBack(delayMs);
+      return false;
     }
-    this.#next = this.#events.length;
-    const size = this.#chunkSize();
-    for (let from = 0; from < waiting.length; from += size) {
-      this.#putBack(waiting.slice(from, from + size), delayMs);
-    }
-    this.#saveSoon();
+    this.#giveBackFrom(this.#contents.nextPackAt(this.#next + soon), delayMs, packs);
+    return this.waiting > 0;
   }
 
   checkpoint(): void {
@@ -117,11 +124,15 @@ export class PackRun implements HeldJob {
     this.#isLost = false;
     // Somebody else may have had it in between.
     for (const index of settledIn(progress)) {
-      if (this.#states[index] === WAITING) this.#states[index] = SETTLED;
+      if (this.#states[index] !== WAITING) continue;
+      this.#states[index] = SETTLED;
+      this.#contents.settled(index);
     }
     this.#skipSettled();
+    this.#contents.want(this.#next);
     this.#isDirty = true;
     this.#saveSoon();
+    if (this.hasWaiting) this.#owner.add(this);
     return true;
   }
 
@@ -146,13 +157,81 @@ export class PackRun implements HeldJob {
     await this.whenOver;
   }
 
+  #contentsOf({ text, data }: TakenJob): PackContents {
+    if (!hasBody(data)) return new OwnContents(text, data.events ?? []);
+    return new StoredContents(data, {
+      load: (numbers) => this.#reader.load(data.body, numbers),
+      takeBreak: () => this.#reader.takeBreak(),
+      isShared: () => this.#reader.isOneOfMany,
+      onReady: () => {
+        if (this.hasWaiting) this.#owner.add(this);
+      },
+      onUnreadable: (from, end, problem) => this.#setAside(from, end, problem),
+    });
+  }
+
+  /** What cannot be read is a dead letter, and the others go on. */
+  #setAside(from: number, end: number, problem: string): void {
+    const { queue } = this.#reader;
+    const waiting = this.#waitingBetween(from, end);
+    const fields = {
+      key: `${queue.key}${this.job.id}`,
+      problem,
+      subscriberId: this.#subscription,
+      events: waiting.length,
+    };
+    queue.session.context.logger.error(
+      fields,
+      `A job ${problem}: what cannot be read is a dead letter now, as it is`,
+    );
+    this.#settlements.setAside(waiting, `The job ${fields.key} ${problem}`);
+    for (const index of waiting) this.#settle(index);
+    this.#skipSettled();
+    this.#contents.want(this.#next);
+    this.#saveSoon();
+  }
+
+  /** Gives back what waits from there on: so many whole packs to a job, and others in parts. */
+  #giveBackFrom(from: number, delayMs: number, packs: number): void {
+    if (this.waiting === 0) return;
+    const size = this.#chunkSize();
+    let [whole, count]: [number[], number] = [[], 0];
+    const putBackWhole = (): void => {
+      if (count > 0) this.#putBack(whole, delayMs);
+      [whole, count] = [[], 0];
+    };
+    for (let start = from, end = 0; start < this.#states.length; start = end) {
+      end = this.#contents.nextPackAt(start + 1);
+      const waiting = this.#waitingBetween(start, end);
+      if (waiting.length === end - start && this.#contents.nextPackAt(start) === start) {
+        whole.push(...waiting);
+        count += 1;
+        if (count === packs) putBackWhole();
+        continue;
+      }
+      putBackWhole();
+      for (let at = 0; at < waiting.length; at += size) {
+        this.#putBack(waiting.slice(at, at + size), delayMs);
+      }
+    }
+    putBackWhole();
+    this.#skipSettled();
+    this.#saveSoon();
+  }
+
+  #waitingBetween(start: number, end: number): readonly number[] {
+    const waiting: number[] = [];
+    for (let at = start; at < end; at += 1) if (this.#states[at] === WAITING) waiting.push(at);
+    return waiting;
+  }
+
   #skipSettled(): void {
     while (this.#states[this.#next] === SETTLED) this.#next += 1;
   }
 
   #deliver(index: number): void {
     const { state, crashes = 0 } = this.#history;
-    const envelope = this.#events[index] as Envelope;
+    const envelope = this.#contents.eventAt(index);
     const delivery: Delivery =
       state === undefined ? { envelope, crashes } : { envelope, crashes, state };
     this.#owner.deliver(delivery, (settlement) => this.#settled(index, settlement));
@@ -172,7 +251,7 @@ export class PackRun implements HeldJob {
   async #writeHandOver(progress: JobProgress): Promise<void> {
     if (!this.#isStillOurs) return;
     const isOver = (): boolean => !this.#isStillOurs;
-    const isWritten = await this.#reader.queue.writeProgress(this.job.id, progress, isOver);
+    const isWritten = await this.#reader.queue.writeProgress(this.job, progress, isOver);
     if (!isWritten) this.#isLost = true;
   }
 
@@ -211,6 +290,7 @@ export class PackRun implements HeldJob {
 
   #settle(index: number): void {
     this.#states[index] = SETTLED;
+    this.#contents.settled(index);
     if (this.#isDirty) return;
     this.#isDirty = true;
     this.#reader.checkpointSoon(this);
@@ -231,7 +311,7 @@ export class PackRun implements HeldJob {
   }
 
   get #isComplete(): boolean {
-    return this.#inHand === 0 && this.#next >= this.#events.length;
+    return this.#inHand === 0 && this.#next >= this.#states.length;
   }
 
   /** Once all that settles now has done so. */
@@ -266,9 +346,9 @@ export class PackRun implements HeldJob {
     if (completes) this.#handledAt ??= queue.monotonic;
     this.#isDirty = false;
     const progress =
-      completes || this.#events.length === 1 ? undefined : writeProgress(this.#states);
+      completes || this.#states.length === 1 ? undefined : writeProgress(this.#states);
     const [answer, dropped] = await queue.settle(
-      this.job.id,
+      this.job,
       { step: queue.nextStep(), ...(progress ? { progress } : {}), ...written.request },
       written.data,
       { completes, isOver: () => this.#isOver },
@@ -293,6 +373,7 @@ export class PackRun implements HeldJob {
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#contents.end();
     this.#reader.forget(this);
     this.#resolveOver();
     const endedAt = this.#handledAt ?? this.#reader.queue.monotonic;

@@ -1,9 +1,11 @@
-import type { Envelope, Settlement } from "@busbar/core";
-import { readJobData } from "../lean-events.ts";
+import { type Settlement, stateOfCorrupt } from "@busbar/core";
+import { CORRUPT } from "../corrupt.ts";
+import { partOf } from "../body-reference.ts";
 import { packName } from "../publish/pack-name.ts";
 import type { JobSpec } from "../scripts/publish-script.ts";
 import { createDeadLetter } from "./dead-letter.ts";
-import { type History, type JobData, type TakenJob, writeData } from "./job-data.ts";
+import { hasBody, type History, type TakenJob, writeData, writeReference } from "./job-data.ts";
+import type { PackContents } from "./pack-contents.ts";
 import type { RunReader } from "./run-owner.ts";
 import { SettlementBatch } from "./settlement-batch.ts";
 
@@ -13,11 +15,12 @@ export class PackSettlements {
   readonly #job: TakenJob;
   readonly #subscription: string;
   readonly #reader: RunReader;
-  #originals: readonly Envelope[] | undefined;
+  readonly #contents: PackContents;
 
   /** @param subscription The present id of the subscription. */
-  constructor(job: TakenJob, subscription: string, reader: RunReader) {
+  constructor(job: TakenJob, subscription: string, reader: RunReader, contents: PackContents) {
     this.#job = job;
+    this.#contents = contents;
     this.#subscription = subscription;
     this.#reader = reader;
   }
@@ -74,26 +77,52 @@ export class PackSettlements {
     );
   }
 
+  /** Events of a body that cannot be read become one dead letter, which refers to them. */
+  setAside(indexes: readonly number[], problem: string): void {
+    const { queue } = this.#reader;
+    const { data, name, priority } = this.#job;
+    if (!hasBody(data) || indexes.length === 0) return;
+    this.batch.addDead(
+      createDeadLetter({
+        id: queue.deadLetterId(),
+        subscription: this.#subscription,
+        data: writeReference(data.subscription, partOf(data, indexes)),
+        reason: CORRUPT,
+        state: stateOfCorrupt(problem, queue.serverNow),
+        queue: queue.key,
+        name,
+        priority,
+      }),
+    );
+  }
+
   #add(
     indexes: readonly number[],
     id: string,
     when: Pick<JobSpec, "delay" | "front">,
     history: History,
   ): void {
-    const { priority, data } = this.#job;
+    const { priority, data, name } = this.#job;
+    const { subscription } = data;
+    const isAtHand = indexes.every((index) => index < this.#contents.ready);
+    // One that comes again later must not hold a body for so long.
+    if (hasBody(data) && (indexes.length > 1 || !isAtHand)) {
+      const reference = partOf(data, indexes);
+      const job = { id, name, priority, ...when, body: data.body };
+      this.batch.addJob(job, writeReference(subscription, reference, history));
+      return;
+    }
     const texts = indexes.map((index) => this.#text(index));
     const job = { id, name: this.#nameOf(indexes), priority, ...when };
-    this.batch.addJob(job, writeData(data.subscription, texts, history));
+    this.batch.addJob(job, writeData(subscription, texts, history));
   }
 
   #nameOf(indexes: readonly number[]): string {
-    const { events = [] } = this.#job.data;
-    return packName(indexes.flatMap((index) => events[index] ?? []));
+    return packName(indexes.map((index) => this.#contents.originalAt(index)));
   }
 
-  /** The event as it was published: a handler may have changed the one that it got. */
+  /** The event as it was published. */
   #text(index: number): string {
-    this.#originals ??= readJobData<JobData>(this.#job.text).events ?? [];
-    return JSON.stringify(this.#originals[index]);
+    return JSON.stringify(this.#contents.originalAt(index));
   }
 }

@@ -1,6 +1,8 @@
 import { createJobIds, type JobIds } from "../publish/job-ids.ts";
 import type { Session } from "../session.ts";
+import { BodyCache } from "./body-cache.ts";
 import { createFrontIds } from "./front-ids.ts";
+import { LoopBreaks } from "./loop-breaks.ts";
 import { SharedReaders } from "./shared-readers.ts";
 import { Slots } from "./slots.ts";
 import { Suspects } from "./suspects.ts";
@@ -13,6 +15,8 @@ export interface ProcessShare {
   readonly slots: Slots;
   readonly suspects: Suspects;
   readonly readers: SharedReaders;
+  readonly bodies: BodyCache;
+  readonly breaks: LoopBreaks;
 }
 
 export function createProcessShare(session: Session): ProcessShare {
@@ -23,6 +27,8 @@ export function createProcessShare(session: Session): ProcessShare {
     ids,
     frontId: createFrontIds(ids, session.serverClock),
     slots: new Slots(options.concurrency),
+    bodies: new BodyCache(),
+    breaks: new LoopBreaks(context.clock),
     suspects: new Suspects(context.clock, {
       aloneMs: options.suspectAloneMs,
       // Locks of one process end within a third of their duration, and a check may just have been.

@@ -1,3 +1,4 @@
+import type { StoredPack } from "./body-cache.ts";
 import type { Consumer } from "./consumer.ts";
 import { enterLane } from "./enter-lane.ts";
 import type { HeldJob } from "./held-job.ts";
@@ -77,6 +78,21 @@ export class QueueReader implements RunReader {
   /** There may be room for another job. */
   wake(): void {
     this.#source.wake();
+  }
+
+  get isOneOfMany(): boolean {
+    return this.#share.slots.takers > 1;
+  }
+
+  takeBreak(): Promise<void> {
+    return this.#share.breaks.take();
+  }
+
+  load(
+    body: string,
+    numbers: readonly number[],
+  ): readonly Promise<StoredPack | null | undefined>[] {
+    return this.#share.bodies.load(body, numbers, (missing) => this.queue.readPacks(body, missing));
   }
 
   frontId(parentId: string, events: number): string {
@@ -172,10 +188,10 @@ export class QueueReader implements RunReader {
       this.#pass(job, this.queue.giveBack(job.id, 0));
       return;
     }
-    const { subscription, events, key } = job.data;
+    const { subscription, events, key, crashed } = job.data;
     if (job.problem !== undefined) {
       this.#pass(job, this.#setAside(job));
-    } else if (events && events.length > 1 && job.stalled > 0) {
+    } else if (job.size > 1 && (job.stalled > 0 || crashed)) {
       this.#pass(job, recoverPack(job, this));
     } else if (events && key !== undefined) {
       this.#pass(job, enterLane(job, key, this.queue));
@@ -189,17 +205,18 @@ export class QueueReader implements RunReader {
   #run(job: TakenJob, consumer: Consumer, known: HeldJob | undefined): void {
     const { batch } = this.#share.session.options;
     const subscription = consumer.subscriptionId;
-    const run = job.data.events
-      ? new PackRun(job, subscription, consumer, this, batch)
-      : new TurnRun(job, subscription, consumer, this, {
-          maxEvents: batch.maxEvents,
-          before: known?.whenOver,
-        });
+    const run =
+      job.size > 0
+        ? new PackRun(job, subscription, consumer, this, batch)
+        : new TurnRun(job, subscription, consumer, this, {
+            maxEvents: batch.maxEvents,
+            before: known?.whenOver,
+          });
     this.#held.set(job.id, run);
     consumer.add(run);
     this.#timers.add(run, this.queue.roundTripMs);
     // Behind it there may be something for a subscription that has slots.
-    if (run.hasWaiting && !consumer.hasFreeSlot && this.#isShared) this.#split(run, consumer);
+    if (run.waiting > 0 && !consumer.hasFreeSlot && this.#isShared) this.#split(run, consumer);
   }
 
   #consumerOf(subscription: string): Consumer | undefined {
@@ -256,10 +273,11 @@ export class QueueReader implements RunReader {
 
   /** What waits for a slot is given back, for others to take. */
   #split(run: HeldJob, consumer?: Consumer): void {
-    if (!run.hasWaiting) return;
-    for (const member of this.#members) member.slowDown();
+    if (run.waiting === 0) return;
     const delayMs = Math.min(Math.max(consumer?.averageMs ?? 0, SHARED_AFTER_MS), SHARED_MOST_MS);
-    run.giveBack(this.#isShared ? Math.round(delayMs) : 0);
+    if (run.split(this.#isShared ? Math.round(delayMs) : 0))
+      this.#timers.add(run, this.queue.roundTripMs);
+    else for (const member of this.#members) member.slowDown();
   }
 
   /** Whether consumers of several subscriptions empty it here. */

@@ -1,25 +1,81 @@
+import { type BodyReference, partOf } from "../body-reference.ts";
 import { encodeLabel } from "../key-text.ts";
 import type { JobSpec } from "../scripts/publish-script.ts";
-import { type TakenJob, writeData } from "./job-data.ts";
+import { hasBody, type TakenJob, writeData, writeReference } from "./job-data.ts";
 import { settledIn } from "./pack-progress.ts";
 import type { RunReader } from "./run-owner.ts";
 
+/** A job to add, with its data. */
+interface Recovered {
+  readonly job: JobSpec;
+  readonly data: string;
+}
+
 /**
- * Takes apart a pack whose holder has died: its unsettled events come back at once, each alone, and as
- * suspects. Nobody knows which of them it was, so no crash is counted.
+ * Takes apart a job of several events whose holder has died: the unsettled events come back at once, each
+ * alone, and as suspects. Nobody knows which of them it was, so no crash is counted. Of several packs, each
+ * becomes a job first, which is taken apart when it is taken.
  */
 export async function recoverPack(job: TakenJob, reader: RunReader): Promise<void> {
-  const { id, priority, data, progress } = job;
-  const { subscription, events = [] } = data;
-  const settled = new Set(settledIn(progress));
-  const again: JobSpec[] = [];
-  const texts: string[] = [];
-  for (const [index, event] of events.entries()) {
-    if (settled.has(index)) continue;
-    const name = encodeLabel(event.name);
-    again.push({ id: reader.frontId(id, 1), name, priority, delay: 0, front: true });
-    texts.push(writeData(subscription, [JSON.stringify(event)], { suspect: true }));
-  }
+  const settled = new Set(settledIn(job.progress));
+  const left = Array.from({ length: job.size }, (_, at) => at).filter((at) => !settled.has(at));
+  const recovered = hasBody(job.data)
+    ? partsOf(job, job.data, left, reader)
+    : eventsOf(job, left, reader);
+  const again = recovered.map((it) => it.job);
   const request = { step: reader.queue.nextStep(), again, dead: [] };
-  await reader.queue.settle(id, request, texts, { completes: true, isOver: () => false });
+  const data = recovered.map((it) => it.data);
+  await reader.queue.settle(job, request, data, { completes: true, isOver: () => false });
+}
+
+function eventsOf(
+  { id, priority, data: { subscription, events = [] } }: TakenJob,
+  left: readonly number[],
+  reader: RunReader,
+): readonly Recovered[] {
+  return left.flatMap((at) => {
+    const event = events[at];
+    if (!event) return [];
+    const name = encodeLabel(event.name);
+    return {
+      job: { id: reader.frontId(id, 1), name, priority, delay: 0, front: true },
+      data: writeData(subscription, [JSON.stringify(event)], { suspect: true }),
+    };
+  });
+}
+
+/** The events stay where they are. */
+function partsOf(
+  { id, name, priority, data: { subscription } }: TakenJob,
+  reference: BodyReference,
+  left: readonly number[],
+  reader: RunReader,
+): readonly Recovered[] {
+  const parts = reference.packs.length > 1 ? byPack(reference, left) : left.map((at) => [at]);
+  return parts.map((positions) => ({
+    job: {
+      id: reader.frontId(id, positions.length),
+      name,
+      priority,
+      delay: 0,
+      front: true,
+      body: reference.body,
+    },
+    data: writeReference(
+      subscription,
+      partOf(reference, positions),
+      positions.length > 1 ? { crashed: true } : { suspect: true },
+    ),
+  }));
+}
+
+function byPack({ packs }: BodyReference, left: readonly number[]): readonly (readonly number[])[] {
+  let until = 0;
+  return packs
+    .map(([, events]) => {
+      const from = until;
+      until += events;
+      return left.filter((at) => at >= from && at < from + events);
+    })
+    .filter((positions) => positions.length > 0);
 }

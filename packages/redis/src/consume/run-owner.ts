@@ -1,4 +1,5 @@
 import type { Delivery, Settlement } from "@busbar/core";
+import type { StoredPack } from "./body-cache.ts";
 import type { HeldJob } from "./held-job.ts";
 import type { JobQueue } from "./job-queue.ts";
 import type { Suspects } from "./suspects.ts";
@@ -21,6 +22,8 @@ export interface RunOwner {
   deliver(delivery: Delivery, settle: Settle): void;
   /** A delivery ended without a settlement. */
   unsettled(err: unknown): void;
+  /** Something of the job may start. */
+  add(run: HeldJob): void;
   /** Starts what waits, as far as there are slots. */
   fill(): void;
   /** A slot that was taken for a delivery is free again. */
@@ -34,6 +37,12 @@ export interface RunOwner {
 /** What a job in hand asks of the reader that took it. */
 export interface RunReader {
   readonly queue: JobQueue;
+  /** Whether there are several subscriptions in this process, which may want the same events. */
+  readonly isOneOfMany: boolean;
+  /** Resolves, after a turn of the event loop if that is due. */
+  takeBreak(): Promise<void>;
+  /** Packs of a body by their numbers. Null: it is not there. Undefined: that is over. */
+  load(body: string, numbers: readonly number[]): readonly Promise<StoredPack | null | undefined>[];
   frontId(parentId: string, events: number): string;
   /** Something is handed back for that many milliseconds: others may have more use for it. */
   makeWay(delayMs: number): void;

@@ -65,7 +65,7 @@ export async function setAside(
   const { request, data } = batch.take();
   const step = queue.nextStep();
   const how = { completes: true, isOver: () => false };
-  const [, dropped = []] = await queue.settle(job.id, { step, ...request }, data, how);
+  const [, dropped = []] = await queue.settle(job, { step, ...request }, data, how);
   return dropped.reduce((sum, count) => sum + count, 0);
 }
 
@@ -103,5 +103,5 @@ async function rewriteTurn(
   } while (cursor !== "0");
   // No lane waits for it.
   const request = { step: queue.nextStep(), again: [], dead: [] };
-  await queue.settle(job.id, request, [], { completes: true, isOver: () => false });
+  await queue.settle(job, request, [], { completes: true, isOver: () => false });
 }

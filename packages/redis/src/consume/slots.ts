@@ -15,6 +15,11 @@ export class Slots {
     this.#isLimited = Number.isFinite(limit);
   }
 
+  /** How many take slots. */
+  get takers(): number {
+    return this.#takers.size;
+  }
+
   get hasFree(): boolean {
     return this.#free > 0;
   }

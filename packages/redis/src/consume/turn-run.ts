@@ -90,6 +90,11 @@ export class TurnRun implements HeldJob {
     void this.#reader.queue.giveBack(this.job.id, delayMs);
   }
 
+  split(delayMs: number): boolean {
+    this.giveBack(delayMs);
+    return false;
+  }
+
   stop(): void {
     this.giveBack(0);
     this.#stopping = true;

@@ -1,7 +1,7 @@
 import { encodeEnvelope, type Envelope } from "@busbar/core";
 import { encodeKey, encodeLabel } from "../key-text.ts";
 import { commonParts, encodeLean, leanTail } from "../lean-events.ts";
-import { LEAST_DRAFT_BYTES, takeDrafts } from "./drafts.ts";
+import { type Body, takeBodies, type WholePack } from "./bodies.ts";
 import type { PackSpec, PublishRequest } from "../scripts/publish-script.ts";
 import type { JobIds } from "./job-ids.ts";
 import { laneKey, type Route, type Target } from "./routes.ts";
@@ -14,19 +14,22 @@ export interface PackBounds {
   readonly maxEvents: number;
   readonly maxBytes: number;
   readonly deduplicationWindowMs: number;
+  /** Whether packs may be stored apart from the jobs that refer to them. */
+  readonly bodies: boolean;
 }
 
 /** A batch as the jobs and lane entries that carry it. */
-export interface PackedBatch extends Pick<PublishRequest, "targets" | "packs" | "lanes"> {
+export interface PackedBatch extends Pick<PublishRequest, "targets" | "lanes"> {
+  readonly packs: readonly PackSpec[];
   /** JSON of envelopes, joined by commas. Packs and lane entries refer to these by position. */
   readonly texts: readonly string[];
-  /** The data of jobs of several subscriptions. Packs refer to these by position. */
-  readonly drafts: readonly string[];
+  /** Packs that are stored apart from the jobs, which refer to these by position. */
+  readonly bodies: readonly Body[];
   /** The route of each envelope, by its index. */
   readonly routes: readonly Route[];
-  /** Index in the batch of the only event of a pack or a lane entry that may be a duplicate. */
+  /** Index in the batch of the only event of a pack or a lane entry (by position) that may be a duplicate. */
   readonly deduplicated: {
-    readonly packs: ReadonlyMap<number, number>;
+    readonly packs: ReadonlyMap<PackSpec, number>;
     readonly lanes: ReadonlyMap<number, number>;
   };
 }
@@ -41,6 +44,7 @@ interface Run {
   events: number;
   bytes: number;
   hasOtherNames: boolean;
+  oldestAt: number;
 }
 
 interface OpenPack {
@@ -61,12 +65,13 @@ export function packBatch(
   const routes: Route[] = [];
   const packs: PackSpec[] = [];
   const lanes: PublishRequest["lanes"][number][] = [];
-  const deduplicated = { packs: new Map<number, number>(), lanes: new Map<number, number>() };
+  const deduplicated = { packs: new Map<PackSpec, number>(), lanes: new Map<number, number>() };
   const targets: Target[] = [];
   const positions = new Map<Target, number>();
   const open: (OpenPack | undefined)[] = [];
-  /** Positions of the texts that go to several targets, and whether these may have one draft. */
-  const shared = new Map<number, boolean>();
+  const candidates: WholePack[] = [];
+  /** Positions of texts that only one target has. */
+  const unshared = new Set<number>();
   const common = commonParts(batch);
   const tail = leanTail(common);
   let run: Run | undefined;
@@ -86,12 +91,6 @@ export function packBatch(
     open[position] = undefined;
     const { pack, name, hasOtherNames } = closed;
     pack.job.id = ids.next(pack.count);
-    // What has only one target needs no putting together in Redis, where that takes longer.
-    const [text] = pack.events;
-    if (pack.events.length === 1 && text !== undefined && !shared.has(text)) {
-      texts[text - 1] = `${targets[position - 1]?.spec.head}${texts[text - 1]}${tail}`;
-      delete pack.tail;
-    }
     pack.job.name = encodeLabel(hasOtherNames ? `${name} +${pack.count - 1}` : name);
   }
 
@@ -99,9 +98,8 @@ export function packBatch(
     if (!run) return;
     const { route, delay, name, events, bytes } = run;
     const position = texts.push(run.text);
-    if (route.targets.length > 1) {
-      shared.set(position, route.takesDrafts && run.bytes >= LEAST_DRAFT_BYTES);
-    }
+    candidates.push({ ...run, position });
+    if (route.targets.length === 1) unshared.add(position);
     for (const target of route.targets) {
       const at = positionOf(target);
       const priority = target.ordering === "none" ? run.priority : NORMAL_PRIORITY;
@@ -156,8 +154,9 @@ export function packBatch(
       }
       const tail = key === undefined ? "]}" : `],"key":${JSON.stringify(key)}}`;
       const job = { id: ids.next(1), name, priority, delay, ...dedup };
-      const count = packs.push({ target: at, events: [position], count: 1, job, tail });
-      if (dedup) deduplicated.packs.set(count, index);
+      const pack = { target: at, events: [position], count: 1, job, tail };
+      packs.push(pack);
+      if (dedup) deduplicated.packs.set(pack, index);
     }
   }
 
@@ -166,7 +165,8 @@ export function packBatch(
     const route = routeOf(envelope.name);
     routes.push(route);
     if (route.targets.length === 0) continue;
-    const { priority = NORMAL_PRIORITY, delayMs = 0, name } = envelope;
+    const { priority = NORMAL_PRIORITY, delayMs = 0, name, metadata } = envelope;
+    const { published_at: publishedAt } = metadata;
     const delay = Math.max(Math.ceil(delayMs), 0);
     if (
       envelope.deduplicationId !== undefined ||
@@ -190,14 +190,23 @@ export function packBatch(
       run.events += 1;
       run.bytes += bytes;
       run.hasOtherNames ||= name !== run.name;
+      if (publishedAt < run.oldestAt) run.oldestAt = publishedAt;
     } else {
       closeRun();
-      run = { route, priority, delay, name, text, events: 1, bytes, hasOtherNames: false };
+      const [events, hasOtherNames, oldestAt] = [1, false, publishedAt];
+      run = { route, priority, delay, name, text, events, bytes, hasOtherNames, oldestAt };
     }
   }
   closeRun();
   for (let position = 1; position < open.length; position += 1) closePack(position);
-  const drafts = takeDrafts(texts, packs, shared);
+  const taken = takeBodies(bounds.bodies ? candidates : [], { texts, packs, targets, tail, ids });
+  for (const pack of taken.packs) {
+    const [text = 0] = pack.events;
+    if (pack.events.length > 1 || !unshared.has(text)) continue;
+    // What has only one target needs no putting together in Redis, where that takes longer.
+    texts[text - 1] = `${targets[pack.target - 1]?.spec.head}${texts[text - 1]}${tail}`;
+    delete pack.tail;
+  }
   const specs = targets.map(({ spec }) => spec);
-  return { texts, drafts, routes, targets: specs, packs, lanes, deduplicated };
+  return { texts, routes, targets: specs, lanes, deduplicated, ...taken };
 }

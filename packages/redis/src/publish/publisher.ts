@@ -2,16 +2,12 @@ import { safeError } from "@busbar/core";
 import type { Envelope, PublishOptions, PublishResult } from "@busbar/core";
 import { isRefusal, isReply, refusalReason } from "../redis-errors.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
-import type {
-  DraftSpec,
-  GroupRelease,
-  PublishAnswer,
-  PublishRequest,
-} from "../scripts/publish-script.ts";
+import type { GroupRelease, PublishAnswer, PublishRequest } from "../scripts/publish-script.ts";
 import type { Session } from "../session.ts";
 import { createGroupPublishes, Unclaimed } from "./group-publishes.ts";
 import { createJobIds } from "./job-ids.ts";
-import { packBatch, type PackBounds, type PackedBatch } from "./packs.ts";
+import type { Body } from "./bodies.ts";
+import { packBatch, type PackedBatch } from "./packs.ts";
 import { resultsOf } from "./results.ts";
 import { createRoutes, type Route } from "./routes.ts";
 
@@ -50,7 +46,7 @@ export function createPublisher(session: Session): Publisher {
   const ids = createJobIds();
   const { batch, deduplicationWindowMs } = options;
   const { maxEvents, maxBytes } = batch;
-  const bounds: PackBounds = { maxEvents, maxBytes, deduplicationWindowMs };
+  const bounds = { maxEvents, maxBytes, deduplicationWindowMs };
   let lastSeq = 0;
   let lastPublish: Promise<unknown> = Promise.resolve();
   let routed: RegistrySnapshot | undefined;
@@ -68,6 +64,7 @@ export function createPublisher(session: Session): Publisher {
     deadline: number,
     groups?: readonly GroupRelease[],
   ): Promise<readonly PublishResult[]> {
+    let bodies = true;
     for (let isStale = false; ; isStale = true) {
       try {
         if (!link.isReady)
@@ -76,9 +73,8 @@ export function createPublisher(session: Session): Publisher {
       } catch (cause) {
         return rejections(batch, "Redis cannot be reached", cause);
       }
-      const packed = packBatch(batch, routeOf, bounds, ids);
+      const packed = packBatch(batch, routeOf, { ...bounds, bodies }, ids);
       const seq = (lastSeq += 1);
-      const count = packed.drafts.length;
       const request: PublishRequest = {
         own: keys.own,
         version: routed?.version ?? "0",
@@ -87,9 +83,8 @@ export function createPublisher(session: Session): Publisher {
         targets: packed.targets,
         packs: packed.packs,
         lanes: packed.lanes,
-        ...(count > 0 && {
-          drafts: { prefix: `${keys.own}draft:${ids.emitter}:${seq}:`, count },
-        }),
+        bodies: packed.bodies.map(({ id, packs }) => ({ id, packs: packs.length })),
+        drafts: `${keys.own}draft:${ids.emitter}:${seq}:`,
         ...(groups && { groups }),
       };
       let answer: Answered;
@@ -97,6 +92,11 @@ export function createPublisher(session: Session): Publisher {
         answer = await sendUntilAnswered(request, packed, deadline);
       } catch (cause) {
         if (!isRefusal(cause)) throw cause;
+        if (groups && packed.bodies.length > 0) {
+          // A Redis that is full refuses drafts. Of a release it takes what comes with the script.
+          bodies = false;
+          continue;
+        }
         return rejections(batch, refusalReason(cause), cause);
       }
       if (answer[0] === "stale") continue;
@@ -131,16 +131,19 @@ export function createPublisher(session: Session): Publisher {
   /** The same request again does nothing but answer, so it may be sent until there is an answer. */
   async function sendUntilAnswered(
     given: PublishRequest,
-    { texts, drafts }: Pick<PackedBatch, "texts" | "drafts">,
+    { texts, bodies }: Pick<PackedBatch, "texts" | "bodies">,
     deadline: number,
   ): Promise<Answered> {
     const from = clock.monotonic();
+    let attempt = 1;
     for (let request = given; ; request = sooner(given, clock.monotonic() - from)) {
       try {
-        if (!request.drafts) return await sendOnce(request, texts);
+        if (bodies.length === 0) return await sendOnce(request, texts);
         link.gather();
-        const sent = sendDrafts(request.drafts, drafts);
-        return await sendOnce(request, texts, sent);
+        // Not those of an attempt that may have arrived: they are bodies by now.
+        const drafts = `${request.drafts}${attempt}:`;
+        attempt += 1;
+        return await sendOnce({ ...request, drafts }, texts, sendDrafts(drafts, bodies));
       } catch (error) {
         if (isReply(error) || clock.monotonic() >= deadline) throw error;
         logger.debug({ err: error }, "The answer to a publish was lost; it is sent again");
@@ -153,9 +156,12 @@ export function createPublisher(session: Session): Publisher {
   }
 
   /** Before the script, in the same connection. What became of them, the script finds out. */
-  function sendDrafts({ prefix, count }: DraftSpec, drafts: readonly string[]): Promise<unknown> {
-    const made = scripts.draft(prefix, [count, DRAFT_MS]);
-    const filled = drafts.map((data, at) => link.client.hset(`${prefix}${at + 1}`, "data", data));
+  function sendDrafts(prefix: string, bodies: readonly Body[]): Promise<unknown> {
+    const made = scripts.draft(prefix, [bodies.length, DRAFT_MS]);
+    const filled = bodies.map(({ packs }, at) => {
+      const fields = packs.flatMap((pack, index) => [String(index + 1), pack]);
+      return link.client.hset(`${prefix}${at + 1}`, ...fields);
+    });
     const all = Promise.all([made, ...filled]);
     all.catch(() => {});
     return all;

@@ -7,9 +7,10 @@ type Done = Extract<PublishAnswer, readonly ["done", ...unknown[]]>;
 
 /** What became of each envelope of a batch. */
 export function resultsOf(
-  { routes, targets, deduplicated }: Pick<PackedBatch, "routes" | "targets" | "deduplicated">,
+  batch: Pick<PackedBatch, "routes" | "targets" | "packs" | "deduplicated">,
   [, orphaned, duplicatePacks, duplicateLanes]: Done,
 ): readonly PublishResult[] {
+  const { routes, targets, packs, deduplicated } = batch;
   const orphans = new Set(orphaned.map((position) => targets[position - 1]));
   const accepted = new Map<Route, PublishResult>();
   const results = routes.map((route) => {
@@ -26,7 +27,10 @@ export function resultsOf(
   const drop = (index: number | undefined): void => {
     if (index !== undefined) dropped.set(index, (dropped.get(index) ?? 0) + 1);
   };
-  for (const position of duplicatePacks) drop(deduplicated.packs.get(position));
+  for (const position of duplicatePacks) {
+    const pack = packs[position - 1];
+    if (pack) drop(deduplicated.packs.get(pack));
+  }
   for (const position of duplicateLanes) drop(deduplicated.lanes.get(position));
   for (const [index, count] of dropped) {
     const result = results[index];

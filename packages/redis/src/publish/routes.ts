@@ -1,6 +1,6 @@
 import type { Ordering } from "@busbar/core";
 import { encodeKey } from "../key-text.ts";
-import { type Keys, ownerOf } from "../keys.ts";
+import type { Keys } from "../keys.ts";
 import type { RegistrySnapshot, SubscriptionRecord } from "../registry/registry.ts";
 import type { Place, PublishRequest } from "../scripts/publish-script.ts";
 
@@ -8,8 +8,6 @@ import type { Place, PublishRequest } from "../scripts/publish-script.ts";
 export interface Target {
   readonly spec: PublishRequest["targets"][number];
   readonly ordering: Ordering;
-  /** Whether the name of its queue tells whose it is. */
-  readonly hasOwnQueue: boolean;
   /** What its lanes and deduplication ids are kept under, among those of others. */
   readonly scope: string;
   /** What stands before the key in the data of a turn: `{"subscription":"…","key":`. */
@@ -23,8 +21,6 @@ export interface Route {
   readonly ordersAll: boolean;
   /** Some target keeps the events of a key in order. */
   readonly ordersKeys: boolean;
-  /** Jobs of all targets may have the same data: the queue of each tells whose they are. */
-  readonly takesDrafts: boolean;
 }
 
 /** The routes of one version of the list of subscriptions. */
@@ -96,7 +92,6 @@ function createTarget(record: SubscriptionRecord, keys: Keys, reviveAfterMs: num
   return {
     spec: { subscription: subscriptionId, ...place, head: packHead(subscriptionId) },
     ordering,
-    hasOwnQueue: ownerOf(record.queues[0] ?? "") === subscriptionId,
     scope: encodeURIComponent(scope),
     turnHead: turnHead(subscriptionId),
   };
@@ -107,6 +102,5 @@ function createRoute(targets: readonly Target[]): Route {
     targets,
     ordersAll: targets.some(({ ordering }) => ordering === "all"),
     ordersKeys: targets.some(({ ordering }) => ordering === "key"),
-    takesDrafts: targets.every((it) => it.ordering === "none" && it.hasOwnQueue),
   };
 }

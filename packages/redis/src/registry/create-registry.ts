@@ -10,6 +10,7 @@ import { createRemembered } from "./remembered.ts";
 import type { Registry, RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
 import { createRegistryCopy } from "./registry-copy.ts";
 import { reviveLanes } from "./revive-lanes.ts";
+import { sweepBodies } from "./sweep-bodies.ts";
 import { retireBacklog } from "./retirement.ts";
 
 /** Milliseconds between two looks for changes that others have made. */
@@ -161,6 +162,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
       await Promise.all([...present].map((id) => trimDead(session, id)));
       await letGoOfFormerQueues(session, copy, present);
       await reviveLanes(session, await copy.read(), present);
+      await sweepBodies(session);
     },
 
     async list() {

@@ -1,6 +1,7 @@
 import type { Envelope, RetiredBacklog } from "@busbar/core";
 import { matchesPattern } from "@busbar/core";
-import { readData, readProgress } from "../consume/job-data.ts";
+import { eventsReferredTo, numbersIn, partOf } from "../body-reference.ts";
+import { hasBody, readData, readProgress } from "../consume/job-data.ts";
 import { settledIn } from "../consume/pack-progress.ts";
 import { CORRUPT, isEnvelope } from "../corrupt.ts";
 import { encodeLabel } from "../key-text.ts";
@@ -98,13 +99,14 @@ export async function retireBacklog(
     const { data } = readData(json);
     const owner = data.subscription ?? ownerOf(name);
     if (owner === undefined || !ids.has(owner)) return;
-    // Of what cannot be read the text is all that there is.
-    const events = data.events ?? [json as unknown as Envelope];
+    const events = await eventsOfJob(json);
     const settled = new Set(settledIn(readProgress(progress) ?? {}));
-    const left = events.filter((_, index) => !settled.has(index));
-    const unwanted = left.filter(isUnwanted);
+    const left = [...events.keys()].filter((at) => !settled.has(at));
+    const isKept = (at: number): boolean => !isUnwanted(events[at] as Envelope);
+    const keptAt = left.filter(isKept);
+    const kept = keptAt.map((at) => events[at] as Envelope);
+    const unwanted = left.filter((at) => !isKept(at)).map((at) => events[at] as Envelope);
     if (unwanted.length === 0) return;
-    const kept = left.filter((envelope) => !isUnwanted(envelope));
     const jobPriority = Number(priority) || NORMAL_PRIORITY;
     const letters = deadLetters(unwanted, queue, data.key, jobPriority);
     const request: RetireJobRequest = {
@@ -116,10 +118,27 @@ export async function retireBacklog(
       progress: progress ?? "",
       ...(kept[0] && { kept: { id: withEvents(id, kept.length), name: packName(kept) } }),
       dead: letters.dead,
+      ...(hasBody(data) && { body: data.body }),
     };
-    const keptData = kept.length > 0 ? JSON.stringify({ ...data, events: kept }) : "";
+    const part = hasBody(data) ? partOf(data, keptAt) : { events: kept };
+    const keptData = kept.length > 0 ? JSON.stringify({ ...data, ...part }) : "";
     const done = await scripts.retireJob(`${queue}${id}`, request, [keptData, ...letters.data]);
     onRetired(done * unwanted.length);
+  }
+
+  /** Of what cannot be read the text is all that there is. */
+  async function eventsOfJob(json: string): Promise<readonly Envelope[]> {
+    const { data } = readData(json);
+    if (!hasBody(data)) return data.events ?? [json as unknown as Envelope];
+    const numbers = data.packs.map(([number]) => String(number));
+    const texts = await client.hmget(`${keys.own}body:${data.body}`, ...numbers);
+    const events = data.packs.flatMap(([, count, which], at) => {
+      const { events: all = [] } = readData(texts[at] ?? "").data;
+      const positions = which ? [...numbersIn(which)] : [...Array(count).keys()];
+      return positions.flatMap((position) => all[position] ?? []);
+    });
+    const isWhole = events.length === eventsReferredTo(data);
+    return isWhole ? events : [json as unknown as Envelope];
   }
 
   async function retireJobs(name: string, state: Job["state"]): Promise<void> {

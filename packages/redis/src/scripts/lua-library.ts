@@ -237,7 +237,52 @@ local function mark_step(job, token, step, lockDuration)
 end
 `;
 
-type Part = "READING" | "ADD_JOB" | "TAKE_JOBS" | "FINISH_JOB" | "LANES" | "DEAD_LETTERS" | "STEPS";
+/**
+ * Bodies: packs that are stored once for all jobs that refer to them. A hash has the packs by their number,
+ * a set the keys of the jobs, and a sorted set has all bodies by when somebody last looked whether these
+ * jobs are still there. A set, not a count: what is told twice does no harm, and a job that somebody has
+ * removed by hand is found to be gone.
+ */
+const BODIES = `
+local function body_key(own, body) return own .. "body:" .. body end
+local function body_jobs_key(own, body) return own .. "body-jobs:" .. body end
+-- Before hold_body, of a body that is not new.
+local function expect_body(own, body) expect(body_jobs_key(own, body), "set") end
+local function hold_body(own, body, job) redis.call("SADD", body_jobs_key(own, body), job) end
+-- What was sent as a draft stays, if any job refers to it.
+local function keep_body(own, body, draft, now)
+  if redis.call("EXISTS", body_jobs_key(own, body)) == 0 then
+    redis.call("UNLINK", draft)
+    return
+  end
+  redis.call("RENAME", draft, body_key(own, body))
+  redis.call("HDEL", body_key(own, body), "draft")
+  redis.call("PERSIST", body_key(own, body))
+  redis.call("ZADD", own .. "bodies", now, body)
+end
+-- None of what follows throws: it comes after what must be done.
+local function drop_unheld_body(own, body)
+  if redis.call("EXISTS", body_jobs_key(own, body)) == 1 then return false end
+  redis.call("UNLINK", body_key(own, body))
+  redis.pcall("ZREM", own .. "bodies", body)
+  return true
+end
+-- Unless the job is kept, as completed ones are if that is asked for.
+local function leave_body(own, body, job)
+  if redis.call("EXISTS", job) == 1 then return end
+  if redis.pcall("SREM", body_jobs_key(own, body), job) == 1 then drop_unheld_body(own, body) end
+end
+`;
+
+type Part =
+  | "READING"
+  | "ADD_JOB"
+  | "TAKE_JOBS"
+  | "FINISH_JOB"
+  | "LANES"
+  | "DEAD_LETTERS"
+  | "STEPS"
+  | "BODIES";
 
 const PARTS: Readonly<Record<Part, string>> = {
   READING,
@@ -247,6 +292,7 @@ const PARTS: Readonly<Record<Part, string>> = {
   LANES,
   DEAD_LETTERS,
   STEPS,
+  BODIES,
 };
 
 /** The functions that a script uses, and `server_now`, in front of it. */

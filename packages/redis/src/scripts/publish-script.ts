@@ -14,6 +14,8 @@ export interface JobSpec {
   /** Under which its deduplication is remembered, whichever queue it is in, and for how long. */
   readonly dedup?: string;
   readonly dedupTtl?: number;
+  /** The body that its data refers to, if that is one that is there. */
+  readonly body?: string;
 }
 
 /** Where new deliveries of a subscription go, and those of a key that has some already. */
@@ -43,18 +45,18 @@ export interface PackSpec {
   readonly job: Mutable<JobSpec>;
   /** What ends the data: `]}`. Absent: the one text is the data as a whole. */
   tail?: string;
-  /** Position of the draft that is its data, from 1. */
-  draft?: number;
+  /** Position of the body that its data refers to, from 1. */
+  body?: number;
 }
 
 /**
- * Where a publish finds its drafts: hashes with the data of jobs of several subscriptions, which are sent
- * right before the script, and expire if that does not come.
+ * Packs that are stored once for all jobs of a publish that refer to them. They are sent right before the
+ * script, as a draft that expires if the script does not come.
  */
-export interface DraftSpec {
-  /** What their keys begin with. Their positions follow, from 1. */
-  readonly prefix: string;
-  readonly count: number;
+export interface BodySpec {
+  readonly id: string;
+  /** How many packs it has: fields of a hash, numbered from 1. */
+  readonly packs: number;
 }
 
 /**
@@ -78,7 +80,9 @@ export interface PublishRequest {
     readonly head: string;
   })[];
   readonly packs: readonly PackSpec[];
-  readonly drafts?: DraftSpec;
+  readonly bodies: readonly BodySpec[];
+  /** What the keys of the bodies' drafts begin with. Their positions follow, from 1. */
+  readonly drafts: string;
   /** Deliveries that enter lanes at once. */
   readonly lanes: readonly {
     readonly target: number;
@@ -119,8 +123,8 @@ export type PublishAnswer =
     ];
 
 /**
- * Makes drafts that have an end and no data yet, in one step: whatever becomes of the connection before
- * the data has come, nothing stays. KEYS[1]: what their keys begin with. ARGV: how many there are, and for
+ * Makes drafts that have an end and no packs yet, in one step: whatever becomes of the connection before
+ * the packs have come, nothing stays. KEYS[1]: what their keys begin with. ARGV: how many there are, and for
  * how many milliseconds.
  */
 export const DRAFT_SCRIPT = `
@@ -132,7 +136,7 @@ end
 
 /** KEYS[1]: the version of the list of subscriptions. All keys of a bus are in one hash slot. */
 export const PUBLISH_SCRIPT: string = withLibrary(
-  ["READING", "ADD_JOB", "LANES"],
+  ["READING", "ADD_JOB", "LANES", "BODIES"],
   `${GROUPS}
 local request = cjson.decode(ARGV[1])
 local own, now, emitter = request.own, server_now(), request.emitter
@@ -150,12 +154,11 @@ if last then
 end
 if (redis.call("GET", KEYS[1]) or "0") ~= request.version then return { "stale" } end
 
-local drafts = {}
-if request.drafts then
-  for index = 1, request.drafts.count do drafts[index] = request.drafts.prefix .. index end
-end
-for _, draft in ipairs(drafts) do
-  if redis.call("HEXISTS", draft, "data") == 0 then return { "undrafted" } end
+-- Lua hashes each string that it is given or makes, byte by byte. Bodies do not enter it.
+local bodies = request.bodies
+if #bodies > 0 then expect(own .. "bodies", "zset") end
+for index, body in ipairs(bodies) do
+  if redis.call("HEXISTS", request.drafts .. index, body.packs) == 0 then return { "undrafted" } end
 end
 
 local groups, unclaimed = request.groups or {}, {}
@@ -173,28 +176,6 @@ for index, target in ipairs(request.targets) do
     withheld[index] = 0
     table.insert(orphaned, index)
   end
-end
-
--- Lua hashes each string that it makes, byte by byte. What many have in common does not enter it: Redis
--- itself copies a hash that is the job of each of them.
-local isWhole = {}
-local function add_draft(draft, queue, job)
-  add_job(queue, job, "", now)
-  local key = drafts[draft]
-  if not isWhole[draft] then
-    local fields, rest = redis.call("HGETALL", queue .. job.id), {}
-    for at = 1, #fields, 2 do
-      if fields[at] ~= "data" then
-        table.insert(rest, fields[at])
-        table.insert(rest, fields[at + 1])
-      end
-    end
-    redis.call("HSET", key, unpack(rest))
-    redis.call("HDEL", key, "draft")
-    redis.call("PERSIST", key)
-    isWhole[draft] = true
-  end
-  redis.call("COPY", key, queue .. job.id, "REPLACE")
 end
 
 -- Tells a Redis that is full that a release must not be refused: what it adds was staged.
@@ -223,7 +204,9 @@ local function take_back()
     end
     if it.dedupKey then redis.pcall("DEL", it.dedupKey) end
   end
-  if #drafts > 0 then redis.pcall("UNLINK", unpack(drafts)) end
+  for index, body in ipairs(bodies) do
+    redis.pcall("UNLINK", request.drafts .. index, body_jobs_key(own, body.id))
+  end
 end
 
 local duplicates, duplicateLanes = {}, {}
@@ -234,22 +217,19 @@ local function add_all()
       withheld[pack.target] = withheld[pack.target] + pack.count
     else
       table.insert(added, { queue = target.queue, job = pack.job })
-      if pack.draft then
-        add_draft(pack.draft, target.queue, pack.job)
-      else
-        -- Made once, if at all.
-        local data = ARGV[positions[1] + 1]
-        if #positions > 1 then
-          local parts = { target.head .. data }
-          for place = 2, #positions do parts[place] = ARGV[positions[place] + 1] end
-          parts[#positions] = parts[#positions] .. pack.tail
-          data = table.concat(parts, ",")
-        elseif pack.tail then
-          data = target.head .. data .. pack.tail
-        end
-        if pack.job.dedup then pack.job.dedupKey = own .. "de:" .. pack.job.dedup end
-        if add_job(target.queue, pack.job, data, now) then table.insert(duplicates, index) end
+      -- Made once, if at all.
+      local data = ARGV[positions[1] + 1]
+      if #positions > 1 then
+        local parts = { target.head .. data }
+        for place = 2, #positions do parts[place] = ARGV[positions[place] + 1] end
+        parts[#positions] = parts[#positions] .. pack.tail
+        data = table.concat(parts, ",")
+      elseif pack.tail then
+        data = target.head .. data .. pack.tail
       end
+      if pack.job.dedup then pack.job.dedupKey = own .. "de:" .. pack.job.dedup end
+      if add_job(target.queue, pack.job, data, now) then table.insert(duplicates, index) end
+      if pack.body then hold_body(own, bodies[pack.body].id, target.queue .. pack.job.id) end
     end
   end
   for index, lane in ipairs(request.lanes) do
@@ -279,7 +259,7 @@ for index, count in pairs(withheld) do
 end
 
 for _, group in ipairs(groups) do complete_group(own, group.id, group.released, now) end
-if #drafts > 0 then redis.call("UNLINK", unpack(drafts)) end
+for index, body in ipairs(bodies) do keep_body(own, body.id, request.drafts .. index, now) end
 
 local answer = { "done", orphaned, duplicates, duplicateLanes }
 local tells = #orphaned + #duplicates + #duplicateLanes > 0

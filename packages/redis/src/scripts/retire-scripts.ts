@@ -22,11 +22,13 @@ export interface RetireJobRequest {
   /** Id and name of the job that has the events that are kept. Absent: none are. */
   readonly kept?: { readonly id: string; readonly name: string };
   readonly dead: readonly RetiredDead[];
+  /** The body that the job refers to, and what is kept of it, too. */
+  readonly body?: string;
 }
 
 /** Takes events out of a job that waits. KEYS[1]: the job. */
 export const RETIRE_JOB_SCRIPT: string = withLibrary(
-  ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS"],
+  ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS", "BODIES"],
   `
 local request = cjson.decode(ARGV[1])
 local own, queue, id, now = request.own, request.queue, request.id, server_now()
@@ -34,6 +36,7 @@ local job, place = KEYS[1], queue .. request.state
 if (redis.call("HGET", job, "progress") or "") ~= request.progress then return 0 end
 expect_queue(queue)
 if #request.dead > 0 then expect_dead(own, request.subscription) end
+if request.body then expect_body(own, request.body) end
 
 -- Whoever has taken it meanwhile has taken it from its place.
 local kept = request.kept
@@ -55,6 +58,10 @@ else
   redis.call("DEL", job)
 end
 redis.call("DEL", job .. ":logs")
+if request.body then
+  if kept then hold_body(own, request.body, queue .. kept.id) end
+  leave_body(own, request.body, job)
+end
 local maxEvents = redis.call("HGET", queue .. "meta", "opts.maxLenEvents") or 10000
 redis.call("XADD", queue .. "events", "MAXLEN", "~", maxEvents, "*", "event", "removed", "jobId", id,
   "prev", request.state)

@@ -46,6 +46,7 @@ import {
 } from "./settle-script.ts";
 import { TIME_SCRIPT } from "./server-time.ts";
 import { STATS_SCRIPT, type QueueNumbers } from "./stats-script.ts";
+import { SWEEP_BODIES_SCRIPT } from "./sweep-bodies-script.ts";
 import { TURN_SCRIPT, type TurnAnswer, type TurnRequest } from "./turn-script.ts";
 
 const LUA = {
@@ -69,6 +70,7 @@ const LUA = {
   busbarForget: FORGET_SCRIPT,
   busbarLetGo: LET_GO_SCRIPT,
   busbarRevive: REVIVE_SCRIPT,
+  busbarSweepBodies: SWEEP_BODIES_SCRIPT,
   busbarRetireJob: RETIRE_JOB_SCRIPT,
   busbarRetireLane: RETIRE_LANE_SCRIPT,
   busbarStats: STATS_SCRIPT,
@@ -130,6 +132,10 @@ export interface Scripts {
     lanesKey: string,
     args: readonly Argument[],
   ): Promise<readonly [cursor: string, revived: number]>;
+  sweepBodies(
+    bodiesKey: string,
+    args: readonly Argument[],
+  ): Promise<readonly [deleted: number, hasMore: number]>;
   /** Answers with 1, or 0 if the job is not there any more. */
   retireJob(jobKey: string, request: RetireJobRequest, data: readonly string[]): Promise<number>;
   /** Answers with how many deliveries left the lane. */
@@ -185,6 +191,8 @@ export function createScripts(client: RedisClient): Scripts {
     forget: (key, args) => commands.busbarForget(key, ...args) as Promise<number>,
     letGo: (key, request) => commands.busbarLetGo(key, JSON.stringify(request)) as Promise<string>,
     revive: (key, args) => commands.busbarRevive(key, ...args) as ReturnType<Scripts["revive"]>,
+    sweepBodies: (key, args) =>
+      commands.busbarSweepBodies(key, ...args) as ReturnType<Scripts["sweepBodies"]>,
     retireJob: (key, request, data) =>
       commands.busbarRetireJob(key, JSON.stringify(request), ...data) as Promise<number>,
     retireLane: (key, request, data) =>

@@ -45,6 +45,8 @@ export interface SettleRequest {
   readonly dead: readonly DeadSpec[];
   readonly bounds: DeadBounds;
   readonly finish?: FinishSpec;
+  /** The body that the job refers to. */
+  readonly body?: string;
 }
 
 /**
@@ -60,20 +62,23 @@ export type SettleAnswer =
  * Completes a pack of which nothing comes again and nothing is dead, which is what nearly all packs come
  * to: without a request to write and to read. KEYS[1]: the job. ARGV: key prefix of the queue, id, token,
  * name of the worker, what is kept of completed jobs as JSON, duration of the lock in milliseconds, how
- * many events are wanted. Answers as {@link SETTLE_SCRIPT}.
+ * many events are wanted, prefix of our own keys, the body that the job refers to or "". Answers as
+ * {@link SETTLE_SCRIPT}.
  */
 export const COMPLETE_SCRIPT: string = withLibrary(
-  ["TAKE_JOBS", "FINISH_JOB"],
+  ["TAKE_JOBS", "FINISH_JOB", "BODIES"],
   `
 if redis.call("GET", KEYS[1] .. ":lock") ~= ARGV[3] then return { "lost" } end
-return { "done", {}, finish_job(ARGV[1], ARGV[2], { token = ARGV[3], worker = ARGV[4],
-  keep = cjson.decode(ARGV[5]), lockDuration = tonumber(ARGV[6]), wanted = tonumber(ARGV[7]) }, server_now()) }
+local taken = finish_job(ARGV[1], ARGV[2], { token = ARGV[3], worker = ARGV[4],
+  keep = cjson.decode(ARGV[5]), lockDuration = tonumber(ARGV[6]), wanted = tonumber(ARGV[7]) }, server_now())
+if ARGV[9] ~= "" then leave_body(ARGV[8], ARGV[9], KEYS[1]) end
+return { "done", {}, taken }
 `,
 );
 
 /** KEYS[1]: the job. */
 export const SETTLE_SCRIPT: string = withLibrary(
-  ["READING", "ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS"],
+  ["READING", "ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS", "BODIES"],
   `
 local request = cjson.decode(ARGV[1])
 local own, queue, now = request.own, request.queue, server_now()
@@ -81,11 +86,15 @@ if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" }
 if is_repeated(KEYS[1], request.token, request.step) then return { "done", {} } end
 if #request.again + #request.dead > 0 then expect_queue(queue) end
 for _, dead in ipairs(request.dead) do expect_dead(own, dead.subscription) end
+for _, job in ipairs(request.again) do
+  if job.body then expect_body(own, job.body) end
+end
 mark_step(KEYS[1], request.token, request.step, request.lockDuration)
 
 local argument = 2
 for _, job in ipairs(request.again) do
   add_job(queue, job, ARGV[argument], now)
+  if job.body then hold_body(own, job.body, queue .. job.id) end
   argument = argument + 1
 end
 local dropped = {}
@@ -96,7 +105,9 @@ for index, dead in ipairs(request.dead) do
 end
 if request.progress then redis.call("HSET", KEYS[1], "progress", request.progress) end
 if request.finish then
-  return { "done", dropped, finish_job(queue, request.id, request.finish, now) }
+  local taken = finish_job(queue, request.id, request.finish, now)
+  if request.body then leave_body(own, request.body, KEYS[1]) end
+  return { "done", dropped, taken }
 end
 return { "done", dropped }
 `,

@@ -113,7 +113,9 @@ end
 local function look_at(ids)
   for _, id in ipairs(ids) do
     local data = look(nil, "HGET", queue .. id, "data")
-    if data and is_ours(data) and string.find(data, '"events":[', 1, true) then
+    local hasEvents = data and (string.find(data, '"events":[', 1, true)
+      or string.find(data, '"packs":[', 1, true))
+    if hasEvents and is_ours(data) then
       table.insert(oldest, data)
     end
   end

@@ -12,8 +12,11 @@ import type { Redis } from "ioredis";
 import { createAdmin } from "../../src/admin/admin.ts";
 import { createRedisLink } from "../../src/connection/redis-link.ts";
 import { createServerClock } from "../../src/connection/server-clock.ts";
+import { numbersIn } from "../../src/body-reference.ts";
+import { hasBody, type JobData } from "../../src/consume/job-data.ts";
 import { createGroups } from "../../src/groups/groups.ts";
 import { createKeys } from "../../src/keys.ts";
+import { readJobData } from "../../src/lean-events.ts";
 import { type ResolvedOptions, resolveOptions } from "../../src/options.ts";
 import { createPublisher, type Publisher } from "../../src/publish/publisher.ts";
 import { createRegistry } from "../../src/registry/create-registry.ts";
@@ -34,6 +37,8 @@ export interface TestSession extends Session {
   /** The jobs of a queue as BullMQ's own getters show them, the most urgent first. */
   waiting(queue: string): Promise<readonly Job[]>;
   delayed(queue: string): Promise<readonly Job[]>;
+  /** The events of a job, wherever they are stored. */
+  eventsOf(data: JobData): Promise<readonly Envelope[]>;
   /** Ids of all events that wait in a queue. */
   eventIds(queue: string): Promise<readonly string[]>;
   close(): Promise<void>;
@@ -105,9 +110,20 @@ export async function createTestSession({
     return queue;
   }
 
+  async function eventsOf(data: JobData): Promise<readonly Envelope[]> {
+    if (!hasBody(data)) return readJobData<JobData>(JSON.stringify(data)).events ?? [];
+    const packs = data.packs.map(async ([number, , which]) => {
+      const text = await redis.hget(`${parts.keys.own}body:${data.body}`, String(number));
+      const { events = [] } = readJobData<JobData>(text ?? "{}");
+      return which ? [...numbersIn(which)].flatMap((at) => events[at] ?? []) : events;
+    });
+    return (await Promise.all(packs)).flat();
+  }
+
   return {
     ...session,
     redis,
+    eventsOf,
     publisher,
     admin: createAdmin(session),
     groups: createGroups(session, publisher),
@@ -119,7 +135,8 @@ export async function createTestSession({
     delayed: (name) => queueOf(name).getDelayed(),
     async eventIds(name) {
       const jobs = await queueOf(name).getPrioritized();
-      return jobs.flatMap(({ data }) => idsIn(data));
+      const events = await Promise.all(jobs.map(({ data }) => eventsOf(data as JobData)));
+      return events.flat().map(({ id }) => id);
     },
     async close() {
       session.registry.close();

@@ -39,6 +39,32 @@ const rules = [
     "imports awilix outside src/container/",
 ];
 
+/**
+ * Sources that may look at the wall clock, and what for. Whatever is a duration, a deadline or a timer goes by
+ * `clock.monotonic()`; what processes share, by the clock of the server.
+ */
+const WALL_CLOCK = new Map([
+  ["packages/core/src/system-clock.ts", "is the clock"],
+  ["packages/core/src/subscription-list.ts", "is given the clock of the server"],
+  ["packages/core/src/bus/bus-runtime.ts", "since when the bus is healthy"],
+  ["packages/core/src/bus/clock-watch.ts", "compares it with those of servers"],
+  ["packages/core/src/bus/emitter.ts", "createdAt and publishedAt, and the time in ids"],
+  ["packages/core/src/bus/group-releaser.ts", "publishedAt"],
+  ["packages/core/src/bus/provider-reports.ts", "since when the bus is healthy"],
+  ["packages/core/src/bus/start-and-stop.ts", "since when the bus is healthy"],
+  ["packages/core/src/delivery/engine.ts", "when an attempt failed"],
+  ["packages/core/src/memory/dead-letters.ts", "diedAt"],
+  ["packages/core/src/memory/memory-group-staging.ts", "stagedAt"],
+  ["packages/testing/src/recorder.ts", "when something was recorded"],
+  ["packages/testing/src/system-time.ts", "is the clock"],
+  ["packages/conformance/src/builders.ts", "createdAt and publishedAt"],
+  ["packages/conformance/src/set-clock.ts", "is a clock"],
+  ["packages/conformance/src/cases/admin.ts", "publishedAt"],
+  ["packages/conformance/src/cases/leftovers.ts", "is a clock"],
+  ["packages/conformance/src/cases/registry.ts", "lastSeenAt"],
+  ["packages/conformance/src/cases/settlement.ts", "diedAt"],
+]);
+
 const problems = [];
 let count = 0;
 for (const { folder, path, manifest } of publishedPackages()) {
@@ -47,6 +73,13 @@ for (const { folder, path, manifest } of publishedPackages()) {
     const file = join(source, relative);
     const text = readFileSync(file, "utf8");
     count += 1;
+    if (!WALL_CLOCK.has(`${folder}/src/${relative.split(sep).join("/")}`)) {
+      for (const line of wallClockIn(text)) {
+        problems.push(
+          `${folder}/src/${relative}:${line}: goes by the wall clock: use clock.monotonic()`,
+        );
+      }
+    }
     for (const { specifier, offset } of importsOf(file, text)) {
       const name = packageName(specifier);
       for (const rule of rules) {
@@ -76,6 +109,16 @@ function importsOf(file, text) {
   ];
   const uses = requests.filter(Boolean).map(({ value, start }) => [start, value]);
   return [...new Map(uses)].map(([offset, specifier]) => ({ offset, specifier }));
+}
+
+/** Numbers of the lines, comments aside, that ask the wall clock. */
+function wallClockIn(text) {
+  return text.split("\n").flatMap((line, index) => {
+    const isComment = /^\s*(\*|\/\*|\/\/)/.test(line);
+    return !isComment && /\b(Date\.now\b|[cC]lock(\(\))?\.now\b|new Date\(\))/.test(line)
+      ? [index + 1]
+      : [];
+  });
 }
 
 function packageName(specifier) {

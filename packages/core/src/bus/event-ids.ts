@@ -11,7 +11,8 @@ const NINE = 57;
 const LETTER_A = 97;
 
 /**
- * Makes a generator of UUIDv7 event ids (RFC 9562, section 5.7) from the time in milliseconds.
+ * Makes a generator of UUIDv7 event ids (RFC 9562, section 5.7) from the time in milliseconds. The time in an
+ * id is never before that in an earlier one: if the clock is set back, it stands still until it has caught up.
  *
  * Written out because every emit waits for it: random digits are drawn and spelled for 256 ids at a
  * time, and the time is spelled once a millisecond. The package `uuid` with such a pool takes three
@@ -21,10 +22,10 @@ export function createEventIds(): (now: number) => string {
   const bytes = Buffer.allocUnsafe((DIGITS_PER_ID / 2) * POOLED_IDS);
   let digits = "";
   let next = 0;
-  let time = Number.NaN;
+  let time = -1;
   let prefix = "";
   return (now) => {
-    if (now !== time) {
+    if (now > time) {
       time = now;
       const hex = Math.trunc(now).toString(16).padStart(12, "0");
       prefix = `${hex.slice(0, 8)}-${hex.slice(8)}-7`;

@@ -124,10 +124,11 @@ export class DeliveryEngine {
 
   /**
    * About as long as it has been on its way: it may go to and fro a few times before it meets a process
-   * with code for it, and must not do so often when there is none.
+   * with code for it, and must not do so often when there is none. Where the clock of the emitter is off, it is
+   * the longest time: nobody waits for more than that.
    */
   #awayMs({ envelope }: Delivery): number {
-    const ageMs = this.#options.clock.now() - envelope.metadata.published_at;
+    const ageMs = Math.abs(this.#options.clock.now() - envelope.metadata.published_at);
     let awayMs = AWAY_AT_LEAST_MS;
     // In steps, so that deliveries that came together leave together.
     while (awayMs < ageMs && awayMs < AWAY_AT_MOST_MS) awayMs *= 2;

@@ -48,6 +48,22 @@ describe("an event", () => {
     expect(ids).toEqual(ids.toSorted());
   });
 
+  test("has an id that sorts after earlier ones, also when the clock is set back", async () => {
+    const { bus, clock } = await startTestBus();
+    const ids: string[] = [];
+    for (const stepMs of [0, -3_600_000, -3_600_000, 0]) {
+      clock.stepWall(stepMs);
+      await clock.advance(1);
+      ids.push(...(await bus.emit("order.placed", {})));
+    }
+    const times = ids.map((id) => id.slice(0, 13));
+    expect(times).toEqual(times.toSorted());
+    expect(new Set(ids).size).toBe(4);
+    clock.stepWall(2 * 3_600_000);
+    const [later = ""] = await bus.emit("order.placed", {});
+    expect(later > (ids.at(-1) ?? "")).toBe(true);
+  });
+
   test("has Dates for when it was made and when it was published", async () => {
     const { bus, clock } = await startTestBus();
     const events = collect(bus);

@@ -65,6 +65,8 @@ describe("deliverTo", () => {
     [51, 100],
     [399, 400],
     [3_600_000, 800],
+    // The clock of its emitter is ahead.
+    [-3_600_000, 800],
   ])("hands back what it has no code for, %i ms old, for %i ms", async (ageMs, delayMs) => {
     const { run, settlements, clock } = await consumeWith(() => {});
     const metadata = { ...envelope.metadata, published_at: clock.now() - ageMs };

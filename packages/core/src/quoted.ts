@@ -3,10 +3,20 @@ const QUOTED_CHARACTERS = 200;
 
 /**
  * A text of the user's as messages quote it: between double quotes, on one line, and cut when it is long.
- * Control characters and line separators are escaped as in JSON.
+ * Control characters and line separators are escaped as in JSON. In a program without types it may be no text.
  */
 export function quoted(text: string): string {
-  return escapeControls(JSON.stringify(cut(text)));
+  return escapeControls(JSON.stringify(cut(String(text))));
+}
+
+/** Issues that a message lists. */
+const LISTED_ISSUES = 20;
+
+/** Issues as messages list them, on one line: the first of them, and the number of the others. */
+export function listed(issues: readonly string[]): string {
+  const more = issues.length - LISTED_ISSUES;
+  const first = issues.slice(0, LISTED_ISSUES).map((issue) => escapeControls(cut(issue, 500)));
+  return more > 0 ? `${first.join("; ")}; and ${more} more` : first.join("; ");
 }
 
 /** A text on one line: control characters and line separators are escaped as in JSON. */

@@ -1,3 +1,4 @@
+import { quoted } from "./quoted.ts";
 /** Dynamic names (`cart.4711.changed`) must not fill the memory: beyond this, the cache starts afresh. */
 const MAX_CACHED_NAMES = 10_000;
 
@@ -125,12 +126,12 @@ export function assertPattern(pattern: string): void {
     if (segment === "*" || !segment.includes("*")) continue;
     if (segment !== "**") {
       throw new TypeError(
-        `Pattern "${pattern}" is malformed: * stands for a whole segment, such as order.*`,
+        `Pattern ${quoted(pattern)} is malformed: * stands for a whole segment, such as order.*`,
       );
     }
     if (index !== segments.length - 1) {
       throw new TypeError(
-        `Pattern "${pattern}" is malformed: ** may only be the last segment, such as order.**`,
+        `Pattern ${quoted(pattern)} is malformed: ** may only be the last segment, such as order.**`,
       );
     }
   }

@@ -146,7 +146,7 @@ export class OutboxGroupStaging<Tx> implements GroupStaging {
         [token, toColumn(eventGroupId)],
       );
       if (gone.length !== events.length) {
-        const message = `The claim on group "${eventGroupId}" has ended, and another may have its events`;
+        const message = `The claim on group ${JSON.stringify(eventGroupId)} has ended, and another may have its events`;
         throw new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: "outbox" });
       }
       const released = envelopes.map((envelope) => ({ envelope }));

@@ -9,6 +9,7 @@ import { HandlerRunner } from "../delivery/handler-runner.ts";
 import type { Subscription } from "../delivery/subscription.ts";
 import { type EventSelector, Subscriptions } from "../delivery/subscriptions.ts";
 import { BusbarError } from "../errors.ts";
+import { quoted } from "../quoted.ts";
 import { currentRun } from "./causality.ts";
 import { type CompleteProvider, completeProvider } from "./complete-provider.ts";
 import { ClockWatch, serversOf } from "./clock-watch.ts";
@@ -202,10 +203,14 @@ export class BusRuntime {
     if (!registry) throw unsupported(this.#provider.name, "retire", "retiring subscriptions");
     const known = await registry.list();
     if (!known.some((entry) => entry.subscriptionId === subscriptionId)) {
-      throw new BusbarError("BUSBAR_NOT_FOUND", `Nobody knows subscription "${subscriptionId}"`, {
-        kind: "subscription",
-        id: subscriptionId,
-      });
+      throw new BusbarError(
+        "BUSBAR_NOT_FOUND",
+        `Nobody knows subscription ${quoted(subscriptionId)}`,
+        {
+          kind: "subscription",
+          id: subscriptionId,
+        },
+      );
     }
     const subscription = this.subscriptions.get(subscriptionId);
     if (backlog !== "keep") subscription?.retire(events ?? subscription.events);

@@ -3,6 +3,7 @@ import type { DeadDelivery, Page, ProviderAdmin } from "../contracts/provider-pa
 import { stateOf } from "../delivery/failures.ts";
 import { receivedEvent } from "../delivery/received-event.ts";
 import { BusbarError } from "../errors.ts";
+import { quoted } from "../quoted.ts";
 import type { SettlementTracker } from "./settlement-tracker.ts";
 
 const PAGE_SIZE = 100;
@@ -101,7 +102,7 @@ export class DeadLetters {
     }
     throw new BusbarError(
       "BUSBAR_NOT_FOUND",
-      `Subscription "${subscriptionId}" has no dead letter "${id}"`,
+      `Subscription ${quoted(subscriptionId)} has no dead letter ${quoted(id)}`,
       { kind: "dead letter", id },
     );
   }

@@ -1,6 +1,7 @@
 import type { BackoffOptions, EmitOptions } from "../contracts/event.ts";
 import type { Issue } from "../errors.ts";
 import { textIssue } from "../text-issue.ts";
+import { quoted } from "../quoted.ts";
 
 /** The least urgent priority: BullMQ's limit, and ours everywhere so that providers agree. */
 const MAX_PRIORITY = 2_097_151;
@@ -99,7 +100,7 @@ export function checkBackoff(value: unknown): string | undefined {
     return "has a maxDelay that must be a number of milliseconds from 0";
   }
   const unknown = Object.keys(others)[0];
-  return unknown === undefined ? undefined : `has no member "${unknown}"`;
+  return unknown === undefined ? undefined : `has no member ${quoted(unknown)}`;
 }
 
 function checkPriority(value: unknown): string | undefined {

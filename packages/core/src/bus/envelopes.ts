@@ -2,6 +2,7 @@ import type { EmitOptions, EventMessage, EventMetadata } from "../contracts/even
 import type { JsonObject, JsonValue } from "../contracts/json.ts";
 import type { EnvelopeMetadata, EnvelopePolicy } from "../contracts/provider.ts";
 import { BusbarError, type Issue } from "../errors.ts";
+import { listed } from "../quoted.ts";
 import { textIssue } from "../text-issue.ts";
 import type { CausationDepth } from "./causation-depth.ts";
 import type { CurrentRun } from "./causality.ts";
@@ -80,7 +81,7 @@ export function createNamedEnvelope(
 /** The error that refuses a whole emit. */
 export function invalidMessage(issues: readonly Issue[]): BusbarError<"BUSBAR_INVALID_MESSAGE"> {
   const lines = issues.map(({ path, reason }) => (path ? `${path} ${reason}` : reason));
-  return new BusbarError("BUSBAR_INVALID_MESSAGE", `Cannot emit: ${lines.join("; ")}`, { issues });
+  return new BusbarError("BUSBAR_INVALID_MESSAGE", `Cannot emit: ${listed(lines)}`, { issues });
 }
 
 function createEnvelope(

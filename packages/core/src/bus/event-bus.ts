@@ -7,6 +7,7 @@ import type { Subscription } from "../delivery/subscription.ts";
 import type { EventSelector } from "../delivery/subscriptions.ts";
 import { BusbarError } from "../errors.ts";
 import type { TypedEventBus } from "../events/typed-event-bus.ts";
+import { quoted } from "../quoted.ts";
 import { BusRuntime } from "./bus-runtime.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { Emission } from "./emitter.ts";
@@ -189,7 +190,7 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
   #subscription(id: string): Subscription {
     const subscription = this.#runtime.subscriptions.get(id);
     if (subscription) return subscription;
-    throw new BusbarError("BUSBAR_NOT_FOUND", `This process has no subscription "${id}"`, {
+    throw new BusbarError("BUSBAR_NOT_FOUND", `This process has no subscription ${quoted(id)}`, {
       kind: "subscription",
       id,
     });

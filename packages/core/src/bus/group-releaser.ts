@@ -2,6 +2,7 @@ import type { Clock, Timer } from "../contracts/clock.ts";
 import type { GroupClaim, GroupStaging, StagedEvent } from "../contracts/groups.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { Envelope, PublishResult } from "../contracts/provider.ts";
+import { quoted } from "../quoted.ts";
 import { OutgoingEnvelope } from "./outgoing-envelope.ts";
 import { assertAccepted, type Publisher } from "./publisher.ts";
 
@@ -180,7 +181,7 @@ export class GroupReleaser {
           failed.add(eventGroupId);
           logger.warn(
             { err, eventGroupId },
-            `Group "${eventGroupId}" is marked for release and could not be released yet`,
+            `Group ${quoted(eventGroupId)} is marked for release and could not be released yet`,
           );
         }
       }

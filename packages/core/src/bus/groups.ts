@@ -2,6 +2,7 @@ import type { ClearGroupOptions } from "../contracts/event-bus-module.ts";
 import type { GroupStaging, StagedEvent, StagedGroup } from "../contracts/groups.ts";
 import type { EventProvider } from "../contracts/provider.ts";
 import { MemoryGroupStaging } from "../memory/memory-group-staging.ts";
+import { quoted } from "../quoted.ts";
 import type { BusCounters } from "./counters.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
 import { GroupReleaser } from "./group-releaser.ts";
@@ -81,7 +82,7 @@ export class Groups {
   release(eventGroupId: string, inHandler: boolean): Promise<void> {
     if (!this.#releaser) return Promise.reject(this.#unsupported());
     // Once marked it will be finished, also when this call no longer waits.
-    const who = `The release of group "${eventGroupId}"`;
+    const who = `The release of group ${quoted(eventGroupId)}`;
     const release = this.#releaser.release(eventGroupId, inHandler);
     return this.#timeLimit.within(release, this.#timeLimit.deadline(), () => ({ who }));
   }

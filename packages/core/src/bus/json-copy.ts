@@ -3,7 +3,7 @@ import { types } from "node:util";
 import type { JsonObject, JsonValue } from "../contracts/json.ts";
 import type { Issue } from "../errors.ts";
 import { cut } from "../quoted.ts";
-import { messageOf } from "../thrown.ts";
+import { safeError } from "../safe-error.ts";
 import { isOwn, setMember } from "./json-clone.ts";
 import { BYTES_AROUND, BYTES_PER_NUMBER, BYTES_PER_UNIT, type JsonSize } from "./json-size.ts";
 
@@ -58,7 +58,7 @@ function copyRoot(value: unknown, size: JsonSize, walk: Walk | undefined): JsonV
 
 function explain(value: unknown, path: string, error: unknown, size: JsonSize): Issue {
   // Else a getter or toJSON of the caller's that throws.
-  if (!isNotJson(error)) return { path, reason: `cannot be read: ${messageOf(error)}` };
+  if (!isNotJson(error)) return { path, reason: `cannot be read: ${safeError(error).message}` };
   // Places are kept on this second walk only: the first is the hot one.
   const walk: Walk = { segments: [], ancestors: [] };
   try {

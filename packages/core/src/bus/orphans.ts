@@ -1,5 +1,6 @@
 import type { Logger } from "../contracts/logger.ts";
 import type { SubscriptionRegistry } from "../contracts/provider-parts.ts";
+import { quoted } from "../quoted.ts";
 
 /**
  * Warns of subscriptions that get no new events, because no process declares them any more. Resolves
@@ -17,7 +18,7 @@ export async function warnOfOrphans(
     if (known.has(subscriptionId)) continue;
     logger.warn(
       { subscriptionId, lastSeenAt: new Date(lastSeenAt), withheld },
-      `Subscription "${subscriptionId}" gets no new events: no process has declared it for long. Retire it, or start one with code for it`,
+      `Subscription ${quoted(subscriptionId)} gets no new events: no process has declared it for long. Retire it, or start one with code for it`,
     );
   }
   return new Set(orphans.map(({ subscriptionId }) => subscriptionId));

@@ -1,5 +1,6 @@
 import { BusbarError } from "../errors.ts";
 import type { CheckResult, EventCatalogue } from "../events/catalogue.ts";
+import { listed, quoted } from "../quoted.ts";
 import type { OutgoingEnvelope } from "./outgoing-envelope.ts";
 
 /** The part of a catalogue that is needed to check what is emitted. */
@@ -41,7 +42,7 @@ function assertValid(event: string, issues: CheckResult): void {
   const reasons = issues.map(({ path, reason }) => `${path || "data"}: ${reason}`);
   throw new BusbarError(
     "BUSBAR_INVALID_EVENT",
-    `Event "${event}" does not match its schema: ${reasons.join("; ")}`,
+    `Event ${quoted(event)} does not match its schema: ${listed(reasons)}`,
     { event, issues },
   );
 }

@@ -5,6 +5,7 @@ import type { EventProvider } from "../contracts/provider.ts";
 import { noServices } from "../delivery/delivery-run.ts";
 import type { Issue } from "../errors.ts";
 import { safeLogger } from "../safe-logger.ts";
+import { quoted } from "../quoted.ts";
 import { systemClock, wholeClock } from "../system-clock.ts";
 import { checkEmitOptions } from "./emit-options.ts";
 import type { EventBusOptions, Role, ScopingContainer } from "./options.ts";
@@ -51,7 +52,7 @@ export function readSettings(options: EventBusOptions<object>): BusSettings {
   const { name = "busbar", role = "shared", isolation = "copy" } = options;
   if (!/^[\w.-]{1,100}$/.test(name)) {
     throw new TypeError(
-      `Option name must have 1 to 100 letters, digits, ".", "_" or "-": "${name}"`,
+      `Option name must have 1 to 100 letters, digits, ".", "_" or "-": ${quoted(name)}`,
     );
   }
   if (options.inbox !== undefined && typeof options.inbox?.createInbox !== "function") {

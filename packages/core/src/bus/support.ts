@@ -2,6 +2,7 @@ import type { Logger } from "../contracts/logger.ts";
 import type { Envelope, EventProvider } from "../contracts/provider.ts";
 import type { SubscriptionPolicy } from "../delivery/policy.ts";
 import { BusbarError } from "../errors.ts";
+import { quoted } from "../quoted.ts";
 
 /** Refuses what a provider cannot do, before it is asked to. */
 export class Support {
@@ -34,7 +35,7 @@ export class Support {
   /** @throws BusbarError `BUSBAR_UNSUPPORTED` naming the provider and the option. */
   assertPolicy(policy: SubscriptionPolicy, subscriptionId: string): void {
     const { capabilities: can } = this.#provider;
-    const of = ` of subscriber "${subscriptionId}"`;
+    const of = ` of subscriber ${quoted(subscriptionId)}`;
     if (policy.backoff && !can.delay) throw this.#refuse("backoff", of);
     if (policy.ordering && policy.ordering !== "none" && !can.ordering) {
       throw this.#refuse("ordering", of);

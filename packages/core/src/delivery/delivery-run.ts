@@ -4,6 +4,7 @@ import type { Envelope } from "../contracts/provider.ts";
 import type { DeliveryContext } from "../contracts/subscriber.ts";
 import type { ScopingContainer } from "../bus/options.ts";
 import type { CurrentRun } from "../bus/causality.ts";
+import { quoted } from "../quoted.ts";
 
 type Scope = ReturnType<NonNullable<ScopingContainer["createScope"]>>;
 
@@ -85,7 +86,7 @@ export class DeliveryRun implements DeliveryContext, CurrentRun {
 export const noServices: ScopingContainer = {
   resolve(name: string | symbol): never {
     throw new TypeError(
-      `Cannot resolve "${String(name)}": the bus was made without a container; pass one to createEventBus, or use createApp`,
+      `Cannot resolve ${quoted(String(name))}: the bus was made without a container; pass one to createEventBus, or use createApp`,
     );
   },
 };

@@ -5,7 +5,8 @@ import type { Envelope } from "../contracts/provider.ts";
 import type { Subscriber } from "../contracts/subscriber.ts";
 import { BusbarError } from "../errors.ts";
 import type { EventCatalogue } from "../events/catalogue.ts";
-import { messageOf } from "../thrown.ts";
+import { safeError } from "../safe-error.ts";
+import { listed, quoted } from "../quoted.ts";
 import type { DeliveryRun } from "./delivery-run.ts";
 import { receivedEvent } from "./received-event.ts";
 
@@ -69,7 +70,8 @@ export class HandlerRunner {
     );
     if (errors.length === 1) throw errors[0];
     if (errors.length > 1) {
-      const messages = errors.map(messageOf).join("; ");
+      // Without the values of what was thrown and is no error: this is logged.
+      const messages = listed(errors.map((error) => safeError(error).message));
       throw new AggregateError(errors, `${errors.length} handlers failed: ${messages}`);
     }
   }
@@ -91,7 +93,7 @@ export class HandlerRunner {
     const reasons = parsed.issues.map(({ path, reason }) => `${path || "data"}: ${reason}`);
     throw new BusbarError(
       "BUSBAR_INVALID_EVENT",
-      `Event "${event.name}" does not match its schema at consume: ${reasons.join("; ")}`,
+      `Event ${quoted(event.name)} does not match its schema at consume: ${listed(reasons)}`,
       { event: event.name, issues: parsed.issues },
     );
   }

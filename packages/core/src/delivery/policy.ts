@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { SubscriberContext } from "../contracts/subscriber.ts";
 import { checkAttempts, checkBackoff } from "../bus/emit-options.ts";
 import { textIssue } from "../text-issue.ts";
+import { quoted } from "../quoted.ts";
 
 /** How a subscription is delivered to: a {@link SubscriberContext} without its id. */
 export type SubscriptionPolicy = Omit<SubscriberContext, "subscriberId">;
@@ -59,7 +60,7 @@ export function readPolicy(context: SubscriberContext, subscriptionId: string): 
       ? CHECKS[name as keyof SubscriptionPolicy]
       : undefined;
     const reason = check ? check(value) : "is not an option of a subscriber";
-    if (reason) throw new TypeError(`Subscriber "${subscriptionId}": ${name} ${reason}`);
+    if (reason) throw new TypeError(`Subscriber ${quoted(subscriptionId)}: ${name} ${reason}`);
     // The caller may go on to use the object for something else.
     policy[name] = structuredClone(value);
   }
@@ -80,7 +81,7 @@ export function assertSamePolicy(
   for (const name of Object.keys(CHECKS) as (keyof SubscriptionPolicy)[]) {
     if (!isDeepStrictEqual(known[name], added[name])) {
       throw new TypeError(
-        `Subscriber "${subscriptionId}" has two policies: ${name} is ${show(known[name])} and ${show(added[name])}; give them once, or alike`,
+        `Subscriber ${quoted(subscriptionId)} has two policies: ${name} is ${show(known[name])} and ${show(added[name])}; give them once, or alike`,
       );
     }
   }

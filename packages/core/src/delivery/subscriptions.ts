@@ -3,6 +3,7 @@ import { inspect } from "node:util";
 import type { Subscriber, SubscriberContext } from "../contracts/subscriber.ts";
 import { checkSelector, nameOf } from "../bus/event-names.ts";
 import { assertPattern } from "../router.ts";
+import { cut, escapeControls, quoted } from "../quoted.ts";
 import { anonymousId, assertSamePolicy, checkSubscriberId, readPolicy } from "./policy.ts";
 import { Subscription } from "./subscription.ts";
 
@@ -98,7 +99,7 @@ export class Subscriptions implements Iterable<Subscription> {
     const policy = readPolicy(context, id);
     const known = this.#byId.get(id);
     if (known && subscriberId !== undefined && known.has(event)) {
-      throw new TypeError(`Subscriber "${id}" is already subscribed to "${event}"`);
+      throw new TypeError(`Subscriber ${quoted(id)} is already subscribed to ${quoted(event)}`);
     }
     if (known) assertSamePolicy(known.policy, policy, id);
     return { event, id, policy };
@@ -110,7 +111,7 @@ function selectedEvents(selector: EventSelector): readonly string[] {
   if (events.length === 0) throw new TypeError("Subscribe to at least one event");
   for (const event of events) {
     const reason = checkSelector(event);
-    if (reason) throw new TypeError(`The event ${inspect(event)} ${reason}`);
+    if (reason) throw new TypeError(`The event ${escapeControls(cut(inspect(event)))} ${reason}`);
   }
   return [...new Set(events)];
 }

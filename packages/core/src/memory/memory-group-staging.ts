@@ -3,6 +3,7 @@ import type { ClearGroupOptions } from "../contracts/event-bus-module.ts";
 import type { GroupClaim, GroupStaging, StagedEvent, StagedGroup } from "../contracts/groups.ts";
 import type { Envelope, PublishOptions, PublishResult } from "../contracts/provider.ts";
 import { BusbarError } from "../errors.ts";
+import { quoted } from "../quoted.ts";
 
 /** Options of {@link MemoryGroupStaging}. */
 export interface MemoryGroupStagingOptions {
@@ -100,7 +101,7 @@ export class MemoryGroupStaging implements GroupStaging {
     const group = this.#groups.get(eventGroupId);
     const claim = group?.claim;
     if (!group || claim?.token !== token) {
-      const message = `The claim on group "${eventGroupId}" has ended, and another may have its events`;
+      const message = `The claim on group ${quoted(eventGroupId)} has ended, and another may have its events`;
       throw new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: "memory" });
     }
     claim.publishing = true;

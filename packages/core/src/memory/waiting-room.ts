@@ -1,4 +1,5 @@
 import type { Envelope, PublishResult } from "../contracts/provider.ts";
+import { quoted } from "../quoted.ts";
 import { Deque } from "./deque.ts";
 import type { SubscriptionQueue } from "./subscription-queue.ts";
 import type { Waiter, WaiterGroup, WaitingPublish } from "./waiting-publish.ts";
@@ -107,7 +108,7 @@ export class WaitingRoom {
   overloaded(envelope: Envelope): PublishResult {
     const queues = this.#target.queuesFor(envelope.name);
     const queue = queues.find((it) => it.isFull) ?? this.obstacle(queues);
-    const reason = `Subscription "${queue?.subscriptionId}" has no room (maxPending: ${this.#target.maxPending})`;
+    const reason = `Subscription ${quoted(queue?.subscriptionId ?? "")} has no room (maxPending: ${this.#target.maxPending})`;
     return { status: "rejected", code: "overloaded", reason };
   }
 

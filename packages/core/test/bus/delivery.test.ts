@@ -157,7 +157,8 @@ describe("anonymous subscribers of one event", () => {
         errors: [
           {
             name: "AggregateError",
-            message: "4 handlers failed: no paper; no ink; Symbol(no hands); undefined",
+            message:
+              "4 handlers failed: no paper; no ink; Not an error but a value of the type symbol; Not an error but a value of the type undefined",
           },
         ],
       },

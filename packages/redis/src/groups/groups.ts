@@ -124,6 +124,6 @@ function digestOf(text: string): string {
 }
 
 function claimEnded(eventGroupId: string): BusbarError {
-  const message = `The claim on group "${eventGroupId}" has ended, and another may have its events`;
+  const message = `The claim on group ${JSON.stringify(eventGroupId)} has ended, and another may have its events`;
   return new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: "redis" });
 }

@@ -48,7 +48,7 @@ export async function publishBatch(
     const results = await resultsOf(ready, publish, (error) => (failure = error));
     if (wholeBatches && wave.length > 1 && wave.every((row) => isFinal(results.get(row)))) {
       // One of them is at fault, and only that one shall be set aside.
-      waves.push(...wave.map((row) => [row]));
+      for (const row of wave) waves.push([row]);
       continue;
     }
     for (const row of wave) {

@@ -72,7 +72,7 @@ function toFailedEvent(row: SqlRow): FailedEvent {
   return {
     id: row["id"] as string,
     eventId: fromColumn(row["event_id"] as string),
-    name: row["name"] as string,
+    name: fromColumn(row["name"] as string),
     envelope: readEnvelope(row["envelope"] as string),
     error: fromColumn((row["error"] as string | null) ?? ""),
     attempts: Number(row["attempts"]),

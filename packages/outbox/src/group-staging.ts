@@ -45,8 +45,10 @@ export class OutboxGroupStaging<Tx> implements GroupStaging {
     options: { readonly ttlMs?: number | undefined; readonly transaction?: unknown },
   ): Promise<void> {
     const { transaction, ttlMs } = options;
+    const isCallers = transaction !== undefined;
     const write = async (executor: SqlExecutor): Promise<void> => {
-      await addRows(executor, this.#sql, { eventGroupId, events }, false);
+      const rows = { eventGroupId, events };
+      await addRows(executor, this.#sql, rows, { announce: false, isCallers });
       if (ttlMs === undefined) return;
       const { outbox, now } = this.#sql;
       await executor.execute(
@@ -55,7 +57,7 @@ export class OutboxGroupStaging<Tx> implements GroupStaging {
         [toColumn(eventGroupId), Math.ceil(ttlMs)],
       );
     };
-    if (transaction !== undefined) await write(this.#store.within(transaction as Tx));
+    if (isCallers) await write(this.#store.within(transaction as Tx));
     else if (ttlMs === undefined) await write(this.#own);
     else await this.#own.transaction(write);
   }
@@ -151,7 +153,8 @@ export class OutboxGroupStaging<Tx> implements GroupStaging {
       }
       const released = envelopes.map((envelope) => ({ envelope }));
       if (released.length > 0) {
-        await addRows(executor, this.#sql, { events: released }, this.#announce);
+        const options = { announce: this.#announce, isCallers: false };
+        await addRows(executor, this.#sql, { events: released }, options);
       }
     });
     await orUnavailable(move);

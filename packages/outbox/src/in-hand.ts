@@ -60,7 +60,7 @@ export class InHand {
     try {
       await remove(done);
     } catch (error) {
-      this.#done.push(...done);
+      this.#done = [...this.#done, ...done];
       throw error;
     } finally {
       this.#leaving.delete(done);

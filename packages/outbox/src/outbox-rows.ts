@@ -1,7 +1,8 @@
 import { encodeEnvelope, type Envelope, type StagedEvent } from "@busbar/core";
-import type { Sql } from "./sql.ts";
+import { jsonLiteral, quoteText, type Sql } from "./sql.ts";
 import type { SqlExecutor } from "./store.ts";
 import { toColumn } from "./text-column.ts";
+import { IN_TRANSACTION, NO_TRANSACTION } from "./transactions.ts";
 
 /** The channel on which a commit is announced in PostgreSQL. */
 export function channelOf(sql: Sql): string {
@@ -18,21 +19,31 @@ export interface NewRows {
 const columns = {
   event_id: "text",
   name: "text",
+  group_id: "text",
   ordering_key: "text",
   envelope: "text",
   step_id: "text",
   delay_ms: "bigint",
 } as const;
 
+/** How {@link addRows} adds rows. */
+export interface AddOptions {
+  /** Whether the statement announces them on PostgreSQL, which passes that on at commit. */
+  readonly announce: boolean;
+  /** Whether the transaction is the caller's, so that there may be none. */
+  readonly isCallers: boolean;
+}
+
 /**
- * Adds rows in one statement, whatever their number: one parameter holds them all. On PostgreSQL the
- * same statement announces them, which the database passes on at commit.
+ * Adds rows in one statement, whatever their number.
+ *
+ * @throws TypeError when no transaction of the caller's is open, as far as PostgreSQL can tell.
  */
 export async function addRows(
   executor: SqlExecutor,
   sql: Sql,
   { events, eventGroupId }: NewRows,
-  announce: boolean,
+  { announce, isCallers }: AddOptions,
 ): Promise<void> {
   const names = Object.keys(columns).join(", ");
   const state =
@@ -41,27 +52,45 @@ export async function addRows(
       : "'staged'";
   // Counts from this statement, by the clock of the database: that of no process has a say.
   const due = eventGroupId === undefined ? `${sql.now} + delay_ms` : "CAST(NULL AS bigint)";
-  const insert = `INSERT INTO ${sql.outbox} (${names}, state, group_id, available_at, created_at)
-    SELECT ${names}, ${state}, CAST($2 AS text), ${due}, ${sql.now}
-    FROM ${sql.rows("$1", columns)} AS new_rows ORDER BY position`;
-  const rows = JSON.stringify(events.map(toRow));
-  const parameters = [rows, eventGroupId === undefined ? null : toColumn(eventGroupId)];
-  if (!announce) await executor.execute(insert, parameters);
-  else {
-    await executor.execute(
-      `WITH added AS (${insert}) SELECT CAST(pg_notify(CAST($3 AS text), '') AS text) AS notified`,
-      [...parameters, channelOf(sql)],
-    );
+  const group = eventGroupId === undefined ? undefined : toColumn(eventGroupId);
+  const rows = JSON.stringify(events.map((event, position) => toRow(event, position, group)));
+  const insertFrom = (source: string, condition: string): string =>
+    `INSERT INTO ${sql.outbox} (${names}, state, available_at, created_at)
+    SELECT ${names}, ${state}, ${due}, ${sql.now}
+    FROM ${sql.rows(source, columns)} AS new_rows ${condition} ORDER BY position`;
+  if (sql.dialect === "sqlite") {
+    await executor.execute(insertFrom("$1", ""), [rows]);
+    return;
   }
+  const notified = announce ? `, pg_notify(${quoteText(channelOf(sql))}, '')` : "";
+  if (!isCallers) {
+    const insert = insertFrom("$1", "");
+    await executor.execute(
+      `WITH added AS (${insert}) SELECT CAST(concat(''${notified}) AS text) AS notified`,
+      [rows],
+    );
+    return;
+  }
+  // Without parameters, as PostgreSQL tells only then: see IN_TRANSACTION.
+  const insert = insertFrom(jsonLiteral(rows), `WHERE ${IN_TRANSACTION}`);
+  const [row] = await executor.execute(
+    `WITH added AS (${insert}) SELECT ${IN_TRANSACTION} AS is_open, CAST(concat(''${notified}) AS text) AS notified`,
+  );
+  if (row?.["is_open"] === false) throw new TypeError(NO_TRANSACTION);
 }
 
-function toRow(event: StagedEvent, position: number): Record<string, unknown> {
+function toRow(
+  event: StagedEvent,
+  position: number,
+  group: string | undefined,
+): Record<string, unknown> {
   const { envelope } = event;
   const { id, name, metadata, orderingKey, delayMs } = envelope;
   return {
     position,
     event_id: toColumn(id),
-    name,
+    name: toColumn(name),
+    group_id: group,
     ordering_key: orderingKey === undefined ? undefined : toColumn(orderingKey),
     // The row has it, and the relay publishes when it is due.
     envelope: encodeEnvelope(withoutDelay(envelope)),

@@ -90,7 +90,8 @@ export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
       groups: options.groups === false ? undefined : new OutboxGroupStaging(store, announce, wake),
       async stage(transaction: unknown, envelopes: readonly Envelope[]) {
         const events = envelopes.map((envelope) => ({ envelope }));
-        await addRows(store.within(transaction as Tx), sql, { events }, announce);
+        const options = { announce, isCallers: true };
+        await addRows(store.within(transaction as Tx), sql, { events }, options);
         if (relay && !listener?.isConnected) commits.staged();
       },
     },

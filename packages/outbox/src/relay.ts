@@ -188,9 +188,11 @@ export class Relay<Tx> {
   /** Publishes one batch. Resolves with the milliseconds to wait before the next. */
   async #round(): Promise<number> {
     const { batchSize, pollEveryMs, maxUnsettled, leaseMs } = this.#options;
-    await this.#takeOut();
-    // Before it claims those behind them.
-    if (this.#isUnsure) await this.#giveBackUnknown();
+    if (this.#isUnsure) {
+      await this.#takeOut();
+      // Before it claims those behind them.
+      await this.#giveBackUnknown();
+    }
     if (this.#isPaused) return pollEveryMs;
     const room = maxUnsettled - this.#inHand.size;
     this.#isFull = room <= 0;

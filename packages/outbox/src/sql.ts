@@ -1,7 +1,8 @@
-import type { OutboxStore } from "./store.ts";
+import type { Dialect, OutboxStore } from "./store.ts";
 
 /** What statements have in common, in the dialect of a store. */
 export interface Sql {
+  readonly dialect: Dialect;
   readonly outbox: string;
   readonly inbox: string;
   /** The database's clock, in milliseconds since the epoch: one for all processes. */
@@ -34,7 +35,22 @@ export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** A text as PostgreSQL takes it, whatever `standard_conforming_strings` is. */
+export function quoteText(text: string): string {
+  return `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+}
+
+/**
+ * JSON as PostgreSQL takes it within a statement. The dollar sign would end it, and query builders look for
+ * question marks: both are only within strings, where JSON has another form for them.
+ */
+export function jsonLiteral(json: string): string {
+  const safe = json.replaceAll(/[?$]/g, (mark) => (mark === "?" ? "\\u003f" : "\\u0024"));
+  return `$busbar$${safe}$busbar$`;
+}
+
 const sqlite: Sql = {
+  dialect: "sqlite",
   outbox: "busbar_outbox",
   inbox: "busbar_inbox",
   now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
@@ -55,6 +71,7 @@ const sqlite: Sql = {
  * which the table was empty, which an outbox mostly is.
  */
 const postgres: Omit<Sql, "outbox" | "inbox"> = {
+  dialect: "postgres",
   // A subquery is asked once for all rows, and an index can be searched for its answer.
   now: "(SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint))",
   skipLocked: "FOR UPDATE SKIP LOCKED",

@@ -46,6 +46,8 @@ interface Library<Tx> {
   readonly store: OutboxStore<Tx>;
   transaction(work: (tx: Tx) => Promise<void>): Promise<unknown>;
   insert(tx: Tx, text: string): Promise<unknown>;
+  /** What is easily given in the place of a transaction. */
+  readonly outside: unknown;
   close(): Promise<unknown>;
 }
 
@@ -79,6 +81,7 @@ const onPostgres: readonly (readonly [string, Open])[] = [
         store,
         transaction: (work) => store.transaction(work),
         insert: (tx, text) => tx.query(insertInto(schema, text)),
+        outside: pool,
         close: () => pool.end(),
       };
     }),
@@ -91,6 +94,7 @@ const onPostgres: readonly (readonly [string, Open])[] = [
         store: postgresStore<postgres.TransactionSql>({ sql, schema }),
         transaction: (work) => sql.begin((tx) => work(tx)),
         insert: async (tx, text) => tx.unsafe(insertInto(schema, text)),
+        outside: sql,
         close: () => sql.end(),
       };
     }),
@@ -104,6 +108,7 @@ const onPostgres: readonly (readonly [string, Open])[] = [
         store: kyselyStore({ db, schema, listen: pgListen(pool) }),
         transaction: (work) => db.transaction().execute(work),
         insert: (tx, text) => kyselySql.raw(insertInto(schema, text)).execute(tx),
+        outside: db,
         close: () => db.destroy(),
       };
     }),
@@ -116,6 +121,7 @@ const onPostgres: readonly (readonly [string, Open])[] = [
         store: knexStore({ knex, schema }),
         transaction: (work) => knex.transaction(work),
         insert: async (tx, text) => tx.raw(insertInto(schema, text)),
+        outside: knex,
         close: () => knex.destroy(),
       };
     }),
@@ -129,6 +135,7 @@ const onPostgres: readonly (readonly [string, Open])[] = [
         store: drizzleStore({ db, schema, listen: pgListen(pool) }),
         transaction: (work) => db.transaction(work),
         insert: async (tx, text) => tx.execute(drizzleSql.raw(insertInto(schema, text))),
+        outside: db,
         close: () => pool.end(),
       };
     }),
@@ -142,6 +149,7 @@ const onPostgres: readonly (readonly [string, Open])[] = [
         store: drizzleStore({ db, schema }),
         transaction: (work) => db.transaction(work),
         insert: async (tx, text) => tx.execute(drizzleSql.raw(insertInto(schema, text))),
+        outside: db,
         close: () => client.end(),
       };
     }),
@@ -154,6 +162,7 @@ const onPostgres: readonly (readonly [string, Open])[] = [
         store: prismaStore({ prisma, schema }),
         transaction: (work) => prisma.$transaction(work),
         insert: (tx, text) => tx.$executeRawUnsafe(insertInto(schema, text)),
+        outside: prisma,
         close: () => prisma.$disconnect(),
       };
     }),
@@ -166,6 +175,7 @@ const onPostgres: readonly (readonly [string, Open])[] = [
         store: typeormStore({ dataSource, schema }),
         transaction: (work) => dataSource.transaction(work),
         insert: (tx, text) => tx.query(insertInto(schema, text)),
+        outside: dataSource.manager,
         close: () => dataSource.destroy(),
       };
     }),
@@ -185,6 +195,7 @@ const onPostgres: readonly (readonly [string, Open])[] = [
           tx
             .getConnection()
             .execute(insertInto(schema, text), [], "all", tx.getTransactionContext()),
+        outside: orm.em,
         close: () => orm.close(),
       };
     }),
@@ -203,6 +214,7 @@ const onSqlite: readonly (readonly [string, Open])[] = [
         store: kyselyStore({ db, dialect: "sqlite" }),
         transaction: (work) => db.transaction().execute(work),
         insert: (tx, text) => kyselySql`INSERT INTO notes VALUES (${text})`.execute(tx),
+        outside: db,
         close: () => db.destroy(),
       };
     }),
@@ -287,6 +299,21 @@ describe.each(all)("%s", (_name, open, createDatabase) => {
     expect(new Set(notes)).toEqual(new Set(["handled 1", "handled 2", "kept"]));
     expect(notes).toHaveLength(3);
     expect(seen).toEqual(["it's", "$1 ? é"]);
+  });
+
+  test("refuses what is no transaction, and a transaction that has ended", async () => {
+    let ended: unknown;
+    await used.transaction(async (tx) => void (ended = tx));
+    for (const given of [used.outside, ended]) {
+      const emitted = (async () => bus.withTransaction(given).emit("a", "lost"))();
+      await expect(emitted).rejects.toThrow();
+    }
+    await expect(
+      (async () => bus.withTransaction(used.outside).emit("a", "lost"))(),
+    ).rejects.toThrow(/withTransaction\(\) got a.*begin one/);
+    const table = `${database.prefix}busbar_outbox`;
+    expect(await database.query(`SELECT * FROM ${table}`)).toEqual([]);
+    expect(seen).toEqual([]);
   });
 
   test("no error holds what was staged, nor how the database is reached", async () => {

@@ -111,6 +111,15 @@ describe.each(databases)("the outbox on %s", (_, createDatabase) => {
     expect(await rows()).toBe(1_000);
   });
 
+  test("takes very many events in one emit", async () => {
+    const { bus } = await start({ relay: false });
+    const count = 130_000;
+    const events = Array.from({ length: count }, (_each, data) => ({ name: "a", data }));
+    const ids = await database.transaction((tx) => bus.withTransaction(tx).emit(events));
+    expect(ids).toHaveLength(count);
+    expect(await rows()).toBe(count);
+  }, 30_000);
+
   test("is relayed by any of several instances, each event once", async () => {
     const instances = await Promise.all([start(), start(), start()]);
     const [first] = instances;

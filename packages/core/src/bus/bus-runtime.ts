@@ -54,6 +54,7 @@ export class BusRuntime {
   /** Knows what is not settled, where every delivery runs in this process. */
   readonly #tracker: SettlementTracker | undefined;
   readonly #publisher: Publisher;
+  readonly #timeLimit: EmitTimeLimit;
   readonly #engine: DeliveryEngine;
   readonly #consumers: Consumers;
   readonly #groups: Groups;
@@ -79,6 +80,7 @@ export class BusRuntime {
     this.#tracker = durable ? undefined : new SettlementTracker();
     const shared = { clock, logger, counters: this.#counters, tracker: this.#tracker };
     const timeLimit = new EmitTimeLimit(clock, settings.emitTimeoutMs);
+    this.#timeLimit = timeLimit;
     this.#publisher = new Publisher({ ...shared, bus, provider, timeLimit });
     this.#engine = new DeliveryEngine({
       ...shared,
@@ -242,13 +244,23 @@ export class BusRuntime {
         "withTransaction() without a plugin that stages events, such as the outbox",
       );
     }
-    return async (first, second, third) => {
-      const declared = this.#ready("emit");
-      const { delays } = staging;
-      const sent = await this.emitter.prepare(first, second, third, undefined, delays);
-      await declared;
-      await this.emitter.stageWithin(transaction, sent, staging);
-      return sent.map(({ id }) => id);
+    if (transaction === undefined || transaction === null) {
+      throw new TypeError(`withTransaction() needs a transaction, and got ${String(transaction)}`);
+    }
+    return (first, second, third) => {
+      const timeLimit = this.#timeLimit;
+      let unknown: readonly string[] = [];
+      const stage = async (): Promise<readonly string[]> => {
+        const declared = this.#ready("emit");
+        const { delays } = staging;
+        const sent = await this.emitter.prepare(first, second, third, undefined, delays);
+        await declared;
+        unknown = sent.map(({ id }) => id);
+        await this.emitter.stageWithin(transaction, sent, staging);
+        return unknown;
+      };
+      const who = "The transaction";
+      return timeLimit.within(stage(), timeLimit.deadline(), () => ({ who, unknown }));
     };
   }
 

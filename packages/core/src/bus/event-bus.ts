@@ -169,9 +169,12 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
 
   /**
    * A bus whose `emit` writes events in the caller's own transaction: they are published if it commits.
-   * Everything else is this bus's. Needs a plugin that stages, such as the outbox.
+   * Everything else is this bus's. Needs a plugin that stages, such as the outbox. Await the emit before the
+   * transaction ends. It rejects with a `TypeError` where no transaction is open, as far as the plugin can
+   * tell, and with `BUSBAR_EMIT_TIMEOUT` when the database does not answer within `emitTimeoutMs`.
    *
-   * @throws BusbarError `BUSBAR_UNSUPPORTED` without one.
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` without such a plugin.
+   * @throws TypeError when there is no transaction: `undefined` or `null`.
    */
   withTransaction(transaction: unknown): IEventBusModule {
     return new TransactionalBus(this, this.#runtime.stager(transaction));

@@ -2,6 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import { defineStore } from "../define-store.ts";
 import { splitAtParameters } from "../placeholders.ts";
 import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow, SqlValue } from "../store.ts";
+import { assertTransaction } from "../transactions.ts";
 
 /** What runs a query in Drizzle: a PostgreSQL database, or a transaction on one. */
 export interface DrizzleExecutor {
@@ -33,7 +34,10 @@ export function drizzleStore<Tx extends DrizzleExecutor>(
     dialect: "postgres",
     schema,
     listen,
-    within: executor,
+    within(transaction) {
+      assertTransaction("rollback" in transaction, "a database that is no transaction");
+      return executor(transaction);
+    },
     execute: (text, parameters) => executor(db).execute(text, parameters),
     transaction: (work) => db.transaction(work),
   });

@@ -2,6 +2,7 @@ import type { Knex } from "knex";
 import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
 import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
+import { assertTransaction } from "../transactions.ts";
 
 /** Options of {@link knexStore}. */
 export interface KnexStoreOptions extends AdapterOptions {
@@ -16,7 +17,11 @@ export function knexStore(options: KnexStoreOptions): OutboxStore<Knex.Transacti
     dialect,
     schema,
     listen,
-    within: executor,
+    within(transaction) {
+      assertTransaction(transaction.isTransaction === true, "a Knex that is no transaction");
+      assertTransaction(!transaction.isCompleted(), "a transaction that has ended");
+      return executor(transaction);
+    },
     execute: (sql, parameters) => executor(knex).execute(sql, parameters),
     transaction: (work) => knex.transaction(work),
   });

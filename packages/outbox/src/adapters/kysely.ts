@@ -2,6 +2,7 @@ import { CompiledQuery, type Kysely, type Transaction } from "kysely";
 import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
 import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
+import { assertTransaction } from "../transactions.ts";
 
 /** Options of {@link kyselyStore}. */
 export interface KyselyStoreOptions<DB> extends AdapterOptions {
@@ -26,7 +27,10 @@ export function kyselyStore<DB>(options: KyselyStoreOptions<DB>): OutboxStore<Tr
     dialect,
     schema,
     listen,
-    within: executor,
+    within(transaction) {
+      assertTransaction(transaction.isTransaction, "a Kysely that is no transaction");
+      return executor(transaction);
+    },
     execute: (sql, parameters) => executor(db).execute(sql, parameters),
     transaction: (work) => db.transaction().execute(work),
   });

@@ -1,6 +1,7 @@
 import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
 import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
+import { assertTransaction } from "../transactions.ts";
 
 /** The part of an SQL entity manager of MikroORM that is used. */
 export interface MikroOrmEntityManager {
@@ -40,7 +41,13 @@ export function mikroOrmStore<Tx extends MikroOrmEntityManager>(
     dialect,
     schema,
     listen,
-    within: executor,
+    within(manager) {
+      assertTransaction(
+        manager.getTransactionContext() !== undefined,
+        "an entity manager without a transaction",
+      );
+      return executor(manager);
+    },
     execute: (sql, parameters) => executor(em.fork()).execute(sql, parameters),
     transaction: (work) => em.fork().transactional(work),
   });

@@ -1,6 +1,7 @@
 import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
 import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
+import { assertTransaction } from "../transactions.ts";
 
 /** The part of an interactive transaction of Prisma that is used. */
 export interface PrismaTransaction {
@@ -45,7 +46,10 @@ export function prismaStore<Tx extends PrismaTransaction>(
     dialect,
     schema,
     listen,
-    within: executor,
+    within(transaction) {
+      assertTransaction(!("$connect" in transaction), "a client that is no transaction");
+      return executor(transaction);
+    },
     execute: (sql, parameters) => executor(prisma).execute(sql, parameters),
     transaction: (work) => prisma.$transaction(work, { maxWait: timeoutMs, timeout: timeoutMs }),
   });

@@ -2,6 +2,7 @@ import type { DataSource, EntityManager, QueryRunner } from "typeorm";
 import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
 import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
+import { assertTransaction } from "../transactions.ts";
 
 /** Options of {@link typeormStore}. */
 export interface TypeormStoreOptions extends AdapterOptions {
@@ -28,8 +29,12 @@ export function typeormStore(options: TypeormStoreOptions): OutboxStore<EntityMa
     schema,
     listen,
     within(manager) {
-      if (manager.queryRunner) return executor(manager.queryRunner);
-      throw new TypeError("Not a transaction of TypeORM's: its entity manager has no query runner");
+      const { queryRunner } = manager;
+      assertTransaction(
+        queryRunner?.isTransactionActive === true,
+        "an entity manager without a transaction",
+      );
+      return executor(queryRunner as QueryRunner);
     },
     async execute(sql, parameters) {
       const runner = dataSource.createQueryRunner();

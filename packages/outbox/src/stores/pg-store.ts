@@ -9,6 +9,7 @@ import type {
   SqlRow,
   StoreOptions,
 } from "../store.ts";
+import { assertTransaction } from "../transactions.ts";
 
 /** The part of a `pg` client, or pool, that runs statements. */
 export interface PgQueryable {
@@ -91,7 +92,10 @@ export function pgStore<Client extends PgClient>(
     dialect: "postgres",
     schema,
     listen: pgListen(pool),
-    within: executor,
+    within(client) {
+      assertTransaction(!("totalCount" in client || "Client" in client), "a pool");
+      return executor(client);
+    },
     execute: (sql, parameters, options) =>
       options?.answerWithinMs === undefined
         ? executor(pool).execute(sql, parameters)

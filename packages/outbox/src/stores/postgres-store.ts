@@ -1,5 +1,6 @@
 import { defineStore } from "../define-store.ts";
 import type { Listen, OutboxStore, SqlExecutor, SqlRow, StoreOptions } from "../store.ts";
+import { assertTransaction } from "../transactions.ts";
 
 /** The part of a `postgres` (Postgres.js) transaction that is used. */
 export interface PostgresTransaction {
@@ -31,7 +32,11 @@ export function postgresStore<Tx extends PostgresTransaction>(
     dialect: "postgres",
     schema,
     listen: postgresListen(sql),
-    within: executor,
+    within(transaction) {
+      // A connection that is reserved has none of both, and may have begun one by hand.
+      assertTransaction(!("begin" in transaction), "a client");
+      return executor(transaction);
+    },
     execute: (text, parameters) => executor(sql).execute(text, parameters),
     async transaction(work) {
       // Postgres.js would look into an array for promises.

@@ -2,9 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
 import type { OutboxStore, SqlExecutor, SqlRow, SqlValue } from "../store.ts";
+import { assertTransaction } from "../transactions.ts";
 
 /** Milliseconds between two tries to begin while others have the file. */
 const TRY_AGAIN_AFTER_MS = 3;
+const WITHIN_ANOTHER = "cannot start a transaction within a transaction";
 
 /** The part of a prepared statement that is used. */
 export interface SqliteStatement {
@@ -86,7 +88,10 @@ export function sqliteStore(options: SqliteStoreOptions): OutboxStore<SqliteData
   return defineStore({
     dialect: "sqlite",
     schema: undefined,
-    within: executor,
+    within(given) {
+      assertTransaction(isInTransaction(given), "a database");
+      return executor(given);
+    },
     transaction: (work) => inTurn(() => run(work)),
     execute: (sql, parameters) => inTurn(() => run(() => own.execute(sql, parameters))),
   });
@@ -106,6 +111,27 @@ function executor(database: SqliteDatabase): SqlExecutor {
   };
 }
 
+/** Whether `BEGIN` has run: by what the driver says of it, or by whether it may run once more. */
+function isInTransaction(database: SqliteDatabase): boolean {
+  const { inTransaction, isTransaction } = database as {
+    readonly inTransaction?: unknown;
+    readonly isTransaction?: unknown;
+  };
+  const known = inTransaction ?? isTransaction;
+  if (typeof known === "boolean") return known;
+  try {
+    database.exec("BEGIN");
+  } catch (error) {
+    return messageOf(error).includes(WITHIN_ANOTHER);
+  }
+  database.exec("ROLLBACK");
+  return false;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : "";
+}
+
 /** Whether others have the file, or the connection has a transaction of the application's. */
 function isBusy(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
@@ -113,6 +139,6 @@ function isBusy(error: unknown): boolean {
   return (
     (typeof code === "string" && /^SQLITE_(BUSY|LOCKED)/.test(code)) ||
     (typeof errcode === "number" && (errcode % 256 === 5 || errcode % 256 === 6)) ||
-    message.includes("cannot start a transaction within a transaction")
+    message.includes(WITHIN_ANOTHER)
   );
 }

@@ -42,10 +42,10 @@ function say(text: string): void {
 
 function kindOf(sql: string): string {
   const text = sql.replaceAll(/\s+/g, " ");
-  if (text.includes("advisory")) return "lock";
   if (text.includes("INTO effects") || text.includes(".effects")) return "effect";
   if (text.includes("INTO orders") || text.includes(".orders")) return "order";
   if (text.includes("busbar_inbox")) return "mark in the inbox";
+  if (text.includes("advisory")) return "lock";
   if (text.includes("INSERT INTO")) return text.includes("'staged'") ? "stage in group" : "stage";
   if (text.includes("due AS")) return "claim";
   if (text.includes("SET state = 'marked'")) return "mark group";

@@ -291,15 +291,24 @@ export class QueueReader implements RunReader {
   }
 
   async #renew(): Promise<void> {
-    const ids = [...this.#held.keys()];
-    if (ids.length === 0 || this.#isRenewing) return;
+    const runs = new Map(this.#held);
+    if (runs.size === 0 || this.#isRenewing) return;
     this.#isRenewing = true;
     const { link } = this.#share.session;
     try {
       await link.whenReady();
-      const lost = await this.queue.renew(ids);
-      for (const id of lost) this.#held.get(id)?.lose();
-      if (lost.length > 0) this.#warn({ jobs: lost.length }, "Locks ended; others repeat the work");
+      const ended = await this.queue.renew([...runs.keys()]);
+      if (ended.length > 0) {
+        // Most have ended with their jobs, in answers that came before this one and are being dealt with.
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        const lost = ended.filter(
+          (id) => this.#held.has(id) && this.#held.get(id) === runs.get(id),
+        );
+        for (const id of lost) this.#held.get(id)?.lose();
+        if (lost.length > 0) {
+          this.#warn({ jobs: lost.length }, "Locks ended; others repeat the work");
+        }
+      }
     } catch (err) {
       // They last for three renewals.
       const { logger } = this.#share.session.context;

@@ -1,14 +1,16 @@
 import { BusbarError } from "@busbar/core";
-import { isRefusal, isReply, reasonOf } from "./redis-errors.ts";
+import { isLasting, isReply, lastingReason, reasonOf } from "./redis-errors.ts";
 import type { Session } from "./session.ts";
 
 /** Milliseconds before something that Redis has refused for the moment is tried again. */
 const AGAIN_AFTER_MS = 50;
 
 /**
- * Does something that may safely be done twice, again when the connection is lost meanwhile.
+ * Does something that may safely be done twice, again when the connection is lost meanwhile, or Redis
+ * refuses it for the moment.
  *
- * @throws BusbarError `BUSBAR_UNAVAILABLE` when Redis does not answer within twice `commandTimeoutMs`.
+ * @throws BusbarError `BUSBAR_UNAVAILABLE` when Redis does not answer within twice `commandTimeoutMs`, and at
+ * once when no repetition can succeed.
  */
 export async function insistently<T>(
   { link, options, context: { clock } }: Pick<Session, "link" | "options" | "context">,
@@ -25,8 +27,8 @@ export async function insistently<T>(
     try {
       return await work();
     } catch (cause) {
-      const isLasting = isReply(cause) && !isRefusal(cause);
-      if (isLasting || clock.monotonic() + AGAIN_AFTER_MS >= deadline) throw unavailable(cause);
+      if (isLasting(cause) || clock.monotonic() + AGAIN_AFTER_MS >= deadline)
+        throw unavailable(cause);
     }
     // A connection that is lost may look ready for a moment.
     await new Promise<void>((resolve) => {
@@ -37,6 +39,8 @@ export async function insistently<T>(
 
 function unavailable(cause: unknown): unknown {
   if (cause instanceof BusbarError) return cause;
-  const message = `Redis cannot be reached, or refuses: ${reasonOf(cause)}`;
+  const message = isLasting(cause)
+    ? lastingReason(cause).replace(/^it/, "A request")
+    : `Redis ${isReply(cause) ? "refuses for the moment" : "cannot be reached"}: ${reasonOf(cause)}`;
   return new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: "redis" }, { cause });
 }

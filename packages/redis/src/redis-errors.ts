@@ -14,6 +14,26 @@ export function isRefusal(error: unknown): error is Error {
   return isReply(error) && FOR_THE_MOMENT.test(error.message);
 }
 
+/** Whether an error is of the code, and not of the connection. */
+function isMistake(error: unknown): error is Error {
+  return (
+    error instanceof TypeError ||
+    error instanceof RangeError ||
+    error instanceof SyntaxError ||
+    error instanceof ReferenceError
+  );
+}
+
+/** Whether the same again would fail again: Redis refuses it for good, or it cannot even be sent. */
+export function isLasting(error: unknown): error is Error {
+  return isMistake(error) || (isReply(error) && !isRefusal(error));
+}
+
+/** Whether Redis does not take an argument of that size, or so many. It has ended the connection as well. */
+export function isTooLarge(error: unknown): boolean {
+  return isReply(error) && /Protocol error: invalid (?:multi)?bulk length/.test(error.message);
+}
+
 /** What went wrong. A transaction that is discarded has it in the error of one of its commands. */
 export function reasonOf(error: unknown): string {
   const { previousErrors } = error as { readonly previousErrors?: readonly unknown[] };
@@ -25,4 +45,11 @@ export function refusalReason({ message }: Error): string {
   return message.startsWith("OOM")
     ? "Redis is full: it has reached its maxmemory"
     : `Redis refuses to write for the moment (${message})`;
+}
+
+/** Says in words what it means that something can never be done. */
+export function lastingReason(error: unknown): string {
+  return isMistake(error)
+    ? `it cannot be sent to Redis (${reasonOf(error)})`
+    : `Redis refuses it for good (${reasonOf(error)})`;
 }

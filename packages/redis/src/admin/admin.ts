@@ -50,6 +50,18 @@ export function createAdmin(session: Session): ProviderAdmin {
     return found.slice(0, limit);
   }
 
+  async function hashValues(
+    key: string,
+    fields: readonly string[],
+  ): Promise<readonly (string | null)[]> {
+    const values: (string | null)[] = [];
+    for (let from = 0; from < fields.length; from += SKIP_AT_ONCE) {
+      const some = await client.hmget(key, ...fields.slice(from, from + SKIP_AT_ONCE));
+      for (const value of some) values.push(value);
+    }
+    return values;
+  }
+
   async function readDead(
     subscriptionId: string,
     listed: readonly Dead[],
@@ -57,8 +69,8 @@ export function createAdmin(session: Session): ProviderAdmin {
     const ids = listed.map(({ id }) => id);
     if (ids.length === 0) return [];
     const [infos, data] = await Promise.all([
-      client.hmget(`${keys.own}dead-info:${subscriptionId}`, ...ids),
-      client.hmget(`${keys.own}dead-data:${subscriptionId}`, ...ids),
+      hashValues(`${keys.own}dead-info:${subscriptionId}`, ids),
+      hashValues(`${keys.own}dead-data:${subscriptionId}`, ids),
     ]);
     return listed.flatMap(({ id, diedAt }, index) => {
       const [text, job] = [infos[index] ?? "", data[index] ?? ""];

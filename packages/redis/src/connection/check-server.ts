@@ -1,5 +1,6 @@
 import type { ProviderContext } from "@busbar/core";
 import type { RedisLink } from "./redis-link.ts";
+import { serverSetting } from "./server-setting.ts";
 
 /** The first release that has every command in use. */
 const LEAST = [6, 2] as const;
@@ -27,7 +28,7 @@ export async function checkServer(
       `Redis deletes events when its memory is full: set its maxmemory-policy to noeviction`,
     );
   }
-  if (info.get("aof_enabled") === "0" && (await hasNoSnapshots(client))) {
+  if (info.get("aof_enabled") === "0" && (await serverSetting(client, "save")) === "") {
     logger.warn(
       {},
       "Redis writes nothing to disk, and a restart loses every event: set appendonly",
@@ -44,11 +45,6 @@ async function fields(info: Promise<string>): Promise<ReadonlyMap<string, string
       return [line.slice(0, Math.max(colon, 0)), line.slice(colon + 1)] as const;
     }),
   );
-}
-
-async function hasNoSnapshots(client: RedisLink["client"]): Promise<boolean> {
-  const answer: unknown = await client.config("GET", "save").catch(() => undefined);
-  return Array.isArray(answer) && answer[1] === "";
 }
 
 function isOlder(version: string): boolean {

@@ -4,6 +4,7 @@ import type { ConnectionSource } from "../options.ts";
 import { createClient } from "./create-client.ts";
 import { endClient } from "./end-client.ts";
 import { isClusterInstance } from "./instance.ts";
+import { serverSetting } from "./server-setting.ts";
 import { watchConnection } from "./watchdog.ts";
 
 export type RedisClient = Redis | Cluster;
@@ -27,6 +28,13 @@ export interface RedisLink {
   onReconnect(listener: () => void): () => void;
   /** What is sent from now until all that happens in this turn of the event loop has, is one write. */
   gather(): void;
+  /** The most bytes of an argument of a command, as far as is known: `proto-max-bulk-len` of Redis. */
+  readonly mostBytes: number;
+  /**
+   * Finds out what Redis takes, once: it may be forbidden to ask. `refused`: the bytes of an argument that
+   * Redis has not taken.
+   */
+  learnMostBytes(refused?: number): Promise<void>;
   /** Whether Redis answers. Changes nothing, and takes no longer than `commandTimeoutMs`. */
   probe(): Promise<ProbeResult>;
   /** Ends every connection, the copies too. Idempotent, and works while Redis is away. */
@@ -50,6 +58,9 @@ export function createRedisLink(options: RedisLinkOptions): RedisLink {
   return new Link(options);
 }
 
+/** What Redis takes by default, in bytes: half a gigabyte. */
+const MOST_BYTES = 512 * 1024 * 1024;
+
 class Link implements RedisLink {
   readonly client: RedisClient;
   readonly #options: RedisLinkOptions;
@@ -60,6 +71,8 @@ class Link implements RedisLink {
   readonly #watched = new Map<Redis, () => void>();
   #state: "connecting" | "ready" | "down" = "connecting";
   #lastError: unknown;
+  #mostBytes = MOST_BYTES;
+  #learning: Promise<void> | undefined;
   #wasReady = false;
   #reviver: Timer | undefined;
   #isGathering = false;
@@ -130,6 +143,18 @@ class Link implements RedisLink {
       this.#isGathering = false;
       stream.uncork();
     });
+  }
+
+  get mostBytes(): number {
+    return this.#mostBytes;
+  }
+
+  learnMostBytes(refused = Number.POSITIVE_INFINITY): Promise<void> {
+    this.#mostBytes = Math.min(this.#mostBytes, refused - 1);
+    this.#learning ??= serverSetting(this.client, "proto-max-bulk-len").then((setting) => {
+      if (Number(setting) > 0) this.#mostBytes = Math.min(Number(setting), this.#mostBytes);
+    });
+    return this.#learning;
   }
 
   async probe(): Promise<ProbeResult> {

@@ -1,13 +1,17 @@
 import { ownerOf } from "../keys.ts";
-import { isRefusal, isReply } from "../redis-errors.ts";
+import { isLasting, isTooLarge } from "../redis-errors.ts";
 import type { LateRequest } from "../scripts/held-job-scripts.ts";
 import type { FinishSpec, SettleAnswer, SettleRequest } from "../scripts/settle-script.ts";
 import type { TurnAnswer, TurnRequest } from "../scripts/turn-script.ts";
 import type { Session } from "../session.ts";
+import { LARGE_BYTES, largestAbove } from "../text-sizes.ts";
 import type { JobIds } from "../publish/job-ids.ts";
+import { fitTexts } from "./fit-texts.ts";
 import type { Pauses } from "./pauses.ts";
 import { type JobProgress, readDue, readNext, type TakenJob } from "./job-data.ts";
 
+/** How often something is tried that Redis refuses for good: somebody may be repairing it. */
+const MOST_REFUSALS = 3;
 /** Milliseconds before something that Redis did not do is tried again; doubles up to the longest. */
 const AGAIN_AFTER_MS = 50;
 const AGAIN_AFTER_AT_MOST_MS = 5_000;
@@ -112,7 +116,11 @@ export class JobQueue {
     options: Completion,
   ): Promise<SettleAnswer> {
     const { scripts } = this.session;
-    const answer = await this.#insist(options, (wanted) => {
+    let texts = isLarge(data) ? await fitTexts(this.session.link, data) : data;
+    const refit = async (): Promise<void> => {
+      texts = await fitTexts(this.session.link, texts, true);
+    };
+    const answer = await this.#insist({ ...options, refit }, (wanted) => {
       if (options.completes && data.length === 0) return this.#complete(id, body, wanted);
       return scripts.settle(
         this.key + id,
@@ -122,7 +130,7 @@ export class JobQueue {
           ...(body === undefined ? {} : { body }),
           ...(options.completes ? { finish: this.#finish(wanted) } : {}),
         },
-        data,
+        texts,
       );
     });
     return answer ?? ["lost"];
@@ -178,11 +186,15 @@ export class JobQueue {
     options: Completion,
   ): Promise<TurnAnswer> {
     const { scripts } = this.session;
-    const answer = await this.#insist(options, (wanted) =>
+    let texts = isLarge(data) ? await fitTexts(this.session.link, data) : data;
+    const refit = async (): Promise<void> => {
+      texts = await fitTexts(this.session.link, texts, true);
+    };
+    const answer = await this.#insist({ ...options, refit }, (wanted) =>
       scripts.turn(
         this.key + id,
         { ...this.#common(id), ...request, finish: this.#finish(wanted) },
-        data,
+        texts,
       ),
     );
     return answer ?? ["lost"];
@@ -247,14 +259,16 @@ export class JobQueue {
 
   /**
    * Does it again while the connection is lost: every script knows what it has done already. Undefined
-   * once that is over, or the provider has stopped.
+   * once that is over, or the provider has stopped, or Redis refuses it for good: then the lock ends, and the
+   * job comes again. Jobs are asked for again in any case.
    */
   async #insist<T extends readonly [string, ...unknown[]]>(
-    { completes, takes = false, isOver }: Completion & { readonly takes?: boolean },
+    { completes, takes = false, isOver, refit }: Insistence,
     send: (wanted: number) => Promise<T>,
   ): Promise<T | undefined> {
     const { link, context } = this.session;
     let delayMs = AGAIN_AFTER_MS;
+    let refusals = 0;
     while (!isOver() && !this.#pauses.haveEnded) {
       if (link.isReady) {
         const wanted = completes ? this.#next.reserve(!takes) : 0;
@@ -266,11 +280,17 @@ export class JobQueue {
           return answer;
         } catch (err) {
           if (wanted > 0) this.#next.missed(wanted);
-          if (isReply(err) && !isRefusal(err)) {
+          if (isTooLarge(err)) await refit?.();
+          if (isLasting(err)) {
+            refusals += 1;
+            const isLast = !takes && refusals === MOST_REFUSALS;
             context.logger.error(
-              { err },
-              "Redis could not do a step of a delivery; will try again",
+              { err, queue: this.key },
+              isLast
+                ? "Redis refuses a step of a delivery for good; it comes again when its lock has ended"
+                : "Redis could not do a step of a delivery; will try again",
             );
+            if (isLast) return undefined;
           }
         }
         await this.#pauses.pause(delayMs);
@@ -327,6 +347,17 @@ export class JobQueue {
       wanted,
     };
   }
+}
+
+/** How something is asked for again and again. */
+interface Insistence extends Completion {
+  readonly takes?: boolean;
+  /** Redis does not take a text of that size. */
+  readonly refit?: () => Promise<void>;
+}
+
+function isLarge(texts: readonly string[]): boolean {
+  return largestAbove(LARGE_BYTES, texts) > 0;
 }
 
 /** Whether a call completes its job, and when it is not worth repeating. */

@@ -7,6 +7,9 @@ import type { Publisher } from "../publish/publisher.ts";
 import { createKnownEvents } from "./known-events.ts";
 import type { Session } from "../session.ts";
 
+/** How many events a request stages: others need not wait for thousands. */
+const STAGED_AT_ONCE = 10_000;
+
 /** Keeps the events of groups until they are released or cleared. */
 export function createGroups(session: Session, publisher: Publisher): GroupStaging {
   const { context, keys, scripts, link } = session;
@@ -29,9 +32,13 @@ export function createGroups(session: Session, publisher: Publisher): GroupStagi
     async stage(eventGroupId, events, { ttlMs }) {
       if (events.length === 0) return;
       const items = events.map(encodeItem);
-      const args = [encodeKey(eventGroupId), ttlMs ?? "", randomUUID(), stager, ...items];
+      const id = encodeKey(eventGroupId);
       const remember = known.staging(eventGroupId);
-      await insistently(session, () => scripts.stage(keys.groups, [keys.own, ...args]));
+      for (let from = 0; from < items.length; from += STAGED_AT_ONCE) {
+        const some = items.slice(from, from + STAGED_AT_ONCE);
+        const args = [id, ttlMs ?? "", randomUUID(), stager, ...some];
+        await insistently(session, () => scripts.stage(keys.groups, [keys.own, ...args]));
+      }
       remember(events, items);
     },
 

@@ -1,13 +1,14 @@
-import { safeError } from "@busbar/core";
+import { encodeEnvelope, safeError } from "@busbar/core";
 import type { Envelope, PublishOptions, PublishResult } from "@busbar/core";
-import { isRefusal, isReply, refusalReason } from "../redis-errors.ts";
+import { isLasting, isRefusal, isTooLarge, lastingReason, refusalReason } from "../redis-errors.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
 import type { GroupRelease, PublishAnswer, PublishRequest } from "../scripts/publish-script.ts";
 import type { Session } from "../session.ts";
+import { LARGE_BYTES, largestAbove } from "../text-sizes.ts";
 import { createGroupPublishes, Unclaimed } from "./group-publishes.ts";
 import { createJobIds } from "./job-ids.ts";
 import type { Body } from "./bodies.ts";
-import { packBatch, type PackedBatch } from "./packs.ts";
+import { packBatch, type PackBounds, type PackedBatch } from "./packs.ts";
 import { resultsOf } from "./results.ts";
 import { createRoutes, type Route } from "./routes.ts";
 
@@ -18,6 +19,10 @@ const REMEMBER_MS = 600_000;
 /** Milliseconds before a publish whose answer was lost is sent again over a link that looks ready. */
 const AGAIN_AFTER_MS = 20;
 
+/** How often the connection may be lost while the same large request is on its way. */
+const MOST_LOSSES = 3;
+/** What stands around an event in the data of a job, in bytes: the id of its subscription, and its key. */
+const ROOM_BYTES = 4_096;
 /** Milliseconds after which a draft goes whose publish has not come: it is sent in the same write. */
 const DRAFT_MS = 60_000;
 
@@ -46,11 +51,17 @@ export function createPublisher(session: Session): Publisher {
   const ids = createJobIds();
   const { batch, deduplicationWindowMs } = options;
   const { maxEvents, maxBytes } = batch;
-  const bounds = { maxEvents, maxBytes, deduplicationWindowMs };
+  let bounds = boundsNow();
   let lastSeq = 0;
   let lastPublish: Promise<unknown> = Promise.resolve();
   let routed: RegistrySnapshot | undefined;
   let routeOf: (name: string) => Route;
+
+  function boundsNow(): Omit<PackBounds, "bodies"> {
+    // With what stands around the events.
+    const most = Math.floor(link.mostBytes / 2);
+    return { maxEvents, maxBytes: Math.min(maxBytes, most), deduplicationWindowMs };
+  }
 
   /** One at a time: Redis remembers only the last publish of a process. */
   function inTurn<T>(publish: () => Promise<T>): Promise<T> {
@@ -74,6 +85,11 @@ export function createPublisher(session: Session): Publisher {
         return rejections(batch, "Redis cannot be reached", cause);
       }
       const packed = packBatch(batch, routeOf, { ...bounds, bodies }, ids);
+      const largest = largestOf(packed);
+      if (largest > 0) {
+        await link.learnMostBytes();
+        if (largest > link.mostBytes) return sendWithoutLarge(batch, deadline, groups);
+      }
       const seq = (lastSeq += 1);
       const request: PublishRequest = {
         own: keys.own,
@@ -91,18 +107,58 @@ export function createPublisher(session: Session): Publisher {
       try {
         answer = await sendUntilAnswered(request, packed, deadline);
       } catch (cause) {
-        if (!isRefusal(cause)) throw cause;
-        if (groups && packed.bodies.length > 0) {
-          // A Redis that is full refuses drafts. Of a release it takes what comes with the script.
-          bodies = false;
+        if (isTooLarge(cause) && largest > 0) {
+          await learnLimit(largest, deadline);
           continue;
         }
-        return rejections(batch, refusalReason(cause), cause);
+        if (isRefusal(cause)) {
+          if (groups && packed.bodies.length > 0) {
+            // A Redis that is full refuses drafts. Of a release it takes what comes with the script.
+            bodies = false;
+            continue;
+          }
+          return rejections(batch, refusalReason(cause), cause);
+        }
+        if (isLasting(cause)) return rejections(batch, lastingReason(cause), cause, false);
+        throw cause;
       }
       if (answer[0] === "stale") continue;
       if (answer[0] === "unclaimed") throw new Unclaimed(answer[1]);
       return resultsOf(packed, answer);
     }
+  }
+
+  /** Publishes what is not too large. What belongs to groups is published as a whole, or not at all. */
+  async function sendWithoutLarge(
+    batch: readonly Envelope[],
+    deadline: number,
+    groups: readonly GroupRelease[] | undefined,
+  ): Promise<readonly PublishResult[]> {
+    const room = link.mostBytes - ROOM_BYTES;
+    const bytes = batch.map((envelope) => Buffer.byteLength(encodeEnvelope(envelope)));
+    const large = bytes.map((count) => count > room);
+    const tooLarge = (index: number): PublishResult => ({
+      status: "rejected",
+      code: "refused",
+      reason: `an event of ${bytes[index]} bytes is larger than Redis takes (proto-max-bulk-len: ${link.mostBytes})`,
+    });
+    if (groups || !large.includes(true)) {
+      const largest = bytes.indexOf(bytes.reduce((most, count) => Math.max(most, count), 0));
+      return batch.map(() => tooLarge(largest));
+    }
+    const small = batch.filter((_, index) => !large[index]);
+    const results = small.length === 0 ? [] : await send(small, deadline);
+    let next = 0;
+    return batch.map((_, index) =>
+      large[index] ? tooLarge(index) : (results[next++] as PublishResult),
+    );
+  }
+
+  /** Where Redis does not say what it takes, a refusal does. */
+  async function learnLimit(refused: number, deadline: number): Promise<void> {
+    await link.learnMostBytes(refused);
+    bounds = boundsNow();
+    await link.whenReady(deadline);
   }
 
   async function route(afresh: boolean): Promise<void> {
@@ -136,16 +192,26 @@ export function createPublisher(session: Session): Publisher {
   ): Promise<Answered> {
     const from = clock.monotonic();
     let attempt = 1;
+    let losses = 0;
     for (let request = given; ; request = sooner(given, clock.monotonic() - from)) {
+      let sent: Promise<unknown> | undefined;
       try {
         if (bodies.length === 0) return await sendOnce(request, texts);
         link.gather();
         // Not those of an attempt that may have arrived: they are bodies by now.
         const drafts = `${request.drafts}${attempt}:`;
         attempt += 1;
-        return await sendOnce({ ...request, drafts }, texts, sendDrafts(drafts, bodies));
+        sent = sendDrafts(drafts, bodies);
+        return await sendOnce({ ...request, drafts }, texts, sent);
       } catch (error) {
-        if (isReply(error) || clock.monotonic() >= deadline) throw error;
+        // A draft that Redis refuses for good may have ended the connection.
+        const refused = await sent?.then(noProblem, onlyLasting);
+        if (refused) throw refused;
+        if (isLasting(error) || isRefusal(error) || clock.monotonic() >= deadline) throw error;
+        losses += 1;
+        if (losses === MOST_LOSSES && largestOf({ texts, bodies }) > 0) {
+          throw new RangeError(`the connection was lost ${losses} times while it was sent`);
+        }
         logger.debug({ err: error }, "The answer to a publish was lost; it is sent again");
       }
       await new Promise<void>((resolve) => {
@@ -186,16 +252,32 @@ export function createPublisher(session: Session): Publisher {
   };
 }
 
+/** The bytes of the largest text, if any is large. */
+function largestOf({ texts, bodies }: Pick<PackedBatch, "texts" | "bodies">): number {
+  let largest = largestAbove(LARGE_BYTES, texts);
+  for (const { packs } of bodies) largest = Math.max(largest, largestAbove(LARGE_BYTES, packs));
+  return largest;
+}
+
+function noProblem(): undefined {
+  return undefined;
+}
+
+function onlyLasting(error: unknown): Error | undefined {
+  return isLasting(error) ? error : undefined;
+}
+
 function rejections(
   batch: readonly Envelope[],
   reason: string,
   cause: unknown,
+  retryable = true,
 ): readonly PublishResult[] {
   const result = {
     status: "rejected",
     code: "refused",
     reason,
-    retryable: true,
+    retryable,
     cause: safeError(cause),
   } as const;
   return batch.map(() => result);

@@ -85,7 +85,8 @@ const LUA = {
 type Argument = string | number;
 type Commands = Record<
   keyof typeof LUA,
-  (key: string, ...args: readonly Argument[]) => Promise<unknown>
+  // A list is one argument here, and as many for Redis: a call has no room for a hundred thousand.
+  (key: string, ...args: readonly (Argument | readonly Argument[])[]) => Promise<unknown>
 >;
 
 /** Our Lua scripts as typed calls. Each is one atomic step in Redis. */
@@ -167,43 +168,43 @@ export function createScripts(client: RedisClient): Scripts {
   const commands = client as unknown as Commands;
   return {
     time: (key) => commands.busbarTime(key) as Promise<number>,
-    draft: (key, args) => commands.busbarDraft(key, ...args),
+    draft: (key, args) => commands.busbarDraft(key, args),
     publish: (key, request, events) =>
-      commands.busbarPublish(key, JSON.stringify(request), ...events) as Promise<PublishAnswer>,
-    complete: (key, args) => commands.busbarComplete(key, ...args) as Promise<SettleAnswer>,
+      commands.busbarPublish(key, JSON.stringify(request), events) as Promise<PublishAnswer>,
+    complete: (key, args) => commands.busbarComplete(key, args) as Promise<SettleAnswer>,
     settle: (key, request, data) =>
-      commands.busbarSettle(key, JSON.stringify(request), ...data) as Promise<SettleAnswer>,
+      commands.busbarSettle(key, JSON.stringify(request), data) as Promise<SettleAnswer>,
     turn: (key, request, data) =>
-      commands.busbarTurn(key, JSON.stringify(request), ...data) as Promise<TurnAnswer>,
-    take: (key, args) => commands.busbarTake(key, ...args) as ReturnType<Scripts["take"]>,
+      commands.busbarTurn(key, JSON.stringify(request), data) as Promise<TurnAnswer>,
+    take: (key, args) => commands.busbarTake(key, args) as ReturnType<Scripts["take"]>,
     late: (key, request, data) =>
       commands.busbarLate(key, JSON.stringify(request), data) as ReturnType<Scripts["late"]>,
-    giveBack: (key, args) => commands.busbarGiveBack(key, ...args) as Promise<number>,
-    reclaim: (key, args) => commands.busbarReclaim(key, ...args) as Promise<readonly unknown[]>,
-    renew: (key, args) => commands.busbarRenew(key, ...args) as Promise<readonly string[]>,
-    findStalled: (key, args) => commands.busbarFindStalled(key, ...args),
-    read: (key, args) => commands.busbarRead(key, ...args) as ReturnType<Scripts["read"]>,
-    replay: (key, args) => commands.busbarReplay(key, ...args) as Promise<number>,
-    discard: (key, args) => commands.busbarDiscard(key, ...args) as Promise<number>,
-    trim: (key, args) => commands.busbarTrim(key, ...args) as Promise<number>,
+    giveBack: (key, args) => commands.busbarGiveBack(key, args) as Promise<number>,
+    reclaim: (key, args) => commands.busbarReclaim(key, args) as Promise<readonly unknown[]>,
+    renew: (key, args) => commands.busbarRenew(key, args) as Promise<readonly string[]>,
+    findStalled: (key, args) => commands.busbarFindStalled(key, args),
+    read: (key, args) => commands.busbarRead(key, args) as ReturnType<Scripts["read"]>,
+    replay: (key, args) => commands.busbarReplay(key, args) as Promise<number>,
+    discard: (key, args) => commands.busbarDiscard(key, args) as Promise<number>,
+    trim: (key, args) => commands.busbarTrim(key, args) as Promise<number>,
     save: (key, request) =>
       commands.busbarSave(key, JSON.stringify(request)) as Promise<SaveAnswer>,
-    forget: (key, args) => commands.busbarForget(key, ...args) as Promise<number>,
+    forget: (key, args) => commands.busbarForget(key, args) as Promise<number>,
     letGo: (key, request) => commands.busbarLetGo(key, JSON.stringify(request)) as Promise<string>,
-    revive: (key, args) => commands.busbarRevive(key, ...args) as ReturnType<Scripts["revive"]>,
+    revive: (key, args) => commands.busbarRevive(key, args) as ReturnType<Scripts["revive"]>,
     sweepBodies: (key, args) =>
-      commands.busbarSweepBodies(key, ...args) as ReturnType<Scripts["sweepBodies"]>,
+      commands.busbarSweepBodies(key, args) as ReturnType<Scripts["sweepBodies"]>,
     retireJob: (key, request, data) =>
-      commands.busbarRetireJob(key, JSON.stringify(request), ...data) as Promise<number>,
+      commands.busbarRetireJob(key, JSON.stringify(request), data) as Promise<number>,
     retireLane: (key, request, data) =>
-      commands.busbarRetireLane(key, JSON.stringify(request), ...data) as Promise<number>,
-    stats: (key, args) => commands.busbarStats(key, ...args) as Promise<QueueNumbers>,
-    stage: (key, args) => commands.busbarStage(key, ...args) as Promise<number>,
-    mark: (key, args) => commands.busbarMark(key, ...args) as Promise<number>,
-    claim: (key, args) => commands.busbarClaim(key, ...args) as ReturnType<Scripts["claim"]>,
-    abandon: (key, args) => commands.busbarAbandon(key, ...args) as Promise<number>,
-    clear: (key, args) => commands.busbarClear(key, ...args) as Promise<number>,
+      commands.busbarRetireLane(key, JSON.stringify(request), data) as Promise<number>,
+    stats: (key, args) => commands.busbarStats(key, args) as Promise<QueueNumbers>,
+    stage: (key, args) => commands.busbarStage(key, args) as Promise<number>,
+    mark: (key, args) => commands.busbarMark(key, args) as Promise<number>,
+    claim: (key, args) => commands.busbarClaim(key, args) as ReturnType<Scripts["claim"]>,
+    abandon: (key, args) => commands.busbarAbandon(key, args) as Promise<number>,
+    clear: (key, args) => commands.busbarClear(key, args) as Promise<number>,
     listGroups: (key, args) =>
-      commands.busbarListGroups(key, ...args) as ReturnType<Scripts["listGroups"]>,
+      commands.busbarListGroups(key, args) as ReturnType<Scripts["listGroups"]>,
   };
 }

@@ -1,0 +1,30 @@
+import { type JsonValue, withoutErrorTexts } from "@busbar/core";
+import type { RedisLink } from "../connection/redis-link.ts";
+import { objectIn } from "../corrupt.ts";
+import { LARGE_BYTES, largestAbove } from "../text-sizes.ts";
+
+/**
+ * Takes the texts of errors out of the texts of a settlement that are larger than Redis takes. Those that are
+ * too large without them stay as they are.
+ *
+ * @param areRefused Whether Redis has refused these: it takes less than the largest of them.
+ */
+export async function fitTexts(
+  link: Pick<RedisLink, "mostBytes" | "learnMostBytes">,
+  texts: readonly string[],
+  areRefused = false,
+): Promise<readonly string[]> {
+  const largest = largestAbove(LARGE_BYTES, texts);
+  if (largest === 0) return texts;
+  await link.learnMostBytes(areRefused ? largest : undefined);
+  return texts.map((text) =>
+    Buffer.byteLength(text) > link.mostBytes ? withoutTexts(text) : text,
+  );
+}
+
+/** The data of a job, or what is known of a dead letter: both have a `state`. */
+function withoutTexts(text: string): string {
+  const value = objectIn(text);
+  const state: JsonValue | undefined = value?.["state"];
+  return state === undefined ? text : JSON.stringify({ ...value, state: withoutErrorTexts(state) });
+}

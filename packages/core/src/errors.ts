@@ -47,11 +47,24 @@ export interface BusbarErrorDetails {
   /** The provider cannot do what an option asks. Drop the option, or choose another provider. */
   BUSBAR_UNSUPPORTED: { readonly provider: string; readonly option: string };
   /** The provider refused, or cannot be reached; `cause` has its own error. Retry. */
-  BUSBAR_UNAVAILABLE: { readonly provider: string } & Partial<EmitOutcome>;
+  BUSBAR_UNAVAILABLE: {
+    readonly provider: string;
+    /** False when the provider would refuse a repeat as well: then fix what was refused. */
+    readonly retryable?: boolean | undefined;
+    /** Of the release of a group: whether it is marked, and will be released without a repeat. */
+    readonly marked?: boolean | undefined;
+  } & Partial<EmitOutcome>;
   /** The provider did not answer in time: what is in `unknown` may have been accepted. Retry. */
-  BUSBAR_EMIT_TIMEOUT: EmitOutcome & { readonly timeoutMs: number };
+  BUSBAR_EMIT_TIMEOUT: EmitOutcome & {
+    readonly timeoutMs: number;
+    /** Of the release of a group: whether it is marked, and will be released without a repeat. */
+    readonly marked?: boolean | undefined;
+  };
   /** A subscription in memory had no room in time. Retry later, or emit more slowly. */
-  BUSBAR_OVERLOADED: EmitOutcome;
+  BUSBAR_OVERLOADED: EmitOutcome & {
+    /** Of the release of a group: whether it is marked, and will be released without a repeat. */
+    readonly marked?: boolean | undefined;
+  };
   /** The bus has stopped, or is stopping. Do not retry here. */
   BUSBAR_NOT_RUNNING: { readonly method: string };
   /** `settled` ran out of time. */

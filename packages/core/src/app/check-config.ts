@@ -1,4 +1,4 @@
-import type { BusOptions } from "../bus/options.ts";
+import { BUS_OPTIONS } from "../bus/options.ts";
 import { isServiceResolver } from "../container/container.ts";
 import { Modules } from "../contracts/container.ts";
 import type { Issue } from "../errors.ts";
@@ -40,18 +40,7 @@ const checks: Record<keyof BusbarConfig, Check> = {
   root: rule(isPath, "must be a directory"),
 };
 
-const busOptionNames = Object.keys({
-  defaults: true,
-  isolation: true,
-  emitTimeoutMs: true,
-  maxCrashes: true,
-  maxCausationDepth: true,
-  deadLetters: true,
-  orphanedAfterMs: true,
-  groupTtlMs: true,
-  maxPayloadBytes: true,
-  graceMs: true,
-} satisfies Record<keyof BusOptions, true>);
+const busOptionNames = Object.keys(BUS_OPTIONS);
 
 /**
  * Checks the shape of a configuration, and reports everything that is wrong with it at once. What

@@ -3,10 +3,19 @@ import type { DeadDelivery, Page, ProviderAdmin } from "../contracts/provider-pa
 import { stateOf } from "../delivery/failures.ts";
 import { receivedEvent } from "../delivery/received-event.ts";
 import { BusbarError } from "../errors.ts";
+import { nearestName } from "../nearest-name.ts";
 import { quoted } from "../quoted.ts";
+import { assertOptions, assertText, assertTexts, type Checks, checkText } from "./arguments.ts";
 import type { SettlementTracker } from "./settlement-tracker.ts";
 
 const PAGE_SIZE = 100;
+
+/** Number and cursor are looked at where they are used. */
+const LIST_CHECKS: Checks<ListDeadLetters> = {
+  subscriptionId: checkText,
+  limit: () => undefined,
+  cursor: () => undefined,
+};
 
 /** A failed run of a delivery that is dead. */
 export interface DeadLetterError {
@@ -68,6 +77,7 @@ export class DeadLetters {
    * @throws TypeError when `limit` is not a whole number from 1, or `cursor` is of no page before.
    */
   async list(options: ListDeadLetters = {}): Promise<Page<DeadLetter>> {
+    assertOptions("deadLetters.list()", options, LIST_CHECKS);
     const { subscriptionId, limit = PAGE_SIZE, cursor } = options;
     if (!Number.isSafeInteger(limit) || limit < 1) {
       throw new TypeError(`limit must be a whole number from 1: ${limit}`);
@@ -96,6 +106,7 @@ export class DeadLetters {
    * @throws BusbarError `BUSBAR_NOT_FOUND` when there is no such one.
    */
   async get(subscriptionId: string, id: string): Promise<DeadLetter> {
+    assertText("deadLetters.get()", "subscriptionId", subscriptionId);
     for await (const page of this.#pages(subscriptionId)) {
       const found = page.find((dead) => dead.id === id);
       if (found) return deadLetter(subscriptionId, found);
@@ -112,9 +123,10 @@ export class DeadLetters {
    * how many there were, once they are back in the queue.
    *
    * @param ids Absent: all that the subscription has now.
+   * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
    */
   async replay(subscriptionId: string, ids?: readonly string[]): Promise<number> {
-    const letters = await this.#select(subscriptionId, ids);
+    const letters = await this.#select("replay", subscriptionId, ids);
     let replayed = 0;
     for (const chunk of chunks(letters)) {
       replayed += await this.#replay(subscriptionId, chunk);
@@ -126,9 +138,10 @@ export class DeadLetters {
    * Deletes dead letters for good. Resolves with how many there were.
    *
    * @param ids Absent: all that the subscription has now.
+   * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
    */
   async discard(subscriptionId: string, ids?: readonly string[]): Promise<number> {
-    const letters = await this.#select(subscriptionId, ids);
+    const letters = await this.#select("discard", subscriptionId, ids);
     let discarded = 0;
     for (const chunk of chunks(letters)) {
       discarded += await this.#admin().discardDead(
@@ -155,16 +168,36 @@ export class DeadLetters {
   }
 
   async #select(
+    method: string,
     subscriptionId: string,
     ids: readonly string[] | undefined,
   ): Promise<readonly DeadDelivery[]> {
+    assertText(`deadLetters.${method}()`, "subscriptionId", subscriptionId);
+    if (ids !== undefined) assertTexts(`deadLetters.${method}()`, "ids", ids);
     const wanted = ids && new Set(ids);
     const selected: DeadDelivery[] = [];
     for await (const page of this.#pages(subscriptionId)) {
       selected.push(...page.filter(({ id }) => wanted?.has(id) ?? true));
       if (selected.length === wanted?.size) break;
     }
+    if (selected.length === 0) await this.#assertKnown(subscriptionId);
     return selected;
+  }
+
+  /** A misspelt id would do nothing, and look as if there were nothing to do. */
+  async #assertKnown(subscriptionId: string): Promise<void> {
+    const stats = await this.#admin().stats();
+    if (stats.some((entry) => entry.subscriptionId === subscriptionId)) return;
+    const hint = nearestName(
+      subscriptionId,
+      stats.map((entry) => entry.subscriptionId),
+    );
+    const message = `Nobody knows subscription ${quoted(subscriptionId)}`;
+    throw new BusbarError(
+      "BUSBAR_NOT_FOUND",
+      hint === undefined ? message : `${message}, did you mean ${quoted(hint)}?`,
+      { kind: "subscription", id: subscriptionId },
+    );
   }
 
   async *#pages(subscriptionId: string): AsyncGenerator<readonly DeadDelivery[]> {

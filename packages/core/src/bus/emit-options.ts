@@ -1,5 +1,6 @@
 import type { BackoffOptions, EmitOptions } from "../contracts/event.ts";
 import type { Issue } from "../errors.ts";
+import { nearestName } from "../nearest-name.ts";
 import { textIssue } from "../text-issue.ts";
 import { quoted } from "../quoted.ts";
 
@@ -34,11 +35,16 @@ export function checkEmitOptions(options: unknown, path: string, issues: Issue[]
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
     const check = Object.hasOwn(CHECKS, name) ? CHECKS[name as keyof EmitOptions] : undefined;
-    const reason = check
-      ? check(value)
-      : `is not an option; a provider's own options go under "provider"`;
+    const reason = check ? check(value) : unknownOption(name);
     if (reason !== undefined) issues.push({ path: path ? `${path}.${name}` : name, reason });
   }
+}
+
+function unknownOption(name: string): string {
+  const nearest = nearestName(name, Object.keys(CHECKS));
+  return nearest === undefined
+    ? `is not an option; a provider's own options go under "provider"`
+    : `is not an option, did you mean "${nearest}"?`;
 }
 
 /** Merges options, those of the first layer going before those of the next. */

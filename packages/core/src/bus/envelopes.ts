@@ -5,6 +5,7 @@ import { BusbarError, type Issue } from "../errors.ts";
 import { listed } from "../quoted.ts";
 import { textIssue } from "../text-issue.ts";
 import type { CausationDepth } from "./causation-depth.ts";
+import { didYouMean } from "./arguments.ts";
 import type { CurrentRun } from "./causality.ts";
 import { checkEmitOptions, mergeEmitOptions, priorityNumber } from "./emit-options.ts";
 import { isOwn } from "./json-clone.ts";
@@ -13,6 +14,7 @@ import { JsonSize } from "./json-size.ts";
 import { OutgoingEnvelope } from "./outgoing-envelope.ts";
 
 const MAX_ID_LENGTH = 255;
+const MESSAGE_MEMBERS = ["name", "data", "id", "metadata", "options"];
 
 /** What {@link createEnvelopes} needs beside messages. */
 export interface EnvelopeSource {
@@ -118,7 +120,8 @@ function checkMessage(message: unknown, at: string, issues: Issue[]): boolean {
   }
   for (const member in message) {
     if (!isMessageMember(member) && isOwn(message, member)) {
-      issues.push({ path: at + member, reason: "is not a member of a message" });
+      const hint = didYouMean(member, MESSAGE_MEMBERS);
+      issues.push({ path: at + member, reason: `is not a member of a message${hint}` });
     }
   }
   const { id } = message as EventMessage;

@@ -8,6 +8,14 @@ import type { EventSelector } from "../delivery/subscriptions.ts";
 import { BusbarError } from "../errors.ts";
 import type { TypedEventBus } from "../events/typed-event-bus.ts";
 import { quoted } from "../quoted.ts";
+import {
+  assertOptions,
+  assertText,
+  checkMilliseconds,
+  checkText,
+  checkTexts,
+  oneOf,
+} from "./arguments.ts";
 import { BusRuntime } from "./bus-runtime.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { Emission } from "./emitter.ts";
@@ -75,11 +83,14 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
     return this;
   }
 
-  releaseGroupedEvents(eventGroupId: string): Promise<void> {
-    return this.#runtime.releaseGroup(eventGroupId);
+  async releaseGroupedEvents(eventGroupId: string): Promise<void> {
+    assertText("releaseGroupedEvents()", "eventGroupId", eventGroupId);
+    await this.#runtime.releaseGroup(eventGroupId);
   }
 
   async clearGroupedEvents(eventGroupId: string, options: ClearGroupOptions = {}): Promise<void> {
+    assertText("clearGroupedEvents()", "eventGroupId", eventGroupId);
+    assertOptions("clearGroupedEvents()", options, { eventNames: checkTexts, stepIds: checkTexts });
     await this.#runtime.clearGroup(eventGroupId, options);
   }
 
@@ -118,8 +129,9 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
    * closes what the bus opened. A provider that is not durable first delivers what is due. Resolves
    * when all is closed. Safe to call twice, and before `start`.
    */
-  stop(options: StopOptions = {}): Promise<void> {
-    return this.#runtime.stop(options.graceMs);
+  async stop(options: StopOptions = {}): Promise<void> {
+    assertOptions("stop()", options, { graceMs: checkMilliseconds });
+    await this.#runtime.stop(options.graceMs);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -133,8 +145,12 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
    *
    * @throws BusbarError `BUSBAR_NOT_SETTLED` on timeout, with the tree of what is left.
    */
-  settled(options: SettledOptions = {}): Promise<void> {
-    return this.#runtime.settled(options);
+  async settled(options: SettledOptions = {}): Promise<void> {
+    assertOptions("settled()", options, {
+      eventId: checkText,
+      timeoutMs: checkMilliseconds,
+    });
+    await this.#runtime.settled(options);
   }
 
   /**
@@ -163,7 +179,12 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
    *
    * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
    */
-  retire(subscriptionId: string, options: RetireOptions = {}): Promise<number> {
+  async retire(subscriptionId: string, options: RetireOptions = {}): Promise<number> {
+    assertText("retire()", "subscriptionId", subscriptionId);
+    assertOptions("retire()", options, {
+      events: checkTexts,
+      backlog: oneOf("keep", "dead-letter", "discard"),
+    });
     return this.#runtime.retire(subscriptionId, options.events, options.backlog ?? "dead-letter");
   }
 

@@ -55,12 +55,15 @@ export class GroupReleaser {
   /**
    * Publishes what is staged in a group. Once marked, the release will be finished, if not by this
    * call then later, here or by another process.
+   *
+   * @param onMarked Called when it is.
    */
-  async release(eventGroupId: string, inHandler: boolean): Promise<void> {
+  async release(eventGroupId: string, inHandler: boolean, onMarked: () => void): Promise<void> {
     const { staging } = this.#options;
     try {
-      if (await this.#releaseKnown(eventGroupId, inHandler)) return;
+      if (await this.#releaseKnown(eventGroupId, inHandler, onMarked)) return;
       await staging.mark(eventGroupId);
+      onMarked();
       for (;;) {
         const claim = await staging.claim({ eventGroupId, leaseMs: this.#leaseMs });
         if (claim) return await this.#finish(claim, inHandler);
@@ -80,13 +83,20 @@ export class GroupReleaser {
   }
 
   /** Releases a group without asking what it holds. False: mark and claim find out what has become of it. */
-  async #releaseKnown(eventGroupId: string, inHandler: boolean): Promise<boolean> {
+  async #releaseKnown(
+    eventGroupId: string,
+    inHandler: boolean,
+    onMarked: () => void,
+  ): Promise<boolean> {
     const { staging, hasInterceptors, intercept } = this.#options;
     const { known } = staging;
     const events = known?.take(eventGroupId);
     if (!known || !events) return false;
     // They may take long, and a release that has begun is finished.
-    if (hasInterceptors()) await staging.mark(eventGroupId);
+    if (hasInterceptors()) {
+      await staging.mark(eventGroupId);
+      onMarked();
+    }
     const kept = await intercept(events);
     const { now, options } = this.#publishOptions(inHandler);
     const envelopes = kept.map((event) => releasedEnvelope(event, now));

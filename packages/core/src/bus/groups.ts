@@ -1,6 +1,8 @@
 import type { ClearGroupOptions } from "../contracts/event-bus-module.ts";
 import type { GroupStaging, StagedEvent, StagedGroup } from "../contracts/groups.ts";
+import type { Logger } from "../contracts/logger.ts";
 import type { EventProvider } from "../contracts/provider.ts";
+import { BusbarError, isBusbarError } from "../errors.ts";
 import { MemoryGroupStaging } from "../memory/memory-group-staging.ts";
 import { quoted } from "../quoted.ts";
 import type { BusCounters } from "./counters.ts";
@@ -34,6 +36,9 @@ export class Groups {
   /** Set where groups are staged in the memory of this process. */
   readonly #inMemory: MemoryGroupStaging | undefined;
   readonly #giveUp: GiveUp;
+  readonly #logger: Logger;
+  /** Whether groups outlive the process. */
+  readonly #isDurable: boolean;
 
   constructor(options: GroupsOptions) {
     const { provider, settings, intercept, hasInterceptors } = options;
@@ -41,6 +46,8 @@ export class Groups {
     const given = options.staging ?? provider.groups;
     this.#providerName = provider.name;
     this.#timeLimit = options.timeLimit;
+    this.#logger = settings.logger;
+    this.#isDurable = given !== undefined;
     this.#giveUp = giveUp(options);
     if (!given && !durable) this.#inMemory = stagingInMemory(options, this.#giveUp);
     this.staging = given ?? this.#inMemory;
@@ -79,12 +86,22 @@ export class Groups {
     this.#inMemory?.close();
   }
 
-  release(eventGroupId: string, inHandler: boolean): Promise<void> {
-    if (!this.#releaser) return Promise.reject(this.#unsupported());
-    // Once marked it will be finished, also when this call no longer waits.
+  /** Resolves once the events are published, or are sure to be. */
+  async release(eventGroupId: string, inHandler: boolean): Promise<void> {
+    if (!this.#releaser) throw this.#unsupported();
     const who = `The release of group ${quoted(eventGroupId)}`;
-    const release = this.#releaser.release(eventGroupId, inHandler);
-    return this.#timeLimit.within(release, this.#timeLimit.deadline(), () => ({ who }));
+    let marked = false;
+    const release = this.#releaser.release(eventGroupId, inHandler, () => (marked = true));
+    try {
+      await this.#timeLimit.within(release, this.#timeLimit.deadline(), () => ({ who }));
+    } catch (err) {
+      // Where the mark outlives the process, the release will be finished: here, or by another process.
+      if (!marked || !this.#isDurable || !isPassing(err)) throw withMark(err, marked);
+      this.#logger.warn(
+        { err, eventGroupId },
+        `Group ${quoted(eventGroupId)} is marked for release and could not be released yet`,
+      );
+    }
   }
 
   async clear(eventGroupId: string, options: ClearGroupOptions): Promise<void> {
@@ -99,6 +116,25 @@ export class Groups {
   #unsupported(): Error {
     return unsupported(this.#providerName, "eventGroupId", "groups");
   }
+}
+
+/** Whether another try may well succeed where this one has failed. */
+function isPassing(error: unknown): boolean {
+  if (isBusbarError(error, "BUSBAR_UNAVAILABLE")) return error.details.retryable !== false;
+  return isBusbarError(error, "BUSBAR_EMIT_TIMEOUT") || isBusbarError(error, "BUSBAR_OVERLOADED");
+}
+
+/** The error of a release, told whether the group is marked. */
+function withMark(error: unknown, marked: boolean): unknown {
+  if (
+    isBusbarError(error, "BUSBAR_UNAVAILABLE") ||
+    isBusbarError(error, "BUSBAR_EMIT_TIMEOUT") ||
+    isBusbarError(error, "BUSBAR_OVERLOADED")
+  ) {
+    const { code, message, details, cause } = error;
+    return new BusbarError(code, message, { ...details, marked }, { cause });
+  }
+  return error;
 }
 
 /** Counts and logs staged events that nobody will publish. */

@@ -84,6 +84,20 @@ export interface BusOptions {
   readonly graceMs?: number | undefined;
 }
 
+/** The names of {@link BusOptions}. */
+export const BUS_OPTIONS = {
+  defaults: true,
+  isolation: true,
+  emitTimeoutMs: true,
+  maxCrashes: true,
+  maxCausationDepth: true,
+  deadLetters: true,
+  orphanedAfterMs: true,
+  groupTtlMs: true,
+  maxPayloadBytes: true,
+  graceMs: true,
+} as const satisfies Record<keyof BusOptions, true>;
+
 /** Options of `createEventBus`. `Received` is what handlers get, where it differs from what is emitted. */
 export interface EventBusOptions<
   Events extends object = never,

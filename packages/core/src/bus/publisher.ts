@@ -247,10 +247,11 @@ export function assertAccepted(
   if (!first) return;
   const code = first.code === "overloaded" ? "BUSBAR_OVERLOADED" : "BUSBAR_UNAVAILABLE";
   const outcome = outcomeOf(envelopes, results);
+  const isLasting = results.some((result) => isRejected(result) && result.retryable === false);
   throw new BusbarError(
     code,
     `Provider "${provider}" refused ${outcome.rejected.length} of ${envelopes.length} events: ${first.reason}`,
-    { provider, ...outcome },
+    { provider, ...(isLasting && { retryable: false }), ...outcome },
     first.cause === undefined ? undefined : { cause: safeError(first.cause) },
   );
 }

@@ -7,13 +7,29 @@ import type { Issue } from "../errors.ts";
 import { safeLogger } from "../safe-logger.ts";
 import { quoted } from "../quoted.ts";
 import { systemClock, wholeClock } from "../system-clock.ts";
+import { didYouMean } from "./arguments.ts";
 import { checkEmitOptions } from "./emit-options.ts";
-import type { EventBusOptions, Role, ScopingContainer } from "./options.ts";
+import { BUS_OPTIONS, type EventBusOptions, type Role, type ScopingContainer } from "./options.ts";
 
 const DAY_MS = 86_400_000;
 const MEBIBYTE = 1_048_576;
 const ROLES: readonly Role[] = ["shared", "server", "worker"];
 const ISOLATIONS: readonly BusSettings["isolation"][] = ["copy", "none"];
+
+const OPTIONS: Readonly<Record<keyof EventBusOptions<object>, true>> = {
+  ...BUS_OPTIONS,
+  provider: true,
+  name: true,
+  events: true,
+  role: true,
+  logger: true,
+  container: true,
+  plugins: true,
+  inbox: true,
+  middleware: true,
+  clock: true,
+  random: true,
+};
 
 /** The options of a bus, with every default filled in. */
 export interface BusSettings {
@@ -44,6 +60,12 @@ export interface BusSettings {
  * @throws TypeError when an option has a value that it cannot have.
  */
 export function readSettings(options: EventBusOptions<object>): BusSettings {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(OPTIONS, name)) continue;
+    throw new TypeError(
+      `createEventBus() has no option ${quoted(name)}${didYouMean(name, Object.keys(OPTIONS))}`,
+    );
+  }
   assertProvider(options.provider);
   const issues: Issue[] = [];
   checkEmitOptions(options.defaults, "defaults", issues);

@@ -16,7 +16,10 @@ const NOTHING: UnsettledTrees = { unsettled: [], omitted: 0 };
 
 /** Options of `settled`. */
 export interface SettledOptions {
-  /** Wait for this event and all that was emitted because of it; by default for everything. */
+  /**
+   * Waits for this event and all that was emitted because of it; by default for everything. An id of which
+   * the bus knows nothing is settled: it forgets events once they are.
+   */
   readonly eventId?: string | undefined;
   /**
    * Milliseconds.

@@ -176,6 +176,7 @@ export class StartAndStop implements LifecycleSteps {
   }
 
   waitFor(promise: Promise<unknown>, limitMs: number): Promise<number> {
+    if (limitMs <= 0) return Promise.resolve(0);
     const { clock } = this.#options.settings;
     const until = clock.monotonic() + limitMs;
     return new Promise((resolve) => {

@@ -61,9 +61,14 @@ export interface IEventBusModule {
   ): this;
 
   /**
-   * Publishes the events of a group, in the order of their emits. Resolves once the provider has
-   * accepted them. Safe to call again and from several places: each event is published once.
+   * Publishes the events of a group, in the order of their emits. Resolves once the provider has accepted
+   * them; where groups are staged durably, also once the group is marked for release and the provider fails:
+   * this process, or another, then publishes them as soon as it can. Safe to call again and from several places: each event is published once.
    * Events that join the group later wait for the next release.
+   *
+   * @throws BusbarError `BUSBAR_UNAVAILABLE`, `BUSBAR_EMIT_TIMEOUT` or `BUSBAR_OVERLOADED`; `details.marked`
+   *   says whether the group is known to be marked.
+   * @throws whatever an interceptor throws.
    */
   releaseGroupedEvents(eventGroupId: string): Promise<void>;
 

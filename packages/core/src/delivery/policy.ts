@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 
 import type { SubscriberContext } from "../contracts/subscriber.ts";
+import { type Check, didYouMean, oneOf } from "../bus/arguments.ts";
 import { checkAttempts, checkBackoff } from "../bus/emit-options.ts";
 import { textIssue } from "../text-issue.ts";
 import { quoted } from "../quoted.ts";
@@ -10,8 +11,6 @@ export type SubscriptionPolicy = Omit<SubscriberContext, "subscriberId">;
 
 const MAX_ID_LENGTH = 200;
 const ANONYMOUS = "#anonymous";
-
-type Check = (value: unknown) => string | undefined;
 
 const CHECKS: { readonly [Name in keyof SubscriptionPolicy]-?: Check } = {
   attempts: checkAttempts,
@@ -59,7 +58,9 @@ export function readPolicy(context: SubscriberContext, subscriptionId: string): 
     const check = Object.hasOwn(CHECKS, name)
       ? CHECKS[name as keyof SubscriptionPolicy]
       : undefined;
-    const reason = check ? check(value) : "is not an option of a subscriber";
+    const reason = check
+      ? check(value)
+      : `is not an option of a subscriber${didYouMean(name, Object.keys(CHECKS))}`;
     if (reason) throw new TypeError(`Subscriber ${quoted(subscriptionId)}: ${name} ${reason}`);
     // The caller may go on to use the object for something else.
     policy[name] = structuredClone(value);
@@ -85,11 +86,6 @@ export function assertSamePolicy(
       );
     }
   }
-}
-
-function oneOf(...values: readonly string[]): Check {
-  return (value) =>
-    values.includes(value as string) ? undefined : `must be ${values.map(show).join(" or ")}`;
 }
 
 function show(value: unknown): string {

@@ -223,6 +223,73 @@ describe("a durable provider", () => {
       { fields: { anonymous: ["a#anonymous", "b#anonymous"] } },
     ]);
   });
+
+  describe("that fails when a group is released", () => {
+    const grouped = { name: "a", data: 1, metadata: { eventGroupId: "g" } };
+
+    async function failing(fail: (calls: number) => Promise<never> | undefined) {
+      let calls = 0;
+      const staged = memoryStaging(
+        async (batch) =>
+          (await fail((calls += 1))) ?? batch.map(() => ({ status: "accepted", subscriptions: 1 })),
+      );
+      const test = await startTestBus({
+        provider: durableProvider({}, { groups: staged }),
+        emitTimeoutMs: 1000,
+      });
+      await test.bus.emit(grouped);
+      return { ...test, calls: () => calls };
+    }
+
+    test.each([
+      ["is unreachable", () => Promise.reject(new Error("down"))],
+      ["does not answer", () => new Promise<never>(() => {})],
+    ])("and %s resolves once the mark is safe, and finishes the release later", async (_, fail) => {
+      const { bus, clock, logger, calls } = await failing((count) =>
+        count === 1 ? fail() : undefined,
+      );
+      const release = bus.releaseGroupedEvents("g");
+      await clock.advance(1000);
+      await release;
+      expect(logger.at("warn")).toMatchObject([
+        { fields: { eventGroupId: "g", err: { code: expect.stringMatching(/^BUSBAR_/) } } },
+      ]);
+      await clock.advance(60_000);
+      if (calls() > 1) expect((await bus.inspect()).groups).toEqual([]);
+      else expect((await bus.inspect()).groups).toMatchObject([{ marked: true }]);
+    });
+
+    test("and refuses it for good rejects, and says that the group is marked", async () => {
+      const refused = {
+        status: "rejected",
+        code: "refused",
+        reason: "no",
+        retryable: false,
+      } as const;
+      const groups = memoryStaging(async (batch) => batch.map(() => refused));
+      const { bus } = await startTestBus({ provider: durableProvider({}, { groups }) });
+      await bus.emit(grouped);
+      await expect(bus.releaseGroupedEvents("g")).rejects.toMatchObject({
+        code: "BUSBAR_UNAVAILABLE",
+        details: { retryable: false, marked: true },
+      });
+    });
+
+    test("and cannot mark it rejects, and says that it is not marked", async () => {
+      const groups = staging({ mark: () => new Promise(() => {}) });
+      const { bus, clock } = await startTestBus({
+        provider: durableProvider({}, { groups }),
+        emitTimeoutMs: 1000,
+      });
+      await bus.emit(grouped);
+      const release = expect(bus.releaseGroupedEvents("g")).rejects.toMatchObject({
+        code: "BUSBAR_EMIT_TIMEOUT",
+        details: { marked: false },
+      });
+      await clock.advance(1000);
+      await release;
+    });
+  });
 });
 
 function memoryStaging(

@@ -425,14 +425,18 @@ describe("deadLetters.replay", () => {
     expect(dataOf((await bus.deadLetters.list()).items)).toEqual([2]);
   });
 
-  test("of unknown ids, of none and of an unknown subscription is 0", async () => {
+  test("of unknown ids and of none is 0, of an unknown subscription it rejects", async () => {
     const { bus } = await startTestBus();
     breakable(bus, "mail");
     await emitEach(bus, 1);
     expect(await bus.deadLetters.replay("mail", ["unknown"])).toBe(0);
     expect(await bus.deadLetters.replay("mail", [])).toBe(0);
-    expect(await bus.deadLetters.replay("nobody")).toBe(0);
-    expect(await bus.deadLetters.replay("nobody", ["1"])).toBe(0);
+    const notFound = { code: "BUSBAR_NOT_FOUND", details: { kind: "subscription", id: "mial" } };
+    await expect(bus.deadLetters.replay("mial")).rejects.toMatchObject({
+      ...notFound,
+      message: 'Nobody knows subscription "mial", did you mean "mail"?',
+    });
+    await expect(bus.deadLetters.replay("mial", ["1"])).rejects.toMatchObject(notFound);
     await bus.settled();
     expect((await bus.deadLetters.list()).items).toHaveLength(1);
   });
@@ -498,7 +502,9 @@ describe("deadLetters.discard", () => {
     expect(await bus.deadLetters.discard("mail", [second?.id as string, "unknown"])).toBe(1);
     expect(dataOf(await list("mail"))).toEqual([3, 4]);
     expect(await bus.deadLetters.discard("mail")).toBe(2);
-    expect(await bus.deadLetters.discard("nobody")).toBe(0);
+    await expect(bus.deadLetters.discard("nobody")).rejects.toMatchObject({
+      code: "BUSBAR_NOT_FOUND",
+    });
     expect(await list("mail")).toEqual([]);
     expect(await list("stock")).toHaveLength(4);
     mail.isBroken = false;

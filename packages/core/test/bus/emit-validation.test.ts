@@ -85,14 +85,19 @@ describe("what is no message", () => {
 
   test("an unknown member is refused, as the typing error that it is", async () => {
     expect(await issuesOf({ name: "a", data: 1, body: 2 })).toEqual([
-      { path: "body", reason: "is not a member of a message" },
+      {
+        path: "body",
+        reason: "is not a member of a message; known are name, data, id, metadata, options",
+      },
     ]);
     expect(
       await issuesOf([
         { name: "a", data: 1 },
         { name: "a", data: 1, option: {} },
       ]),
-    ).toEqual([{ path: "[1].option", reason: "is not a member of a message" }]);
+    ).toEqual([
+      { path: "[1].option", reason: 'is not a member of a message, did you mean "options"?' },
+    ]);
   });
 
   test.each([[""], ["i".repeat(256)], [42], [null]])("the id %o is refused", async (id) => {

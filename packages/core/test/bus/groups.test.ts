@@ -350,7 +350,7 @@ describe("a release that fails", () => {
     const ids = await bus.emit([grouped(1), grouped(2), grouped(3)]);
     await expect(bus.releaseGroupedEvents("g")).rejects.toMatchObject({
       code: "BUSBAR_UNAVAILABLE",
-      details: { accepted: [ids[0]], rejected: [{ id: ids[1] }, { id: ids[2] }] },
+      details: { accepted: [ids[0]], rejected: [{ id: ids[1] }, { id: ids[2] }], marked: true },
     });
     expect((await bus.inspect()).groups).toMatchObject([{ events: 2, marked: true }]);
     isDown = false;

@@ -142,6 +142,24 @@ describe("publish", () => {
     expect(delayed.map(({ delay }) => delay)).toEqual([60_000, 60_000]);
   });
 
+  test("that is sent again takes the time off its delays", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail")]);
+    let lost = 10;
+    const publish: typeof session.scripts.publish = (...args) =>
+      lost-- > 0
+        ? Promise.reject(new Error("Connection is closed."))
+        : session.scripts.publish(...args);
+    const publisher = createPublisher({ ...session, scripts: { ...session.scripts, publish } });
+    const from = performance.now();
+    await publisher.publish([envelope("later", { delayMs: 60_000 })], inTime());
+    const tookMs = performance.now() - from;
+    const [job] = await session.delayed("mail");
+    expect(tookMs).toBeGreaterThan(190);
+    expect(job?.delay).toBeLessThan(59_850);
+    expect(job?.delay).toBeGreaterThan(60_000 - tookMs - 1);
+  });
+
   test("an event with a deduplicationId is a job of its own, once for each subscription", async () => {
     const session = await open();
     await session.registry.declare([subscription("a"), subscription("b", { events: ["x"] })]);

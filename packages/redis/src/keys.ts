@@ -10,6 +10,8 @@ export interface Keys {
   readonly subscriptions: string;
   /** Sorted set: subscription id by the time of its last `declare`. */
   readonly seen: string;
+  /** Hash: a policy and a subscription id to the time when some release has declared that. */
+  readonly policies: string;
   /** Hash: subscription id to the number of events that it did not get because it was orphaned. */
   readonly withheld: string;
   /** Sorted set: group id by the time of its first event. */
@@ -28,6 +30,7 @@ export function createKeys(prefix: string): Keys {
     version: `${own}version`,
     subscriptions: `${own}subscriptions`,
     seen: `${own}seen`,
+    policies: `${own}policies`,
     withheld: `${own}withheld`,
     groups: `${own}groups`,
     queue: (name) => `${prefix}:${name}:`,

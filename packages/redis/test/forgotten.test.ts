@@ -118,3 +118,25 @@ async function flush(server: RedisServer): Promise<void> {
   await redis.flushall();
   await redis.quit();
 }
+
+test("a process that has declared nothing says that its events reach nobody, until they do again", async () => {
+  const worker = await open();
+  const emitter = await open({ prefix: worker.keys.prefix });
+  const { redis, keys } = worker;
+  await worker.registry.declare([subscription("mail")]);
+  expect(await emitter.publish(envelope("1"))).toMatchObject([{ subscriptions: 1 }]);
+  // The keys of this test alone.
+  await redis.del(...(await redis.keys(`${keys.prefix}:*`)));
+  expect(await emitter.publish(envelope("2"))).toMatchObject([{ subscriptions: 0 }]);
+  await emitter.publish(envelope("3"));
+  const message = expect.stringContaining("events reach nobody");
+  expect(emitter.errors).toEqual([[{}, message]]);
+  expect(emitter.reports.at(-1)).toMatchObject({ type: "state", state: "degraded" });
+  await worker.registry.declare([subscription("mail")]);
+  expect(await emitter.publish(envelope("4"))).toMatchObject([{ subscriptions: 1 }]);
+  expect(emitter.reports.at(-1)).toMatchObject({ type: "state", state: "ready" });
+  // To retire the last one is no loss.
+  await worker.registry.retire("mail", { backlog: "discard" });
+  await emitter.publish(envelope("5"));
+  expect(emitter.errors).toHaveLength(1);
+});

@@ -328,3 +328,55 @@ describe("retire", () => {
     expect(await statsOf(session, "new")).toMatchObject({ ready: 1 });
   });
 });
+
+describe("releases that declare different policies", () => {
+  const strict = subscription("mail", { ordering: "key", onOrderedFailure: "block" });
+  const lax = subscription("mail", { ordering: "none" });
+
+  test("have the stricter ordering while both live, whoever declares last, and are warned of", async () => {
+    const release = await open();
+    const other = await open({ prefix: release.keys.prefix });
+    await release.registry.declare([strict]);
+    await other.registry.declare([lax]);
+    expect((await other.registry.resolve("mail"))?.ordering).toBe("key");
+    await other.publish(envelope("1", { orderingKey: "k" }));
+    expect(await other.redis.hkeys(`${other.keys.own}lanes:${other.keys.queue("mail")}`)).toEqual([
+      "mail:k",
+    ]);
+    await release.registry.declare([strict]);
+    await other.registry.declare([lax]);
+    expect((await release.registry.snapshot(true)).records.get("mail")?.ordering).toBe("key");
+    expect(other.warnings).toEqual([
+      'Subscription "mail" has ordering "none" here and "key" elsewhere: "key" holds while both run',
+    ]);
+    expect(release.warnings).toEqual([
+      'Subscription "mail" has ordering "key" here and "none" elsewhere: "key" holds while both run',
+    ]);
+  });
+
+  test("get the laxer ordering once no release has declared the stricter one for minutes", async () => {
+    const release = await open();
+    const other = await open({ prefix: release.keys.prefix });
+    await release.registry.declare([strict]);
+    await other.registry.declare([lax]);
+    const long = Date.now() - 180_001;
+    await other.redis.hset(other.keys.policies, "key mail", long);
+    await other.registry.declare([lax]);
+    expect((await other.registry.resolve("mail"))?.ordering).toBe("none");
+    // One that is stricter holds at once.
+    await release.registry.declare([strict]);
+    expect((await release.registry.resolve("mail"))?.ordering).toBe("key");
+    // What is retired and made again is nobody else's.
+    await release.registry.retire("mail", { backlog: "discard" });
+    await release.registry.declare([lax]);
+    expect((await release.registry.resolve("mail"))?.ordering).toBe("none");
+  });
+
+  test("are warned of where a failure blocks the key in one and not in the other", async () => {
+    const release = await open();
+    const other = await open({ prefix: release.keys.prefix });
+    await release.registry.declare([strict]);
+    await other.registry.declare([{ ...strict, onOrderedFailure: "park" }]);
+    expect(other.warnings.join()).toContain('onOrderedFailure "park" here and "block" elsewhere');
+  });
+});

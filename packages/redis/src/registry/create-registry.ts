@@ -3,9 +3,11 @@ import type { RetiredBacklog, SubscriptionSpec, Timer } from "@busbar/core";
 import { trimDead } from "../admin/trim-dead.ts";
 import { insistently } from "../insistently.ts";
 import { createJobIds } from "../publish/job-ids.ts";
+import { policyField } from "../scripts/policies-script.ts";
 import type { Session } from "../session.ts";
 import { letGoOfFormerQueues } from "./former-queues.ts";
 import { type Changes, changesFor, isShared, presentId } from "./declarations.ts";
+import { differenceOf, type LivePolicies, readLivePolicies } from "./live-policies.ts";
 import { createRemembered } from "./remembered.ts";
 import type { Registry, RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
 import { createRegistryCopy } from "./registry-copy.ts";
@@ -26,6 +28,8 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
     for (const listener of listeners) listener(snapshot);
   });
   const remembered = createRemembered(session, async (specs) => (await add(specs)).version);
+  /** What was warned of. */
+  const differences = new Map<string, string | undefined>();
   let timer: Timer | undefined;
   let isClosed = false;
 
@@ -37,7 +41,23 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
   function add(specs: readonly SubscriptionSpec[]): Promise<RegistrySnapshot> {
     // Another process may have moved it since this one has declared it. That is not undone each minute.
     const moves = (id: string): boolean => !remembered.has(id);
-    return save(({ records }) => changesFor(records, specs, options.lanes, moves));
+    return save(async ({ records }) => {
+      const live = await readLivePolicies(session, specs);
+      warnOfDifferences(specs, live);
+      return changesFor(records, specs, options.lanes, moves, live);
+    }, specs);
+  }
+
+  /** Once, until it is another difference. */
+  function warnOfDifferences(specs: readonly SubscriptionSpec[], live: LivePolicies): void {
+    for (const spec of specs) {
+      const difference = differenceOf(spec, live);
+      const { subscriptionId } = spec;
+      if (differences.get(subscriptionId) === difference) continue;
+      differences.set(subscriptionId, difference);
+      if (difference === undefined) continue;
+      logger.warn({ subscriptionId }, `Subscription "${subscriptionId}" has ${difference}`);
+    }
   }
 
   function lookLater(): void {
@@ -56,11 +76,14 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
   }
 
   /** Writes what `change` makes of the list, again if others have changed the list meanwhile. */
-  async function save(change: (snapshot: RegistrySnapshot) => Changes): Promise<RegistrySnapshot> {
+  async function save(
+    change: (snapshot: RegistrySnapshot) => Changes | Promise<Changes>,
+    specs: readonly SubscriptionSpec[] = [],
+  ): Promise<RegistrySnapshot> {
     for (let isStale = false; ; isStale = true) {
       const snapshot = await copy.read(isStale);
       const { version, records, unreadable } = snapshot;
-      const { set: changes, seen, unseen, moves } = change(snapshot);
+      const { set: changes, seen, unseen, moves } = await change(snapshot);
       // What nobody can read is written anew, also where it is as this process knows it.
       const written = new Set(changes.map(({ subscriptionId }) => subscriptionId));
       const spoilt = [...unreadable].filter((id) => seen.includes(id) && !written.has(id));
@@ -74,6 +97,10 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
         set: set.map((record) => [record.subscriptionId, JSON.stringify(record)] as const),
         seen,
         unseen,
+        policies: specs.flatMap(({ subscriptionId: id, ordering, onOrderedFailure }) => [
+          policyField(ordering, id),
+          policyField(onOrderedFailure, id),
+        ]),
         queues: [...queues].map((queue) => keys.queue(queue)),
         maxLenEvents: options.maxLenEvents,
         moves,

@@ -1,5 +1,6 @@
 import type { SubscriptionSpec } from "@busbar/core";
 import { queueName } from "../keys.ts";
+import { type LivePolicies, orderingOf } from "./live-policies.ts";
 import type { SubscriptionRecord } from "./registry.ts";
 
 /** Begins the names of queues that several subscriptions share. No name of a subscription's own queue begins so. */
@@ -19,6 +20,7 @@ type Records = ReadonlyMap<string, SubscriptionRecord>;
 /**
  * The changes that bring the list of subscriptions up to what was declared. Pure.
  *
+ * @param live What other releases declare now.
  * @param moves Whether a subscription goes to the queue that `lanes` gives it, or stays where it is.
  */
 export function changesFor(
@@ -26,6 +28,7 @@ export function changesFor(
   specs: readonly SubscriptionSpec[],
   lanes: Readonly<Record<string, readonly string[]>>,
   moves: (subscriptionId: string) => boolean,
+  live: LivePolicies = new Map(),
 ): Changes {
   const records = new Map(known);
   const seen = new Set<string>();
@@ -47,7 +50,7 @@ export function changesFor(
     records.set(id, {
       subscriptionId: id,
       events: union(before?.retired ? [] : before?.events, spec.events),
-      ordering: spec.ordering,
+      ordering: orderingOf(spec, live),
       onOrderedFailure: spec.onOrderedFailure,
       aliases: union(before?.aliases, spec.aliases),
       queues:

@@ -1,3 +1,4 @@
+import { POLICIES } from "./policies-script.ts";
 import { READING } from "./reading-library.ts";
 import { SERVER_TIME } from "./server-time.ts";
 
@@ -11,6 +12,8 @@ export interface SaveRequest {
   readonly set: readonly (readonly [id: string, record: string])[];
   /** Ids of subscriptions that were declared now. */
   readonly seen: readonly string[];
+  /** Fields of the hash of policies: what was declared now. */
+  readonly policies: readonly string[];
   /** Ids of subscriptions that nobody declares any more. */
   readonly unseen: readonly string[];
   /** Key prefixes of queues of theirs, and the most entries that their streams of events keep. */
@@ -63,6 +66,7 @@ if version ~= request.version then return { "stale" } end
 expect(own .. "subscriptions", "hash")
 expect(own .. "seen", "zset")
 expect(own .. "withheld", "hash")
+expect(own .. "policies", "hash")
 for _, queue in ipairs(request.queues) do expect(queue .. "meta", "hash") end
 for _, move in ipairs(request.moves) do
   for _, id in ipairs(move) do
@@ -82,7 +86,13 @@ for _, queue in ipairs(request.queues) do
 end
 local now = server_now()
 for _, id in ipairs(request.seen) do redis.call("ZADD", own .. "seen", now, id) end
+for _, field in ipairs(request.policies) do
+  redis.call("HSET", own .. "policies", field, string.format("%.0f", server_now()))
+end
 for _, id in ipairs(request.unseen) do
+  for _, policy in ipairs({ ${POLICIES.map((policy) => `"${policy}"`).join(", ")} }) do
+    redis.call("HDEL", own .. "policies", policy .. " " .. id)
+  end
   redis.call("ZREM", own .. "seen", id)
   redis.call("HDEL", own .. "withheld", id)
 end

@@ -37,6 +37,7 @@ import {
   type RetireJobRequest,
   type RetireLaneRequest,
 } from "./retire-scripts.ts";
+import { POLICIES_SCRIPT } from "./policies-script.ts";
 import { REVIVE_SCRIPT } from "./revive-script.ts";
 import {
   COMPLETE_SCRIPT,
@@ -67,6 +68,7 @@ const LUA = {
   busbarTrim: TRIM_SCRIPT,
   busbarRead: READ_SCRIPT,
   busbarSave: SAVE_SCRIPT,
+  busbarPolicies: POLICIES_SCRIPT,
   busbarForget: FORGET_SCRIPT,
   busbarLetGo: LET_GO_SCRIPT,
   busbarRevive: REVIVE_SCRIPT,
@@ -125,6 +127,7 @@ export interface Scripts {
     versionKey: string,
     args: readonly Argument[],
   ): Promise<readonly [version: string, records: readonly string[]]>;
+  policies(policiesKey: string, args: readonly Argument[]): Promise<readonly string[]>;
   save(versionKey: string, request: SaveRequest): Promise<SaveAnswer>;
   forget(versionKey: string, args: readonly Argument[]): Promise<number>;
   /** Answers with the new version of the list, or "" if nothing was done. */
@@ -187,6 +190,7 @@ export function createScripts(client: RedisClient): Scripts {
     replay: (key, args) => commands.busbarReplay(key, args) as Promise<number>,
     discard: (key, args) => commands.busbarDiscard(key, args) as Promise<number>,
     trim: (key, args) => commands.busbarTrim(key, args) as Promise<number>,
+    policies: (key, args) => commands.busbarPolicies(key, args) as Promise<readonly string[]>,
     save: (key, request) =>
       commands.busbarSave(key, JSON.stringify(request)) as Promise<SaveAnswer>,
     forget: (key, args) => commands.busbarForget(key, args) as Promise<number>,

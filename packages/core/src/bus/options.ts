@@ -85,7 +85,7 @@ export interface BusOptions {
 }
 
 /** The names of {@link BusOptions}. */
-export const BUS_OPTIONS = {
+export const BUS_OPTIONS: Readonly<Record<keyof BusOptions, true>> = {
   defaults: true,
   isolation: true,
   emitTimeoutMs: true,
@@ -96,7 +96,7 @@ export const BUS_OPTIONS = {
   groupTtlMs: true,
   maxPayloadBytes: true,
   graceMs: true,
-} as const satisfies Record<keyof BusOptions, true>;
+};
 
 /** Options of `createEventBus`. `Received` is what handlers get, where it differs from what is emitted. */
 export interface EventBusOptions<

@@ -42,20 +42,29 @@ export async function publishBatch(
   const rest: string[] = [];
   const waiting = new Set<string | undefined>();
   let failure: unknown;
-  const waves = wholeBatches ? [outgoing] : wavesOf(outgoing);
+  let waves = wholeBatches ? [outgoing] : wavesOf(outgoing);
   for (let wave = waves.shift(); wave; wave = waves.shift()) {
     const ready = failure === undefined ? wave.filter((row) => !waiting.has(keyOf(row))) : [];
-    const results = await resultsOf(ready, publish, (error) => (failure = error));
-    if (wholeBatches && wave.length > 1 && wave.every((row) => isFinal(results.get(row)))) {
+    let refusal: unknown;
+    const results = await resultsOf(ready, publish, (error) => {
+      if (isLasting(error)) refusal = error;
+      else failure = error;
+    });
+    const unknown = ready.filter((row) => results.get(row) === undefined);
+    const isRefusedAsWhole = wholeBatches && wave.every((row) => isFinal(results.get(row)));
+    const suspects = refusal === undefined ? (isRefusedAsWhole ? wave : []) : unknown;
+    if (suspects.length > 1) {
       // One of them is at fault, and only that one shall be set aside.
-      for (const row of wave) waves.push([row]);
-      continue;
+      waves = [...suspects.map((row) => [row]), ...waves];
     }
     for (const row of wave) {
       const result = results.get(row);
+      if (suspects.length > 1 && suspects.includes(row)) continue;
       if (result && result.status !== "rejected") accepted.push(row);
       else if (isFinal(result)) failed.push({ id: row.id, error: result.reason });
-      else {
+      else if (suspects.includes(row)) {
+        failed.push({ id: row.id, error: safeError(refusal).message });
+      } else {
         rest.push(row.id);
         if (keyOf(row) !== undefined) waiting.add(keyOf(row));
       }
@@ -123,6 +132,19 @@ function knownResults(
   return outgoing.map(({ eventId }) =>
     accepted.has(eventId) ? { status: "accepted", subscriptions: 1 } : undefined,
   );
+}
+
+/** Codes of what an event itself is refused for, whatever is published with it. */
+const LASTING: ReadonlySet<string> = new Set([
+  "BUSBAR_INVALID_MESSAGE",
+  "BUSBAR_INVALID_EVENT",
+  "BUSBAR_UNSUPPORTED",
+]);
+
+/** Whether a publish that threw would throw again. A `TypeError` may be a fetch without a network. */
+function isLasting(error: unknown): boolean {
+  if (isBusbarError(error)) return LASTING.has(error.code) || error.cause instanceof RangeError;
+  return error instanceof RangeError;
 }
 
 type Rejection = Extract<PublishResult, { readonly status: "rejected" }>;

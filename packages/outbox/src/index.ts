@@ -14,6 +14,7 @@ export { outbox, type Outbox, type OutboxOptions } from "./outbox.ts";
 export type { RelayOptions, RelayState } from "./relay.ts";
 export type {
   AdapterOptions,
+  AnswerOptions,
   Dialect,
   Listen,
   OutboxStore,
@@ -25,8 +26,11 @@ export type {
 export {
   type PgClient,
   pgListen,
+  type PgListenOptions,
   type PgPool,
+  type PgPrepared,
   type PgQueryable,
+  type PgResult,
   pgStore,
   type PgStoreOptions,
 } from "./stores/pg-store.ts";

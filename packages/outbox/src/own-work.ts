@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { answered } from "./answer-limit.ts";
 import { isConflict } from "./sql-errors.ts";
-import type { OutboxStore, SqlExecutor, SqlRow, SqlValue } from "./store.ts";
+import type { AnswerOptions, OutboxStore, SqlExecutor, SqlRow, SqlValue } from "./store.ts";
 
 /** How often a statement or a transaction runs at most when others get in its way. */
 const TRIES = 12;
@@ -41,11 +41,15 @@ export class OwnWork<Tx> implements SqlExecutor {
   }
 
   /** Runs one statement. */
-  execute(sql: string, parameters: readonly SqlValue[] = []): Promise<readonly SqlRow[]> {
+  execute(
+    sql: string,
+    parameters: readonly SqlValue[] = [],
+    { isFrequent = false }: AnswerOptions = {},
+  ): Promise<readonly SqlRow[]> {
     return repeated(async () => {
       this.#isReadCommitted ??= await this.#readDefault();
       return this.#isReadCommitted
-        ? this.#single(sql, parameters)
+        ? this.#single(sql, parameters, isFrequent)
         : this.#transaction((own) => own.execute(sql, parameters), {}, ANSWER_WITHIN_MS);
     });
   }
@@ -63,8 +67,12 @@ export class OwnWork<Tx> implements SqlExecutor {
     return repeated(() => this.#transaction(work, settings, answerWithinMs));
   }
 
-  #single(sql: string, parameters: readonly SqlValue[]): Promise<readonly SqlRow[]> {
-    const options = { answerWithinMs: ANSWER_WITHIN_MS };
+  #single(
+    sql: string,
+    parameters: readonly SqlValue[],
+    isFrequent: boolean,
+  ): Promise<readonly SqlRow[]> {
+    const options = { answerWithinMs: ANSWER_WITHIN_MS, isFrequent };
     return answered(this.#store.execute(sql, parameters, options), ANSWER_WITHIN_MS);
   }
 
@@ -88,6 +96,7 @@ export class OwnWork<Tx> implements SqlExecutor {
     const [row] = await this.#single(
       "SELECT current_setting('default_transaction_isolation') AS level",
       [],
+      false,
     );
     return row?.["level"] === "read committed";
   }

@@ -38,6 +38,8 @@ const RETURNED_BYTES = 65_536;
  */
 const IN_ORDER = { enable_sort: "off" };
 
+const FREQUENT = { isFrequent: true };
+
 /** What a relay asks of the database. Rows in its hand carry its claim, which ends unless renewed. */
 export class RelayStatements<Tx> {
   readonly #own: OwnWork<Tx>;
@@ -87,6 +89,8 @@ export class RelayStatements<Tx> {
     const [row] = await this.#own.execute(
       `SELECT CAST(min(available_at) - ${now} AS double precision) AS ms FROM ${outbox}
       WHERE state = 'delayed'`,
+      [],
+      FREQUENT,
     );
     return typeof row?.["ms"] === "number" ? Math.max(0, row["ms"]) : undefined;
   }
@@ -145,6 +149,7 @@ export class RelayStatements<Tx> {
       WHERE ${lockedRowIn(`SELECT ${lockedRow} FROM due`)}
       RETURNING CAST(id AS text) AS id, ${envelope}`,
       [this.#claim, this.#leaseMs, limit],
+      FREQUENT,
     );
     // RETURNING has an order of its own.
     return rows.toSorted(byId);
@@ -165,6 +170,7 @@ export class RelayStatements<Tx> {
         ON first.ordering_key = mine.ordering_key AND first.id < mine.id
       WHERE mine.${idIn("$2")} AND mine.state = 'claimed' AND mine.claim = CAST($1 AS text)`,
       [this.#claim, toList(claimed.map(idOf)), Number(claimed.at(-1)?.["id"])],
+      FREQUENT,
     );
     return rows.toSorted(byId);
   }
@@ -177,7 +183,7 @@ export class RelayStatements<Tx> {
     const statement = keep
       ? `UPDATE ${outbox} SET state = 'sent', claim = NULL, created_at = ${now} ${these}`
       : `DELETE FROM ${outbox} ${these}`;
-    await this.#own.execute(statement, [toList(ids), this.#claim]);
+    await this.#own.execute(statement, [toList(ids), this.#claim], FREQUENT);
   }
 
   /** Gives back rows. */

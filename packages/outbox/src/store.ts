@@ -13,6 +13,12 @@ export interface AnswerOptions {
    * connection then, instead of keeping it for an answer that does not come. No limit by default.
    */
   readonly answerWithinMs?: number | undefined;
+  /**
+   * Whether the statement runs often with the same text, so that a store may have the database prepare it.
+   *
+   * @default false
+   */
+  readonly isFrequent?: boolean | undefined;
 }
 
 /** Runs statements, on one connection or on any of a pool. */

@@ -1,4 +1,4 @@
-import { createEventBus, type EventBus, type PublishResult } from "@busbar/core";
+import { BusbarError, createEventBus, type EventBus, type PublishResult } from "@busbar/core";
 import { localProvider } from "@busbar/local";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { outbox, type Outbox } from "../src/outbox.ts";
@@ -159,6 +159,29 @@ describe.each(databases)("the order of a key on %s", (name, createDatabase) => {
     }, "the culprit");
     expect(failed.map(({ envelope }) => envelope?.data)).toEqual(["a2"]);
   });
+
+  test.each([true, false])(
+    "leaves only the culprit aside where a publish throws what no retry will mend, with whole batches: %s",
+    async (wholeBatches) => {
+      await start(
+        (data) => {
+          if (data !== "a2") return undefined;
+          throw new BusbarError("BUSBAR_INVALID_MESSAGE", "too large", { issues: [] });
+        },
+        undefined,
+        undefined,
+        wholeBatches,
+      );
+      await emit("a1", "b1", "a2", "a3", "b2");
+      await until(() => accepted.length === 4, "the others");
+      expect([of("a"), of("b")]).toEqual([
+        ["a1", "a3"],
+        ["b1", "b2"],
+      ]);
+      const failed = await until(async () => (await plugin.failed.list())[0], "the culprit");
+      expect(failed).toMatchObject({ error: "too large", envelope: { data: "a2" } });
+    },
+  );
 
   test.skipIf(isSqlite)(
     "holds behind a row that another relay is about to claim, and others do not wait",

@@ -1,7 +1,7 @@
-import { connect, createServer, type AddressInfo } from "node:net";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import pg from "pg";
 import { expect, test } from "vitest";
-import { pgStore } from "../src/stores/pg-store.ts";
+import { pgListen, pgStore } from "../src/stores/pg-store.ts";
 import { databaseUrl } from "./support/stores.ts";
 
 /** What PostgreSQL sends on the connections that it ends when it stops. */
@@ -61,4 +61,80 @@ test("a connection that ends in the packet that opened it rejects, and does not 
     await pool.end();
   }
   expect(uncaught).toEqual([]);
+});
+
+test("a statement that its connection has prepared no longer is carried out all the same", async () => {
+  const pool = new pg.Pool({ connectionString: databaseUrl(), max: 1 });
+  const store = pgStore<pg.PoolClient>({ pool });
+  const next = async (number: number): Promise<unknown> => {
+    const text = "SELECT CAST($1 AS integer) + 1 AS next";
+    return (await store.execute(text, [number], { isFrequent: true }))[0]?.["next"];
+  };
+  expect(await next(1)).toBe(2);
+  const prepared = await pool.query("SELECT name FROM pg_prepared_statements");
+  expect(prepared.rows).toHaveLength(1);
+  // As with a pooler that gives each transaction another connection of the server.
+  await pool.query("DEALLOCATE ALL");
+  expect(await next(2)).toBe(3);
+  expect(await next(3)).toBe(4);
+  await pool.end();
+});
+
+/** A way to the tests' PostgreSQL that can go silent without ending its connections. */
+async function startProxy(): Promise<{
+  readonly url: string;
+  readonly freeze: () => void;
+  readonly close: () => void;
+}> {
+  const to = new URL(databaseUrl());
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    const other = connect(Number(to.port), to.hostname);
+    for (const each of [socket, other]) each.on("error", () => {});
+    socket.pipe(other);
+    other.pipe(socket);
+    socket.on("close", () => other.destroy());
+    sockets.push(socket, other);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = new URL(to);
+  url.port = String((server.address() as AddressInfo).port);
+  return {
+    url: url.href,
+    freeze: () => {
+      for (const each of sockets.splice(0)) each.unpipe().pause();
+    },
+    close: () => void server.close(),
+  };
+}
+
+test("a connection that does not answer is given up in time, and the next one works", async () => {
+  const { url, freeze, close } = await startProxy();
+  const pool = new pg.Pool({ connectionString: url, max: 1 });
+  pool.on("error", () => {});
+  const store = pgStore<pg.PoolClient>({ pool });
+  const ask = (): Promise<unknown> => store.execute("SELECT 1 AS one", [], { answerWithinMs: 300 });
+  await ask();
+  freeze();
+  await expect(ask()).rejects.toThrow("did not answer within 300 ms");
+  expect(await ask()).toEqual([{ one: 1 }]);
+  await store.transaction(async () => {}, { answerWithinMs: 300 });
+  freeze();
+  const late = store.transaction(async () => {}, { answerWithinMs: 300 });
+  await expect(late).rejects.toThrow("did not answer within 300 ms");
+  expect(await ask()).toEqual([{ one: 1 }]);
+  await pool.end();
+  close();
+});
+
+test("a listener whose connection has gone silent is told of it", async () => {
+  const { url, freeze, close } = await startProxy();
+  const pool = new pg.Pool({ connectionString: url });
+  pool.on("error", () => {});
+  const lost = new Promise<unknown>((resolve, reject) => {
+    pgListen(pool, { checkEveryMs: 100 })("silent", () => {}, resolve).then(freeze, reject);
+  });
+  expect(String(await lost)).toContain("did not answer within 100 ms");
+  await pool.end();
+  close();
 });

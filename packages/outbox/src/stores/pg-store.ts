@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { systemClock, type Timer } from "@busbar/core";
 import { answered } from "../answer-limit.ts";
 import { defineStore } from "../define-store.ts";
 import { quoteName } from "../sql.ts";
@@ -7,16 +9,27 @@ import type {
   OutboxStore,
   SqlExecutor,
   SqlRow,
+  SqlValue,
   StoreOptions,
 } from "../store.ts";
 import { assertTransaction } from "../transactions.ts";
 
+/** The part of what `pg` answers that is used. */
+export interface PgResult {
+  readonly rows: readonly unknown[];
+}
+
+/** A statement that PostgreSQL keeps under a name, as `pg` takes it. */
+export interface PgPrepared {
+  readonly name: string;
+  readonly text: string;
+  readonly values: unknown[];
+}
+
 /** The part of a `pg` client, or pool, that runs statements. */
 export interface PgQueryable {
-  query(
-    text: string,
-    values?: unknown[],
-  ): Promise<{ readonly rows: readonly unknown[] } | { readonly rows: readonly unknown[] }[]>;
+  query(text: string, values?: unknown[]): Promise<PgResult | PgResult[]>;
+  query(statement: PgPrepared): Promise<PgResult | PgResult[]>;
 }
 
 /** The part of a `pg` pool's client that is used. A transaction of the caller's is one, too. */
@@ -52,6 +65,7 @@ export function pgStore<Client extends PgClient>(
   options: PgStoreOptions<Client>,
 ): OutboxStore<Client> {
   const { pool, schema } = options;
+  const prepared = new PreparedStatements();
 
   /**
    * Has `work` use a connection, which goes back to the pool unless it may be broken: when `work` fails
@@ -96,10 +110,14 @@ export function pgStore<Client extends PgClient>(
       assertTransaction(!("totalCount" in client || "Client" in client), "a pool");
       return executor(client);
     },
-    execute: (sql, parameters, options) =>
-      options?.answerWithinMs === undefined
-        ? executor(pool).execute(sql, parameters)
-        : onConnection((client) => executor(client).execute(sql, parameters), options),
+    execute: (sql, parameters = [], options = {}) =>
+      onConnection(
+        (client) =>
+          options.isFrequent
+            ? prepared.execute(client, sql, parameters)
+            : executor(client).execute(sql, parameters),
+        options,
+      ),
     transaction: (work, options = {}) =>
       onConnection(async (client, release) => {
         await client.query("BEGIN");
@@ -115,14 +133,67 @@ export function pgStore<Client extends PgClient>(
   });
 }
 
+/** What PostgreSQL says of a statement that another connection has prepared, by way of a pooler such as PgBouncer. */
+const NOT_PREPARED = /^(26000|42P05)$/;
+
+/** Statements that are planned once for each connection, which takes longer than carrying them out. */
+class PreparedStatements {
+  readonly #names = new Map<string, string>();
+  /** Whether connections keep what they have prepared. Not with every pooler. */
+  #areKept = true;
+
+  async execute(
+    client: PgQueryable,
+    text: string,
+    parameters: readonly SqlValue[],
+  ): Promise<readonly SqlRow[]> {
+    if (!this.#areKept) return executor(client).execute(text, parameters);
+    let name = this.#names.get(text);
+    if (name === undefined) {
+      name = `busbar_${createHash("sha1").update(text).digest("hex")}`;
+      this.#names.set(text, name);
+    }
+    try {
+      return rowsOf(await client.query({ name, text, values: [...parameters] }));
+    } catch (error) {
+      // Nothing was carried out.
+      if (!NOT_PREPARED.test(String((error as { code?: unknown }).code))) throw error;
+      this.#areKept = false;
+      return executor(client).execute(text, parameters);
+    }
+  }
+}
+
+/** Options of {@link pgListen}. */
+export interface PgListenOptions {
+  /**
+   * Milliseconds between two looks whether the connection still answers, and for an answer: one whose other
+   * end has vanished says nothing, as does one on which nothing happens.
+   *
+   * @default 10_000
+   */
+  readonly checkEveryMs?: number | undefined;
+}
+
 /** Hears notifications by way of a connection of a `pg` pool. */
-export function pgListen<Client extends PgClient>(pool: PgPool<Client>): Listen {
+export function pgListen<Client extends PgClient>(
+  pool: PgPool<Client>,
+  { checkEveryMs = 10_000 }: PgListenOptions = {},
+): Listen {
   return async (channel, onNotify, onLost) => {
     const client = await checkOut(pool);
     let open = true;
+    let timer: Timer | undefined;
+    const checkLater = (): void => {
+      if (!open) return;
+      timer = systemClock.setTimeout(() => {
+        answered(client.query("SELECT 1 AS alive"), checkEveryMs).then(checkLater, close);
+      }, checkEveryMs);
+    };
     const close = (cause?: unknown): void => {
       if (!open) return;
       open = false;
+      timer?.cancel();
       client.removeListener("notification", onNotify);
       // The connection may be broken, and listens: not one for the pool.
       client.release(true);
@@ -137,6 +208,7 @@ export function pgListen<Client extends PgClient>(pool: PgPool<Client>): Listen 
       close();
       throw error;
     }
+    checkLater();
     return async () => close();
   };
 }
@@ -159,11 +231,14 @@ function checkOut<Client extends PgClient>(pool: PgPool<Client>): Promise<Client
 function executor(client: PgQueryable): SqlExecutor {
   return {
     async execute(sql, parameters = []) {
-      const result = await client.query(sql, [...parameters]);
-      const last = Array.isArray(result) ? result.at(-1) : result;
-      return (last?.rows ?? []) as readonly SqlRow[];
+      return rowsOf(await client.query(sql, [...parameters]));
     },
   };
+}
+
+function rowsOf(result: PgResult | PgResult[]): readonly SqlRow[] {
+  const last = Array.isArray(result) ? result.at(-1) : result;
+  return (last?.rows ?? []) as readonly SqlRow[];
 }
 
 function ignore(): void {}

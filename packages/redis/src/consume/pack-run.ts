@@ -20,6 +20,7 @@ import {
 } from "./pack-progress.ts";
 import { PackSettlements } from "./pack-settlements.ts";
 import type { RunOwner, RunReader } from "./run-owner.ts";
+import { sharesOf, waitingBetween } from "./shares.ts";
 
 /** Runs the events of a pack, of several, or of a job of one, and settles each on its own. */
 export class PackRun implements HeldJob {
@@ -30,7 +31,6 @@ export class PackRun implements HeldJob {
   readonly #maxEvents: number;
   readonly #splitAfterMs: number;
   readonly #contents: PackContents;
-  readonly #subscription: string;
   readonly #states: EventStates;
   /** A job of one may have a history; the events of a larger pack have none. */
   readonly #history: History;
@@ -62,7 +62,6 @@ export class PackRun implements HeldJob {
     limits: { readonly maxEvents: number; readonly splitAfterMs: number },
   ) {
     this.job = job;
-    this.#subscription = subscription;
     this.#owner = owner;
     this.#reader = reader;
     this.#maxEvents = limits.maxEvents;
@@ -172,19 +171,8 @@ export class PackRun implements HeldJob {
 
   /** What cannot be read is a dead letter, and the others go on. */
   #setAside(from: number, end: number, problem: string): void {
-    const { queue } = this.#reader;
-    const waiting = this.#waitingBetween(from, end);
-    const fields = {
-      key: `${queue.key}${this.job.id}`,
-      problem,
-      subscriberId: this.#subscription,
-      events: waiting.length,
-    };
-    queue.session.context.logger.error(
-      fields,
-      `A job ${problem}: what cannot be read is a dead letter now, as it is`,
-    );
-    this.#settlements.setAside(waiting, `The job ${fields.key} ${problem}`);
+    const waiting = waitingBetween(this.#states, from, end);
+    this.#settlements.setAside(waiting, problem);
     for (const index of waiting) this.#settle(index);
     this.#skipSettled();
     this.#contents.want(this.#next);
@@ -194,35 +182,12 @@ export class PackRun implements HeldJob {
   /** Gives back what waits from there on: so many whole packs to a job, and others in parts. */
   #giveBackFrom(from: number, delayMs: number, packs: number): void {
     if (this.waiting === 0) return;
-    const size = this.#chunkSize();
-    let [whole, count]: [number[], number] = [[], 0];
-    const putBackWhole = (): void => {
-      if (count > 0) this.#putBack(whole, delayMs);
-      [whole, count] = [[], 0];
-    };
-    for (let start = from, end = 0; start < this.#states.length; start = end) {
-      end = this.#contents.nextPackAt(start + 1);
-      const waiting = this.#waitingBetween(start, end);
-      if (waiting.length === end - start && this.#contents.nextPackAt(start) === start) {
-        whole.push(...waiting);
-        count += 1;
-        if (count === packs) putBackWhole();
-        continue;
-      }
-      putBackWhole();
-      for (let at = 0; at < waiting.length; at += size) {
-        this.#putBack(waiting.slice(at, at + size), delayMs);
-      }
+    const portions = { packs, events: this.#chunkSize() };
+    for (const share of sharesOf(this.#states, this.#contents, from, portions)) {
+      this.#putBack(share, delayMs);
     }
-    putBackWhole();
     this.#skipSettled();
     this.#saveSoon();
-  }
-
-  #waitingBetween(start: number, end: number): readonly number[] {
-    const waiting: number[] = [];
-    for (let at = start; at < end; at += 1) if (this.#states[at] === WAITING) waiting.push(at);
-    return waiting;
   }
 
   #skipSettled(): void {

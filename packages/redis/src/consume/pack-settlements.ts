@@ -80,15 +80,20 @@ export class PackSettlements {
   /** Events of a body that cannot be read become one dead letter, which refers to them. */
   setAside(indexes: readonly number[], problem: string): void {
     const { queue } = this.#reader;
-    const { data, name, priority } = this.#job;
+    const { id, data, name, priority } = this.#job;
     if (!hasBody(data) || indexes.length === 0) return;
+    const key = `${queue.key}${id}`;
+    queue.session.context.logger.error(
+      { key, problem, subscriberId: this.#subscription, events: indexes.length },
+      `A job ${problem}: what cannot be read is a dead letter now, as it is`,
+    );
     this.batch.addDead(
       createDeadLetter({
         id: queue.deadLetterId(),
         subscription: this.#subscription,
         data: writeReference(data.subscription, partOf(data, indexes)),
         reason: CORRUPT,
-        state: stateOfCorrupt(problem, queue.serverNow),
+        state: stateOfCorrupt(`The job ${key} ${problem}`, queue.serverNow),
         queue: queue.key,
         name,
         priority,

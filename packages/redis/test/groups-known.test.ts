@@ -161,6 +161,17 @@ describe("releases that wait for each other", () => {
     expect(await session.eventIds("mail")).toHaveLength(102);
   });
 
+  test("do not fail with one that Redis refuses for good", async () => {
+    const session = await opened();
+    for (const id of ids) await session.groups.stage(id, events(id), forever);
+    await session.redis.del(`${session.keys.own}group-meta:g40`);
+    await session.redis.set(`${session.keys.own}group-meta:g40`, "x");
+    const results = await Promise.all(ids.map((id) => releaseKnown(session, id)));
+    const refused = ids.filter((_, index) => JSON.stringify(results[index]).includes("rejected"));
+    expect(refused).toEqual(["g40"]);
+    expect(await session.eventIds("mail")).toHaveLength(99);
+  });
+
   test("leave in parts if they are many", async () => {
     const session = await opened();
     const { groups, calls } = counted(session);

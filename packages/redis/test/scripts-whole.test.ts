@@ -90,6 +90,7 @@ async function recordEveryScript(): Promise<{
     subscription("former", { events: ["never"] }),
     subscription("inorder", { ...IN_ORDER, events: ["order.*"] }),
     subscription("small-1", { events: ["order.*"] }),
+    subscription("alone", { events: ["alone"] }),
   ]);
   const deduplicationId = "d";
   const text = "x".repeat(3_000);
@@ -104,6 +105,7 @@ async function recordEveryScript(): Promise<{
   ];
   await session.publish(...sent);
   await session.publish(envelope("large", { name: "large", data: text }));
+  for (const id of ["alone-1", "alone-2"]) await session.publish(envelope(id, { name: "alone" }));
   await session.publish(...sent.map((it) => ({ ...it, id: `${it.id}-b` })));
 
   const events = sent.map((it) => ({ envelope: it }) as never);

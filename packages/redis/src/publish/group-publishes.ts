@@ -63,6 +63,10 @@ export function createGroupPublishes(
     try {
       const groups = some.map(({ release }) => release);
       const results = await send(envelopes, deadline, groups);
+      if (some.length > 1 && results.some(isForGood)) {
+        await sendEach(some);
+        return;
+      }
       let from = 0;
       for (const { envelopes: own, resolve } of some) {
         resolve(results.slice(from, from + own.length));
@@ -80,10 +84,14 @@ export function createGroupPublishes(
       const others = some.filter((_, index) => !error.groups.includes(index + 1));
       if (others.length > 0) await sendTogether(others);
     } else if (some.length > 1 && isReply(error)) {
-      for (const one of some) await sendTogether([one]);
+      await sendEach(some);
     } else {
       for (const { reject } of some) reject(error);
     }
+  }
+
+  async function sendEach(some: readonly Waiting[]): Promise<void> {
+    for (const one of some) await sendTogether([one]);
   }
 
   return (release, envelopes, { deadline }) =>
@@ -91,4 +99,9 @@ export function createGroupPublishes(
       waiting.push({ release, envelopes, deadline, resolve, reject });
       if (waiting.length === 1) void inTurn(sendSome);
     });
+}
+
+/** Whether a publish was refused, which is all or nothing, and would be again. */
+function isForGood(result: PublishResult): boolean {
+  return result.status === "rejected" && result.retryable !== true;
 }

@@ -3,10 +3,12 @@ import type { Envelope, PublishOptions, PublishResult } from "@busbar/core";
 import { isLasting, isRefusal, isTooLarge, lastingReason, refusalReason } from "../redis-errors.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
 import type { GroupRelease, PublishAnswer, PublishRequest } from "../scripts/publish-script.ts";
+import { addsAsProven } from "../scripts/bullmq-scripts.ts";
 import type { Session } from "../session.ts";
 import { LARGE_BYTES, largestAbove } from "../text-sizes.ts";
 import { createGroupPublishes, Unclaimed } from "./group-publishes.ts";
 import { createJobIds } from "./job-ids.ts";
+import { loneJobOf } from "./lone-job.ts";
 import type { Body } from "./bodies.ts";
 import { packBatch, type PackBounds, type PackedBatch } from "./packs.ts";
 import { resultsOf } from "./results.ts";
@@ -51,6 +53,7 @@ export function createPublisher(session: Session): Publisher {
   const ids = createJobIds();
   const { batch, deduplicationWindowMs } = options;
   const { maxEvents, maxBytes } = batch;
+  const hasShortScript = addsAsProven();
   let bounds = boundsNow();
   let lastSeq = 0;
   let lastPublish: Promise<unknown> = Promise.resolve();
@@ -238,6 +241,11 @@ export function createPublisher(session: Session): Publisher {
     texts: readonly string[],
     drafts?: Promise<unknown>,
   ): Promise<Answered> {
+    const loneJob = hasShortScript ? loneJobOf(request, texts) : undefined;
+    if (loneJob) {
+      const answer = await scripts.publishOne(keys.version, loneJob);
+      if (answer[0] !== "other") return answer as Answered;
+    }
     const answer = await scripts.publish(keys.version, request, texts);
     if (answer[0] !== "undrafted") return answer;
     // Says why, unless they have expired.

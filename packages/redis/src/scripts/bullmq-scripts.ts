@@ -9,6 +9,7 @@
 //
 // So our scripts call BullMQ's own, unchanged, as functions: what is stored is by construction what
 // BullMQ stores, and its workers, getters and dashboards read it.
+import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 
 interface BullScript {
@@ -30,6 +31,21 @@ const EXPECTED_KEYS = {
 
 type ScriptName = keyof typeof EXPECTED_KEYS;
 
+/** SHA-1 of BullMQ's script that adds a job, where our short script is proven to store the same. */
+const PROVEN_TO_ADD = "299880da0f75f0b376ee8e87d20eae62f964ac5e";
+
+/** Whether this BullMQ adds jobs as the one does that `PUBLISH_ONE_SCRIPT` was proven with. */
+export function addsAsProven(): boolean {
+  const { content = "" } = readScripts()["addPrioritizedJob"] ?? {};
+  return createHash("sha1").update(content).digest("hex") === PROVEN_TO_ADD;
+}
+
+function readScripts(): Readonly<Partial<Record<string, BullScript>>> {
+  return createRequire(import.meta.url)("bullmq/dist/cjs/scripts/index.js") as Readonly<
+    Partial<Record<string, BullScript>>
+  >;
+}
+
 /** What BullMQ's scripts take apart with `cmsgpack.unpack`, our calls hand over as tables. */
 const AS_IT_IS = `local as_it_is = { unpack = function(it) return it end }\n`;
 
@@ -38,9 +54,7 @@ const AS_IT_IS = `local as_it_is = { unpack = function(it) return it end }\n`;
  * own client packs are tables here: within one script there is nothing to pack them for.
  */
 export function bullFunctions(names: readonly ScriptName[]): string {
-  const scripts = createRequire(import.meta.url)("bullmq/dist/cjs/scripts/index.js") as Readonly<
-    Partial<Record<string, BullScript>>
-  >;
+  const scripts = readScripts();
   const functions = names
     .map((name) => {
       const script = scripts[name];

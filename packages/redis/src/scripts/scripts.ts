@@ -38,6 +38,7 @@ import {
   type RetireLaneRequest,
 } from "./retire-scripts.ts";
 import { POLICIES_SCRIPT } from "./policies-script.ts";
+import { PUBLISH_ONE_SCRIPT } from "./publish-one-script.ts";
 import { REVIVE_SCRIPT } from "./revive-script.ts";
 import {
   COMPLETE_SCRIPT,
@@ -54,6 +55,7 @@ const LUA = {
   busbarTime: TIME_SCRIPT,
   busbarDraft: DRAFT_SCRIPT,
   busbarPublish: PUBLISH_SCRIPT,
+  busbarPublishOne: PUBLISH_ONE_SCRIPT,
   busbarComplete: COMPLETE_SCRIPT,
   busbarSettle: SETTLE_SCRIPT,
   busbarTurn: TURN_SCRIPT,
@@ -101,6 +103,10 @@ export interface Scripts {
     request: PublishRequest,
     events: readonly string[],
   ): Promise<PublishAnswer>;
+  publishOne(
+    versionKey: string,
+    args: readonly Argument[],
+  ): Promise<PublishAnswer | readonly ["other"]>;
   complete(jobKey: string, args: readonly Argument[]): Promise<SettleAnswer>;
   settle(jobKey: string, request: SettleRequest, data: readonly string[]): Promise<SettleAnswer>;
   turn(jobKey: string, request: TurnRequest, data: readonly string[]): Promise<TurnAnswer>;
@@ -174,6 +180,8 @@ export function createScripts(client: RedisClient): Scripts {
     draft: (key, args) => commands.busbarDraft(key, args),
     publish: (key, request, events) =>
       commands.busbarPublish(key, JSON.stringify(request), events) as Promise<PublishAnswer>,
+    publishOne: (key, args) =>
+      commands.busbarPublishOne(key, args) as ReturnType<Scripts["publishOne"]>,
     complete: (key, args) => commands.busbarComplete(key, args) as Promise<SettleAnswer>,
     settle: (key, request, data) =>
       commands.busbarSettle(key, JSON.stringify(request), data) as Promise<SettleAnswer>,

@@ -1,0 +1,136 @@
+import { describe, expect, test } from "vitest";
+import { createPublisher, type Publisher } from "../src/publish/publisher.ts";
+import type { Scripts } from "../src/scripts/scripts.ts";
+import { envelope, inTime, subscription, type TestSession } from "./support/test-session.ts";
+import { useSessions } from "./support/use-sessions.ts";
+
+const open = useSessions();
+
+async function opened(): Promise<TestSession> {
+  const session = await open();
+  await session.registry.declare([subscription("mail")]);
+  return session;
+}
+
+/** A publisher that has no short script, or counts the calls of both. */
+function publisherOf(session: TestSession, hasShort = true) {
+  const calls = { short: 0, full: 0 };
+  const publishOne: Scripts["publishOne"] = async (...args) => {
+    calls.short += 1;
+    return hasShort ? session.scripts.publishOne(...args) : ["other"];
+  };
+  const publish: Scripts["publish"] = (...args) => {
+    calls.full += 1;
+    return session.scripts.publish(...args);
+  };
+  const scripts = { ...session.scripts, publishOne, publish };
+  const publisher: Publisher = createPublisher({ ...session, scripts });
+  return { publisher, calls };
+}
+
+/** All that a queue has in Redis, without what is different each time. */
+async function contentsOf({ redis, keys }: TestSession): Promise<unknown> {
+  const queue = keys.queue("mail");
+  const names = (await redis.keys(`${queue}*`)).map((key) => key.slice(queue.length)).toSorted();
+  const ids = (await redis.zrange(`${queue}prioritized`, "0", "-1")) as string[];
+  const events = (await redis.xrange(`${queue}events`, "-", "+")) as [string, string[]][];
+  const jobs = await Promise.all(ids.map((id) => redis.hgetall(`${queue}${id}`)));
+  const scores = await redis.zrange(`${queue}prioritized`, "0", "-1", "WITHSCORES");
+  const numbered = (text: string) => (ids.includes(text) ? `job ${ids.indexOf(text)}` : text);
+  return {
+    names: names.map(numbered).toSorted(),
+    jobs: jobs.map(({ opts = "", timestamp, ...rest }) => ({
+      ...rest,
+      opts: JSON.parse(opts) as unknown,
+      hasTime: Number(timestamp) > 0,
+    })),
+    scores: scores.map((text) => numbered(String(text))),
+    marker: await redis.zrange(`${queue}marker`, "0", "-1", "WITHSCORES"),
+    events: events.map(([, fields]) => fields.map(numbered)),
+    meta: await redis.hgetall(`${queue}meta`),
+    counters: await redis.mget(`${queue}id`, `${queue}pc`),
+  };
+}
+
+describe("a publish of one job for one subscription", () => {
+  test("stores what BullMQ's own script stores", async () => {
+    const stored = [];
+    for (const hasShort of [true, false]) {
+      const session = await opened();
+      const { publisher, calls } = publisherOf(session, hasShort);
+      await publisher.publish([envelope("1")], inTime());
+      await publisher.publish([envelope("2", { priority: 7 })], inTime());
+      await publisher.publish([envelope("3"), envelope("4", { name: "order.päid" })], inTime());
+      expect(calls).toEqual({ short: 3, full: hasShort ? 0 : 3 });
+      stored.push(await contentsOf(session));
+    }
+    expect(stored[0]).toEqual(stored[1]);
+  });
+
+  test("that is sent again, because its answer was lost, does nothing but answer", async () => {
+    const session = await opened();
+    const { publisher } = publisherOf(session);
+    await publisher.publish([envelope("0")], inTime());
+    let isLost = false;
+    const publishOne: Scripts["publishOne"] = async (...args) => {
+      const answer = await session.scripts.publishOne(...args);
+      if (isLost) return answer;
+      isLost = true;
+      throw new Error("Connection is closed.");
+    };
+    const forgetful = createPublisher({ ...session, scripts: { ...session.scripts, publishOne } });
+    const results = await forgetful.publish([envelope("1")], inTime());
+    expect(isLost).toBe(true);
+    expect(results).toEqual([{ status: "accepted", subscriptions: 1 }]);
+    expect(await session.eventIds("mail")).toEqual(["0", "1"]);
+  });
+
+  test("is routed again if the list of subscriptions has changed", async () => {
+    const session = await opened();
+    const { publisher } = publisherOf(session);
+    await publisher.publish([envelope("0")], inTime());
+    const other = await open({ prefix: session.keys.prefix });
+    await other.registry.declare([subscription("stock")]);
+    const results = await publisher.publish([envelope("1")], inTime());
+    expect(results).toEqual([{ status: "accepted", subscriptions: 2 }]);
+    expect(await session.eventIds("stock")).toEqual(["1"]);
+  });
+
+  test("is withheld from a subscription that is orphaned, and counted", async () => {
+    const session = await opened();
+    const { publisher } = publisherOf(session);
+    await publisher.publish([envelope("0")], inTime());
+    await session.redis.zadd(`${session.keys.own}seen`, 1, "mail");
+    const results = await publisher.publish([envelope("1")], inTime());
+    expect(results).toEqual([{ status: "accepted", subscriptions: 0 }]);
+    expect(await session.redis.hget(`${session.keys.own}withheld`, "mail")).toBe("1");
+    expect(await session.eventIds("mail")).toEqual(["0"]);
+  });
+
+  test("wakes nobody while somebody has paused the queue", async () => {
+    const session = await opened();
+    const { publisher, calls } = publisherOf(session);
+    await publisher.publish([envelope("0")], inTime());
+    const queue = session.keys.queue("mail");
+    await session.redis.hset(`${queue}meta`, "paused", "1");
+    await session.redis.del(`${queue}marker`);
+    await publisher.publish([envelope("1")], inTime());
+    expect(calls).toEqual({ short: 2, full: 1 });
+    expect(await session.redis.exists(`${queue}marker`)).toBe(0);
+  });
+
+  test("stores nothing if it cannot be completed, and says why", async () => {
+    const session = await opened();
+    const { publisher } = publisherOf(session);
+    await publisher.publish([envelope("0")], inTime());
+    const queue = session.keys.queue("mail");
+    await session.redis.del(`${queue}events`);
+    await session.redis.set(`${queue}events`, "x");
+    const [result] = await publisher.publish([envelope("1")], inTime());
+    expect(result).toMatchObject({ status: "rejected", retryable: false });
+    expect(JSON.stringify(result)).toContain("WRONGTYPE");
+    expect(await session.redis.zcard(`${queue}prioritized`)).toBe(1);
+    const jobs = (await session.redis.keys(`${queue}k*`)) as string[];
+    expect(jobs).toHaveLength(1);
+  });
+});

@@ -15,8 +15,8 @@ export const question: Question = {
     "many",
     [
       { label: "1 subscriber", subscribers: 1, concurrency: 10, atLeast: 8 },
-      { label: "3 subscribers", subscribers: 3, concurrency: 10, atLeast: 4 },
-      { label: "10 subscribers", subscribers: 10, concurrency: 10, atLeast: 0.9 },
+      { label: "3 subscribers", subscribers: 3, concurrency: 10, atLeast: 4, ofLimit: 0.5 },
+      { label: "10 subscribers", subscribers: 10, concurrency: 10, atLeast: 0.9, ofLimit: 0.5 },
     ],
     measureRedisEmits({
       callers: 1,

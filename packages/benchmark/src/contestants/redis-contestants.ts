@@ -17,6 +17,8 @@ export interface RedisVariant {
   readonly concurrency: number;
   /** How many times as fast as Medusa the project wants to be. */
   readonly atLeast?: number;
+  /** How many times as fast as the limit of packing. */
+  readonly ofLimit?: number;
 }
 
 /** What a measurement on Redis has at hand: a server of its own, and buses on it. */
@@ -73,10 +75,15 @@ export function redisSides(
       sides.slice(1).map(([side]) => ({
         of: idOf("busbar", variant),
         to: idOf(side, variant),
-        ...(side === "medusa" && variant.atLeast !== undefined && { atLeast: variant.atLeast }),
+        ...targetOf(side, variant),
       })),
     ),
   };
+}
+
+function targetOf(side: string, { atLeast, ofLimit }: RedisVariant): { atLeast?: number } {
+  const target = side === "medusa" ? atLeast : side === LIMIT[0] ? ofLimit : undefined;
+  return target === undefined ? {} : { atLeast: target };
 }
 
 /** Busbar alone. */

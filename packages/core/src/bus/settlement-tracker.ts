@@ -274,8 +274,10 @@ export class SettlementTracker {
     this.#causes.add(event);
     const unhandled = this.#size - this.#causes.size;
     if (this.#causes.size <= REMEMBERED_CAUSES + FORGOTTEN_AT_ONCE + unhandled) return;
-    const oldest = [...this.#causes].slice(0, FORGOTTEN_AT_ONCE);
-    for (const cause of oldest) {
+    let left = FORGOTTEN_AT_ONCE;
+    for (const cause of this.#causes) {
+      if (left === 0) return;
+      left -= 1;
       this.#causes.delete(cause);
       // It may have been published once more.
       if (!cause.isHandled || !cause.parent) continue;

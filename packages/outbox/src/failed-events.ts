@@ -1,4 +1,5 @@
 import { decodeEnvelope, type Envelope } from "@busbar/core";
+import { OwnWork } from "./own-work.ts";
 import { type Sql, sqlOf } from "./sql.ts";
 import type { OutboxStore, SqlRow } from "./store.ts";
 import { fromColumn } from "./text-column.ts";
@@ -31,9 +32,10 @@ export interface FailedEvents {
 /** The failed events of a store. */
 export function failedEvents<Tx>(store: OutboxStore<Tx>, onRetry: () => void): FailedEvents {
   const sql = sqlOf(store);
+  const own = new OwnWork(store);
   return {
     async list({ limit = 100 } = {}) {
-      const rows = await store.execute(
+      const rows = await own.execute(
         `SELECT CAST(id AS text) AS id, event_id, name, envelope, error, attempts,
           CAST(created_at AS double precision) AS created_at
         FROM ${sql.outbox} WHERE state = 'failed' ORDER BY created_at, id LIMIT CAST($1 AS bigint)`,
@@ -42,7 +44,7 @@ export function failedEvents<Tx>(store: OutboxStore<Tx>, onRetry: () => void): F
       return rows.map(toFailedEvent);
     },
     async retry(ids) {
-      const rows = await store.execute(
+      const rows = await own.execute(
         `UPDATE ${sql.outbox} SET state = 'pending', error = NULL WHERE ${these(sql, ids)}
         RETURNING 1 AS one`,
         ids && [toNumbers(ids)],
@@ -51,7 +53,7 @@ export function failedEvents<Tx>(store: OutboxStore<Tx>, onRetry: () => void): F
       return rows.length;
     },
     async discard(ids) {
-      const rows = await store.execute(
+      const rows = await own.execute(
         `DELETE FROM ${sql.outbox} WHERE ${these(sql, ids)} RETURNING 1 AS one`,
         ids && [toNumbers(ids)],
       );

@@ -7,6 +7,7 @@ import {
   ReleaseDelivery,
   type Subscriber,
 } from "@busbar/core";
+import { deleteInParts } from "./delete-in-parts.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { assertMigrated, migrate } from "./migrate.ts";
 import { repeated } from "./own-work.ts";
@@ -101,11 +102,7 @@ export function inbox<Tx>(options: InboxOptions<Tx>): Plugin {
 /** Forgets events that were handled longer ago than that. Resolves with how many. */
 export async function cleanInbox<Tx>(store: OutboxStore<Tx>, olderThanMs: number): Promise<number> {
   const { inbox: table, now } = sqlOf(store);
-  const rows = await store.execute(
-    `DELETE FROM ${table} WHERE handled_at < ${now} - CAST($1 AS bigint) RETURNING 1 AS one`,
-    [olderThanMs],
-  );
-  return rows.length;
+  return deleteInParts(store, table, `handled_at < ${now} - CAST($1 AS bigint)`, [olderThanMs]);
 }
 
 /** On the context of a run: it is within the transaction of an inbox, which has the mark. */

@@ -1,4 +1,5 @@
 import type { Relay, RelayState } from "./relay.ts";
+import { OwnWork } from "./own-work.ts";
 import { sqlOf } from "./sql.ts";
 import type { OutboxStore } from "./store.ts";
 
@@ -31,7 +32,7 @@ export async function inspectOutbox<Tx>(
   store: OutboxStore<Tx>,
   relay: Relay<Tx> | undefined,
 ): Promise<OutboxInspection> {
-  const rows = await store.execute(
+  const rows = await new OwnWork(store).execute(
     `SELECT state, CAST(count(*) AS double precision) AS count,
       CAST(min(created_at) AS double precision) AS oldest_at
     FROM ${sqlOf(store).outbox} GROUP BY state`,

@@ -1,4 +1,5 @@
 import type { Logger } from "@busbar/core";
+import { deleteInParts } from "./delete-in-parts.ts";
 import { sqlOf } from "./sql.ts";
 import type { OutboxStore } from "./store.ts";
 
@@ -9,16 +10,9 @@ export async function deleteOldRows<Tx>(
   logger: Logger,
 ): Promise<void> {
   const { outbox, now } = sqlOf(store);
-  const expired = await store.execute(
-    `DELETE FROM ${outbox} WHERE state = 'staged' AND expires_at <= ${now} RETURNING 1 AS one`,
-  );
-  if (expired.length > 0) {
-    const count = expired.length;
-    logger.warn({ count }, `${count} staged events expired with their group`);
-  }
+  const count = await deleteInParts(store, outbox, `state = 'staged' AND expires_at <= ${now}`);
+  if (count > 0) logger.warn({ count }, `${count} staged events expired with their group`);
   if (keepSentForMs === undefined) return;
-  await store.execute(
-    `DELETE FROM ${outbox} WHERE state = 'sent' AND created_at < ${now} - CAST($1 AS bigint)`,
-    [keepSentForMs],
-  );
+  const isOld = `state = 'sent' AND created_at < ${now} - CAST($1 AS bigint)`;
+  await deleteInParts(store, outbox, isOld, [keepSentForMs]);
 }

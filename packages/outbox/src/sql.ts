@@ -61,8 +61,8 @@ const sqlite: Sql = {
   },
   list: (parameter) => `(SELECT value FROM json_each(${parameter}))`,
   idIn: (parameter) => `id IN ${sqlite.list(parameter, "bigint")}`,
-  lockedRow: "id",
-  lockedRowIn: (query) => `id IN (${query})`,
+  lockedRow: "rowid",
+  lockedRowIn: (query) => `rowid IN (${query})`,
 };
 
 /**

@@ -24,6 +24,14 @@ const PATIENCE: ReadonlyMap<Mistake, number> = new Map([
   ["forgets deduplicationIds with their connection", 0.2],
 ]);
 
+/**
+ * Milliseconds for which the broker is out of reach, for mistakes that only show in a connection that was made
+ * meanwhile.
+ */
+const CUT_MS: ReadonlyMap<Mistake, number> = new Map([
+  ["waits for ever for an answer to its greeting", 2_000],
+]);
+
 /** Of the durable provider of the tests; the cases kill real processes. */
 export const durableMutants: readonly Mutant[] = [
   broker(
@@ -85,12 +93,14 @@ export const durableMutants: readonly Mutant[] = [
 
 function broker(mistake: Mistake, ...caughtBy: readonly string[]): Mutant {
   const patience = PATIENCE.get(mistake) ?? 0.04;
+  const cutMs = CUT_MS.get(mistake);
   return {
     mistake: `${mistake} (durable)`,
     caughtBy,
     harness: async () => ({
       ...(await brokerHarness(mistake)),
       timing: { ...HASTY, patience },
+      load: { cutMs },
     }),
   };
 }

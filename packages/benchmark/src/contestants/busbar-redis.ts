@@ -22,6 +22,8 @@ export async function openBusbarRedis({
   return {
     emitOne: (order) => bus.emit(EVENT_NAME, order),
     emitMany: (orders) => bus.emit(orders.map((data) => ({ name: EVENT_NAME, data }))),
+    stage: (data, eventGroupId) => bus.emit({ name: EVENT_NAME, data, metadata: { eventGroupId } }),
+    release: (eventGroupId) => bus.releaseGroupedEvents(eventGroupId),
     close: () => bus.stop(),
   };
 }

@@ -9,6 +9,7 @@ interface MedusaRedisBus {
     onApplicationPrepareShutdown(): Promise<void>;
     onApplicationShutdown(): Promise<void>;
   };
+  releaseGroupedEvents(eventGroupId: string): Promise<void>;
   emit(messages: MedusaMessage | readonly MedusaMessage[]): Promise<void>;
   subscribe(
     name: string,
@@ -67,6 +68,8 @@ export async function openMedusaRedis({
   return {
     emitOne: (data) => bus.emit({ name: EVENT_NAME, data }),
     emitMany: (orders) => bus.emit(orders.map((data) => ({ name: EVENT_NAME, data }))),
+    stage: (data, eventGroupId) => bus.emit({ name: EVENT_NAME, data, metadata: { eventGroupId } }),
+    release: (eventGroupId) => bus.releaseGroupedEvents(eventGroupId),
     close: async () => {
       await bus.__hooks.onApplicationPrepareShutdown();
       await bus.__hooks.onApplicationShutdown();

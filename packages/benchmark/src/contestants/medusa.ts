@@ -6,6 +6,7 @@ import type { OpenBus, OpenOptions } from "./emit-contestants.ts";
 export interface MedusaMessage {
   readonly name: string;
   readonly data: unknown;
+  readonly metadata?: { readonly eventGroupId: string };
 }
 
 /** The part of Medusa's bus that is used here. */

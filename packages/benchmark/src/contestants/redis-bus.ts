@@ -6,6 +6,10 @@ export interface RedisBus {
   readonly emitOne: (order: Order) => Promise<unknown>;
   /** The same for many events in one call. */
   readonly emitMany: (orders: readonly Order[]) => Promise<unknown>;
+  /** Stages the event in a group, where the bus has groups. */
+  readonly stage?: (order: Order, eventGroupId: string) => Promise<unknown>;
+  /** Resolves when Redis has the events of the group in its queues. */
+  readonly release?: (eventGroupId: string) => Promise<void>;
   /** Waits for what is being handled, and disconnects. */
   readonly close: () => Promise<void>;
 }

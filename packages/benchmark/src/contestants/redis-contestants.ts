@@ -99,6 +99,28 @@ function idOf(side: string, { label }: RedisVariant): string {
   return label === "" ? side : `${side}, ${label}`;
 }
 
+/** Busbar and Medusa, side by side in each variant. */
+export function busbarAndMedusa<T extends RedisVariant>(
+  variants: readonly T[],
+  measure: (run: RedisRun, variant: T) => Promise<Sample>,
+): { readonly contestants: readonly Contestant[]; readonly comparisons: readonly Comparison[] } {
+  const sides = SIDES.slice(0, 2);
+  return {
+    contestants: variants.flatMap((variant) =>
+      sides.map(([side, label, open]) => ({
+        id: idOf(side, variant),
+        label: `${label}, ${variant.label}`,
+        measure: (budget) => measureOnRedis(open, variant, budget, (run) => measure(run, variant)),
+      })),
+    ),
+    comparisons: variants.map((variant) => ({
+      of: idOf("busbar", variant),
+      to: idOf("medusa", variant),
+      ...(variant.atLeast !== undefined && { atLeast: variant.atLeast }),
+    })),
+  };
+}
+
 async function measureOnRedis(
   openBus: OpenRedisBus,
   variant: RedisVariant,

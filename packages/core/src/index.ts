@@ -180,6 +180,7 @@ export { stateOfCorrupt, withoutErrorTexts } from "./delivery/provider-states.ts
 export { createRouter, matchesPattern, type RoutedSubscription, type Router } from "./router.ts";
 export {
   createSubscriptionList,
+  type DeclaredOrderings,
   type RenamedSubscription,
   type StoredSubscriptions,
   type SubscriptionList,

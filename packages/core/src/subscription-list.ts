@@ -1,7 +1,11 @@
 import type { Clock } from "./contracts/clock.ts";
 import type { RegisteredSubscription, SubscriptionSpec } from "./contracts/provider-parts.ts";
 import type { ProviderContext } from "./contracts/provider.ts";
+import type { Ordering } from "./contracts/subscriber.ts";
 import { createRouter, matchesPattern } from "./router.ts";
+
+/** When each ordering of a subscription was declared last, in milliseconds since the epoch. */
+export type DeclaredOrderings = { readonly [Key in Ordering]?: number | undefined };
 
 /** A subscription that goes by another id from now on. */
 export interface RenamedSubscription {
@@ -9,12 +13,20 @@ export interface RenamedSubscription {
   readonly to: string;
 }
 
+/** Milliseconds for which a declaration counts: each process declares every minute. */
+const LIVE_MS = 180_000;
+
+/** The stricter ones first. */
+const ORDERINGS: readonly Ordering[] = ["all", "key", "none"];
+
 /** A {@link SubscriptionList} as it is stored: JSON. */
 export interface StoredSubscriptions {
   readonly subscriptions: readonly (SubscriptionSpec & {
     readonly lastSeenAt: number;
     /** Absent: none. */
     readonly withheld?: number | undefined;
+    /** When each ordering was declared last, in milliseconds since the epoch. */
+    readonly declaredAt?: DeclaredOrderings | undefined;
   })[];
   /** Earlier ids, each with the present one. */
   readonly renamed: readonly (readonly [earlier: string, present: string])[];
@@ -26,7 +38,8 @@ export interface StoredSubscriptions {
  */
 export interface SubscriptionList {
   /**
-   * Adds subscriptions, or events to those known. Returns who is renamed: what waits or is dead under
+   * Adds subscriptions, or events to those known. Where releases that run at the same time declare different
+   * orderings, the strictest holds. Returns who is renamed: what waits or is dead under
    * the one id moves to the other, in the step that stores the list.
    *
    * @throws TypeError when a pattern is malformed; nothing was declared.
@@ -79,14 +92,17 @@ export function createSubscriptionList(
     const before = known.get(subscriptionId);
     const events = union(before?.events, spec.events);
     const aliases = union(before?.aliases, spec.aliases);
+    const now = clock.now();
+    const declaredAt = { ...before?.declaredAt, [ordering]: now };
     known.set(subscriptionId, {
       subscriptionId,
       events,
-      ordering,
+      ordering: ORDERINGS.find((it) => now - (declaredAt[it] ?? -LIVE_MS) < LIVE_MS) ?? ordering,
       onOrderedFailure,
       aliases,
-      lastSeenAt: clock.now(),
+      lastSeenAt: now,
       withheld: before?.withheld,
+      declaredAt,
     });
     router.add(subscriptionId, spec.events);
     return spec.aliases
@@ -139,8 +155,18 @@ export function createSubscriptionList(
     },
 
     list: () =>
-      Array.from(known.values(), ({ withheld = 0, ...it }) => {
-        return { ...it, orphaned: isOrphaned(it.lastSeenAt), withheld };
+      Array.from(known.values(), (it) => {
+        const { subscriptionId, events, ordering, onOrderedFailure, aliases, lastSeenAt } = it;
+        return {
+          subscriptionId,
+          events,
+          ordering,
+          onOrderedFailure,
+          aliases,
+          lastSeenAt,
+          orphaned: isOrphaned(lastSeenAt),
+          withheld: it.withheld ?? 0,
+        };
       }),
 
     match(name) {

@@ -33,6 +33,22 @@ describe("createSubscriptionList", () => {
     expect([list.match("b.x"), list.match("c"), list.match("d")]).toEqual([["mail"], ["mail"], []]);
   });
 
+  test("has the strictest ordering that was declared within three minutes, also when it was stored", async () => {
+    const { clock, list } = setUp(1_000_000);
+    list.declare([spec("mail", { ordering: "key" })]);
+    await clock.advance(60_000);
+    const stored = JSON.parse(JSON.stringify(list)) as never;
+    const again = createSubscriptionList({ clock, orphanedAfterMs: 1_000_000 }, stored);
+    again.declare([spec("mail", { ordering: "none" })]);
+    expect(again.list()).toMatchObject([{ ordering: "key" }]);
+    again.declare([spec("mail", { ordering: "all" })]);
+    expect(again.list()).toMatchObject([{ ordering: "all" }]);
+    await clock.advance(180_000);
+    again.declare([spec("mail", { ordering: "none" })]);
+    expect(again.list()).toMatchObject([{ ordering: "none" }]);
+    expect(again.list()[0]).not.toHaveProperty("declaredAt");
+  });
+
   test("declares nothing when one of the patterns is malformed", () => {
     const { list } = setUp();
 

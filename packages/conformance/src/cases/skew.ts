@@ -3,7 +3,8 @@ import type { EventBus } from "@busbar/core";
 import type { CaseContext } from "../case-context.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { Recorder, settled } from "../recorder.ts";
-import { durable } from "../requirements.ts";
+import { all, can, durable } from "../requirements.ts";
+import { pause } from "../waiting.ts";
 
 const SKEW = "design 4.3: two releases can run side by side and neither loses the other's events";
 const EVENTS = 2_000;
@@ -63,6 +64,52 @@ export const skew: readonly ConformanceCase[] = defineCases("deploy-skew", [
       await handled(context, EVENTS, before.seen.old);
       await handled(context, EVENTS, after.seen.new);
       context.report(`${EVENTS} events in 3 subscriptions of two releases: lost 0, repeated 0`);
+    },
+  },
+  {
+    id: "ordering",
+    name: "an instance that declares no order beside one that declares it takes it from nobody",
+    promise: "contract: the strictest ordering holds while releases differ",
+    when: all(durable, can("ordering")),
+    limitMs: () => 30_000,
+    async run(context) {
+      const order = new Map<string, number[]>();
+      const running = new Set<string>();
+      const mixed: string[] = [];
+      const handle = async ({ data }: { readonly data: unknown }): Promise<void> => {
+        const { key, n } = data as { readonly key: string; readonly n: number };
+        if (running.has(key)) mixed.push(`${key}: ${n}`);
+        running.add(key);
+        order.set(key, [...(order.get(key) ?? []), n]);
+        await pause(n % 3);
+        running.delete(key);
+      };
+      const [strict, lax] = [await context.bus(), await context.bus()];
+      const [one, other] = [new Recorder(context), new Recorder(context)];
+      const subscriberId = "mail";
+      strict.subscribe("order.placed", one.subscriber(handle), { subscriberId, ordering: "key" });
+      lax.subscribe("order.placed", other.subscriber(handle), { subscriberId });
+      await strict.start();
+      await lax.start();
+      const keys = ["a", "b", "c", "d"];
+      await lax.emit(
+        Array.from({ length: 200 }, (_, n) => {
+          const key = keys[n % keys.length] as string;
+          return { name: "order.placed", data: { key, n }, options: { orderingKey: key } };
+        }),
+      );
+      await context.waiting.until(
+        () => `200 runs (there were ${one.runs.length + other.runs.length})`,
+        () => one.runs.length + other.runs.length >= 200,
+      );
+      assert.deepEqual(mixed, [], "one event of a key at a time");
+      for (const [key, numbers] of order) {
+        assert.deepEqual(
+          numbers,
+          numbers.toSorted((a, b) => a - b),
+          `the order of ${key}`,
+        );
+      }
     },
   },
   {

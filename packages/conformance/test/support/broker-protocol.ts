@@ -27,6 +27,7 @@ export type Frame =
 /** What a broker, or the client of it, may do wrong. */
 export type Mistake =
   | "forgets on restart"
+  | "keeps no order once somebody declares none"
   | "ignores namespaces"
   | "acks what a dead worker had"
   | "acks what it hands over"

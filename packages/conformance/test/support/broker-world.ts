@@ -44,6 +44,7 @@ export class BrokerWorld {
   readonly #mistakes: ReadonlySet<Mistake>;
   readonly #listeners = new Set<(report: ProviderReport) => void>();
   /** Set while a publish goes to these subscriptions only. */
+  #isUnordered = false;
   #only: readonly string[] | null | undefined;
   /** Who has an event of a subscription in hand. */
   readonly holders = new Map<string, Holder>();
@@ -146,6 +147,9 @@ export class BrokerWorld {
     await this.#orphan();
     this.#withhold(batch);
     this.#only = only;
+    if (this.#mistakes.has("keeps no order once somebody declares none") && this.#isUnordered) {
+      for (const envelope of batch) delete (envelope as { orderingKey?: string }).orderingKey;
+    }
     // The memory provider places what has room at once.
     const results = this.#provider.publish(batch, { deadline: Infinity, inHandler: true });
     this.#only = undefined;
@@ -164,6 +168,7 @@ export class BrokerWorld {
 
   #declare(specs: readonly SubscriptionSpec[]): void {
     for (const spec of specs) {
+      this.#isUnordered ||= spec.ordering === "none";
       const events = [
         ...new Set([...(this.#seen.get(spec.subscriptionId)?.spec.events ?? []), ...spec.events]),
       ];

@@ -6,6 +6,7 @@ import type { Mutant } from "./mutants.ts";
 /** For cases that take their time also where nothing is wrong. */
 const PATIENCE: ReadonlyMap<Mistake, number> = new Map([
   ["acks what a dead worker had", 0.1],
+  ["keeps no order once somebody declares none", 0.3],
   ["keeps what a dead worker had", 0.1],
   ["acks what it hands over", 0.08],
   ["counts no crashes", 0.25],
@@ -41,6 +42,7 @@ export const durableMutants: readonly Mutant[] = [
     "faults/restart-under-load",
   ),
   broker("ignores namespaces", "namespaces/isolate"),
+  broker("keeps no order once somebody declares none", "deploy-skew/ordering"),
   broker("acks what a dead worker had", "faults/kill-worker"),
   broker("acks what it hands over", "faults/kill-worker", "faults/half-open"),
   broker("keeps what a dead worker had", "faults/kill-worker"),

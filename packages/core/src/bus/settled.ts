@@ -1,3 +1,6 @@
+// Not the global one, which fake timers of a test replace.
+import { setImmediate } from "node:timers";
+
 import type { Clock } from "../contracts/clock.ts";
 import type { ProviderAdmin, SubscriptionStats } from "../contracts/provider-parts.ts";
 import { BusbarError, type UnsettledEvent } from "../errors.ts";

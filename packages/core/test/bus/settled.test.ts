@@ -438,4 +438,17 @@ describe("settled() on a durable provider", () => {
       "The queues are not empty after 1000 ms:\na: 6 deliveries\nc: 1 deliveries",
     );
   });
+
+  test("resolves while a test has replaced the global setImmediate", async () => {
+    const { bus } = await startTestBus();
+    bus.subscribe("a", () => {});
+    const real = globalThis.setImmediate;
+    globalThis.setImmediate = (() => ({})) as unknown as typeof real;
+    try {
+      await bus.emit("a", 1);
+      await bus.settled();
+    } finally {
+      globalThis.setImmediate = real;
+    }
+  });
 });

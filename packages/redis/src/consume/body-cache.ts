@@ -2,7 +2,7 @@ import { cloneJson, type Envelope } from "@busbar/core";
 import { readData } from "./job-data.ts";
 
 /** How much of what was read last is remembered, in characters of JSON. */
-const MOST_CHARACTERS = 1_000_000;
+const MOST_CHARACTERS = 2_000_000;
 
 /** Reads packs of a body by their numbers. Undefined: that is over. Null: it is not there. */
 export type ReadPacks = (

@@ -6,7 +6,7 @@ type Parts = Pick<TestSession, "redis" | "keys">;
 
 /** What stays of a bus of which nothing is left: the list of subscriptions, and what queues know of themselves. */
 const STAYS =
-  /:(~:(version|subscriptions|seen|withheld|swept|revived:.*|emitter:.*|died:.*)|[^:]+:(meta|id|pc|events|marker|stalled-check))$/;
+  /:(~:(version|subscriptions|policies|seen|withheld|swept|revived:.*|emitter:.*|died:.*)|[^:]+:(meta|id|pc|events|marker|stalled-check))$/;
 
 /** The keys of a bus, without those that are there when nothing is left. */
 export async function keysLeft({ redis, keys }: Parts): Promise<readonly string[]> {

@@ -10,7 +10,7 @@ import {
   type StagedEvent,
   type StagedGroup,
 } from "@busbar/core";
-import { addRows } from "./outbox-rows.ts";
+import { addRows, prepareRows } from "./outbox-rows.ts";
 import { OwnWork } from "./own-work.ts";
 import { type Sql, sqlOf } from "./sql.ts";
 import type { OutboxStore, SqlExecutor, SqlRow } from "./store.ts";
@@ -141,6 +141,7 @@ export class OutboxGroupStaging<Tx> implements GroupStaging {
     envelopes: readonly Envelope[],
   ): Promise<readonly PublishResult[]> {
     const { outbox } = this.#sql;
+    const released = prepareRows({ events: envelopes.map((envelope) => ({ envelope })) });
     const move = this.#own.transaction(async (executor) => {
       const gone = await executor.execute(
         `DELETE FROM ${outbox} WHERE group_id = CAST($2 AS text) AND claim = CAST($1 AS text)
@@ -151,10 +152,9 @@ export class OutboxGroupStaging<Tx> implements GroupStaging {
         const message = `The claim on group ${JSON.stringify(eventGroupId)} has ended, and another may have its events`;
         throw new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: "outbox" });
       }
-      const released = envelopes.map((envelope) => ({ envelope }));
-      if (released.length > 0) {
+      if (envelopes.length > 0) {
         const options = { announce: this.#announce, isCallers: false };
-        await addRows(executor, this.#sql, { events: released }, options);
+        await addRows(executor, this.#sql, released, options);
       }
     });
     await orUnavailable(move);

@@ -26,6 +26,12 @@ const columns = {
   delay_ms: "bigint",
 } as const;
 
+/** New rows, encoded. */
+export interface PreparedRows {
+  readonly json: string;
+  readonly eventGroupId: string | undefined;
+}
+
 /** How {@link addRows} adds rows. */
 export interface AddOptions {
   /** Whether the statement announces them on PostgreSQL, which passes that on at commit. */
@@ -42,9 +48,10 @@ export interface AddOptions {
 export async function addRows(
   executor: SqlExecutor,
   sql: Sql,
-  { events, eventGroupId }: NewRows,
+  newRows: NewRows | PreparedRows,
   { announce, isCallers }: AddOptions,
 ): Promise<void> {
+  const { json: rows, eventGroupId } = "json" in newRows ? newRows : prepareRows(newRows);
   const names = Object.keys(columns).join(", ");
   const state =
     eventGroupId === undefined
@@ -52,8 +59,6 @@ export async function addRows(
       : "'staged'";
   // Counts from this statement, by the clock of the database: that of no process has a say.
   const due = eventGroupId === undefined ? `${sql.now} + delay_ms` : "CAST(NULL AS bigint)";
-  const group = eventGroupId === undefined ? undefined : toColumn(eventGroupId);
-  const rows = JSON.stringify(events.map((event, position) => toRow(event, position, group)));
   const insertFrom = (source: string, condition: string): string =>
     `INSERT INTO ${sql.outbox} (${names}, state, available_at, created_at)
     SELECT ${names}, ${state}, ${due}, ${sql.now}
@@ -77,6 +82,13 @@ export async function addRows(
     `WITH added AS (${insert}) SELECT ${IN_TRANSACTION} AS is_open, CAST(concat(''${notified}) AS text) AS notified`,
   );
   if (row?.["is_open"] === false) throw new TypeError(NO_TRANSACTION);
+}
+
+/** Encodes rows: of very many, before a transaction begins, which PostgreSQL ends when it hears nothing. */
+export function prepareRows({ events, eventGroupId }: NewRows): PreparedRows {
+  const group = eventGroupId === undefined ? undefined : toColumn(eventGroupId);
+  const json = JSON.stringify(events.map((event, position) => toRow(event, position, group)));
+  return { json, eventGroupId };
 }
 
 function toRow(

@@ -6,7 +6,6 @@ import Database from "libsql";
 const schema = `
 PRAGMA journal_mode = WAL;
 CREATE TABLE IF NOT EXISTS subscriptions (list TEXT NOT NULL); -- One row, the whole list.
-
 CREATE TABLE IF NOT EXISTS deliveries ( -- One row per event and subscription.
   id INTEGER PRIMARY KEY, subscription TEXT NOT NULL, envelope TEXT NOT NULL,
   priority INTEGER AS (ifnull(envelope ->> '$.priority', 100)) STORED, due_at INTEGER NOT NULL,
@@ -14,7 +13,6 @@ CREATE TABLE IF NOT EXISTS deliveries ( -- One row per event and subscription.
   leased_until INTEGER NOT NULL DEFAULT 0, crashes INTEGER NOT NULL DEFAULT 0, state TEXT
 );
 CREATE INDEX IF NOT EXISTS deliveries_next ON deliveries (subscription, priority, due_at, id);
-
 CREATE TABLE IF NOT EXISTS dead_letters (
   id INTEGER PRIMARY KEY AUTOINCREMENT, -- Never given again: pages go by it.
   subscription TEXT NOT NULL, envelope TEXT NOT NULL,
@@ -36,7 +34,6 @@ export function openStore(directory: string, context: ProviderContext) {
   /** The clock of the machine, as SQLite reads it: the same for all processes. */
   const now = () =>
     sql<{ ms: number }>`SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS ms`[0]!.ms;
-  const monotonic = () => context.clock.monotonic();
   const save = (list: SubscriptionList) =>
     sql`REPLACE INTO subscriptions (rowid, list) VALUES (1, ${JSON.stringify(list)})`;
 
@@ -46,12 +43,12 @@ export function openStore(directory: string, context: ProviderContext) {
   }
 
   /** Runs statements in one transaction, once no other process has the file. */
-  async function write<T>(work: () => T, deadline = monotonic() + 5_000): Promise<T> {
+  async function write<T>(work: () => T, deadline = context.clock.monotonic() + 5_000): Promise<T> {
     try {
       return database.transaction(work).immediate();
     } catch (error) {
       const isBusy = error instanceof Error && "code" in error && error.code === "SQLITE_BUSY";
-      if (!isBusy || monotonic() >= deadline) throw error;
+      if (!isBusy || context.clock.monotonic() >= deadline) throw error;
     }
     await new Promise<void>((resolve) => context.clock.setTimeout(resolve, 1));
     return write(work, deadline);

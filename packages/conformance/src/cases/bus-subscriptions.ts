@@ -122,6 +122,35 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
     },
   },
   {
+    id: "dead-letters-of",
+    name: "dead letters of a retired subscription can be dealt with, and those of one that nobody knows are not found",
+    promise: "design 3.1: deadLetters (list, replay, discard)",
+    when: all(has("subscriptions"), has("admin")),
+    async run(context) {
+      const bus = await context.bus();
+      bus.subscribe("a", () => {}, { subscriberId: "idle" });
+      bus.subscribe("a", () => Promise.reject(new Error("no")), { subscriberId: "mail" });
+      await bus.start();
+      await bus.emit([1, 2].map((data) => ({ name: "a", data })));
+      await context.waiting.eventually("2 dead letters", async () => {
+        return (await bus.deadLetters.list({ subscriptionId: "mail" })).items.length === 2;
+      });
+      await bus.retire("mail");
+      const { items } = await bus.deadLetters.list({ subscriptionId: "mail" });
+      assert.equal(items.length, 2, "retiring deletes no dead letter");
+      assert.equal(await bus.deadLetters.discard("mail"), 2);
+      assert.deepEqual((await bus.deadLetters.list({ subscriptionId: "idle" })).items, []);
+      assert.equal(await bus.deadLetters.replay("idle"), 0);
+      assert.equal(await bus.deadLetters.discard("idle"), 0);
+      const notFound = { code: "BUSBAR_NOT_FOUND" };
+      for (const id of ["mail", "unknown"]) {
+        await assert.rejects(bus.deadLetters.list({ subscriptionId: id }), notFound);
+        await assert.rejects(bus.deadLetters.replay(id), notFound);
+        await assert.rejects(bus.deadLetters.discard(id), notFound);
+      }
+    },
+  },
+  {
     id: "inspect",
     name: "inspect shows every subscription with its backlog and dead letters",
     promise: "design 3.1: inspect",

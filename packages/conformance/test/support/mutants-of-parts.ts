@@ -52,7 +52,7 @@ export const partMutants: readonly Mutant[] = [
   },
   {
     mistake: "discards dead letters with the backlog",
-    caughtBy: ["retire/dead-stay"],
+    caughtBy: ["retire/dead-stay", "bus/dead-letters-of"],
     harness: () =>
       registry((inner) => ({
         retire: async (id, options) => {

@@ -2,7 +2,7 @@ import type { ClearGroupOptions, IEventBusModule } from "../contracts/event-bus-
 import type { Interceptor } from "../contracts/interceptor.ts";
 import type { Middleware } from "../contracts/middleware.ts";
 import type { Plugin, StagingPlugin } from "../contracts/plugin.ts";
-import type { RetiredBacklog } from "../contracts/provider-parts.ts";
+import type { ProviderAdmin, RetiredBacklog } from "../contracts/provider-parts.ts";
 import type { Subscriber, SubscriberContext } from "../contracts/subscriber.ts";
 import { DeliveryEngine } from "../delivery/engine.ts";
 import { HandlerRunner } from "../delivery/handler-runner.ts";
@@ -147,10 +147,16 @@ export class BusRuntime {
         groups: this.#groups,
       }),
     );
-    this.deadLetters = new DeadLetters(() => {
+    const admin = (): ProviderAdmin => {
       this.#lifecycle.assertRunning("deadLetters", true);
       return provider.admin;
-    }, this.#tracker);
+    };
+    const listed = async (): Promise<readonly string[]> => {
+      const others = (await provider.subscriptions?.list()) ?? [];
+      const own = Array.from(this.subscriptions, ({ id }) => id);
+      return [...own, ...others.flatMap((it) => [it.subscriptionId, ...it.aliases])];
+    };
+    this.deadLetters = new DeadLetters(admin, listed, this.#tracker);
   }
 
   start(): Promise<void> {

@@ -63,17 +63,27 @@ export interface ListDeadLetters {
 /** The dead letters of a bus. */
 export class DeadLetters {
   readonly #admin: () => ProviderAdmin;
+  readonly #listed: () => Promise<readonly string[]>;
   readonly #tracker: SettlementTracker | undefined;
 
-  /** @param admin Gives the provider's admin part, or throws when the bus does not run. */
-  constructor(admin: () => ProviderAdmin, tracker: SettlementTracker | undefined) {
+  /**
+   * @param admin Gives the provider's admin part, or throws when the bus does not run.
+   * @param listed Resolves with the ids, earlier ones included, of all subscriptions that are declared.
+   */
+  constructor(
+    admin: () => ProviderAdmin,
+    listed: () => Promise<readonly string[]>,
+    tracker: SettlementTracker | undefined,
+  ) {
     this.#admin = admin;
+    this.#listed = listed;
     this.#tracker = tracker;
   }
 
   /**
    * Lists dead letters, of each subscription the oldest first.
    *
+   * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
    * @throws TypeError when `limit` is not a whole number from 1, or `cursor` is of no page before.
    */
   async list(options: ListDeadLetters = {}): Promise<Page<DeadLetter>> {
@@ -82,7 +92,11 @@ export class DeadLetters {
     if (!Number.isSafeInteger(limit) || limit < 1) {
       throw new TypeError(`limit must be a whole number from 1: ${limit}`);
     }
-    if (subscriptionId !== undefined) return this.#listOne(subscriptionId, limit, cursor);
+    if (subscriptionId !== undefined) {
+      const page = await this.#listOne(subscriptionId, limit, cursor);
+      if (page.items.length === 0) await this.#assertKnown(subscriptionId);
+      return page;
+    }
 
     const [from, inner] = readCursor(cursor);
     const stats = await this.#admin().stats();
@@ -186,12 +200,13 @@ export class DeadLetters {
 
   /** A misspelt id would do nothing, and look as if there were nothing to do. */
   async #assertKnown(subscriptionId: string): Promise<void> {
-    const stats = await this.#admin().stats();
-    if (stats.some((entry) => entry.subscriptionId === subscriptionId)) return;
-    const hint = nearestName(
-      subscriptionId,
-      stats.map((entry) => entry.subscriptionId),
-    );
+    // A provider may leave a subscription out of its numbers of which nothing waits. One that is retired is not
+    // listed any more, and has numbers for as long as it has dead letters.
+    const [listed, stats] = await Promise.all([this.#listed(), this.#admin().stats()]);
+    const left = stats.filter((it) => it.ready + it.delayed + it.inFlight + it.dead > 0);
+    const known = [...listed, ...left.map((entry) => entry.subscriptionId)];
+    if (known.includes(subscriptionId)) return;
+    const hint = nearestName(subscriptionId, known);
     const message = `Nobody knows subscription ${quoted(subscriptionId)}`;
     throw new BusbarError(
       "BUSBAR_NOT_FOUND",

@@ -227,7 +227,10 @@ describe("deadLetters.list", () => {
     breakable(bus, "mail");
     expect(await bus.deadLetters.list()).toEqual({ items: [] });
     expect(await bus.deadLetters.list({ subscriptionId: "mail" })).toEqual({ items: [] });
-    expect(await bus.deadLetters.list({ subscriptionId: "nobody" })).toEqual({ items: [] });
+    await expect(bus.deadLetters.list({ subscriptionId: "nobody" })).rejects.toMatchObject({
+      code: "BUSBAR_NOT_FOUND",
+      details: { kind: "subscription", id: "nobody" },
+    });
   });
 
   test("lists those of all subscriptions, or of one, the oldest first", async () => {

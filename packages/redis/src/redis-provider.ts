@@ -173,7 +173,9 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
 
     async probe() {
       if (!running || stopping) return { ok: false, detail: "The Redis provider is not running" };
-      return running.session.link.probe();
+      const { link, registry } = running.session;
+      const { detail } = registry.forgotten;
+      return detail === undefined ? link.probe() : { ok: false, detail };
     },
   };
 }

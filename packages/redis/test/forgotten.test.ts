@@ -5,7 +5,12 @@ import { afterEach, describe, expect, test } from "vitest";
 import { redisProvider } from "../src/index.ts";
 import { eventually } from "./support/eventually.ts";
 import { type RedisServer, startRedisServer } from "./support/redis-server.ts";
-import { createTestSession, envelope, subscription } from "./support/test-session.ts";
+import {
+  createTestSession,
+  envelope,
+  subscription,
+  type TestSession,
+} from "./support/test-session.ts";
 import { useSessions } from "./support/use-sessions.ts";
 
 const open = useSessions();
@@ -119,24 +124,69 @@ async function flush(server: RedisServer): Promise<void> {
   await redis.quit();
 }
 
-test("a process that has declared nothing says that its events reach nobody, until they do again", async () => {
-  const worker = await open();
-  const emitter = await open({ prefix: worker.keys.prefix });
-  const { redis, keys } = worker;
-  await worker.registry.declare([subscription("mail")]);
-  expect(await emitter.publish(envelope("1"))).toMatchObject([{ subscriptions: 1 }]);
-  // The keys of this test alone.
-  await redis.del(...(await redis.keys(`${keys.prefix}:*`)));
-  expect(await emitter.publish(envelope("2"))).toMatchObject([{ subscriptions: 0 }]);
-  await emitter.publish(envelope("3"));
-  const message = expect.stringContaining("events reach nobody");
-  expect(emitter.errors).toEqual([[{}, message]]);
-  expect(emitter.reports.at(-1)).toMatchObject({ type: "state", state: "degraded" });
-  await worker.registry.declare([subscription("mail")]);
-  expect(await emitter.publish(envelope("4"))).toMatchObject([{ subscriptions: 1 }]);
-  expect(emitter.reports.at(-1)).toMatchObject({ type: "state", state: "ready" });
-  // To retire the last one is no loss.
-  await worker.registry.retire("mail", { backlog: "discard" });
-  await emitter.publish(envelope("5"));
-  expect(emitter.errors).toHaveLength(1);
+describe("a process that has declared nothing, when Redis has forgotten everything", () => {
+  const rejected = [{ status: "rejected", retryable: true }];
+
+  /** Deletes the keys of this test alone. */
+  async function forget({ redis, keys }: TestSession): Promise<void> {
+    await redis.del(...(await redis.keys(`${keys.prefix}:*`)));
+  }
+
+  test("is refused events that reached somebody, and says so, until they do again", async () => {
+    const worker = await open();
+    const emitter = await open({ prefix: worker.keys.prefix });
+    await worker.registry.declare([subscription("mail", { events: ["order.placed"] })]);
+    expect(await emitter.publish(envelope("1"))).toMatchObject([{ subscriptions: 1 }]);
+    await forget(worker);
+    expect(await emitter.publish(envelope("2"))).toMatchObject(rejected);
+    expect(await emitter.publish(envelope("3"))).toMatchObject(rejected);
+    expect(await emitter.publish(envelope("4", { name: "unwanted" }))).toMatchObject([
+      { status: "accepted", subscriptions: 0 },
+    ]);
+    const message = expect.stringContaining("Redis has forgotten 1 subscriptions");
+    expect(emitter.errors).toEqual([[{ subscriptions: ["mail"] }, message]]);
+    expect(emitter.registry.forgotten.detail).toEqual(message);
+    expect(emitter.reports.at(-1)).toMatchObject({ type: "state", state: "degraded" });
+    await worker.registry.declare([subscription("mail")]);
+    expect(await emitter.publish(envelope("2"))).toMatchObject([{ subscriptions: 1 }]);
+    expect(emitter.reports.at(-1)).toMatchObject({ type: "state", state: "ready" });
+    // To retire the last one is no loss.
+    await worker.registry.retire("mail", { backlog: "discard" });
+    expect(await emitter.publish(envelope("5"))).toMatchObject([{ subscriptions: 0 }]);
+    expect(emitter.errors).toHaveLength(1);
+  });
+
+  test("is refused events for those that are missing while others have declared", async () => {
+    const worker = await open();
+    const emitter = await open({ prefix: worker.keys.prefix });
+    await worker.registry.declare([subscription("mail"), subscription("stock")]);
+    await emitter.publish(envelope("1"));
+    await forget(worker);
+    const other = await open({ prefix: worker.keys.prefix });
+    await other.registry.declare([subscription("stock")]);
+    expect(await emitter.publish(envelope("2"))).toMatchObject(rejected);
+    expect(emitter.errors).toMatchObject([[{ subscriptions: ["mail"] }, expect.anything()]]);
+    await worker.registry.list();
+    expect(await emitter.publish(envelope("2"))).toMatchObject([{ subscriptions: 2 }]);
+  });
+
+  test("has its emits wait for the worker, which notices by itself", async () => {
+    const server = await startServer({ appendonly: "no" });
+    const handled: string[] = [];
+    await startBus(server, "shared", handled);
+    const emitter = createEventBus({
+      name: "shop",
+      provider: redisProvider({ redisUrl: server.url }),
+      role: "server",
+    });
+    closing.push(() => emitter.stop({ graceMs: 0 }));
+    await emitter.start();
+    await emitter.emit("order.placed", {});
+    await flush(server);
+    const emitted = emitter.emit("order.placed", {});
+    await eventually(async () => expect((await emitter.health()).status).toBe("degraded"));
+    const [id] = await emitted;
+    await eventually(() => expect(handled).toContain(id));
+    expect((await emitter.health()).status).toBe("up");
+  }, 20_000);
 });

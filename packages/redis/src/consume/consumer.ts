@@ -278,7 +278,7 @@ export class Consumer implements RunOwner {
   }
 
   /** The list of subscriptions says what this one is called, and which queues it has. */
-  #follow({ records }: RegistrySnapshot): void {
+  #follow({ records, renamed }: RegistrySnapshot): void {
     if (this.#closing) return;
     let id = this.#spec.subscriptionId;
     for (let record = records.get(id); record?.renamedTo; record = records.get(id)) {
@@ -286,13 +286,7 @@ export class Consumer implements RunOwner {
     }
     this.#subscriptionId = id;
     const ids = [this.#spec.subscriptionId, id];
-    for (const { subscriptionId } of records.values()) {
-      let present = subscriptionId;
-      for (let record = records.get(present); record?.renamedTo; record = records.get(present)) {
-        present = record.renamedTo;
-      }
-      if (present === id) ids.push(subscriptionId);
-    }
+    for (const [earlier, present] of renamed) if (present === id) ids.push(earlier);
     this.#ids = new Set(ids);
     this.#read(records.get(id)?.queues ?? [queueName(id)]);
   }

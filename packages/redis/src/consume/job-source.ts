@@ -1,7 +1,9 @@
 import { Worker } from "bullmq";
 import type { Session } from "../session.ts";
 import type { JobQueue } from "./job-queue.ts";
+import type { OneATurn } from "./one-a-turn.ts";
 import { Pauses } from "./pauses.ts";
+import type { ProcessShare } from "./process-share.ts";
 
 /** Milliseconds before a wait for a job that failed is tried again. */
 const AGAIN_AFTER_MS = 100;
@@ -22,6 +24,7 @@ export class JobSource {
   readonly #session: Session;
   readonly #queue: JobQueue;
   readonly #wantsMore: () => boolean;
+  readonly #workerTurns: OneATurn;
   readonly #pauses: Pauses;
   /** Made when there is no job for the first time: to make it takes as long as to handle many. */
   #worker: Worker | undefined;
@@ -37,11 +40,17 @@ export class JobSource {
   #isStopped = false;
 
   /** @param wantsMore Whether another job should be fetched. */
-  constructor(name: string, session: Session, queue: JobQueue, wantsMore: () => boolean) {
+  constructor(
+    name: string,
+    { session, workerTurns }: Pick<ProcessShare, "session" | "workerTurns">,
+    queue: JobQueue,
+    wantsMore: () => boolean,
+  ) {
     this.#name = name;
     this.#session = session;
     this.#queue = queue;
     this.#wantsMore = wantsMore;
+    this.#workerTurns = workerTurns;
     this.#pauses = new Pauses(session.context.clock);
     void this.#findStalled();
   }
@@ -124,6 +133,10 @@ export class JobSource {
 
   /** Waits until there may be a job, for a few seconds at most. */
   async #waitForJob(emptyUntil: number): Promise<void> {
+    if (!this.#worker) {
+      await this.#workerTurns.next();
+      if (!this.#goesOn()) return;
+    }
     const worker = (this.#worker ??= this.#createWorker());
     const backend = worker.getBackend();
     const { drainDelay = DRAIN_DELAY } = this.#session.options.worker;

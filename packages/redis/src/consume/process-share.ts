@@ -3,6 +3,7 @@ import type { Session } from "../session.ts";
 import { BodyCache } from "./body-cache.ts";
 import { createFrontIds } from "./front-ids.ts";
 import { LoopBreaks } from "./loop-breaks.ts";
+import { OneATurn } from "./one-a-turn.ts";
 import { SharedReaders } from "./shared-readers.ts";
 import { Slots } from "./slots.ts";
 import { Suspects } from "./suspects.ts";
@@ -17,6 +18,8 @@ export interface ProcessShare {
   readonly readers: SharedReaders;
   readonly bodies: BodyCache;
   readonly breaks: LoopBreaks;
+  /** In which workers of BullMQ are made. */
+  readonly workerTurns: OneATurn;
 }
 
 export function createProcessShare(session: Session): ProcessShare {
@@ -29,6 +32,7 @@ export function createProcessShare(session: Session): ProcessShare {
     slots: new Slots(options.concurrency),
     bodies: new BodyCache(),
     breaks: new LoopBreaks(context.clock),
+    workerTurns: new OneATurn(),
     suspects: new Suspects(context.clock, {
       aloneMs: options.suspectAloneMs,
       // Locks of one process end within a third of their duration, and a check may just have been.

@@ -52,7 +52,7 @@ export class QueueReader implements RunReader {
       arrived: (jobs, reserved, emptyUntil) => this.#arrived(jobs, reserved, emptyUntil),
       missed: (reserved) => this.#missed(reserved),
     });
-    this.#source = new JobSource(name, session, this.queue, () => this.#wanted(false) > 0);
+    this.#source = new JobSource(name, share, this.queue, () => this.#wanted(false) > 0);
     const { splitAfterMs, checkpointMs } = options.batch;
     const times = { splitAfterMs, checkpointMs, renewEveryMs: options.lockDurationMs / 3 };
     this.#timers = new JobTimers(context.clock, times, {

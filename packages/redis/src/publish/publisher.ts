@@ -87,6 +87,11 @@ export function createPublisher(session: Session): Publisher {
       } catch (cause) {
         return rejections(batch, "Redis cannot be reached", cause);
       }
+      const { forgotten } = registry;
+      if (forgotten.isSome && batch.some(({ name }) => forgotten.wants(name))) {
+        const reason = forgotten.detail ?? "";
+        return rejections(batch, reason, new Error(reason));
+      }
       const packed = packBatch(batch, routeOf, { ...bounds, bodies }, ids);
       const largest = largestOf(packed);
       if (largest > 0) {
@@ -173,7 +178,8 @@ export function createPublisher(session: Session): Publisher {
 
   /** Whether the list of subscriptions as this process knows it has nobody who wants any of these. */
   function isUnwanted(batch: readonly Envelope[]): boolean {
-    return routed !== undefined && batch.every(({ name }) => routeOf(name).targets.length === 0);
+    if (!routed || registry.forgotten.isSome) return false;
+    return batch.every(({ name }) => routeOf(name).targets.length === 0);
   }
 
   /** Looks whether that is still so: another process may just have declared a subscription. */

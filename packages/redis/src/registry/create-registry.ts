@@ -5,6 +5,7 @@ import { insistently } from "../insistently.ts";
 import { createJobIds } from "../publish/job-ids.ts";
 import { policyField } from "../scripts/policies-script.ts";
 import type { Session } from "../session.ts";
+import { createForgotten } from "./forgotten.ts";
 import { letGoOfFormerQueues } from "./former-queues.ts";
 import { type Changes, changesFor, isShared, presentId } from "./declarations.ts";
 import { differenceOf, type LivePolicies, readLivePolicies } from "./live-policies.ts";
@@ -15,8 +16,11 @@ import { reviveLanes } from "./revive-lanes.ts";
 import { sweepBodies } from "./sweep-bodies.ts";
 import { retireBacklog } from "./retirement.ts";
 
-/** Milliseconds between two looks for changes that others have made. */
-const LOOK_EVERY_MS = 30_000;
+/**
+ * Milliseconds between two looks for changes that others have made. A worker whose subscriptions Redis has
+ * forgotten declares them again then: emits of others wait for that.
+ */
+const LOOK_EVERY_MS = 5_000;
 
 /** The list of subscriptions that Redis keeps. */
 export function createRegistry(session: Omit<Session, "registry">): Registry {
@@ -30,12 +34,15 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
   const remembered = createRemembered(session, async (specs) => (await add(specs)).version);
   /** What was warned of. */
   const differences = new Map<string, string | undefined>();
+  const forgotten = createForgotten(context);
   let timer: Timer | undefined;
   let isClosed = false;
 
   /** The list, which has what this process has declared. */
-  function current(afresh?: boolean): Promise<RegistrySnapshot> {
-    return remembered.check(() => copy.read(afresh));
+  async function current(afresh?: boolean): Promise<RegistrySnapshot> {
+    const snapshot = await remembered.check(() => copy.read(afresh === true || forgotten.isSome));
+    forgotten.follow(snapshot);
+    return snapshot;
   }
 
   function add(specs: readonly SubscriptionSpec[]): Promise<RegistrySnapshot> {
@@ -164,6 +171,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
 
   return {
     snapshot: current,
+    forgotten,
 
     async resolve(subscriptionId) {
       const { records } = await current();

@@ -97,8 +97,10 @@ function createSnapshot(
   unreadable: ReadonlySet<string>,
 ): RegistrySnapshot {
   const router = createRouter();
+  const renamed = new Map<string, string>();
   for (const { subscriptionId, events, renamedTo, retired } of records.values()) {
-    if (renamedTo === undefined && !retired) router.add(subscriptionId, events);
+    if (renamedTo !== undefined) renamed.set(subscriptionId, renamedTo);
+    else if (!retired) router.add(subscriptionId, events);
   }
-  return { version, records, router, unreadable };
+  return { version, records, renamed, router, unreadable };
 }

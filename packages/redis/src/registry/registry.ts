@@ -1,4 +1,5 @@
 import type { Ordering, OrderedFailure, Router, SubscriptionRegistry } from "@busbar/core";
+import type { Forgotten } from "./forgotten.ts";
 
 /** A subscription as Redis keeps it. */
 export interface SubscriptionRecord {
@@ -24,6 +25,8 @@ export interface SubscriptionRecord {
 export interface RegistrySnapshot {
   readonly version: string;
   readonly records: ReadonlyMap<string, SubscriptionRecord>;
+  /** Earlier ids, each with the present one. */
+  readonly renamed: ReadonlyMap<string, string>;
   /** Over the records that are neither renamed nor retired. */
   readonly router: Router;
   /** Ids whose records cannot be read: they are declared anew by a process with code for them. */
@@ -34,6 +37,8 @@ export interface RegistrySnapshot {
 export interface Registry extends SubscriptionRegistry {
   /** The copy, read from Redis if there is none yet or `afresh`. */
   snapshot(afresh?: boolean): Promise<RegistrySnapshot>;
+  /** What Redis has forgotten. */
+  readonly forgotten: Pick<Forgotten, "isSome" | "detail" | "wants">;
   /** The record of a subscription under its present id. Undefined for an unknown one. */
   resolve(subscriptionId: string): Promise<SubscriptionRecord | undefined>;
   /** Calls back whenever the copy has changed. Returns a function that ends it. */

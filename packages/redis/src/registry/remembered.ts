@@ -29,10 +29,6 @@ export function createRemembered(
   /** Redis may have come back without its data, or with older ones. */
   let isDoubtful = false;
   let declaring: Promise<void> | undefined;
-  /** Of the last list that had subscriptions. */
-  let known: string | undefined;
-  /** The list is empty, and was not. */
-  let isLost = false;
 
   async function again(): Promise<void> {
     isDoubtful = false;
@@ -42,22 +38,6 @@ export function createRemembered(
       isDoubtful = true;
       throw error;
     }
-  }
-
-  /** A process that has declared nothing can only say so: what it emits reaches nobody. */
-  function notice({ version, records }: RegistrySnapshot): void {
-    const isGone = records.size === 0 && known !== undefined && birthOf(version) !== known;
-    if (records.size > 0) known = birthOf(version);
-    if (declared.size > 0 || isGone === isLost) return;
-    isLost = isGone;
-    const message =
-      "Redis has forgotten the subscriptions: events reach nobody until a process with code for them declares them again";
-    if (isLost) context.logger.error({}, message);
-    context.report({
-      type: "state",
-      state: isLost ? "degraded" : "ready",
-      ...(isLost ? { cause: new Error(message) } : {}),
-    });
   }
 
   function declareAgain(): Promise<void> {
@@ -93,7 +73,6 @@ export function createRemembered(
     async check(read) {
       if (isDoubtful || declaring) await declareAgain();
       const snapshot = await read();
-      notice(snapshot);
       const isSpoilt = [...snapshot.unreadable].some((id) => declared.has(id));
       if (declared.size === 0 || (birthOf(snapshot.version) === birth && !isSpoilt)) {
         return snapshot;

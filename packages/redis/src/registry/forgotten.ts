@@ -1,0 +1,103 @@
+import type { ProviderContext } from "@busbar/core";
+import { birthOf } from "../scripts/registry-script.ts";
+import type { RegistrySnapshot } from "./registry.ts";
+
+/**
+ * Milliseconds after which a subscription that nobody has declared again is taken to have no process any more.
+ * Every process declares every minute.
+ */
+const DECLARED_WITHIN_MS = 90_000;
+
+/** Knows which subscriptions Redis has forgotten, and which of them nobody has declared again. */
+export interface Forgotten {
+  /** Whether some subscription is missing. */
+  readonly isSome: boolean;
+  /** What is missing, in one sentence. Undefined: nothing is. */
+  readonly detail: string | undefined;
+  /** Whether an event of that name is for a subscription that is missing. */
+  wants(name: string): boolean;
+  /** Compares the list with the one before. */
+  follow(snapshot: RegistrySnapshot): void;
+}
+
+/** A list that Redis has forgotten. */
+interface Missing {
+  readonly list: RegistrySnapshot;
+  /** Those that nobody has declared again. */
+  readonly ids: Set<string>;
+  readonly since: number;
+}
+
+export function createForgotten({
+  clock,
+  logger,
+  report,
+}: Pick<ProviderContext, "clock" | "logger" | "report">): Forgotten {
+  let known: RegistrySnapshot | undefined;
+  let missing: Missing | undefined;
+
+  function detail(): string | undefined {
+    return (
+      missing &&
+      `Redis has forgotten ${missing.ids.size} subscriptions that no process has declared again: events for them are refused`
+    );
+  }
+
+  function miss(list: RegistrySnapshot, present: RegistrySnapshot): void {
+    const ids = new Set<string>(missing?.ids);
+    for (const { subscriptionId, renamedTo, retired } of list.records.values()) {
+      if (renamedTo === undefined && !retired) ids.add(subscriptionId);
+    }
+    for (const id of present.records.keys()) ids.delete(id);
+    if (ids.size === 0) return;
+    missing = { list: missing?.list ?? list, ids, since: clock.monotonic() };
+    const message = detail() as string;
+    logger.error({ subscriptions: [...ids] }, message);
+    report({ type: "state", state: "degraded", cause: new Error(message) });
+  }
+
+  function find({ list, ids, since }: Missing, present: RegistrySnapshot): void {
+    for (const id of present.records.keys()) ids.delete(id);
+    // While nobody has declared anything, nobody can have been there for long enough.
+    const isOver = present.records.size > 0 && clock.monotonic() - since > DECLARED_WITHIN_MS;
+    if (ids.size > 0 && !isOver) return;
+    missing = undefined;
+    if (ids.size > 0) {
+      logger.warn(
+        { subscriptions: [...ids], version: list.version },
+        "Subscriptions that Redis has forgotten were not declared again: they get no more events",
+      );
+    }
+    report({ type: "state", state: "ready" });
+  }
+
+  return {
+    get isSome() {
+      return missing !== undefined;
+    },
+    get detail() {
+      return detail();
+    },
+    wants: (name) =>
+      missing !== undefined &&
+      missing.list.router.match(name).some((id) => missing?.ids.has(id) === true),
+
+    follow(snapshot) {
+      if (snapshot === known && !missing) return;
+      const before = known;
+      known = snapshot;
+      const hadSome = before !== undefined && before.records.size > 0;
+      if (hadSome && isAnotherList(before.version, snapshot.version)) miss(before, snapshot);
+      if (missing) find(missing, snapshot);
+    },
+  };
+}
+
+/** Whether Redis has forgotten a list since, or has an earlier state of it again. */
+function isAnotherList(before: string, version: string): boolean {
+  return birthOf(before) !== birthOf(version) || numberOf(version) < numberOf(before);
+}
+
+function numberOf(version: string): number {
+  return Number(version.split("-")[1] ?? 0);
+}

@@ -14,10 +14,10 @@ const budgets = [
     what: "@busbar/core, the bus",
     entry: core,
     names: ["createEventBus"],
-    bytes: 20_700,
+    bytes: 28_000,
     external,
   },
-  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 37_800, external },
+  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 46_000, external },
 ];
 
 const problems = [];

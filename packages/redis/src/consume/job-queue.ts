@@ -242,11 +242,13 @@ export class JobQueue {
   /** Finds what processes that died had in hand, if nobody has looked for a while. */
   async findStalled(): Promise<void> {
     const { scripts, options, keys, registry } = this.session;
+    const key = `${this.key}stalled`;
+    const args = [this.key, options.stalledCheckMs, keys.own];
+    if ((await scripts.findStalled(key, args)) !== 1) return;
     const { records } = await registry.snapshot();
     const names = new Set([...records.values()].flatMap(({ queues }) => queues));
-    const queues = [...names].map((name) => keys.queue(name));
-    const args = [this.key, options.stalledCheckMs, keys.own, ...queues];
-    await scripts.findStalled(`${this.key}stalled`, args);
+    const queues = new Set([this.key, ...[...names].map((name) => keys.queue(name))]);
+    await scripts.findStalled(key, [...args, ...queues]);
   }
 
   /** Jobs of this process that it does not know of, because an answer was lost. */

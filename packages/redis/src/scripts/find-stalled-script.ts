@@ -8,7 +8,8 @@ const FOUND_WITHIN_MS = 60_000;
 /**
  * Moves what processes that died had in hand back into the queue, if nobody has looked for a while. KEYS[1]:
  * the queue's `stalled`. ARGV: key prefix of the queue, milliseconds for which nobody else looks, prefix
- * of our own keys, key prefixes of all queues.
+ * of our own keys, key prefixes of all queues. Without these it answers with 1, and does nothing, if something
+ * is stalled.
  *
  * How often a delivery may end its process is the bus's to say, and so none fails here. A job of one event
  * whose process had nothing else in hand is what the process died of, as far as anybody knows: its crash
@@ -19,6 +20,12 @@ ${SERVER_TIME}${READING}${DAMAGED_JOBS}${bullFunctions(["moveStalledJobsToWait"]
 local queue, own = ARGV[1], ARGV[3]
 local waiting = redis.call("SMEMBERS", KEYS[1])
 expect_queue(queue)
+-- With thousands of queues, each check of each would name all of them: so only where something is stalled.
+if #ARGV == 3 and redis.call("EXISTS", queue .. "stalled-check") == 0 then
+  for _, id in ipairs(waiting) do
+    if redis.call("EXISTS", queue .. id .. ":lock") == 0 then return 1 end
+  end
+end
 for index = 4, #ARGV do expect(ARGV[index] .. "active", "list") end
 rename_damaged(queue, waiting)
 -- As in TAKE_SCRIPT: it makes what is left available to those who drain.

@@ -18,10 +18,13 @@ interface BusyVariant extends RedisVariant {
 }
 
 /** A call to time, which publishes one event. */
+export type Call = (index: number) => Promise<unknown>;
+
+/** What a question times. */
 export interface BusyCall {
   /** Not timed, and before all calls. */
   readonly prepare?: (bus: RedisBus, index: number) => Promise<unknown>;
-  readonly call: (bus: RedisBus, index: number) => Promise<unknown>;
+  readonly open: (bus: RedisBus) => Call;
 }
 
 const VARIANTS: readonly BusyVariant[] = BUSY_MS.flatMap((busyMs) =>
@@ -38,9 +41,10 @@ const VARIANTS: readonly BusyVariant[] = BUSY_MS.flatMap((busyMs) =>
 async function measureCalls(
   { deliveries, open }: RedisRun,
   { busyMs, callers }: BusyVariant,
-  { prepare, call }: BusyCall,
+  { prepare, open: openCall }: BusyCall,
 ): Promise<Sample> {
   const bus = await open("shared");
+  const call = openCall(bus);
   const perCaller = callers === 1 ? CALLS_ALONE : CALLS;
   const latencies: number[] = [];
   const run = async (from: number): Promise<void> => {
@@ -51,7 +55,7 @@ async function measureCalls(
     const one = async (caller: number): Promise<void> => {
       for (let nth = 0; nth < perCaller; nth += 1) {
         const start = performance.now();
-        await call(bus, from + caller * perCaller + nth);
+        await call(from + caller * perCaller + nth);
         latencies.push(performance.now() - start);
       }
     };

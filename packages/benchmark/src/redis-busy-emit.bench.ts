@@ -4,5 +4,5 @@ import type { Question } from "./question.ts";
 
 /** How long does an emit take in a process whose event loop is busy? */
 export const question: Question = busyQuestion("Redis: an emit while the event loop is busy", {
-  call: (bus, index) => bus.emitOne(orderAt(index)),
+  open: (bus) => (index) => bus.emitOne(orderAt(index)),
 });

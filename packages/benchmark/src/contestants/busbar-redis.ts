@@ -1,5 +1,6 @@
 import { createEventBus } from "@busbar/core";
 import { EVENT_NAME, type Order } from "../order.ts";
+import { createBusbarWorkflow } from "./busbar-workflow.ts";
 import type { RedisBus, RedisBusOptions } from "./redis-bus.ts";
 
 /** Busbar's bus with the Redis provider and defaults. */
@@ -24,6 +25,7 @@ export async function openBusbarRedis({
     emitMany: (orders) => bus.emit(orders.map((data) => ({ name: EVENT_NAME, data }))),
     stage: (data, eventGroupId) => bus.emit({ name: EVENT_NAME, data, metadata: { eventGroupId } }),
     release: (eventGroupId) => bus.releaseGroupedEvents(eventGroupId),
+    openWorkflow: () => createBusbarWorkflow({ resolve: () => bus }),
     close: () => bus.stop(),
   };
 }

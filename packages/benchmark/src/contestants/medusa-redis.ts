@@ -1,6 +1,7 @@
 import { EVENT_NAME, type Order } from "../order.ts";
 import { requirePeer } from "../peers.ts";
 import { type MedusaMessage, silentLogger } from "./medusa.ts";
+import { createMedusaWorkflow } from "./medusa-workflow.ts";
 import type { RedisBus, RedisBusOptions } from "./redis-bus.ts";
 
 interface MedusaRedisBus {
@@ -70,6 +71,7 @@ export async function openMedusaRedis({
     emitMany: (orders) => bus.emit(orders.map((data) => ({ name: EVENT_NAME, data }))),
     stage: (data, eventGroupId) => bus.emit({ name: EVENT_NAME, data, metadata: { eventGroupId } }),
     release: (eventGroupId) => bus.releaseGroupedEvents(eventGroupId),
+    openWorkflow: () => createMedusaWorkflow(bus),
     close: async () => {
       await bus.__hooks.onApplicationPrepareShutdown();
       await bus.__hooks.onApplicationShutdown();

@@ -22,22 +22,27 @@ interface CoreFlowsStep {
   readonly emitEventStep: (input: { readonly eventName: string; readonly data: unknown }) => void;
 }
 
-/**
- * The same with Medusa's `createWorkflow` and its own `emitEventStep`, which is loaded from its file:
- * the whole of `@medusajs/core-flows` is a shop. No workflow engine is registered, so that runs stay
- * in memory and nothing is stored, as with Busbar.
- */
+/** The same with Medusa's local bus. */
 export function openMedusaWorkflow(
   handler: () => Promise<void>,
 ): (input: Order) => Promise<unknown> {
+  const bus = createMedusaBus();
+  bus.subscribe(EVENT_NAME, handler, { subscriberId: "subscriber" });
+  return createMedusaWorkflow(bus);
+}
+
+/**
+ * A workflow that emits one event, with Medusa's `createWorkflow` and its own `emitEventStep`, which is loaded
+ * from its file: the whole of `@medusajs/core-flows` is a shop. No workflow engine is registered, so that runs
+ * stay in memory and nothing is stored, as with Busbar.
+ */
+export function createMedusaWorkflow(bus: object): (input: Order) => Promise<unknown> {
   const { createMedusaContainer, Modules } = requirePeer<Utils>("@medusajs/framework/utils");
   const { asValue } = requirePeer<Awilix>("@medusajs/framework/awilix");
   const { createWorkflow } = requirePeer<WorkflowsSdk>("@medusajs/framework/workflows-sdk");
   const { emitEventStep } = requirePeerFile<CoreFlowsStep>(
     "@medusajs/core-flows/dist/common/steps/emit-event.js",
   );
-  const bus = createMedusaBus();
-  bus.subscribe(EVENT_NAME, handler, { subscriberId: "subscriber" });
   const container = createMedusaContainer();
   container.register(Modules.EVENT_BUS, asValue(bus));
   container.register("logger", asValue(silentLogger));

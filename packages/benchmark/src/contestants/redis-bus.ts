@@ -10,6 +10,8 @@ export interface RedisBus {
   readonly stage?: (order: Order, eventGroupId: string) => Promise<unknown>;
   /** Resolves when Redis has the events of the group in its queues. */
   readonly release?: (eventGroupId: string) => Promise<void>;
+  /** Runs workflows that emit one event each, where the bus has workflows. */
+  readonly openWorkflow?: () => (order: Order) => Promise<unknown>;
   /** Waits for what is being handled, and disconnects. */
   readonly close: () => Promise<void>;
 }

@@ -180,9 +180,11 @@ export { stateOfCorrupt, withoutErrorTexts } from "./delivery/provider-states.ts
 export { createRouter, matchesPattern, type RoutedSubscription, type Router } from "./router.ts";
 export {
   createSubscriptionList,
+  DECLARATION_COUNTS_MS,
   type DeclaredOrderings,
   type RenamedSubscription,
   type StoredSubscriptions,
+  strictestOrdering,
   type SubscriptionList,
 } from "./subscription-list.ts";
 export { rejectSafely, safeError, type SafeErrorOptions } from "./safe-error.ts";

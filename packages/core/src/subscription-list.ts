@@ -13,11 +13,15 @@ export interface RenamedSubscription {
   readonly to: string;
 }
 
-/** Milliseconds for which a declaration counts: each process declares every minute. */
-const LIVE_MS = 180_000;
+/**
+ * Milliseconds for which a declaration of a subscription's ordering counts: each process declares every minute.
+ */
+export const DECLARATION_COUNTS_MS = 180_000;
 
-/** The stricter ones first. */
-const ORDERINGS: readonly Ordering[] = ["all", "key", "none"];
+/** Finds the strictest ordering that meets a condition, such as that a release which runs has declared it. */
+export function strictestOrdering(meets: (ordering: Ordering) => boolean): Ordering | undefined {
+  return (["all", "key", "none"] as const).find(meets);
+}
 
 /** A {@link SubscriptionList} as it is stored: JSON. */
 export interface StoredSubscriptions {
@@ -93,11 +97,11 @@ export function createSubscriptionList(
     const events = union(before?.events, spec.events);
     const aliases = union(before?.aliases, spec.aliases);
     const now = clock.now();
-    const declaredAt = { ...before?.declaredAt, [ordering]: now };
+    const declaredAt: DeclaredOrderings = { ...before?.declaredAt, [ordering]: now };
     known.set(subscriptionId, {
       subscriptionId,
       events,
-      ordering: ORDERINGS.find((it) => now - (declaredAt[it] ?? -LIVE_MS) < LIVE_MS) ?? ordering,
+      ordering: strictestOrdering((it) => isLive(declaredAt[it], now)) ?? ordering,
       onOrderedFailure,
       aliases,
       lastSeenAt: now,
@@ -186,4 +190,8 @@ export function createSubscriptionList(
 
 function union(known: readonly string[] = [], added: readonly string[]): readonly string[] {
   return [...new Set([...known, ...added])];
+}
+
+function isLive(declaredAt: number | undefined, now: number): boolean {
+  return declaredAt !== undefined && now - declaredAt < DECLARATION_COUNTS_MS;
 }

@@ -1,10 +1,7 @@
-import type { SubscriptionSpec } from "@busbar/core";
+import { DECLARATION_COUNTS_MS, strictestOrdering, type SubscriptionSpec } from "@busbar/core";
 import { insistently } from "../insistently.ts";
 import type { Policy } from "../scripts/policies-script.ts";
 import type { Session } from "../session.ts";
-
-/** Milliseconds for which a declaration counts: each process declares every minute. */
-const LIVE_MS = 180_000;
 
 /** Policies of subscriptions, by id, that releases which run now have declared: the stricter ones first. */
 export type LivePolicies = ReadonlyMap<string, readonly Policy[]>;
@@ -17,12 +14,10 @@ export async function readLivePolicies(
   const ids = specs.map(({ subscriptionId }) => subscriptionId);
   if (ids.length === 0) return new Map();
   const found = await insistently(session, () =>
-    scripts.policies(keys.policies, [LIVE_MS, ...ids]),
+    scripts.policies(keys.policies, [DECLARATION_COUNTS_MS, ...ids]),
   );
   return new Map(ids.map((id, index) => [id, (found[index] ?? "").split(",") as Policy[]]));
 }
-
-const ORDERINGS = ["all", "key", "none"] as const;
 
 /** The ordering that holds: the strictest of those that are declared now. */
 export function orderingOf(
@@ -30,13 +25,13 @@ export function orderingOf(
   live: LivePolicies,
 ): SubscriptionSpec["ordering"] {
   const others = live.get(subscriptionId) ?? [];
-  return ORDERINGS.find((it) => it === ordering || others.includes(it)) ?? ordering;
+  return strictestOrdering((it) => it === ordering || others.includes(it)) ?? ordering;
 }
 
 /** Says in words where a declaration differs from those of other releases; undefined if it does not. */
 export function differenceOf(spec: SubscriptionSpec, live: LivePolicies): string | undefined {
   const others = live.get(spec.subscriptionId) ?? [];
-  const ordering = ORDERINGS.find((it) => it !== spec.ordering && others.includes(it));
+  const ordering = strictestOrdering((it) => it !== spec.ordering && others.includes(it));
   if (ordering !== undefined) {
     const holds = orderingOf(spec, live);
     return `ordering "${spec.ordering}" here and "${ordering}" elsewhere: "${holds}" holds while both run`;

@@ -26,12 +26,27 @@ function isMistake(error: unknown): error is Error {
 
 /** Whether the same again would fail again: Redis refuses it for good, or it cannot even be sent. */
 export function isLasting(error: unknown): error is Error {
-  return isMistake(error) || (isReply(error) && !isRefusal(error));
+  return (
+    isMistake(error) || error instanceof LostWhileSent || (isReply(error) && !isRefusal(error))
+  );
 }
 
 /** Whether Redis does not take an argument of that size, or so many. It has ended the connection as well. */
 export function isTooLarge(error: unknown): boolean {
   return isReply(error) && /Protocol error: invalid (?:multi)?bulk length/.test(error.message);
+}
+
+/**
+ * How often the connection may be lost while the same large text is on its way: Redis may have refused it, and
+ * the end of the connection may have overtaken what it said.
+ */
+export const MOST_LOSSES = 3;
+
+/** The connection was lost `MOST_LOSSES` times while something large was on its way. */
+export class LostWhileSent extends Error {
+  constructor() {
+    super(`the connection was lost ${MOST_LOSSES} times while it was sent`);
+  }
 }
 
 /** What went wrong. A transaction that is discarded has it in the error of one of its commands. */
@@ -49,7 +64,7 @@ export function refusalReason({ message }: Error): string {
 
 /** Says in words what it means that something can never be done. */
 export function lastingReason(error: unknown): string {
-  return isMistake(error)
+  return isMistake(error) || error instanceof LostWhileSent
     ? `it cannot be sent to Redis (${reasonOf(error)})`
     : `Redis refuses it for good (${reasonOf(error)})`;
 }

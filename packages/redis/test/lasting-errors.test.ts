@@ -1,11 +1,11 @@
 import type { Settlement } from "@busbar/core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { insistently } from "../src/insistently.ts";
 import { resolveOptions } from "../src/options.ts";
 import { ACK } from "./support/consumer.ts";
 import { eventually } from "./support/eventually.ts";
+import { createLineProxy } from "./support/line-proxy.ts";
 import { type RedisServer, startRedisServer } from "./support/redis-server.ts";
-import { createSlowProxy } from "./support/slow-proxy.ts";
 import {
   createTestSession,
   envelope,
@@ -70,7 +70,10 @@ describe("an event that is larger than Redis takes", () => {
   });
 
   test("is refused where Redis does not say what it takes, and costs no second connection", async () => {
-    const session = await open({ knows: false });
+    // Its answer comes before the end of the connection.
+    const proxy = await createLineProxy(redis.port, { bytesPerMs: 1_000 });
+    const session = await open({ url: proxy.url, knows: false });
+    onTestFinished(proxy.close);
     await session.registry.declare([subscription("mail"), subscription("other")]);
     for (const expected of [undefined, "the same"]) {
       const before = expected && (await connectionOf(session));
@@ -186,12 +189,66 @@ describe("very many events", () => {
   }, 90_000);
 });
 
+describe("a line that is reset before Redis' refusal of a large text arrives", () => {
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await startRedisServer();
+  });
+  afterAll(() => server.stop());
+
+  async function openReset(): Promise<TestSession> {
+    const proxy = await createLineProxy(server.port, { mostBytes: 1_000_000 });
+    const session = await open({ url: proxy.url });
+    onTestFinished(proxy.close);
+    return session;
+  }
+
+  test("refuses that event for good, and the others of its batch are accepted", async () => {
+    const session = await openReset();
+    await session.registry.declare([subscription("mail"), subscription("other")]);
+    const results = await session.publish(
+      envelope("1"),
+      envelope("2", { data: LARGE }),
+      envelope("3"),
+    );
+    expect(results).toMatchObject([
+      { status: "accepted" },
+      { status: "rejected", reason: expect.stringContaining("the connection was lost 3 times") },
+      { status: "accepted" },
+    ]);
+    expect(results[1]).not.toMatchObject({ retryable: true });
+    expect(await session.eventIds("mail")).toEqual(["1", "3"]);
+    // It may have been the line's fault.
+    expect(session.link.mostBytes).toBeGreaterThan(LARGE.length);
+  });
+
+  test.each([
+    ["of a pack", {}],
+    ["of a key", { ordering: "key" } as const],
+  ])("writes a settlement without the texts of its errors: %s", async (_, changes) => {
+    const session = await openReset();
+    const text = "e".repeat(1_500_000);
+    const state = { runs: 1, errors: [{ at: 1, name: "Error", message: text }] };
+    const consumer = await consume(session, changes, () => ({
+      type: "dead",
+      reason: "failed",
+      state,
+    }));
+    await session.publish(envelope("1", { orderingKey: "k" }));
+    await consumer.has(1);
+    await eventually(async () => {
+      const { items } = await session.admin.listDead("mail", { limit: 10 });
+      expect(items).toMatchObject([{ reason: "failed", state: { runs: 1 } }]);
+    });
+  });
+});
+
 describe("a slow line", () => {
   const SOON = resolveOptions({ redisUrl: "redis://localhost", commandTimeoutMs: 500 });
 
   test("is not taken for a dead one while a large event is on its way", async () => {
     const server = await startRedisServer();
-    const proxy = await createSlowProxy(server.port, 3_000);
+    const proxy = await createLineProxy(server.port, { bytesPerMs: 3_000 });
     const { commandTimeoutMs } = SOON;
     const session = await open({ url: proxy.url, options: { commandTimeoutMs } });
     try {
@@ -211,7 +268,7 @@ describe("a slow line", () => {
 
   test("that dies in the middle of a large event is noticed", async () => {
     const server = await startRedisServer();
-    const proxy = await createSlowProxy(server.port, 500);
+    const proxy = await createLineProxy(server.port, { bytesPerMs: 500 });
     const { commandTimeoutMs } = SOON;
     const session = await open({ url: proxy.url, options: { commandTimeoutMs } });
     try {

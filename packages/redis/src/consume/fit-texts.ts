@@ -7,19 +7,19 @@ import { LARGE_BYTES, largestAbove } from "../text-sizes.ts";
  * Takes the texts of errors out of the texts of a settlement that are larger than Redis takes. Those that are
  * too large without them stay as they are.
  *
- * @param areRefused Whether Redis has refused these: it takes less than the largest of them.
+ * @param failed Whether Redis has refused these: it takes less than the largest of them. Or whether the
+ *   connection was lost again and again while they were sent, which may be why: then no large one keeps its texts.
  */
 export async function fitTexts(
   link: Pick<RedisLink, "mostBytes" | "learnMostBytes">,
   texts: readonly string[],
-  areRefused = false,
+  failed?: "refused" | "lost",
 ): Promise<readonly string[]> {
   const largest = largestAbove(LARGE_BYTES, texts);
   if (largest === 0) return texts;
-  await link.learnMostBytes(areRefused ? largest : undefined);
-  return texts.map((text) =>
-    Buffer.byteLength(text) > link.mostBytes ? withoutTexts(text) : text,
-  );
+  await link.learnMostBytes(failed === "refused" ? largest : undefined);
+  const most = failed === "lost" ? LARGE_BYTES : link.mostBytes;
+  return texts.map((text) => (Buffer.byteLength(text) > most ? withoutTexts(text) : text));
 }
 
 /** The data of a job, or what is known of a dead letter: both have a `state`. */

@@ -1,5 +1,5 @@
 import { ownerOf } from "../keys.ts";
-import { isLasting, isTooLarge } from "../redis-errors.ts";
+import { isLasting, isReply, isTooLarge, MOST_LOSSES } from "../redis-errors.ts";
 import type { LateRequest } from "../scripts/held-job-scripts.ts";
 import type { FinishSpec, SettleAnswer, SettleRequest } from "../scripts/settle-script.ts";
 import type { TurnAnswer, TurnRequest } from "../scripts/turn-script.ts";
@@ -117,8 +117,8 @@ export class JobQueue {
   ): Promise<SettleAnswer> {
     const { scripts } = this.session;
     let texts = isLarge(data) ? await fitTexts(this.session.link, data) : data;
-    const refit = async (): Promise<void> => {
-      texts = await fitTexts(this.session.link, texts, true);
+    const refit = async (why: "refused" | "lost"): Promise<void> => {
+      texts = await fitTexts(this.session.link, texts, why);
     };
     const answer = await this.#insist({ ...options, refit }, (wanted) => {
       if (options.completes && data.length === 0) return this.#complete(id, body, wanted);
@@ -187,8 +187,8 @@ export class JobQueue {
   ): Promise<TurnAnswer> {
     const { scripts } = this.session;
     let texts = isLarge(data) ? await fitTexts(this.session.link, data) : data;
-    const refit = async (): Promise<void> => {
-      texts = await fitTexts(this.session.link, texts, true);
+    const refit = async (why: "refused" | "lost"): Promise<void> => {
+      texts = await fitTexts(this.session.link, texts, why);
     };
     const answer = await this.#insist({ ...options, refit }, (wanted) =>
       scripts.turn(
@@ -270,7 +270,7 @@ export class JobQueue {
   ): Promise<T | undefined> {
     const { link, context } = this.session;
     let delayMs = AGAIN_AFTER_MS;
-    let refusals = 0;
+    let [refusals, losses] = [0, 0];
     while (!isOver() && !this.#pauses.haveEnded) {
       if (link.isReady) {
         const wanted = completes ? this.#next.reserve(!takes) : 0;
@@ -282,7 +282,8 @@ export class JobQueue {
           return answer;
         } catch (err) {
           if (wanted > 0) this.#next.missed(wanted);
-          if (isTooLarge(err)) await refit?.();
+          if (isTooLarge(err)) await refit?.("refused");
+          else if (!isReply(err) && (losses += 1) % MOST_LOSSES === 0) await refit?.("lost");
           if (isLasting(err)) {
             refusals += 1;
             const isLast = !takes && refusals === MOST_REFUSALS;
@@ -354,8 +355,8 @@ export class JobQueue {
 /** How something is asked for again and again. */
 interface Insistence extends Completion {
   readonly takes?: boolean;
-  /** Redis does not take a text of that size. */
-  readonly refit?: () => Promise<void>;
+  /** Redis does not take a text of that size, or the connection was lost several times while it was sent. */
+  readonly refit?: (why: "refused" | "lost") => Promise<void>;
 }
 
 function isLarge(texts: readonly string[]): boolean {

@@ -1,6 +1,14 @@
 import { encodeEnvelope, safeError } from "@busbar/core";
 import type { Envelope, PublishOptions, PublishResult } from "@busbar/core";
-import { isLasting, isRefusal, isTooLarge, lastingReason, refusalReason } from "../redis-errors.ts";
+import {
+  isLasting,
+  isRefusal,
+  isTooLarge,
+  lastingReason,
+  LostWhileSent,
+  MOST_LOSSES,
+  refusalReason,
+} from "../redis-errors.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
 import type { GroupRelease, PublishAnswer, PublishRequest } from "../scripts/publish-script.ts";
 import { addsAsProven } from "../scripts/bullmq-scripts.ts";
@@ -21,8 +29,6 @@ const REMEMBER_MS = 600_000;
 /** Milliseconds before a publish whose answer was lost is sent again over a link that looks ready. */
 const AGAIN_AFTER_MS = 20;
 
-/** How often the connection may be lost while the same large request is on its way. */
-const MOST_LOSSES = 3;
 /** What stands around an event in the data of a job, in bytes: the id of its subscription, and its key. */
 const ROOM_BYTES = 4_096;
 /** Milliseconds after which a draft goes whose publish has not come: it is sent in the same write. */
@@ -119,6 +125,10 @@ export function createPublisher(session: Session): Publisher {
           await learnLimit(largest, deadline);
           continue;
         }
+        if (cause instanceof LostWhileSent && !groups && batch.length > 1 && batch.some(isLarge)) {
+          await link.whenReady(deadline);
+          return sendLargeAlone(batch, deadline);
+        }
         if (isRefusal(cause)) {
           if (groups && packed.bodies.length > 0) {
             // A Redis that is full refuses drafts. Of a release it takes what comes with the script.
@@ -134,6 +144,22 @@ export function createPublisher(session: Session): Publisher {
       if (answer[0] === "unclaimed") throw new Unclaimed(answer[1]);
       return resultsOf(packed, answer);
     }
+  }
+
+  /** Publishes each large event on its own: which of them does not get through is not the others' fault. */
+  async function sendLargeAlone(
+    batch: readonly Envelope[],
+    deadline: number,
+  ): Promise<readonly PublishResult[]> {
+    const small = batch.filter((envelope) => !isLarge(envelope));
+    const others = small.length === 0 ? [] : await send(small, deadline);
+    const results: PublishResult[] = [];
+    let next = 0;
+    for (const envelope of batch) {
+      const result = isLarge(envelope) ? (await send([envelope], deadline))[0] : others[next++];
+      results.push(result as PublishResult);
+    }
+    return results;
   }
 
   /** Publishes what is not too large. What belongs to groups is published as a whole, or not at all. */
@@ -219,7 +245,7 @@ export function createPublisher(session: Session): Publisher {
         if (isLasting(error) || isRefusal(error) || clock.monotonic() >= deadline) throw error;
         losses += 1;
         if (losses === MOST_LOSSES && largestOf({ texts, bodies }) > 0) {
-          throw new RangeError(`the connection was lost ${losses} times while it was sent`);
+          throw new LostWhileSent();
         }
         logger.debug({ err: error }, "The answer to a publish was lost; it is sent again");
       }
@@ -271,6 +297,11 @@ function largestOf({ texts, bodies }: Pick<PackedBatch, "texts" | "bodies">): nu
   let largest = largestAbove(LARGE_BYTES, texts);
   for (const { packs } of bodies) largest = Math.max(largest, largestAbove(LARGE_BYTES, packs));
   return largest;
+}
+
+/** Whether an event alone makes a text large. */
+function isLarge(envelope: Envelope): boolean {
+  return Buffer.byteLength(encodeEnvelope(envelope)) > LARGE_BYTES - ROOM_BYTES;
 }
 
 function noProblem(): undefined {

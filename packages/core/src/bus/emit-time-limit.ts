@@ -48,21 +48,38 @@ export class EmitTimeLimit {
     onExpired: () => TimedOut,
     answersAtDeadline = false,
   ): Promise<T> {
+    return this.call(
+      (resolve, reject) => void promise.then(resolve, reject),
+      deadline,
+      onExpired,
+      answersAtDeadline,
+    );
+  }
+
+  /** As {@link within}, for work that calls back: it takes no promise of its own. */
+  call<T>(
+    begin: (resolve: (value: T) => void, reject: (error: unknown) => void) => void,
+    deadline: number,
+    onExpired: () => TimedOut,
+    answersAtDeadline = false,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       const expire = (): void => reject(this.#timedOut(onExpired()));
       const waiting: Waiting = { deadline, answersAtDeadline, expire };
       this.#waiting.add(waiting);
       if (!this.#timer || deadline < this.#timerAt) this.#arm(deadline);
-      promise.then(
-        (value) => {
+      const fail = (error: unknown): void => {
+        this.#waiting.delete(waiting);
+        reject(error as Error);
+      };
+      try {
+        begin((value) => {
           this.#waiting.delete(waiting);
           resolve(value);
-        },
-        (error: unknown) => {
-          this.#waiting.delete(waiting);
-          reject(error as Error);
-        },
-      );
+        }, fail);
+      } catch (error) {
+        fail(error);
+      }
     });
   }
 

@@ -89,6 +89,7 @@ export class Emitter {
       const prepared = this.prepare(first, second, third, run);
       if (!declared && Array.isArray(prepared) && this.#isPlain(prepared)) {
         if (this.#tryPublish(prepared, run)) return Promise.resolve(prepared.map(idOf));
+        return this.#publish(prepared, run, this.#options.timeLimit.deadline());
       }
       return this.#emitInTime(prepared, declared, run);
     } catch (error) {
@@ -189,7 +190,7 @@ export class Emitter {
       "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
     if (declared) await this.#within(declared, deadline, "A declaration of subscriptions");
     if (!this.#isPlain(envelopes)) await this.#interceptAndStage(envelopes, run, deadline);
-    else if (!this.#tryPublish(envelopes, run)) await this.#publish(envelopes, run, deadline);
+    else if (!this.#tryPublish(envelopes, run)) return this.#publish(envelopes, run, deadline);
     return envelopes.map(idOf);
   }
 
@@ -272,10 +273,11 @@ export class Emitter {
     envelopes: readonly Envelope[],
     run: CurrentRun | undefined,
     deadline: number,
-  ): Promise<void> {
+  ): Promise<readonly string[]> {
     const { publisher, providerName, bus } = this.#options;
     const results = await publisher.publish(envelopes, run?.bus === bus, deadline);
     assertAccepted(providerName, envelopes, results);
+    return envelopes.map(idOf);
   }
 }
 

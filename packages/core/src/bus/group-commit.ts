@@ -15,6 +15,13 @@ interface Call {
   reject(error: unknown): void;
 }
 
+/** What leaves of a call in one batch. */
+interface Part {
+  readonly call: Call;
+  readonly from: number;
+  readonly to: number;
+}
+
 const NOT_SENT: PublishResult = {
   status: "rejected",
   code: "refused",
@@ -52,13 +59,16 @@ export class GroupCommit {
    * `results` tells what became of the others. Behind a refusal that is worth another try nothing of
    * the call leaves: it would overtake.
    */
-  publish(envelopes: readonly Envelope[], results: PublishResults): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ envelopes, results, sent: 0, resolve, reject });
-      if (this.#sending) return;
-      this.#sending = true;
-      nextTick(() => void this.#sendAll());
-    });
+  publish(
+    envelopes: readonly Envelope[],
+    results: PublishResults,
+    resolve: () => void,
+    reject: (error: unknown) => void,
+  ): void {
+    this.#queue.push({ envelopes, results, sent: 0, resolve, reject });
+    if (this.#sending) return;
+    this.#sending = true;
+    nextTick(() => void this.#sendAll());
   }
 
   /** Takes back what has not left of a call: its results say so. */
@@ -84,13 +94,15 @@ export class GroupCommit {
   async #sendBatch(): Promise<void> {
     const parts = this.#takeBatch();
     try {
-      const results = await this.#send(
-        parts.flatMap(({ call, from, to }) => call.envelopes.slice(from, to)),
-      );
+      const results = await this.#send(batchOf(parts));
       let next = 0;
       for (const { call, from, to } of parts) {
-        for (let at = from; at < to; at += 1) call.results[at] = results[next++];
-        const isCut = call.results.slice(from, to).some(isRetryable);
+        let isCut = false;
+        for (let at = from; at < to; at += 1) {
+          const result = results[next++];
+          call.results[at] = result;
+          isCut ||= isRetryable(result);
+        }
         if (isCut) this.withdraw(call.envelopes);
         if (isCut || to === call.envelopes.length) call.resolve();
       }
@@ -102,8 +114,8 @@ export class GroupCommit {
     }
   }
 
-  #takeBatch(): { call: Call; from: number; to: number }[] {
-    const parts: { call: Call; from: number; to: number }[] = [];
+  #takeBatch(): Part[] {
+    const parts: Part[] = [];
     let room = this.#maxBatch;
     while (room > 0) {
       const call = this.#queue[0];
@@ -116,4 +128,13 @@ export class GroupCommit {
     }
     return parts;
   }
+}
+
+/** The envelopes of a batch: where that is one whole call, the array that it has. */
+function batchOf(parts: readonly Part[]): readonly Envelope[] {
+  const [first] = parts;
+  if (first && parts.length === 1 && first.to - first.from === first.call.envelopes.length) {
+    return first.call.envelopes;
+  }
+  return parts.flatMap(({ call, from, to }) => call.envelopes.slice(from, to));
 }

@@ -30,7 +30,7 @@ export class Publisher {
   readonly #options: PublisherOptions;
   readonly #commit: GroupCommit | undefined;
   readonly #delays: PublishDelays;
-  /** Calls of {@link counted} that have not ended. */
+  /** Publishes that have not ended. */
   #underWay = 0;
   #onIdle: (() => void) | undefined;
 
@@ -51,24 +51,25 @@ export class Publisher {
    * @throws BusbarError `BUSBAR_EMIT_TIMEOUT` when the provider does not answer in time.
    * @throws BusbarError `BUSBAR_UNAVAILABLE` when it throws.
    */
-  publish(
+  async publish(
     envelopes: readonly Envelope[],
     inHandler: boolean,
     deadline: number = this.#options.timeLimit.deadline(),
   ): Promise<readonly PublishResult[]> {
     const results: PublishResults = [];
     this.#delays.begin(envelopes);
-    return this.counted(
-      envelopes,
-      async () => {
-        await this.#publishOnce(envelopes, results, deadline, inHandler);
-        if (results.some(isRetryable)) {
-          await this.#publishAgain(envelopes, results, deadline, inHandler);
-        }
-        return results as PublishResult[];
-      },
-      results,
-    );
+    this.#begin(envelopes);
+    try {
+      await this.#publishOnce(envelopes, results, deadline, inHandler);
+      if (results.some(isRetryable)) {
+        await this.#publishAgain(envelopes, results, deadline, inHandler);
+      }
+      return results as PublishResult[];
+    } catch (error) {
+      throw this.#failure(error, envelopes, results);
+    } finally {
+      this.#end(envelopes, results);
+    }
   }
 
   /**
@@ -95,30 +96,20 @@ export class Publisher {
     return results;
   }
 
-  /**
-   * Counts what becomes of envelopes, and waits for them in `settled`.
-   *
-   * @param known Has results of `send` also when it rejects.
-   */
+  /** Counts what becomes of envelopes that `send` publishes, and waits for them in `settled`. */
   async counted(
     envelopes: readonly Envelope[],
     send: () => Promise<readonly PublishResult[]>,
-    known: PublishResults = [],
   ): Promise<readonly PublishResult[]> {
-    const { tracker } = this.#options;
-    const cause = tracker && this.#causeIn(currentRun());
-    if (tracker) for (const envelope of envelopes) tracker.publishing(envelope, cause);
-    let results: Readonly<PublishResults> = known;
-    this.#underWay += 1;
+    let results: readonly PublishResult[] = [];
+    this.#begin(envelopes);
     try {
-      const all = await send();
-      results = all;
-      return all;
+      results = await send();
+      return results;
     } catch (error) {
-      throw this.#failure(error, envelopes, known);
+      throw this.#failure(error, envelopes, []);
     } finally {
-      envelopes.forEach((envelope, index) => this.#count(envelope, results[index]));
-      this.#end();
+      this.#end(envelopes, results);
     }
   }
 
@@ -133,26 +124,34 @@ export class Publisher {
       const sent = this.#send(envelopes, deadline, inHandler);
       return sent.then((answers) => answers.forEach((answer) => results.push(answer)));
     }
-    return this.#options.timeLimit.within(commit.publish(envelopes, results), deadline, () => {
-      commit.withdraw(envelopes);
-      return { who: this.#who };
-    });
+    return this.#options.timeLimit.call<void>(
+      (resolve, reject) => commit.publish(envelopes, results, resolve, reject),
+      deadline,
+      () => {
+        commit.withdraw(envelopes);
+        return { who: this.#who };
+      },
+    );
   }
 
-  async #send(
+  #send(
     envelopes: readonly Envelope[],
     deadline: number,
     inHandler: boolean,
   ): Promise<readonly PublishResult[]> {
     const { provider, timeLimit } = this.#options;
-    const results = await timeLimit.within(
-      provider.publish(this.#delays.remaining(envelopes), { deadline, inHandler }),
+    return timeLimit.call<readonly PublishResult[]>(
+      (resolve, reject) => {
+        const sent = provider.publish(this.#delays.remaining(envelopes), { deadline, inHandler });
+        sent.then((results) => {
+          if (results.length === envelopes.length) resolve(results);
+          else reject(wrongCount(results, envelopes));
+        }, reject);
+      },
       deadline,
       () => ({ who: this.#who }),
       true,
     );
-    if (results.length === envelopes.length) return results;
-    throw new Error(`it has ${results.length} results for ${envelopes.length} envelopes`);
   }
 
   /** Publishes what was refused for the moment until the deadline. */
@@ -192,7 +191,22 @@ export class Publisher {
     });
   }
 
-  #end(): void {
+  #begin(envelopes: readonly Envelope[]): void {
+    const { tracker } = this.#options;
+    this.#underWay += 1;
+    if (!tracker) return;
+    const cause = this.#causeIn(currentRun());
+    for (const envelope of envelopes) tracker.publishing(envelope, cause);
+  }
+
+  #end(envelopes: readonly Envelope[], results: Readonly<PublishResults>): void {
+    const { tracker, counters } = this.#options;
+    for (let index = 0; index < envelopes.length; index += 1) {
+      const result = results[index];
+      const subscriptions = result?.status === "accepted" ? result.subscriptions : 0;
+      tracker?.published(envelopes[index] as Envelope, subscriptions);
+      count(counters, result);
+    }
     this.#underWay -= 1;
     if (this.#underWay > 0 || !this.#onIdle) return;
     this.#onIdle();
@@ -218,12 +232,10 @@ export class Publisher {
     const { name } = this.#options.provider;
     return unavailable(name, `${this.#who} could not publish`, error, outcome);
   }
+}
 
-  #count(envelope: Envelope, result: PublishResult | undefined): void {
-    const { tracker, counters } = this.#options;
-    tracker?.published(envelope, result?.status === "accepted" ? result.subscriptions : 0);
-    count(counters, result);
-  }
+function wrongCount(results: readonly unknown[], envelopes: readonly unknown[]): Error {
+  return new Error(`it has ${results.length} results for ${envelopes.length} envelopes`);
 }
 
 function count(counters: BusCounters, result: PublishResult | undefined): void {

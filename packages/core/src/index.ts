@@ -181,10 +181,13 @@ export { createRouter, matchesPattern, type RoutedSubscription, type Router } fr
 export {
   createSubscriptionList,
   DECLARATION_COUNTS_MS,
-  type DeclaredOrderings,
+  declaredPolicies,
+  type DeclaredPolicies,
+  ORDER_POLICIES,
+  type OrderPolicy,
   type RenamedSubscription,
   type StoredSubscriptions,
-  strictestOrdering,
+  strictestPolicies,
   type SubscriptionList,
 } from "./subscription-list.ts";
 export { rejectSafely, safeError, type SafeErrorOptions } from "./safe-error.ts";

@@ -1,11 +1,20 @@
 import type { Clock } from "./contracts/clock.ts";
 import type { RegisteredSubscription, SubscriptionSpec } from "./contracts/provider-parts.ts";
 import type { ProviderContext } from "./contracts/provider.ts";
-import type { Ordering } from "./contracts/subscriber.ts";
+import type { OrderedFailure, Ordering } from "./contracts/subscriber.ts";
 import { createRouter, matchesPattern } from "./router.ts";
 
-/** When each ordering of a subscription was declared last, in milliseconds since the epoch. */
-export type DeclaredOrderings = { readonly [Key in Ordering]?: number | undefined };
+/** A value of `ordering` or of `onOrderedFailure`. */
+export type OrderPolicy = Ordering | OrderedFailure;
+
+/** The values of each policy, the strictest first. To block a key is stricter than to park its failure. */
+export const ORDER_POLICIES: {
+  readonly ordering: readonly Ordering[];
+  readonly onOrderedFailure: readonly OrderedFailure[];
+} = { ordering: ["all", "key", "none"], onOrderedFailure: ["block", "park"] };
+
+/** When each policy of a subscription was declared last, in milliseconds since the epoch. */
+export type DeclaredPolicies = { readonly [Policy in OrderPolicy]?: number | undefined };
 
 /** A subscription that goes by another id from now on. */
 export interface RenamedSubscription {
@@ -14,24 +23,48 @@ export interface RenamedSubscription {
 }
 
 /**
- * Milliseconds for which a declaration of a subscription's ordering counts: each process declares every minute.
+ * Milliseconds for which a declaration of a subscription's policies counts: each process declares every minute.
  */
 export const DECLARATION_COUNTS_MS = 180_000;
 
-/** Finds the strictest ordering that meets a condition, such as that a release which runs has declared it. */
-export function strictestOrdering(meets: (ordering: Ordering) => boolean): Ordering | undefined {
-  return (["all", "key", "none"] as const).find(meets);
+/** The policies that a subscription declares. Without an order there is no failure of an ordered delivery. */
+export function declaredPolicies({
+  ordering,
+  onOrderedFailure,
+}: Pick<SubscriptionSpec, "ordering" | "onOrderedFailure">): readonly OrderPolicy[] {
+  return ordering === "none" ? [ordering] : [ordering, onOrderedFailure];
+}
+
+/**
+ * Finds the policies that hold for a subscription: the strictest of its own and of those that other releases
+ * have declared.
+ *
+ * @param isDeclared Whether a release that runs has declared the policy.
+ */
+export function strictestPolicies(
+  spec: Pick<SubscriptionSpec, "ordering" | "onOrderedFailure">,
+  isDeclared: (policy: OrderPolicy) => boolean,
+): Pick<SubscriptionSpec, "ordering" | "onOrderedFailure"> {
+  const own = declaredPolicies(spec);
+  const counts = (policy: OrderPolicy): boolean => own.includes(policy) || isDeclared(policy);
+  return {
+    ordering: ORDER_POLICIES.ordering.find(counts) ?? spec.ordering,
+    onOrderedFailure: ORDER_POLICIES.onOrderedFailure.find(counts) ?? spec.onOrderedFailure,
+  };
+}
+
+/** A subscription of a {@link SubscriptionList} as it is stored. */
+interface StoredSubscription extends SubscriptionSpec {
+  readonly lastSeenAt: number;
+  /** Absent: none. */
+  readonly withheld?: number | undefined;
+  /** When each policy was declared last, under any of its ids, in milliseconds since the epoch. */
+  readonly declaredAt?: DeclaredPolicies | undefined;
 }
 
 /** A {@link SubscriptionList} as it is stored: JSON. */
 export interface StoredSubscriptions {
-  readonly subscriptions: readonly (SubscriptionSpec & {
-    readonly lastSeenAt: number;
-    /** Absent: none. */
-    readonly withheld?: number | undefined;
-    /** When each ordering was declared last, in milliseconds since the epoch. */
-    readonly declaredAt?: DeclaredOrderings | undefined;
-  })[];
+  readonly subscriptions: readonly StoredSubscription[];
   /** Earlier ids, each with the present one. */
   readonly renamed: readonly (readonly [earlier: string, present: string])[];
 }
@@ -42,9 +75,9 @@ export interface StoredSubscriptions {
  */
 export interface SubscriptionList {
   /**
-   * Adds subscriptions, or events to those known. Where releases that run at the same time declare different
-   * orderings, the strictest holds. Returns who is renamed: what waits or is dead under
-   * the one id moves to the other, in the step that stores the list.
+   * Adds subscriptions, or events to those known. If releases that run at the same time declare different
+   * policies, the strictest ones hold, also when a release declares them under an earlier id. Returns who is
+   * renamed: what waits or is dead under the one id moves to the other, in the step that stores the list.
    *
    * @throws TypeError when a pattern is malformed; nothing was declared.
    */
@@ -56,8 +89,8 @@ export interface SubscriptionList {
    */
   retire(subscriptionId: string, events?: readonly string[]): (name: string) => boolean;
   list(): RegisteredSubscription[];
-  /** Whether a subscription is on the list, under this id. */
-  has(subscriptionId: string): boolean;
+  /** The subscription that is on the list under this id, with the policies that hold. */
+  get(subscriptionId: string): SubscriptionSpec | undefined;
   /**
    * Ids of the subscriptions that an event of this name goes to. Counts it as withheld from those that
    * are orphaned: store the list in the same step if it has {@link changed}.
@@ -90,28 +123,42 @@ export function createSubscriptionList(
   let changed = false;
 
   function declareOne(spec: SubscriptionSpec): readonly RenamedSubscription[] {
-    const { subscriptionId, ordering, onOrderedFailure } = spec;
-    // A release that still has the earlier id: its subscription is declared under the present one.
-    if (renamed.has(subscriptionId)) return [];
+    const { subscriptionId } = spec;
+    const present = renamed.get(subscriptionId);
+    if (present !== undefined) {
+      // A release that still has the earlier id: its policies count, its events are those of the present one.
+      const after = known.get(present);
+      if (after) known.set(present, { ...after, ...seenNow(spec, [after.declaredAt]) });
+      return [];
+    }
     const before = known.get(subscriptionId);
-    const events = union(before?.events, spec.events);
-    const aliases = union(before?.aliases, spec.aliases);
-    const now = clock.now();
-    const declaredAt: DeclaredOrderings = { ...before?.declaredAt, [ordering]: now };
+    const earlier = spec.aliases.filter((it) => it !== subscriptionId && !renamed.has(it));
+    const declaredAt = [before, ...earlier.map((it) => known.get(it))].map((it) => it?.declaredAt);
     known.set(subscriptionId, {
       subscriptionId,
-      events,
-      ordering: strictestOrdering((it) => isLive(declaredAt[it], now)) ?? ordering,
-      onOrderedFailure,
-      aliases,
-      lastSeenAt: now,
+      events: union(before?.events, spec.events),
+      aliases: union(before?.aliases, spec.aliases),
       withheld: before?.withheld,
-      declaredAt,
+      ...seenNow(spec, declaredAt),
     });
     router.add(subscriptionId, spec.events);
-    return spec.aliases
-      .filter((alias) => alias !== subscriptionId && !renamed.has(alias))
-      .map((alias) => rename(alias, subscriptionId));
+    return earlier.map((alias) => rename(alias, subscriptionId));
+  }
+
+  /** What a declaration changes, besides events and ids, in what was declared under each of the ids. */
+  function seenNow(
+    spec: SubscriptionSpec,
+    before: readonly (DeclaredPolicies | undefined)[],
+  ): Pick<StoredSubscription, "ordering" | "onOrderedFailure" | "lastSeenAt" | "declaredAt"> {
+    const now = clock.now();
+    const declaredAt: { [Policy in OrderPolicy]?: number } = {};
+    for (const policy of Object.values(ORDER_POLICIES).flat()) {
+      const isOwn = declaredPolicies(spec).includes(policy);
+      const at = isOwn ? now : Math.max(...before.map((it) => it?.[policy] ?? -Infinity));
+      if (now - at < DECLARATION_COUNTS_MS) declaredAt[policy] = at;
+    }
+    const policies = strictestPolicies(spec, (policy) => declaredAt[policy] !== undefined);
+    return { ...policies, lastSeenAt: now, declaredAt };
   }
 
   function rename(from: string, to: string): RenamedSubscription {
@@ -160,17 +207,8 @@ export function createSubscriptionList(
 
     list: () =>
       Array.from(known.values(), (it) => {
-        const { subscriptionId, events, ordering, onOrderedFailure, aliases, lastSeenAt } = it;
-        return {
-          subscriptionId,
-          events,
-          ordering,
-          onOrderedFailure,
-          aliases,
-          lastSeenAt,
-          orphaned: isOrphaned(lastSeenAt),
-          withheld: it.withheld ?? 0,
-        };
+        const { lastSeenAt, withheld = 0 } = it;
+        return { ...specOf(it), lastSeenAt, orphaned: isOrphaned(lastSeenAt), withheld };
       }),
 
     match(name) {
@@ -182,7 +220,10 @@ export function createSubscriptionList(
     get changed() {
       return changed;
     },
-    has: (id) => known.has(id),
+    get(id) {
+      const it = known.get(id);
+      return it && specOf(it);
+    },
     presentId: (id) => renamed.get(id) ?? id,
     toJSON: () => ({ subscriptions: [...known.values()], renamed: [...renamed] }),
   };
@@ -192,6 +233,7 @@ function union(known: readonly string[] = [], added: readonly string[]): readonl
   return [...new Set([...known, ...added])];
 }
 
-function isLive(declaredAt: number | undefined, now: number): boolean {
-  return declaredAt !== undefined && now - declaredAt < DECLARATION_COUNTS_MS;
+function specOf(stored: StoredSubscription): SubscriptionSpec {
+  const { subscriptionId, events, ordering, onOrderedFailure, aliases } = stored;
+  return { subscriptionId, events, ordering, onOrderedFailure, aliases };
 }

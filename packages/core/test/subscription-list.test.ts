@@ -49,6 +49,49 @@ describe("createSubscriptionList", () => {
     expect(again.list()[0]).not.toHaveProperty("declaredAt");
   });
 
+  test("blocks keys while a release that orders them has declared so within three minutes", async () => {
+    const { clock, list } = setUp(1_000_000);
+    list.declare([spec("mail", { ordering: "key", onOrderedFailure: "block" })]);
+    list.declare([spec("mail", { ordering: "all" })]);
+    expect(list.get("mail")).toMatchObject({ ordering: "all", onOrderedFailure: "block" });
+    await clock.advance(180_000);
+    list.declare([spec("mail", { ordering: "all" })]);
+    expect(list.get("mail")).toMatchObject({ ordering: "all", onOrderedFailure: "park" });
+    // Who asks for no order has nothing to say about its failures.
+    list.declare([spec("mail", { ordering: "none", onOrderedFailure: "block" })]);
+    expect(list.get("mail")).toMatchObject({ ordering: "all", onOrderedFailure: "park" });
+  });
+
+  test("counts what is declared under earlier ids for the present one, also when it was stored", async () => {
+    const { clock, list } = setUp(1_000_000);
+    const strict = spec("mail", { ordering: "key", onOrderedFailure: "block" });
+    const renamed = spec("post", { aliases: ["mail"] });
+    list.declare([strict]);
+    list.declare([renamed]);
+    expect(list.get("post")).toMatchObject({ ordering: "key", onOrderedFailure: "block" });
+    await clock.advance(60_000);
+    const stored = JSON.parse(JSON.stringify(list)) as never;
+    const again = createSubscriptionList({ clock, orphanedAfterMs: 1_000_000 }, stored);
+    const twice = spec("letters", { aliases: ["post"] });
+    again.declare([twice]);
+    expect(again.get("letters")).toMatchObject({ ordering: "key", onOrderedFailure: "block" });
+    await clock.advance(120_000);
+    again.declare([twice]);
+    expect(again.get("letters")).toMatchObject({ ordering: "none", onOrderedFailure: "park" });
+    again.declare([strict]);
+    expect(again.get("letters")).toMatchObject({ ordering: "key", onOrderedFailure: "block" });
+    expect(again.get("mail")).toBeUndefined();
+  });
+
+  test("is kept alive by a release that has an earlier id", async () => {
+    const { clock, list } = setUp(100);
+    list.declare([spec("new", { aliases: ["old"] })]);
+    await clock.advance(99);
+    list.declare([spec("old")]);
+    await clock.advance(99);
+    expect(list.list()).toMatchObject([{ subscriptionId: "new", orphaned: false }]);
+  });
+
   test("declares nothing when one of the patterns is malformed", () => {
     const { list } = setUp();
 

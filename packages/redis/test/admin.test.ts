@@ -36,7 +36,7 @@ async function block(session: TestSession, id: string): Promise<void> {
   await redis.hset(lanes, "mail:k", `!${id}`);
   const data = '{"subscription":"mail","key":"mail:k"}';
   const spec = { name: "order.placed", priority: 100, delay: 0, data };
-  await die(session, id, { key: "mail:k", turn: spec, blocks: true });
+  await die(session, id, { key: "mail:k", turn: spec });
 }
 
 async function laneOf({ redis, keys }: TestSession): Promise<readonly string[]> {

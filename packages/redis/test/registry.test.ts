@@ -1,9 +1,13 @@
+import type { Settlement } from "@busbar/core";
 import { describe, expect, test, vi } from "vitest";
 import { packHead } from "../src/publish/routes.ts";
 import { envelope, idsIn, subscription, type TestSession } from "./support/test-session.ts";
+import { eventually } from "./support/eventually.ts";
+import { useConsumers } from "./support/use-consumers.ts";
 import { useSessions } from "./support/use-sessions.ts";
 
 const open = useSessions();
+const consume = useConsumers();
 
 /** As a worker would: the next job is in hand, and then its process dies. */
 async function takeJob(session: TestSession, queue: string, progress?: string): Promise<string> {
@@ -160,6 +164,37 @@ describe("aliases", () => {
     expect(await deadIds(session, "old")).toHaveLength(4);
     expect(await session.redis.keys(`${session.keys.own}dead*old`)).toEqual([]);
   });
+});
+
+describe("a process that does not know yet that another release has renamed its subscription", () => {
+  const dead: Settlement = { type: "dead", reason: "no", state: null };
+
+  test.each(["none", "key"] as const)(
+    "leaves its dead letters to the new id, with the ordering %s",
+    async (ordering) => {
+      const session = await open();
+      const other = await open({ prefix: session.keys.prefix });
+      const spec = subscription("old", { ordering });
+      await session.registry.declare([spec]);
+      let settle: (settlement: Settlement) => void = () => {};
+      const inHand = new Promise<void>((resolve) => {
+        void consume(session, spec, () => {
+          resolve();
+          return new Promise<Settlement>((done) => (settle = done));
+        });
+      });
+      await session.publish(envelope("1", { orderingKey: "k" }));
+      await inHand;
+      await other.registry.declare([
+        subscription("new", { ordering: "key", onOrderedFailure: "block", aliases: ["old"] }),
+      ]);
+      settle(dead);
+      await eventually(async () => expect(await deadIds(other, "new")).toEqual(["1"]));
+      expect(await other.redis.keys(`${other.keys.own}dead*old`)).toEqual([]);
+      const lanes = await other.redis.hvals(`${other.keys.own}lanes:${other.keys.queue("old")}`);
+      expect(lanes.map((turn) => turn.slice(0, 1))).toEqual(ordering === "key" ? ["!"] : []);
+    },
+  );
 });
 
 describe("lanes", () => {
@@ -372,11 +407,52 @@ describe("releases that declare different policies", () => {
     expect((await release.registry.resolve("mail"))?.ordering).toBe("none");
   });
 
-  test("are warned of where a failure blocks the key in one and not in the other", async () => {
+  test("block the key while one of them does, and are warned of it", async () => {
     const release = await open();
     const other = await open({ prefix: release.keys.prefix });
+    const park = subscription("mail", { ordering: "all", onOrderedFailure: "park" });
     await release.registry.declare([strict]);
-    await other.registry.declare([{ ...strict, onOrderedFailure: "park" }]);
-    expect(other.warnings.join()).toContain('onOrderedFailure "park" here and "block" elsewhere');
+    await other.registry.declare([park]);
+    expect(await other.registry.resolve("mail")).toMatchObject({
+      ordering: "all",
+      onOrderedFailure: "block",
+    });
+    expect(other.warnings).toEqual([
+      'Subscription "mail" has ordering "all" here and "key" elsewhere: "all" holds while both run; ' +
+        'onOrderedFailure "park" here and "block" elsewhere: "block" holds while both run',
+    ]);
+    await other.redis.hset(other.keys.policies, "block mail", Date.now() - 180_001);
+    await other.registry.declare([park]);
+    expect(await other.registry.resolve("mail")).toMatchObject({ onOrderedFailure: "park" });
+  });
+
+  test("count by all ids that the subscription has had, whichever is declared last", async () => {
+    const release = await open();
+    const other = await open({ prefix: release.keys.prefix });
+    const renamed = subscription("post", { aliases: ["mail"] });
+    const again = subscription("letters", { aliases: ["post"] });
+    const policies = async (): Promise<unknown> => {
+      const { records } = await other.registry.snapshot(true);
+      const present = [...records.values()].filter((it) => it.renamedTo === undefined);
+      return present.map((it) => [it.subscriptionId, it.ordering, it.onOrderedFailure]);
+    };
+    await release.registry.declare([strict]);
+    await other.registry.declare([renamed]);
+    expect(await policies()).toEqual([["post", "key", "block"]]);
+    await other.registry.declare([again]);
+    expect(await policies()).toEqual([["letters", "key", "block"]]);
+    expect(other.warnings.at(-1)).toContain('Subscription "letters" has ordering "none" here');
+    // Once the first release is gone, its policies are, too.
+    const long = Date.now() - 180_001;
+    const fields = await other.redis.hkeys(other.keys.policies);
+    expect(fields.toSorted()).toEqual(["block letters", "key letters", "none letters"]);
+    await other.redis.hset(other.keys.policies, { "block letters": long, "key letters": long });
+    await other.registry.declare([again]);
+    expect(await policies()).toEqual([["letters", "none", "park"]]);
+    // It comes back, under the first id.
+    await release.registry.declare([strict]);
+    expect(await policies()).toEqual([["letters", "key", "block"]]);
+    await other.registry.declare([again]);
+    expect(await policies()).toEqual([["letters", "key", "block"]]);
   });
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { EventBus } from "@busbar/core";
+import { type EventBus, PermanentError, type SubscriberContext } from "@busbar/core";
 import type { CaseContext } from "../case-context.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { Recorder, settled } from "../recorder.ts";
@@ -47,6 +47,97 @@ async function handled(
     () => runs() >= count && distinct() >= count,
   );
   assert.equal(runs() - count, 0, "each of them once: none is repeated");
+}
+
+const STRICT = { ordering: "key", onOrderedFailure: "block" } as const;
+
+/** What instances declare, and whose handlers run: all of them have the event's name. */
+class Declarations {
+  readonly #context: CaseContext;
+  readonly #seen = new Map<string, string[]>();
+  readonly #running = new Set<string>();
+  readonly #mixed: string[] = [];
+
+  constructor(context: CaseContext) {
+    this.#context = context;
+  }
+
+  /** Starts an instance that only declares, or one that handles events, too. */
+  async start(
+    role: "server" | "worker",
+    subscriptions: Readonly<Record<string, Omit<SubscriberContext, "subscriberId">>>,
+  ): Promise<EventBus> {
+    const bus = await this.#context.bus({ role });
+    for (const [subscriberId, policy] of Object.entries(subscriptions)) {
+      const [name = ""] = subscriberId.split(" ");
+      const handle = ({ data }: { readonly data: unknown }): Promise<void> =>
+        this.#handle(name, data as { readonly key: string; readonly n: number });
+      bus.subscribe("order.placed", handle, { ...policy, subscriberId });
+    }
+    await bus.start();
+    return bus;
+  }
+
+  /** Emits events of two keys, of which the very first one fails for good. */
+  async emit(bus: EventBus): Promise<void> {
+    const events = Array.from({ length: 20 }, (_, n) => ["a", "b"].map((key) => ({ key, n })));
+    await bus.emit(
+      events.flat().map((data) => {
+        return { name: "order.placed", data, options: { orderingKey: data.key } };
+      }),
+    );
+  }
+
+  /** Insists that the key whose first event is dead waits, and that the other one went by in order. */
+  async assertBlocked(names: readonly string[]): Promise<void> {
+    const { waiting } = this.#context;
+    for (const name of names) {
+      const ofKey = (key: string): readonly string[] =>
+        (this.#seen.get(name) ?? []).filter((it) => it.startsWith(key));
+      await waiting.until(
+        () => `20 runs of key b in ${name} (there were ${ofKey("b").length})`,
+        () => ofKey("b").length >= 20 && ofKey("a").length >= 1,
+      );
+      await pause(this.#context.quietMs);
+      assert.deepEqual(ofKey("a"), ["a0"], `${name}: its key waits behind a dead letter`);
+      const expected = Array.from({ length: 20 }, (_, n) => `b${n}`);
+      assert.deepEqual(ofKey("b"), expected, `${name}: the order of a key`);
+    }
+    assert.deepEqual(this.#mixed, [], "one event of a key at a time");
+  }
+
+  /** Insists that every event of the blocked key comes, in order, once its dead letter is discarded. */
+  async assertGoesOn(
+    bus: EventBus,
+    subscriptions: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    for (const [name, subscriptionId] of Object.entries(subscriptions)) {
+      const discarded = await bus.deadLetters.discard(subscriptionId);
+      assert.equal(discarded, 1, `${name}: one dead letter`);
+      const ofKey = (): readonly string[] =>
+        (this.#seen.get(name) ?? []).filter((it) => it.startsWith("a"));
+      await this.#context.waiting.until(
+        () => `20 runs of key a in ${name} (there were ${ofKey().length})`,
+        () => ofKey().length >= 20,
+      );
+      const expected = Array.from({ length: 20 }, (_, n) => `a${n}`);
+      assert.deepEqual(ofKey(), expected, `${name}: the order of the key that was blocked`);
+    }
+  }
+
+  async #handle(
+    name: string,
+    { key, n }: { readonly key: string; readonly n: number },
+  ): Promise<void> {
+    const lane = `${name} ${key}`;
+    if (this.#running.has(lane)) this.#mixed.push(`${lane}${n}`);
+    this.#running.add(lane);
+    this.#seen.set(name, [...(this.#seen.get(name) ?? []), `${key}${n}`]);
+    this.#context.waiting.changed();
+    await pause(n % 3);
+    this.#running.delete(lane);
+    if (key === "a" && n === 0) throw new PermanentError("no");
+  }
 }
 
 export const skew: readonly ConformanceCase[] = defineCases("deploy-skew", [
@@ -110,6 +201,55 @@ export const skew: readonly ConformanceCase[] = defineCases("deploy-skew", [
           `the order of ${key}`,
         );
       }
+    },
+  },
+  {
+    id: "ordered-failure",
+    name: "where one release blocks a key behind its dead letter and another parks it, the key is blocked",
+    promise: "contract: the strictest policy holds while releases differ",
+    when: all(durable, can("ordering")),
+    limitMs: () => 30_000,
+    async run(context) {
+      const declarations = new Declarations(context);
+      const lax = { ordering: "key" } as const;
+      await declarations.start("worker", { "parked-first": lax });
+      const strict = { "parked-first": STRICT, "blocked-first": STRICT };
+      const server = await declarations.start("server", strict);
+      await declarations.start("worker", { "blocked-first": lax });
+      await declarations.emit(server);
+      await declarations.assertBlocked(Object.keys(strict));
+      await declarations.assertGoesOn(server, {
+        "parked-first": "parked-first",
+        "blocked-first": "blocked-first",
+      });
+    },
+  },
+  {
+    id: "renamed-policy",
+    name: "what a release declares under an earlier id counts for the subscription that it has become",
+    promise: "contract: the strictest policy holds while releases differ, across aliases",
+    when: all(durable, can("ordering")),
+    limitMs: () => 30_000,
+    async run(context) {
+      const declarations = new Declarations(context);
+      const renamed = (earlier: string) => ({ aliases: [earlier] });
+      await declarations.start("worker", {
+        "late-strict new": renamed("late-strict old"),
+        "lax-before old": {},
+      });
+      const server = await declarations.start("server", {
+        "strict-before old": STRICT,
+        "late-strict old": STRICT,
+        "lax-before new": { ...STRICT, ...renamed("lax-before old") },
+      });
+      await declarations.start("worker", { "strict-before new": renamed("strict-before old") });
+      await declarations.emit(server);
+      const names = ["strict-before", "late-strict", "lax-before"];
+      await declarations.assertBlocked(names);
+      await declarations.assertGoesOn(
+        server,
+        Object.fromEntries(names.map((name) => [name, `${name} new`])),
+      );
     },
   },
   {

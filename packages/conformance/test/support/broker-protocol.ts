@@ -28,6 +28,8 @@ export type Frame =
 export type Mistake =
   | "forgets on restart"
   | "keeps no order once somebody declares none"
+  | "parks every failure once somebody parks them"
+  | "passes over what an earlier id declares"
   | "ignores namespaces"
   | "acks what a dead worker had"
   | "acks what it hands over"

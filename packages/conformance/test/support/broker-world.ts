@@ -45,6 +45,9 @@ export class BrokerWorld {
   readonly #listeners = new Set<(report: ProviderReport) => void>();
   /** Set while a publish goes to these subscriptions only. */
   #isUnordered = false;
+  /** Whether somebody has declared that a dead letter does not block its key. */
+  #parks = false;
+  readonly #earlierIds = new Set<string>();
   #only: readonly string[] | null | undefined;
   /** Who has an event of a subscription in hand. */
   readonly holders = new Map<string, Holder>();
@@ -93,8 +96,7 @@ export class BrokerWorld {
     deliver: (delivery: Delivery) => Promise<Settlement>,
   ): Promise<ConsumerHandle> {
     await this.#started;
-    this.#declare([spec]);
-    return this.#provider.consume(spec, deliver);
+    return this.#provider.consume({ ...spec, ...this.#declare([spec])[0] }, deliver);
   }
 
   /** @param clientNow What the wall clock of the client says. */
@@ -107,8 +109,9 @@ export class BrokerWorld {
       case "publish":
         return this.#publish(...(args as [readonly Envelope[], readonly string[] | undefined]));
       case "declare":
-        this.#declare(args[0] as readonly SubscriptionSpec[]);
-        return this.#provider.subscriptions.declare(args[0] as readonly SubscriptionSpec[]);
+        return this.#provider.subscriptions.declare(
+          this.#declare(args[0] as readonly SubscriptionSpec[]),
+        );
       case "list":
         return this.#list();
       case "stage":
@@ -166,7 +169,9 @@ export class BrokerWorld {
     };
   }
 
-  #declare(specs: readonly SubscriptionSpec[]): void {
+  /** Returns what is declared, as this broker understands it. */
+  #declare(given: readonly SubscriptionSpec[]): readonly SubscriptionSpec[] {
+    const specs = given.map((spec) => this.#understood(spec));
     for (const spec of specs) {
       this.#isUnordered ||= spec.ordering === "none";
       const events = [
@@ -180,6 +185,18 @@ export class BrokerWorld {
       });
       for (const alias of spec.aliases) this.#seen.delete(alias);
     }
+    return specs;
+  }
+
+  #understood(spec: SubscriptionSpec): SubscriptionSpec {
+    this.#parks ||= spec.ordering !== "none" && spec.onOrderedFailure === "park";
+    for (const alias of spec.aliases) this.#earlierIds.add(alias);
+    const parks = this.#parks && this.#mistakes.has("parks every failure once somebody parks them");
+    if (parks) return { ...spec, onOrderedFailure: "park" };
+    const isEarlier =
+      this.#earlierIds.has(spec.subscriptionId) &&
+      this.#mistakes.has("passes over what an earlier id declares");
+    return isEarlier ? { ...spec, ordering: "none", onOrderedFailure: "park" } : spec;
   }
 
   #retired(id: string, { events }: { readonly events?: readonly string[] | undefined }): void {

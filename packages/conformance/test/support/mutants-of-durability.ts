@@ -7,6 +7,8 @@ import type { Mutant } from "./mutants.ts";
 const PATIENCE: ReadonlyMap<Mistake, number> = new Map([
   ["acks what a dead worker had", 0.1],
   ["keeps no order once somebody declares none", 0.3],
+  ["parks every failure once somebody parks them", 0.3],
+  ["passes over what an earlier id declares", 0.3],
   ["keeps what a dead worker had", 0.1],
   ["acks what it hands over", 0.08],
   ["counts no crashes", 0.25],
@@ -43,6 +45,8 @@ export const durableMutants: readonly Mutant[] = [
   ),
   broker("ignores namespaces", "namespaces/isolate"),
   broker("keeps no order once somebody declares none", "deploy-skew/ordering"),
+  broker("parks every failure once somebody parks them", "deploy-skew/ordered-failure"),
+  broker("passes over what an earlier id declares", "deploy-skew/renamed-policy"),
   broker("acks what a dead worker had", "faults/kill-worker"),
   broker("acks what it hands over", "faults/kill-worker", "faults/half-open"),
   broker("keeps what a dead worker had", "faults/kill-worker"),

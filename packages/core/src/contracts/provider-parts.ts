@@ -30,7 +30,9 @@ export type RetiredBacklog = "keep" | "dead-letter" | "discard";
 export interface SubscriptionRegistry {
   /**
    * Adds subscriptions, or events to those known. Never removes. Resolves once every `publish` that
-   * begins later, in any process, routes by it.
+   * begins later, in any process, routes by it. If processes differ in `ordering` or `onOrderedFailure`, the
+   * strictest policy holds for all of them while it is declared, also under an earlier id: see
+   * `strictestPolicies`.
    */
   declare(subscriptions: readonly SubscriptionSpec[]): Promise<void>;
   list(): Promise<readonly RegisteredSubscription[]>;

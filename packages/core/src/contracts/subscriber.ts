@@ -67,9 +67,18 @@ export interface SubscriberContext {
    * @default 10
    */
   readonly concurrency?: number | undefined;
-  /** @default "none" */
+  /**
+   * The order in which deliveries run. If releases that run at the same time differ, the strictest holds.
+   *
+   * @default "none"
+   */
   readonly ordering?: Ordering | undefined;
-  /** @default "park" */
+  /**
+   * What the death of an ordered delivery means for the next of its key. If releases that run at the same
+   * time differ, `"block"` holds.
+   *
+   * @default "park"
+   */
   readonly onOrderedFailure?: OrderedFailure | undefined;
   /** Ids that this subscription had before. What waits under them is delivered here. */
   readonly aliases?: readonly string[] | undefined;

@@ -99,9 +99,8 @@ export class Backlog {
     return this.#lanes.hold(key);
   }
 
-  /** Gives an item that held its key elsewhere the same key here, if it is free. */
+  /** Gives an item that comes from elsewhere its key here, if that is free. */
   adoptKey(item: QueueItem): void {
-    if (!item.holdsKey) return;
     item.key = this.#keyOf(item.envelope);
     item.holdsKey = item.key !== undefined && this.#lanes.hold(item.key);
   }
@@ -116,7 +115,7 @@ export class Backlog {
   /** Takes what `takeAll` gave: first those that held a key, for whom others must wait again. */
   putBack(items: readonly QueueItem[]): void {
     const now = this.#host.clock.monotonic();
-    for (const item of items) this.adoptKey(item);
+    for (const item of items) if (item.holdsKey) this.adoptKey(item);
     for (const item of items) {
       if (item.due > now) this.#delayed.add(item);
       else this.#enter(item);

@@ -16,7 +16,7 @@ export class MemorySubscriptions {
   /** Also those of retired subscriptions that have something left. */
   readonly #queues = new Map<string, SubscriptionQueue>();
   /** By what the list found: it finds the same list again until something changes. */
-  readonly #targets = new WeakMap<readonly string[], readonly SubscriptionQueue[]>();
+  #targets = new WeakMap<readonly string[], readonly SubscriptionQueue[]>();
   #lastIds: readonly string[] | undefined;
   #lastQueues: readonly SubscriptionQueue[] = [];
 
@@ -54,20 +54,16 @@ export class MemorySubscriptions {
   /** @throws TypeError when a pattern is malformed; nothing was declared. */
   declare(specs: readonly SubscriptionSpec[]): void {
     const renamed = this.#list.declare(specs);
-    for (const spec of specs) {
+    for (const { subscriptionId } of specs) {
       // A release that still uses an earlier id means the present one.
-      if (this.#list.presentId(spec.subscriptionId) !== spec.subscriptionId) continue;
-      const queue = this.#queues.get(spec.subscriptionId) ?? this.#addQueue(spec);
-      queue.park(false);
+      const spec = this.#list.get(this.#list.presentId(subscriptionId));
+      if (spec) this.#queueWith(spec).park(false);
     }
     for (const { from } of renamed) this.#rename(from);
   }
 
   list(): RegisteredSubscription[] {
-    return this.#list.list().map((it) => {
-      // Its queue is as it was first declared.
-      return { ...it, ...this.#queues.get(it.subscriptionId)?.policy };
-    });
+    return this.#list.list();
   }
 
   retire(
@@ -79,7 +75,7 @@ export class MemorySubscriptions {
     // Not by an earlier id: nothing is left under it, and the present subscription is not meant.
     const queue = this.#queues.get(subscriptionId);
     if (!queue) return 0;
-    if (!this.#list.has(subscriptionId)) queue.park(true);
+    if (!this.#list.get(subscriptionId)) queue.park(true);
     const count = backlog === "keep" ? 0 : queue.removeUnwanted(isWanted, backlog);
     this.removeIfUnused(queue);
     return count;
@@ -88,7 +84,7 @@ export class MemorySubscriptions {
   /** Forgets the queue of a retired subscription once nothing is left of it. */
   removeIfUnused(queue: SubscriptionQueue): void {
     const { subscriptionId } = queue;
-    if (this.#list.has(subscriptionId) || !queue.isUnused) return;
+    if (this.#list.get(subscriptionId) || !queue.isUnused) return;
     if (this.#queues.get(subscriptionId) === queue) this.#removeQueue(queue);
   }
 
@@ -102,9 +98,19 @@ export class MemorySubscriptions {
     return left;
   }
 
-  #addQueue(spec: SubscriptionSpec): SubscriptionQueue {
-    const { subscriptionId, ordering, onOrderedFailure } = spec;
+  /** The queue of a subscription, under the policies that hold now. */
+  #queueWith({ subscriptionId, ordering, onOrderedFailure }: SubscriptionSpec): SubscriptionQueue {
+    const before = this.#queues.get(subscriptionId);
+    const isSame =
+      before?.policy.ordering === ordering && before.policy.onOrderedFailure === onOrderedFailure;
+    if (before && isSame) return before;
     const queue = new SubscriptionQueue({ subscriptionId, ordering, onOrderedFailure }, this.#host);
+    if (before) {
+      queue.absorb(before);
+      this.#removeQueue(before);
+      this.#targets = new WeakMap();
+      this.#lastIds = undefined;
+    }
     this.#queues.set(subscriptionId, queue);
     this.#channel.on(subscriptionId, queue.accept);
     return queue;

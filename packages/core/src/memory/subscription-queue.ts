@@ -15,7 +15,7 @@ import type { QueueHost } from "./queue-host.ts";
 import type { QueueItem } from "./queue-item.ts";
 import { RecentIds } from "./recent-ids.ts";
 
-/** The policy of a queue: that of its subscription when it was first declared. */
+/** The policy of a queue, as long as it lasts: another policy of the subscription is another queue. */
 export type QueuePolicy = Pick<
   SubscriptionSpec,
   "subscriptionId" | "ordering" | "onOrderedFailure"
@@ -169,7 +169,7 @@ export class SubscriptionQueue {
     return unwanted.length;
   }
 
-  /** Takes over all that another queue has: it is the same subscription under an earlier id. */
+  /** Takes over all that another queue has: it is the same subscription under an earlier id or policy. */
   absorb(earlier: SubscriptionQueue): void {
     this.recentIds.addAll(earlier.recentIds);
     for (const consumer of earlier.#consumers) {

@@ -14,7 +14,7 @@ import {
 } from "./harness.ts";
 
 describe("declare", () => {
-  test("adds events and never removes any; the policy is the first one", async () => {
+  test("adds events and never removes any; the policy is the strictest one", async () => {
     const { provider, clock } = await startProvider();
     const { subscriptions } = provider;
     await subscriptions.declare([subscription("mail", { ordering: "key" })]);
@@ -39,6 +39,42 @@ describe("declare", () => {
     const specs = [subscription("mail"), subscription("stock", { events: ["or*der"] })];
     await expect(provider.subscriptions.declare(specs)).rejects.toThrow(TypeError);
     expect(await provider.subscriptions.list()).toEqual([]);
+  });
+});
+
+describe("a stricter policy", () => {
+  test("orders what waits, and waits for what has begun", async () => {
+    const { provider, publish } = await startProvider();
+    const runs = openRuns();
+    await provider.consume(consumer("mail", { concurrency: 1 }), runs.deliver);
+    await publish(...["1", "2", "3"].map((id) => envelope(id, { orderingKey: "a" })));
+    await idle();
+    await provider.consume(consumer("mail", { ordering: "key" }), runs.deliver);
+    await publish(envelope("4", { orderingKey: "a" }), envelope("free", { orderingKey: "b" }));
+    await idle();
+    expect(runs.inHand.toSorted()).toEqual(["1", "free"]);
+    for (const id of ["1", "2", "3"]) {
+      runs.run(id).settle(ACK);
+      await idle();
+    }
+    expect(runs.inHand.toSorted()).toEqual(["4", "free"]);
+  });
+
+  test("blocks a key from then on", async () => {
+    const { provider, publish } = await startProvider();
+    const runs = openRuns();
+    await provider.consume(consumer("mail", { ordering: "key" }), runs.deliver);
+    await publish(envelope("1", { orderingKey: "a" }), envelope("2", { orderingKey: "a" }));
+    await idle();
+    const strict = { ordering: "key", onOrderedFailure: "block" } as const;
+    await provider.subscriptions.declare([subscription("mail", strict)]);
+    runs.run("1").settle(DEAD);
+    await idle();
+    expect(runs.inHand).toEqual([]);
+    const [letter] = (await provider.admin.listDead("mail", { limit: 1 })).items;
+    await provider.admin.discardDead("mail", [letter?.id ?? ""]);
+    await idle();
+    expect(runs.inHand).toEqual(["2"]);
   });
 });
 

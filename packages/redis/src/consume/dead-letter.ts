@@ -22,7 +22,7 @@ export function createDeadLetter({
   readonly data: string;
   readonly reason: string;
   readonly state: JsonValue;
-} & Pick<DeadInfo, "queue" | "name" | "priority" | "key" | "turn" | "blocks">): NewDeadLetter {
+} & Pick<DeadInfo, "queue" | "name" | "priority" | "key" | "turn">): NewDeadLetter {
   const info: DeadInfo = { reason, state, ...replay };
   return {
     spec: { subscription, id },

@@ -10,7 +10,7 @@ export type Settle = (settlement: Settlement | undefined) => void;
 /** What a job in hand asks of the consumer that runs its deliveries. */
 export interface RunOwner {
   readonly concurrency: number;
-  /** Whether a dead letter of an ordered subscription blocks its key. */
+  /** Whether this release wants a dead letter of an ordered subscription to block its key. */
   readonly blocks: boolean;
   readonly suspects: Suspects;
   /** Milliseconds that a handler takes on average, if that is known yet. */

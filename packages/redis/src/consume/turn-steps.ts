@@ -22,7 +22,7 @@ export class TurnSteps {
 
   /**
    * @param subscription The present id of the subscription.
-   * @param blocks Whether a dead letter blocks the key.
+   * @param blocks Whether this release wants a dead letter to block the key.
    */
   constructor(job: TakenJob, subscription: string, reader: RunReader, blocks: boolean) {
     this.#job = job;
@@ -83,7 +83,6 @@ export class TurnSteps {
       priority: this.#job.priority,
       key: this.#job.data.key ?? "",
       turn: this.nextTurn(),
-      ...(this.#blocks ? { blocks: true } : {}),
     });
     return { dead: { ...spec, blocks: this.#blocks }, texts };
   }

@@ -1,14 +1,13 @@
 import { createRouter } from "@busbar/core";
-import type { RetiredBacklog, SubscriptionSpec, Timer } from "@busbar/core";
+import type { OrderPolicy, RetiredBacklog, SubscriptionSpec, Timer } from "@busbar/core";
 import { trimDead } from "../admin/trim-dead.ts";
 import { insistently } from "../insistently.ts";
 import { createJobIds } from "../publish/job-ids.ts";
-import { policyField } from "../scripts/policies-script.ts";
 import type { Session } from "../session.ts";
 import { createForgotten } from "./forgotten.ts";
 import { letGoOfFormerQueues } from "./former-queues.ts";
-import { type Changes, changesFor, isShared, presentId } from "./declarations.ts";
-import { differenceOf, type LivePolicies, readLivePolicies } from "./live-policies.ts";
+import { type Changes, changesFor, declaredIds, isShared, presentId } from "./declarations.ts";
+import { differenceOf, readLivePolicies } from "./live-policies.ts";
 import { createRemembered } from "./remembered.ts";
 import type { Registry, RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
 import { createRegistryCopy } from "./registry-copy.ts";
@@ -49,22 +48,26 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
     // Another process may have moved it since this one has declared it. That is not undone each minute.
     const moves = (id: string): boolean => !remembered.has(id);
     return save(async ({ records }) => {
-      const live = await readLivePolicies(session, specs);
-      warnOfDifferences(specs, live);
+      const idsOf = new Map(specs.map((spec) => [spec, declaredIds(records, spec)]));
+      const live = await readLivePolicies(session, [...new Set([...idsOf.values()].flat())]);
+      for (const [spec, ids] of idsOf) {
+        warnOfDifference(
+          spec,
+          ids.flatMap((id) => live.get(id) ?? []),
+        );
+      }
       return changesFor(records, specs, options.lanes, moves, live);
-    }, specs);
+    });
   }
 
   /** Once, until it is another difference. */
-  function warnOfDifferences(specs: readonly SubscriptionSpec[], live: LivePolicies): void {
-    for (const spec of specs) {
-      const difference = differenceOf(spec, live);
-      const { subscriptionId } = spec;
-      if (differences.get(subscriptionId) === difference) continue;
-      differences.set(subscriptionId, difference);
-      if (difference === undefined) continue;
-      logger.warn({ subscriptionId }, `Subscription "${subscriptionId}" has ${difference}`);
-    }
+  function warnOfDifference(spec: SubscriptionSpec, others: readonly OrderPolicy[]): void {
+    const { subscriptionId } = spec;
+    const difference = differenceOf(spec, others);
+    if (differences.get(subscriptionId) === difference) return;
+    differences.set(subscriptionId, difference);
+    if (difference === undefined) return;
+    logger.warn({ subscriptionId }, `Subscription "${subscriptionId}" has ${difference}`);
   }
 
   function lookLater(): void {
@@ -85,12 +88,11 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
   /** Writes what `change` makes of the list, again if others have changed the list meanwhile. */
   async function save(
     change: (snapshot: RegistrySnapshot) => Changes | Promise<Changes>,
-    specs: readonly SubscriptionSpec[] = [],
   ): Promise<RegistrySnapshot> {
     for (let isStale = false; ; isStale = true) {
       const snapshot = await copy.read(isStale);
       const { version, records, unreadable } = snapshot;
-      const { set: changes, seen, unseen, moves } = await change(snapshot);
+      const { set: changes, seen, unseen, policies, moves } = await change(snapshot);
       // What nobody can read is written anew, also where it is as this process knows it.
       const written = new Set(changes.map(({ subscriptionId }) => subscriptionId));
       const spoilt = [...unreadable].filter((id) => seen.includes(id) && !written.has(id));
@@ -104,10 +106,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
         set: set.map((record) => [record.subscriptionId, JSON.stringify(record)] as const),
         seen,
         unseen,
-        policies: specs.flatMap(({ subscriptionId: id, ordering, onOrderedFailure }) => [
-          policyField(ordering, id),
-          policyField(onOrderedFailure, id),
-        ]),
+        policies,
         queues: [...queues].map((queue) => keys.queue(queue)),
         maxLenEvents: options.maxLenEvents,
         moves,
@@ -239,7 +238,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
   };
 }
 
-const NO_CHANGES: Changes = { set: [], seen: [], unseen: [], moves: [] };
+const NO_CHANGES: Changes = { set: [], seen: [], unseen: [], policies: [], moves: [] };
 
 function earlierIds(
   records: ReadonlyMap<string, SubscriptionRecord>,

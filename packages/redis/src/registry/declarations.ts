@@ -1,6 +1,8 @@
+import { declaredPolicies, type OrderPolicy, strictestPolicies } from "@busbar/core";
 import type { SubscriptionSpec } from "@busbar/core";
 import { queueName } from "../keys.ts";
-import { type LivePolicies, orderingOf } from "./live-policies.ts";
+import { policyField } from "../scripts/policies-script.ts";
+import type { LivePolicies } from "./live-policies.ts";
 import type { SubscriptionRecord } from "./registry.ts";
 
 /** Begins the names of queues that several subscriptions share. No name of a subscription's own queue begins so. */
@@ -11,7 +13,9 @@ export interface Changes {
   readonly set: readonly SubscriptionRecord[];
   readonly seen: readonly string[];
   readonly unseen: readonly string[];
-  /** Whose dead letters become whose. */
+  /** Fields of the hash of policies: what was declared. */
+  readonly policies: readonly string[];
+  /** Whose dead letters and policies become whose. */
   readonly moves: readonly (readonly [from: string, to: string])[];
 }
 
@@ -33,25 +37,28 @@ export function changesFor(
   const records = new Map(known);
   const seen = new Set<string>();
   const unseen = new Set<string>();
+  const policies: string[] = [];
+  const declared = new Map(live);
   const renamed: [string, string][] = [];
 
   function declare(spec: SubscriptionSpec): void {
     const { subscriptionId: id } = spec;
     const present = presentId(records, id);
+    const given = records.get(present);
     seen.add(present);
-    // A release that has the earlier id: its subscription is declared under the present one.
-    if (present !== id) return;
-    const earlier = spec.aliases.filter(
-      (alias) => alias !== id && records.get(alias)?.renamedTo === undefined,
-    );
-    const given = records.get(id);
+    const [, ...earlier] = declaredIds(records, spec);
+    const holding = policiesOf(spec, [present, ...earlier]);
+    if (given && present !== id) {
+      // A release that has the earlier id: its policies count, its events are those of the present one.
+      records.set(present, { ...given, ...holding });
+      return;
+    }
     const before = given?.renamedTo === undefined ? given : undefined;
     const taken = earlier.flatMap((alias) => records.get(alias) ?? []);
     records.set(id, {
       subscriptionId: id,
       events: union(before?.retired ? [] : before?.events, spec.events),
-      ordering: orderingOf(spec, live),
-      onOrderedFailure: spec.onOrderedFailure,
+      ...holding,
       aliases: union(before?.aliases, spec.aliases),
       queues:
         before && !moves(id)
@@ -63,6 +70,18 @@ export function changesFor(
       scope: (before ?? taken[0])?.scope ?? id,
     });
     for (const alias of earlier) rename(alias, id);
+  }
+
+  /** The policies that hold from now on for a subscription, which is declared under the first of the ids. */
+  function policiesOf(
+    spec: SubscriptionSpec,
+    ids: readonly [string, ...string[]],
+  ): Pick<SubscriptionSpec, "ordering" | "onOrderedFailure"> {
+    const own = declaredPolicies(spec);
+    const all: readonly OrderPolicy[] = [...ids.flatMap((it) => declared.get(it) ?? []), ...own];
+    declared.set(ids[0], all);
+    policies.push(...own.map((policy) => policyField(policy, ids[0])));
+    return strictestPolicies(spec, (policy) => all.includes(policy));
   }
 
   function rename(alias: string, id: string): void {
@@ -83,8 +102,21 @@ export function changesFor(
     ),
     seen: [...seen],
     unseen: [...unseen],
+    policies,
     moves: renamed,
   };
+}
+
+/** The id under which a subscription is declared, and those that it has had until now. */
+export function declaredIds(
+  records: Records,
+  { subscriptionId, aliases }: SubscriptionSpec,
+): readonly string[] {
+  const present = presentId(records, subscriptionId);
+  if (present !== subscriptionId) return [present];
+  const isEarlier = (alias: string): boolean =>
+    alias !== subscriptionId && records.get(alias)?.renamedTo === undefined;
+  return [subscriptionId, ...aliases.filter(isEarlier)];
 }
 
 /** The id that a subscription has now. An earlier id of one that was retired is free again. */

@@ -1,42 +1,45 @@
-import { DECLARATION_COUNTS_MS, strictestOrdering, type SubscriptionSpec } from "@busbar/core";
+import {
+  declaredPolicies,
+  ORDER_POLICIES,
+  type OrderPolicy,
+  strictestPolicies,
+} from "@busbar/core";
+import type { SubscriptionSpec } from "@busbar/core";
 import { insistently } from "../insistently.ts";
-import type { Policy } from "../scripts/policies-script.ts";
 import type { Session } from "../session.ts";
 
-/** Policies of subscriptions, by id, that releases which run now have declared: the stricter ones first. */
-export type LivePolicies = ReadonlyMap<string, readonly Policy[]>;
+/** Policies of subscriptions, by id, that releases which run now have declared. */
+export type LivePolicies = ReadonlyMap<string, readonly OrderPolicy[]>;
 
 export async function readLivePolicies(
   session: Omit<Session, "registry">,
-  specs: readonly SubscriptionSpec[],
+  ids: readonly string[],
 ): Promise<LivePolicies> {
   const { keys, scripts } = session;
-  const ids = specs.map(({ subscriptionId }) => subscriptionId);
   if (ids.length === 0) return new Map();
   const found = await insistently(session, () =>
-    scripts.policies(keys.policies, [DECLARATION_COUNTS_MS, ...ids]),
+    scripts.policies(keys.policies, [keys.own, ...ids]),
   );
-  return new Map(ids.map((id, index) => [id, (found[index] ?? "").split(",") as Policy[]]));
+  const policies = found.map((text) => text.split(",") as OrderPolicy[]);
+  return new Map(ids.map((id, index) => [id, policies[index] ?? []]));
 }
 
-/** The ordering that holds: the strictest of those that are declared now. */
-export function orderingOf(
-  { subscriptionId, ordering }: Pick<SubscriptionSpec, "subscriptionId" | "ordering">,
-  live: LivePolicies,
-): SubscriptionSpec["ordering"] {
-  const others = live.get(subscriptionId) ?? [];
-  return strictestOrdering((it) => it === ordering || others.includes(it)) ?? ordering;
-}
-
-/** Says in words where a declaration differs from those of other releases; undefined if it does not. */
-export function differenceOf(spec: SubscriptionSpec, live: LivePolicies): string | undefined {
-  const others = live.get(spec.subscriptionId) ?? [];
-  const ordering = strictestOrdering((it) => it !== spec.ordering && others.includes(it));
-  if (ordering !== undefined) {
-    const holds = orderingOf(spec, live);
-    return `ordering "${spec.ordering}" here and "${ordering}" elsewhere: "${holds}" holds while both run`;
-  }
-  const failure = spec.onOrderedFailure === "block" ? "park" : "block";
-  if (spec.ordering === "none" || !others.includes(failure)) return undefined;
-  return `onOrderedFailure "${spec.onOrderedFailure}" here and "${failure}" elsewhere: each process does as it says itself`;
+/**
+ * Says in words where a declaration differs from those of other releases; undefined if it does not.
+ *
+ * @param others What other releases have declared.
+ */
+export function differenceOf(
+  spec: SubscriptionSpec,
+  others: readonly OrderPolicy[],
+): string | undefined {
+  const holds = strictestPolicies(spec, (policy) => others.includes(policy));
+  const own = declaredPolicies(spec);
+  const differences = (["ordering", "onOrderedFailure"] as const).flatMap((name) => {
+    if (!own.includes(spec[name])) return [];
+    const other = ORDER_POLICIES[name].find((it) => it !== spec[name] && others.includes(it));
+    if (other === undefined) return [];
+    return `${name} "${spec[name]}" here and "${other}" elsewhere: "${holds[name]}" holds while both run`;
+  });
+  return differences.length > 0 ? differences.join("; ") : undefined;
 }

@@ -13,8 +13,6 @@ export interface DeadInfo {
   /** Of an ordered delivery: its key, and the turn that is added if its lane was empty, but for its id. */
   readonly key?: string;
   readonly turn?: Omit<TurnSpec, "id">;
-  /** The lane waits for this one. */
-  readonly blocks?: boolean;
 }
 
 /**

@@ -146,10 +146,15 @@ end
 
 /**
  * Dead letters of a subscription: a sorted set of their ids by time of death, and two hashes by id:
- * what is known of each as JSON (`{ reason, state, job, queue, key?, blocks? }`), and the data
+ * what is known of each as JSON (`{ reason, state, job, queue, key? }`), and the data
  * of the job that a replay adds.
  */
 const DEAD_LETTERS = `
+-- The id that a subscription has now: a process may not know yet that another release has renamed it.
+local function present_id(own, id)
+  local record = read_object(redis.call("HGET", own .. "subscriptions", id))
+  return record and type(record.renamedTo) == "string" and record.renamedTo or id
+end
 local function dead_key(own, subscription) return own .. "dead:" .. subscription end
 local function dead_info_key(own, subscription) return own .. "dead-info:" .. subscription end
 local function dead_data_key(own, subscription) return own .. "dead-data:" .. subscription end
@@ -182,7 +187,7 @@ local function read_dead(own, subscription, id)
     or info.key ~= nil and not isOrdered then
     return { id = id, info = {} }
   end
-  if isOrdered and info.blocks == true then
+  if isOrdered then
     local lanes = lanes_key(own, info.queue)
     info.blocksNow = is_kind(lanes, "hash") and redis.call("HGET", lanes, info.key) == "!" .. id
   end

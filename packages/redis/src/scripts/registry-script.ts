@@ -1,4 +1,4 @@
-import { POLICIES } from "./policies-script.ts";
+import { POLICY_LIBRARY } from "./policies-script.ts";
 import { READING } from "./reading-library.ts";
 import { SERVER_TIME } from "./server-time.ts";
 
@@ -19,7 +19,7 @@ export interface SaveRequest {
   /** Key prefixes of queues of theirs, and the most entries that their streams of events keep. */
   readonly queues: readonly string[];
   readonly maxLenEvents: number;
-  /** Whose dead letters become whose. */
+  /** Whose dead letters and policies become whose. */
   readonly moves: readonly (readonly [from: string, to: string])[];
 }
 
@@ -58,7 +58,7 @@ return { version, redis.call("HGETALL", ARGV[1] .. "subscriptions") }
 `;
 
 /** KEYS[1]: the version of the list. */
-export const SAVE_SCRIPT: string = `${READING}${NEXT_VERSION}
+export const SAVE_SCRIPT: string = `${READING}${NEXT_VERSION}${POLICY_LIBRARY}
 local request = cjson.decode(ARGV[1])
 local own = request.own
 local version = redis.call("GET", KEYS[1]) or "0"
@@ -86,13 +86,12 @@ for _, queue in ipairs(request.queues) do
 end
 local now = server_now()
 for _, id in ipairs(request.seen) do redis.call("ZADD", own .. "seen", now, id) end
+for _, move in ipairs(request.moves) do move_policies(own, move[1], move[2]) end
 for _, field in ipairs(request.policies) do
-  redis.call("HSET", own .. "policies", field, string.format("%.0f", server_now()))
+  redis.call("HSET", own .. "policies", field, string.format("%.0f", now))
 end
 for _, id in ipairs(request.unseen) do
-  for _, policy in ipairs({ ${POLICIES.map((policy) => `"${policy}"`).join(", ")} }) do
-    redis.call("HDEL", own .. "policies", policy .. " " .. id)
-  end
+  move_policies(own, id)
   redis.call("ZREM", own .. "seen", id)
   redis.call("HDEL", own .. "withheld", id)
 end

@@ -85,7 +85,10 @@ local own, queue, now = request.own, request.queue, server_now()
 if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" } end
 if is_repeated(KEYS[1], request.token, request.step) then return { "done", {} } end
 if #request.again + #request.dead > 0 then expect_queue(queue) end
-for _, dead in ipairs(request.dead) do expect_dead(own, dead.subscription) end
+for _, dead in ipairs(request.dead) do
+  dead.subscription = present_id(own, dead.subscription)
+  expect_dead(own, dead.subscription)
+end
 for _, job in ipairs(request.again) do
   if job.body then expect_body(own, job.body) end
 end

@@ -1,5 +1,6 @@
 import type { DeadBounds, DeadSpec, FinishSpec } from "./settle-script.ts";
 import { withLibrary } from "./lua-library.ts";
+import { POLICY_LIBRARY } from "./policies-script.ts";
 import type { TurnSpec } from "./publish-script.ts";
 
 /** ARGV[1] of the script, as JSON. */
@@ -20,7 +21,7 @@ export interface TurnRequest {
   readonly replacesHead?: boolean;
   /** The head, after those that are done, is dead: ARGV[2] is what is known of it, ARGV[3] its data. */
   readonly dead?: DeadSpec & {
-    /** The lane waits for its replay or discard. */
+    /** This process wants the lane to wait for its replay or discard. It also waits if another release does. */
     readonly blocks: boolean;
   };
   readonly bounds: DeadBounds;
@@ -47,7 +48,7 @@ export type TurnAnswer =
 /** KEYS[1]: the job that is the turn. */
 export const TURN_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS"],
-  `
+  `${POLICY_LIBRARY}
 local request = cjson.decode(ARGV[1])
 local own, queue, key, now = request.own, request.queue, request.key, server_now()
 if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" } end
@@ -57,7 +58,12 @@ local dropped, blocked = 0, false
 local length = redis.call("LLEN", lane)
 expect(lanes, "hash")
 if request.next or request.dead then expect_queue(queue) end
-if request.dead then expect_dead(own, request.dead.subscription) end
+local blocks = false
+if request.dead then
+  request.dead.subscription = present_id(own, request.dead.subscription)
+  expect_dead(own, request.dead.subscription)
+  blocks = request.dead.blocks or is_declared(own, "block", request.dead.subscription, now)
+end
 if not is_repeated(KEYS[1], request.token, request.step) then
   mark_step(KEYS[1], request.token, request.step, request.lockDuration)
   if request.done > 0 then redis.call("LTRIM", lane, request.done, -1) end
@@ -66,7 +72,7 @@ if not is_repeated(KEYS[1], request.token, request.step) then
   if request.dead then
     local dead = request.dead
     redis.call("LPOP", lane)
-    blocked = dead.blocks
+    blocked = blocks
     if blocked then redis.call("HSET", lanes, key, "!" .. dead.id) end
     add_dead(own, dead.subscription, dead.id, ARGV[2], ARGV[3], now)
     dropped = trim_dead(own, dead.subscription, request.bounds, now)

@@ -10,6 +10,7 @@ const BOUNDS: PackBounds = {
   maxBytes: 64_000,
   deduplicationWindowMs: 60,
   bodies: true,
+  maxJobs: 100,
 };
 
 function target(id: string, ordering: Ordering = "none"): Target {
@@ -47,6 +48,16 @@ function pack(
     turn,
   }));
   return { jobs, lanes, texts: packed.texts };
+}
+
+/** How many events of a batch are packed. */
+function packedOf(
+  batch: readonly Envelope[],
+  routes: Readonly<Record<string, Route>>,
+  bounds: PackBounds,
+): number {
+  const none = route();
+  return packBatch(batch, (name) => routes[name] ?? none, bounds, createJobIds()).routes.length;
 }
 
 const numbered = (count: number, changes: Partial<Envelope> = {}) =>
@@ -100,6 +111,22 @@ describe("packBatch", () => {
       [100, 0, "4"],
       [100, 5, "5"],
     ]);
+  });
+
+  test("leaves the rest of a batch when there are enough jobs, and no event in part", () => {
+    const a = target("a");
+    const routes = { "order.placed": route(a, target("b"), target("c")), x: route(a) };
+    const ordered = { "order.placed": route(target("d", "all"), target("e")) };
+    const alone = Array.from({ length: 5 }, (_, at) => envelope(`${at}`, { priority: at + 1 }));
+    const bounds = { ...BOUNDS, maxJobs: 4 };
+    expect(packedOf(alone, routes, bounds)).toBe(3);
+    expect(packedOf(numbered(3), ordered, bounds)).toBe(2);
+    expect(packedOf(numbered(5, { name: "x" }), routes, bounds)).toBe(5);
+    expect(packedOf(numbered(5, { name: "nobody's" }), routes, bounds)).toBe(5);
+    // Three jobs that refer to packs of a body, twenty each.
+    const many = numbered(3 * 25);
+    expect(packedOf(many, routes, { ...bounds, maxJobs: 7 })).toBe(many.length);
+    expect(packedOf(many, routes, { ...bounds, maxJobs: 7, bodies: false })).toBe(10);
   });
 
   test("what may be a duplicate is alone, and what follows stays behind it", () => {

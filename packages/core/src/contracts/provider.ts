@@ -81,8 +81,9 @@ export interface ProviderCapabilities {
    */
   readonly maxBatch?: number | undefined;
   /**
-   * `publish` takes every envelope of a batch, or none of them. Then those with one `orderingKey` may be
-   * published together, and none overtakes another that was refused.
+   * `publish` takes every envelope of a batch, or none of them. A batch that is too much for one step it may
+   * take in part: then it refuses every envelope behind the first one that it refuses for the moment. So those
+   * with one `orderingKey` may be published together, and none overtakes another that was refused.
    *
    * @default false
    */

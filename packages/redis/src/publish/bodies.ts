@@ -8,7 +8,7 @@ import type { Route, Target } from "./routes.ts";
 const LEAST_BYTES = 2_048;
 
 /** How many packs a job refers to at most. */
-const MOST_PACKS = 20;
+export const MOST_PACKS = 20;
 
 /** Packs that are stored once, for all jobs that refer to them. */
 export interface Body {

@@ -17,6 +17,9 @@ export class Unclaimed extends Error {
   }
 }
 
+/** Several groups together are more than one request should add: nothing was done. */
+export class TooManyJobs extends Error {}
+
 interface Waiting {
   readonly release: GroupRelease;
   readonly envelopes: readonly Envelope[];
@@ -83,7 +86,7 @@ export function createGroupPublishes(
       for (const position of error.groups) some[position - 1]?.resolve(undefined);
       const others = some.filter((_, index) => !error.groups.includes(index + 1));
       if (others.length > 0) await sendTogether(others);
-    } else if (some.length > 1 && isReply(error)) {
+    } else if (some.length > 1 && (isReply(error) || error instanceof TooManyJobs)) {
       await sendEach(some);
     } else {
       for (const { reject } of some) reject(error);

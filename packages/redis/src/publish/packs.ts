@@ -1,7 +1,7 @@
 import { encodeEnvelope, type Envelope } from "@busbar/core";
 import { encodeKey, encodeLabel } from "../key-text.ts";
 import { commonParts, encodeLean, leanTail } from "../lean-events.ts";
-import { type Body, takeBodies, type WholePack } from "./bodies.ts";
+import { type Body, MOST_PACKS, takeBodies, type WholePack } from "./bodies.ts";
 import type { PackSpec, PublishRequest } from "../scripts/publish-script.ts";
 import type { JobIds } from "./job-ids.ts";
 import { laneKey, type Route, type Target } from "./routes.ts";
@@ -16,16 +16,21 @@ export interface PackBounds {
   readonly deduplicationWindowMs: number;
   /** Whether packs may be stored apart from the jobs that refer to them. */
   readonly bodies: boolean;
+  /**
+   * How many jobs and lane entries there may be before another event is added: those of one event stay
+   * together, however many they are.
+   */
+  readonly maxJobs: number;
 }
 
-/** A batch as the jobs and lane entries that carry it. */
+/** A batch, or as much of it as the bounds allow, as the jobs and lane entries that carry it. */
 export interface PackedBatch extends Pick<PublishRequest, "targets" | "lanes"> {
   readonly packs: readonly PackSpec[];
   /** JSON of envelopes, joined by commas. Packs and lane entries refer to these by position. */
   readonly texts: readonly string[];
   /** Packs that are stored apart from the jobs, which refer to these by position. */
   readonly bodies: readonly Body[];
-  /** The route of each envelope, by its index. */
+  /** The route of each envelope that is packed, by its index. Those of the batch behind them are not packed. */
   readonly routes: readonly Route[];
   /** Index in the batch of the only event of a pack or a lane entry (by position) that may be a duplicate. */
   readonly deduplicated: {
@@ -75,6 +80,8 @@ export function packBatch(
   const common = commonParts(batch);
   const tail = leanTail(common);
   let run: Run | undefined;
+  let closed: Run | undefined;
+  let jobs = 0;
 
   function positionOf(target: Target): number {
     let position = positions.get(target);
@@ -86,10 +93,10 @@ export function packBatch(
   }
 
   function closePack(position: number): void {
-    const closed = open[position];
-    if (!closed) return;
+    const present = open[position];
+    if (!present) return;
     open[position] = undefined;
-    const { pack, name, hasOtherNames } = closed;
+    const { pack, name, hasOtherNames } = present;
     pack.job.id = ids.next(pack.count);
     pack.job.name = encodeLabel(hasOtherNames ? `${name} +${pack.count - 1}` : name);
   }
@@ -100,6 +107,9 @@ export function packBatch(
     const position = texts.push(run.text);
     candidates.push({ ...run, position });
     if (route.targets.length === 1) unshared.add(position);
+    // A job refers to many packs of a body.
+    const share = bounds.bodies && closed && isAlike(closed, run) ? 1 / MOST_PACKS : 1;
+    closed = run;
     for (const target of route.targets) {
       const at = positionOf(target);
       const priority = target.ordering === "none" ? run.priority : NORMAL_PRIORITY;
@@ -120,6 +130,7 @@ export function packBatch(
         const job = { id: "", name: "", priority, delay };
         const pack = { target: at, events: [position], count: events, job, tail };
         packs.push(pack);
+        jobs += share;
         open[at] = { pack, name, hasOtherNames: run.hasOtherNames, bytes };
       }
     }
@@ -145,6 +156,7 @@ export function packBatch(
             };
       // What comes after it must not be in a pack that stands before it.
       closePack(at);
+      jobs += 1;
       if (key !== undefined && delay === 0) {
         const data = `${target.turnHead}${JSON.stringify(key)}}`;
         const turn = { id: ids.next(0), name, priority, delay, data };
@@ -160,7 +172,7 @@ export function packBatch(
     }
   }
 
-  for (let index = 0; index < batch.length; index += 1) {
+  for (let index = 0; index < batch.length && jobs < bounds.maxJobs; index += 1) {
     const envelope = batch[index] as Envelope;
     const route = routeOf(envelope.name);
     routes.push(route);
@@ -209,4 +221,9 @@ export function packBatch(
   }
   const specs = targets.map(({ spec }) => spec);
   return { texts, routes, targets: specs, lanes, deduplicated, ...taken };
+}
+
+/** Whether packs of two runs may be packs of one body. */
+function isAlike(one: Run, other: Run): boolean {
+  return one.route === other.route && one.priority === other.priority && one.delay === other.delay;
 }

@@ -14,7 +14,7 @@ import type { GroupRelease, PublishAnswer, PublishRequest } from "../scripts/pub
 import { addsAsProven } from "../scripts/bullmq-scripts.ts";
 import type { Session } from "../session.ts";
 import { LARGE_BYTES, largestAbove } from "../text-sizes.ts";
-import { createGroupPublishes, Unclaimed } from "./group-publishes.ts";
+import { createGroupPublishes, TooManyJobs, Unclaimed } from "./group-publishes.ts";
 import { createJobIds } from "./job-ids.ts";
 import { loneJobOf } from "./lone-job.ts";
 import type { Body } from "./bodies.ts";
@@ -28,6 +28,11 @@ const PATIENCE_MS = 250;
 const REMEMBER_MS = 600_000;
 /** Milliseconds before a publish whose answer was lost is sent again over a link that looks ready. */
 const AGAIN_AFTER_MS = 20;
+/**
+ * How many jobs and lane entries a request adds before the rest of its events has to wait for the next one.
+ * Redis does nothing else meanwhile: this many take it about a second.
+ */
+const MOST_JOBS = 10_000;
 
 /** What stands around an event in the data of a job, in bytes: the id of its subscription, and its key. */
 const ROOM_BYTES = 4_096;
@@ -66,7 +71,7 @@ export function createPublisher(session: Session): Publisher {
   let routed: RegistrySnapshot | undefined;
   let routeOf: (name: string) => Route;
 
-  function boundsNow(): Omit<PackBounds, "bodies"> {
+  function boundsNow(): Omit<PackBounds, "bodies" | "maxJobs"> {
     // With what stands around the events.
     const most = Math.floor(link.mostBytes / 2);
     return { maxEvents, maxBytes: Math.min(maxBytes, most), deduplicationWindowMs };
@@ -79,11 +84,37 @@ export function createPublisher(session: Session): Publisher {
     return result;
   }
 
+  /**
+   * In as few requests as may be, one after the other. What is not likely to be answered before the deadline
+   * is refused for the moment.
+   */
   async function send(
     batch: readonly Envelope[],
     deadline: number,
     groups?: readonly GroupRelease[],
   ): Promise<readonly PublishResult[]> {
+    let sentAt = clock.monotonic();
+    const results = [...(await sendSome(batch, deadline, groups))];
+    while (results.length < batch.length) {
+      const rest = batch.slice(results.length);
+      const now = clock.monotonic();
+      if (now + (now - sentAt) > deadline) {
+        return [...results, ...rejections(rest, "it would have been too late", undefined)];
+      }
+      sentAt = now;
+      results.push(...(await sendSome(rest, deadline)));
+    }
+    return results;
+  }
+
+  /** Sends one request. Resolves with the results of those events, from the first one, that it had. */
+  async function sendSome(
+    batch: readonly Envelope[],
+    deadline: number,
+    groups?: readonly GroupRelease[],
+  ): Promise<readonly PublishResult[]> {
+    // A group leaves as a whole.
+    const maxJobs = groups?.length === 1 ? Number.POSITIVE_INFINITY : MOST_JOBS;
     let bodies = true;
     for (let isStale = false; ; isStale = true) {
       try {
@@ -98,7 +129,8 @@ export function createPublisher(session: Session): Publisher {
         const reason = forgotten.detail ?? "";
         return rejections(batch, reason, new Error(reason));
       }
-      const packed = packBatch(batch, routeOf, { ...bounds, bodies }, ids);
+      const packed = packBatch(batch, routeOf, { ...bounds, bodies, maxJobs }, ids);
+      if (groups && packed.routes.length < batch.length) throw new TooManyJobs();
       const largest = largestOf(packed);
       if (largest > 0) {
         await link.learnMostBytes();
@@ -323,7 +355,7 @@ function rejections(
     code: "refused",
     reason,
     retryable,
-    cause: safeError(cause),
+    ...(cause !== undefined && { cause: safeError(cause) }),
   } as const;
   return batch.map(() => result);
 }

@@ -1,8 +1,15 @@
 // A Redis that comes back without its data, or with older ones, must not lose what is emitted then.
-import { createEventBus, type EventBus } from "@busbar/core";
+import {
+  type Clock,
+  createEventBus,
+  type EventBus,
+  type PublishResult,
+  systemClock,
+} from "@busbar/core";
 import { Redis } from "ioredis";
 import { afterEach, describe, expect, test } from "vitest";
 import { redisProvider } from "../src/index.ts";
+import { birthOf } from "../src/scripts/registry-script.ts";
 import { eventually } from "./support/eventually.ts";
 import { type RedisServer, startRedisServer } from "./support/redis-server.ts";
 import {
@@ -168,6 +175,108 @@ describe("a process that has declared nothing, when Redis has forgotten everythi
     expect(emitter.errors).toMatchObject([[{ subscriptions: ["mail"] }, expect.anything()]]);
     await worker.registry.list();
     expect(await emitter.publish(envelope("2"))).toMatchObject([{ subscriptions: 2 }]);
+  });
+
+  /** A process whose clock a test moves on. */
+  async function openWithClock(prefix: string) {
+    let passedMs = 0;
+    const clock: Clock = {
+      ...systemClock,
+      monotonic: () => systemClock.monotonic() + passedMs,
+      now: () => systemClock.now() + passedMs,
+    };
+    const session = await open({ prefix, context: { clock } });
+    const publish = async (id: string): Promise<readonly PublishResult[]> =>
+      session.publisher.publish([envelope(id)], {
+        deadline: clock.monotonic() + 10_000,
+        inHandler: false,
+      });
+    const pass = (ms: number): void => void (passedMs += ms);
+    return { ...session, publish, pass };
+  }
+
+  test("gives up what is missing 90 s after others have declared theirs, and not before", async () => {
+    const worker = await open();
+    const emitter = await openWithClock(worker.keys.prefix);
+    await worker.registry.declare([subscription("mail"), subscription("stock")]);
+    await emitter.publish("1");
+    await forget(worker);
+    expect(await emitter.publish("2")).toMatchObject(rejected);
+    // All processes are away, for as long as it takes.
+    emitter.pass(600_000);
+    expect(await emitter.publish("2")).toMatchObject(rejected);
+    const other = await open({ prefix: worker.keys.prefix });
+    await other.registry.declare([subscription("stock")]);
+    expect(await emitter.publish("2")).toMatchObject(rejected);
+    emitter.pass(89_000);
+    expect(await emitter.publish("2")).toMatchObject(rejected);
+    expect(emitter.warnings).toEqual([]);
+    emitter.pass(2_000);
+    expect(await emitter.publish("2")).toMatchObject([{ status: "accepted", subscriptions: 1 }]);
+    expect(emitter.warnings).toEqual([expect.stringContaining("were not declared again")]);
+    expect(emitter.reports.at(-1)).toMatchObject({ type: "state", state: "ready" });
+  });
+
+  test("is refused events for all that is missing when Redis forgets a second time", async () => {
+    const worker = await open();
+    const emitter = await openWithClock(worker.keys.prefix);
+    await worker.registry.declare([subscription("mail", { events: ["never"] })]);
+    await emitter.publish("1");
+    await forget(worker);
+    const other = await open({ prefix: worker.keys.prefix });
+    await other.registry.declare([subscription("stock")]);
+    expect(await emitter.publish("2")).toMatchObject([{ subscriptions: 1 }]);
+    expect(emitter.registry.forgotten.isSome).toBe(true);
+    await forget(worker);
+    const third = await open({ prefix: worker.keys.prefix });
+    await third.registry.declare([subscription("sales", { events: ["never"] })]);
+    expect(await emitter.publish("3")).toMatchObject(rejected);
+  });
+
+  test("knows a list that was begun anew, whatever its version, from one that has moved on", async () => {
+    const worker = await open();
+    const emitter = await open({ prefix: worker.keys.prefix });
+    await worker.registry.declare([subscription("mail")]);
+    await emitter.publish(envelope("1"));
+    const first = await worker.redis.get(worker.keys.version);
+    await worker.registry.declare([subscription("stock")]);
+    expect(await emitter.publish(envelope("2"))).toMatchObject([{ subscriptions: 2 }]);
+    const moved = await worker.redis.get(worker.keys.version);
+    expect(birthOf(moved ?? "")).toBe(birthOf(first ?? ""));
+    expect(emitter.errors).toEqual([]);
+    await forget(worker);
+    const other = await open({ prefix: worker.keys.prefix });
+    await other.registry.declare([subscription("sales", { events: ["never"] })]);
+    // Its server's clock may be an hour behind that of the Redis before.
+    await worker.redis.set(worker.keys.version, "1000-2000");
+    expect(await emitter.publish(envelope("3"))).toMatchObject(rejected);
+    expect(emitter.errors).toHaveLength(1);
+    expect(emitter.registry.forgotten.detail).toContain("forgotten 2 subscriptions");
+  });
+
+  test("says so until they are back, also if it emits nothing more", async () => {
+    const server = await startServer({ appendonly: "no" });
+    const worker = await createTestSession({ url: server.url, prefix: "{quiet}" });
+    const clock: Clock = {
+      ...systemClock,
+      // It looks again after five seconds.
+      setTimeout: (callback, ms, options) =>
+        systemClock.setTimeout(callback, ms === 5_000 ? 50 : ms, options),
+    };
+    const context = { clock };
+    const emitter = await createTestSession({ url: server.url, prefix: "{quiet}", context });
+    closing.push(
+      () => worker.close(),
+      () => emitter.close(),
+    );
+    await worker.registry.declare([subscription("mail")]);
+    await emitter.publish(envelope("1"));
+    await flush(server);
+    expect(await emitter.publish(envelope("2"))).toMatchObject(rejected);
+    await worker.registry.declare([subscription("mail")]);
+    await eventually(() => {
+      expect(emitter.reports.at(-1)).toMatchObject({ type: "state", state: "ready" });
+    });
   });
 
   test("has its emits wait for the worker, which notices by itself", async () => {

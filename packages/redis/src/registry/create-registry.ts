@@ -17,7 +17,7 @@ import { retireBacklog } from "./retirement.ts";
 
 /**
  * Milliseconds between two looks for changes that others have made. A worker whose subscriptions Redis has
- * forgotten declares them again then: emits of others wait for that.
+ * forgotten declares them again then: emits of others wait for that, and look for it as often.
  */
 const LOOK_EVERY_MS = 5_000;
 
@@ -41,6 +41,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
   async function current(afresh?: boolean): Promise<RegistrySnapshot> {
     const snapshot = await remembered.check(() => copy.read(afresh === true || forgotten.isSome));
     forgotten.follow(snapshot);
+    if (forgotten.isSome && !timer) lookLater();
     return snapshot;
   }
 
@@ -73,7 +74,8 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
   function lookLater(): void {
     timer?.cancel();
     timer = undefined;
-    if (!isClosed && listeners.size > 0) timer = clock.setTimeout(() => void look(), LOOK_EVERY_MS);
+    const looks = listeners.size > 0 || forgotten.isSome;
+    if (!isClosed && looks) timer = clock.setTimeout(() => void look(), LOOK_EVERY_MS);
   }
 
   async function look(): Promise<void> {

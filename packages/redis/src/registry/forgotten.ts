@@ -3,8 +3,8 @@ import { birthOf } from "../scripts/registry-script.ts";
 import type { RegistrySnapshot } from "./registry.ts";
 
 /**
- * Milliseconds after which a subscription that nobody has declared again is taken to have no process any more.
- * Every process declares every minute.
+ * Milliseconds after others have declared theirs, after which a subscription that nobody has declared again is
+ * taken to have no process any more. Every process declares every minute.
  */
 const DECLARED_WITHIN_MS = 90_000;
 
@@ -20,12 +20,14 @@ export interface Forgotten {
   follow(snapshot: RegistrySnapshot): void;
 }
 
-/** A list that Redis has forgotten. */
+/** Subscriptions that Redis has forgotten. */
 interface Missing {
-  readonly list: RegistrySnapshot;
+  /** What Redis has forgotten once or several times: between them they have all that is missing. */
+  readonly lists: readonly RegistrySnapshot[];
   /** Those that nobody has declared again. */
   readonly ids: Set<string>;
-  readonly since: number;
+  /** Since when others have declared theirs, on the clock's monotonic scale. Undefined: nobody has. */
+  readonly since: number | undefined;
 }
 
 export function createForgotten({
@@ -50,21 +52,25 @@ export function createForgotten({
     }
     for (const id of present.records.keys()) ids.delete(id);
     if (ids.size === 0) return;
-    missing = { list: missing?.list ?? list, ids, since: clock.monotonic() };
+    const lists = [...(missing?.lists ?? []), list];
+    missing = { lists: lists.filter((it) => hasSome(it, ids)), ids, since: undefined };
     const message = detail() as string;
     logger.error({ subscriptions: [...ids] }, message);
     report({ type: "state", state: "degraded", cause: new Error(message) });
   }
 
-  function find({ list, ids, since }: Missing, present: RegistrySnapshot): void {
+  function find({ lists, ids, since }: Missing, present: RegistrySnapshot): void {
     for (const id of present.records.keys()) ids.delete(id);
-    // While nobody has declared anything, nobody can have been there for long enough.
-    const isOver = present.records.size > 0 && clock.monotonic() - since > DECLARED_WITHIN_MS;
+    const now = clock.monotonic();
+    // While nobody has declared anything, all processes may be about to start.
+    const from = present.records.size > 0 ? (since ?? now) : undefined;
+    missing = { lists, ids, since: from };
+    const isOver = from !== undefined && now - from > DECLARED_WITHIN_MS;
     if (ids.size > 0 && !isOver) return;
     missing = undefined;
     if (ids.size > 0) {
       logger.warn(
-        { subscriptions: [...ids], version: list.version },
+        { subscriptions: [...ids], version: lists.at(-1)?.version },
         "Subscriptions that Redis has forgotten were not declared again: they get no more events",
       );
     }
@@ -80,7 +86,9 @@ export function createForgotten({
     },
     wants: (name) =>
       missing !== undefined &&
-      missing.list.router.match(name).some((id) => missing?.ids.has(id) === true),
+      missing.lists.some(({ router }) =>
+        router.match(name).some((id) => missing?.ids.has(id) === true),
+      ),
 
     follow(snapshot) {
       if (snapshot === known && !missing) return;
@@ -91,6 +99,10 @@ export function createForgotten({
       if (missing) find(missing, snapshot);
     },
   };
+}
+
+function hasSome({ records }: RegistrySnapshot, ids: ReadonlySet<string>): boolean {
+  return [...ids].some((id) => records.has(id));
 }
 
 /** Whether Redis has forgotten a list since, or has an earlier state of it again. */

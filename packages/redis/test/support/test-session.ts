@@ -6,7 +6,7 @@ import type {
   PublishResult,
   SubscriptionSpec,
 } from "@busbar/core";
-import { systemClock } from "@busbar/core";
+import { type Clock, systemClock } from "@busbar/core";
 import { type Job, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { createAdmin } from "../../src/admin/admin.ts";
@@ -51,6 +51,7 @@ export interface TestSessionOptions {
   /** Comes between the session and its scripts. */
   readonly wrapScripts?: (scripts: Scripts, redis: Redis) => Scripts;
   readonly context?: {
+    readonly clock?: Clock;
     readonly orphanedAfterMs?: number;
     readonly deadLetters?: { readonly maxPerSubscription: number; readonly maxAgeMs: number };
   };

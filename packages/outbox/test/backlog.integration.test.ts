@@ -2,7 +2,9 @@ import { createEventBus } from "@busbar/core";
 import { localProvider } from "@busbar/local";
 import pg from "pg";
 import { expect, test } from "vitest";
+import { migrate } from "../src/migrate.ts";
 import { outbox } from "../src/outbox.ts";
+import { RelayStatements } from "../src/relay-statements.ts";
 import { pgStore } from "../src/stores/pg-store.ts";
 import { postgresDatabase } from "./support/stores.ts";
 import { until } from "./support/until.ts";
@@ -49,3 +51,29 @@ test.each(["empty", "full"])(
     await database.close();
   },
 );
+
+test("a claim that was planned while the table was empty finds its rows without reading the whole table", async () => {
+  const database = await postgresDatabase();
+  const { url, schema } = database.connection;
+  const pool = new pg.Pool({ connectionString: url, max: 1 });
+  const store = pgStore<pg.PoolClient>({ pool, schema });
+  await migrate(store);
+  await database.query("ALTER TABLE busbar_outbox SET (autovacuum_enabled = off)");
+  const statements = new RelayStatements(store, 30_000);
+  // A plan is kept from the sixth time on.
+  for (let time = 0; time < 7; time += 1) await statements.claim(1_000);
+
+  const { rows: prepared } = await pool.query(
+    "SELECT name, generic_plans FROM pg_prepared_statements WHERE statement LIKE '%due AS%'",
+  );
+  expect(prepared).toHaveLength(1);
+  expect(Number(prepared[0].generic_plans)).toBeGreaterThan(0);
+  const { rows: lines } = await pool.query(
+    `EXPLAIN EXECUTE ${prepared[0].name} ('me', 30000, 100)`,
+  );
+  const plan = lines.map((line) => line["QUERY PLAN"]).join("\n");
+  expect(plan).toContain("Tid Scan on busbar_outbox");
+  expect(plan).not.toContain("Seq Scan");
+  await pool.end();
+  await database.close();
+});

@@ -19,6 +19,12 @@ import { isInstance } from "../thrown.ts";
 import { unsupported } from "./support.ts";
 import { unavailable } from "./unavailable.ts";
 
+/**
+ * Milliseconds that a plugin may take to stop even if the grace is over: what it does not record by then may happen
+ * again.
+ */
+const PLUGIN_AT_LEAST_MS = 1_000;
+
 /** What {@link StartAndStop} needs. */
 export interface StartAndStopOptions {
   readonly bus: IEventBusModule;
@@ -194,7 +200,7 @@ export class StartAndStop implements LifecycleSteps {
    *
    * Deliveries of a durable provider end before that: until then its handlers may emit, and use what
    * plugins give them. A provider that is not durable delivers what is due while it stops, and accepts
-   * what handlers emit for as long.
+   * what handlers emit for as long. A plugin that does not end keeps nothing else from stopping.
    */
   async #stopAll(plugins: readonly Plugin[], graceMs: number, cutShort: () => void): Promise<void> {
     const { consumers, groups, provider, publisher } = this.#options;
@@ -207,14 +213,22 @@ export class StartAndStop implements LifecycleSteps {
       this.waitFor(promise, left().graceMs);
     const tell = async (step: "stop" | "stopped"): Promise<void> => {
       for (const plugin of plugins.toReversed()) {
-        try {
-          await plugin[step]?.(left());
-        } catch (err) {
-          logger.error(
-            { err, plugin: plugin.name },
-            `Plugin "${plugin.name}" could not be stopped`,
-          );
-        }
+        const options = left();
+        let hasEnded = false;
+        const ends = (async () => plugin[step]?.(options))()
+          .catch((err: unknown) =>
+            logger.error(
+              { err, plugin: plugin.name },
+              `Plugin "${plugin.name}" could not be stopped`,
+            ),
+          )
+          .then(() => (hasEnded = true));
+        await this.waitFor(ends, Math.max(options.graceMs, PLUGIN_AT_LEAST_MS));
+        if (hasEnded) continue;
+        logger.error(
+          { plugin: plugin.name, step },
+          `Plugin "${plugin.name}" did not stop in time, and is left to itself`,
+        );
       }
     };
     const { durable } = provider.capabilities;

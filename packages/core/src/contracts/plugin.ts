@@ -46,9 +46,16 @@ export interface StagingPlugin {
 export interface Plugin {
   readonly name: string;
   start?(context: PluginContext): void | Promise<void>;
+  /**
+   * Stops. The bus waits for `graceMs` milliseconds, and for at least a second: then it logs an error, and goes on
+   * stopping.
+   */
   stop?(options: { readonly graceMs: number }): void | Promise<void>;
-  /** Called when the provider has stopped too: nothing is delivered or settled any more. */
-  stopped?(): void | Promise<void>;
+  /**
+   * Called when the provider has stopped too: nothing is delivered or settled any more. The bus waits as for
+   * {@link Plugin.stop}.
+   */
+  stopped?(options: { readonly graceMs: number }): void | Promise<void>;
   /** As {@link EventProvider.serverTime}, of the server on which the plugin keeps events. */
   serverTime?(): Promise<number | undefined>;
   readonly staging?: StagingPlugin | undefined;

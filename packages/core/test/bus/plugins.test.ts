@@ -69,6 +69,56 @@ describe("plugins", () => {
     ]);
   });
 
+  test.each(["stop", "stopped"] as const)(
+    "one whose %s does not end keeps nothing else from stopping",
+    async (step) => {
+      const steps: string[] = [];
+      const inner = memoryProvider();
+      const { bus, clock, logger } = await startTestBus({
+        provider: providerLike(inner, {
+          stop: async (options) => {
+            steps.push("provider stops");
+            await inner.stop(options);
+          },
+        }),
+        plugins: [
+          { name: "other", [step]: () => void steps.push("other") },
+          { name: "hanging", [step]: () => new Promise<void>(() => {}) },
+        ],
+      });
+      const stopping = bus.stop({ graceMs: 5_000 }).then(() => steps.push("all"));
+      await clock.advance(4_999);
+      expect(steps).not.toContain("other");
+      await clock.advance(2_000);
+      await stopping;
+      expect(steps.toSorted()).toEqual(["all", "other", "provider stops"]);
+      expect(logger.at("error")).toMatchObject([{ fields: { plugin: "hanging", step } }]);
+      expect(clock.pendingTimers()).toBe(0);
+    },
+  );
+
+  test("one that records something as it stops has a second, even without grace", async () => {
+    const gate = createGate();
+    let hasRecorded = false;
+    const { bus, clock, logger } = await startTestBus({
+      plugins: [
+        {
+          name: "recorder",
+          stopped: async () => {
+            await gate.opened;
+            hasRecorded = true;
+          },
+        },
+      ],
+    });
+    const stopping = bus.stop({ graceMs: 0 });
+    await clock.advance(999);
+    gate.open();
+    await stopping;
+    expect(hasRecorded).toBe(true);
+    expect(logger.at("error")).toEqual([]);
+  });
+
   test("what a plugin publishes from its start on reaches every subscription, those of later plugins too", async () => {
     const gate = createGate();
     const seen: string[] = [];

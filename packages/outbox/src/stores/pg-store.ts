@@ -181,7 +181,10 @@ export function pgListen<Client extends PgClient>(
   { checkEveryMs = 10_000 }: PgListenOptions = {},
 ): Listen {
   return async (channel, onNotify, onLost) => {
-    const client = await checkOut(pool);
+    const connecting = checkOut(pool);
+    const client = await answered(connecting, checkEveryMs, () => {
+      void connecting.then((late) => late.release(), ignore);
+    });
     let open = true;
     let timer: Timer | undefined;
     const checkLater = (): void => {
@@ -203,7 +206,7 @@ export function pgListen<Client extends PgClient>(
     client.on("end", () => close(new Error("The connection has ended")));
     client.on("notification", onNotify);
     try {
-      await client.query(`LISTEN ${quoteName(channel)}`);
+      await answered(client.query(`LISTEN ${quoteName(channel)}`), checkEveryMs);
     } catch (error) {
       close();
       throw error;

@@ -9,6 +9,8 @@ export interface Subject {
   readonly capabilities: ProviderCapabilities;
   /** The optional parts that it has. */
   readonly parts: readonly OptionalPart[];
+  /** Whether its instances remember what they have staged: `GroupStaging.known`. */
+  readonly knowsGroups: boolean;
   readonly harness: ProviderHarness;
   /** The harness's load, with the defaults of the mode. */
   readonly load: FullLoad;
@@ -44,6 +46,7 @@ export function subjectOf(
     name: provider.name,
     capabilities: provider.capabilities,
     parts: PARTS.filter((part) => provider[part] !== undefined),
+    knowsGroups: provider.groups?.known !== undefined,
     harness,
     load: readLoad(harness.load, mode),
     report,
@@ -64,6 +67,10 @@ export function cannot(ability: Ability): Requirement {
 export function has(part: OptionalPart): Requirement {
   return ({ parts }) => unless(parts.includes(part), `the provider has no ${part} part`);
 }
+
+/** Instances of the provider remember what they have staged. */
+export const knowsGroups: Requirement = (subject) =>
+  unless(subject.knowsGroups, "the provider does not remember what it has staged");
 
 /** The harness can make the option small. */
 export function adjusts(option: AdjustableOption): Requirement {

@@ -18,6 +18,7 @@ import { loadFaults } from "./cases/faults-load.ts";
 import { processFaults } from "./cases/faults-processes.ts";
 import { fidelity } from "./cases/fidelity.ts";
 import { groupClaims } from "./cases/group-claims.ts";
+import { knownGroups } from "./cases/group-known.ts";
 import { groups } from "./cases/groups.ts";
 import { capabilities, namespaces, probe } from "./cases/honesty.ts";
 import { identity } from "./cases/identity.ts";
@@ -56,6 +57,7 @@ export const providerCases: readonly ConformanceCase[] = [
   ...admin,
   ...groups,
   ...groupClaims,
+  ...knownGroups,
   ...probe,
   ...capabilities,
   ...namespaces,

@@ -61,8 +61,10 @@ export type {
   GroupClaim,
   GroupStaging,
   KnownGroups,
+  KnownReleaseOptions,
   StagedEvent,
   StagedGroup,
+  StageOptions,
 } from "./contracts/groups.ts";
 export type { Interceptor, InterceptorContext } from "./contracts/interceptor.ts";
 export type { JsonObject, JsonValue } from "./contracts/json.ts";

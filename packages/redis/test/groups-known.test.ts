@@ -122,6 +122,62 @@ describe("a group that one process has staged", () => {
   });
 });
 
+describe("events that are released without having been staged", () => {
+  /** Releases a group with events that are not staged. */
+  async function releaseWith(
+    { groups }: Pick<TestSession, "groups">,
+    id: string,
+    unstaged: string,
+    further: readonly StagedEvent[],
+  ) {
+    const known = groups.known?.take(id) ?? [];
+    const envelopes = [...known, ...further].map((it) => it.envelope);
+    const options = { ...inTime(), unstaged };
+    return (await groups.known?.release(id, known, envelopes, options)) ?? "refused";
+  }
+
+  test("are published in one step, behind those that were", async () => {
+    const session = await opened();
+    const { groups, calls } = counted(session);
+    await groups.stage("g", events("1"), forever);
+    const before = calls();
+    expect(await releaseWith({ groups }, "g", "t", events("2", "3"))).toHaveLength(3);
+    expect(await releaseWith({ groups }, "none", "u", events("4"))).toHaveLength(1);
+    expect(calls() - before).toBe(2);
+    expect(await session.eventIds("mail")).toEqual(["1", "2", "3", "4"]);
+    expect(await session.redis.keys(`${session.keys.own}group*`)).toEqual([]);
+  });
+
+  test("are not staged after it", async () => {
+    const session = await opened();
+    await releaseWith(session, "g", "t", events("1"));
+    await session.groups.stage("g", events("1"), { token: "t" });
+    expect(await session.groups.list()).toEqual([]);
+    expect(await releaseKnown(session, "g")).toBe("refused");
+    expect(await session.eventIds("mail")).toEqual(["1"]);
+  });
+
+  test("are not published again once they are staged", async () => {
+    const session = await opened();
+    const other = await open({ prefix: session.keys.prefix });
+    await session.groups.stage("g", events("1"), { token: "t" });
+    expect(await releaseWith(other, "g", "t", events("1"))).toBe("refused");
+    await releaseClaimed(session, "g");
+    expect(await releaseWith(other, "g", "t", events("1"))).toBe("refused");
+    expect(await session.eventIds("mail")).toEqual(["1"]);
+  });
+
+  test("are left alone if another has filled the group", async () => {
+    const session = await opened();
+    const other = await open({ prefix: session.keys.prefix });
+    await other.groups.stage("g", events("x"), forever);
+    expect(await releaseWith(session, "g", "t", events("1"))).toBe("refused");
+    await session.groups.stage("g", events("1"), { token: "t" });
+    await releaseClaimed(session, "g");
+    expect(await session.eventIds("mail")).toEqual(["x", "1"]);
+  });
+});
+
 describe("releases that wait for each other", () => {
   const ids = Array.from({ length: 100 }, (_, index) => `g${index}`);
 
@@ -135,6 +191,24 @@ describe("releases that wait for each other", () => {
     const accepted = { status: "accepted", subscriptions: 1 };
     expect(results).toEqual(ids.map(() => [accepted, accepted]));
     expect(await session.eventIds("mail")).toEqual(ids.flatMap((id) => [`${id}a`, `${id}b`]));
+  });
+
+  test("leave together with those that begin when the ones before have ended", async () => {
+    const session = await opened();
+    const { groups, calls } = counted(session);
+    const rounds = [0, 1, 2].map((round) => ids.map((id) => `${id}-${round}`));
+    for (const id of rounds.flat()) await groups.stage(id, events(id), forever);
+    const before = calls();
+    await Promise.all(
+      ids.map(async (_, index) => {
+        for (const round of rounds) {
+          await releaseKnown({ groups }, round[index] as string);
+          // An answer comes to a caller by way of the bus, and of the caller's own functions.
+          for (let steps = index; steps > 0; steps -= 1) await undefined;
+        }
+      }),
+    );
+    expect(calls() - before).toBe(rounds.length);
   });
 
   test("leave together when they are claimed", async () => {

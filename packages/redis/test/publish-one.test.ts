@@ -67,6 +67,26 @@ describe("a publish of one job for one subscription", () => {
     expect(stored[0]).toEqual(stored[1]);
   });
 
+  test("may be the only event of a group, if it is not staged and nothing else is", async () => {
+    const session = await opened();
+    const { publisher, calls } = publisherOf(session);
+    await publisher.publish([envelope("0")], inTime());
+    const release = async (id: string, unstaged: string) => {
+      const group = { id, stager: "process", events: 0, unstaged };
+      const results = await publisher.publishGroup(group, [envelope(unstaged)], inTime());
+      return results?.[0]?.status;
+    };
+    const before = { ...calls };
+    expect(await release("g", "a")).toBe("accepted");
+    expect(calls).toEqual({ short: before.short + 1, full: before.full });
+    expect(await release("g", "a")).toBeUndefined();
+    await session.groups.stage("g", [{ envelope: envelope("a") }], { token: "a" });
+    await session.groups.stage("filled", [{ envelope: envelope("x") }], { ttlMs: undefined });
+    expect(await release("filled", "b")).toBeUndefined();
+    expect(await session.groups.list()).toMatchObject([{ eventGroupId: "filled" }]);
+    expect(await session.eventIds("mail")).toEqual(["0", "a"]);
+  });
+
   test("that is sent again, because its answer was lost, does nothing but answer", async () => {
     const session = await opened();
     const { publisher } = publisherOf(session);

@@ -26,9 +26,18 @@ export interface GroupClaim {
   readonly token: string;
 }
 
+/** Options of {@link KnownGroups.release}. */
+export interface KnownReleaseOptions extends PublishOptions {
+  /**
+   * The token of events among the envelopes that were not staged before, if there are any. The release counts
+   * as their staging: a `stage` with this token does nothing after it, and it does nothing after such a `stage`.
+   */
+  readonly unstaged?: string | undefined;
+}
+
 /**
- * Releases groups in one step, as far as this process knows what they hold: it has staged all of that
- * itself. Worth having where `mark`, `claim` and `complete` are a request each.
+ * Releases groups in one step, if this process knows what they hold: it has staged all of that itself.
+ * Useful where `mark`, `claim` and `complete` are a request each.
  */
 export interface KnownGroups {
   /** What this process has staged in a group, in the order of its emits, if it remembers that. It then forgets it. */
@@ -36,15 +45,25 @@ export interface KnownGroups {
   /**
    * Publishes `envelopes` and deletes the group in one step, if `events` are all that it holds, and nobody
    * has a claim on it. Otherwise does nothing, and resolves with undefined: the group is to be marked and
-   * claimed. Releases that wait for each other leave together. Events whose result is `rejected` stay
-   * staged.
+   * claimed. Without `events` the group must be empty. Releases that wait for each other leave together.
+   * Events whose result is `rejected` stay staged, if they were.
    */
   release(
     eventGroupId: string,
     events: readonly StagedEvent[],
     envelopes: readonly Envelope[],
-    options: PublishOptions,
+    options: KnownReleaseOptions,
   ): Promise<readonly PublishResult[] | undefined>;
+}
+
+/** Options of {@link GroupStaging.stage}. */
+export interface StageOptions {
+  /** Milliseconds after which the group expires, counted from its last event. */
+  readonly ttlMs?: number | undefined;
+  /** The caller's own transaction: only a plugin's staging that stages within transactions gets one. */
+  readonly transaction?: unknown;
+  /** Identifies the call: only a staging with {@link GroupStaging.known} gets one. The same call again does nothing. */
+  readonly token?: string | undefined;
 }
 
 /**
@@ -53,15 +72,8 @@ export interface KnownGroups {
  * once nor a crash between them loses or repeats an event.
  */
 export interface GroupStaging {
-  /**
-   * Adds events to a group. `ttlMs`, if given, counts from the group's last event. `transaction`, if
-   * given, is the caller's own: only a plugin's staging that stages within transactions gets one.
-   */
-  stage(
-    eventGroupId: string,
-    events: readonly StagedEvent[],
-    options: { readonly ttlMs?: number | undefined; readonly transaction?: unknown },
-  ): Promise<void>;
+  /** Adds events to a group. Resolves once they are as safe as the staging is. */
+  stage(eventGroupId: string, events: readonly StagedEvent[], options: StageOptions): Promise<void>;
   /** Records, as durably as the events themselves, that the group is to be released. */
   mark(eventGroupId: string): Promise<void>;
   /**

@@ -29,14 +29,15 @@ export function createGroups(session: Session, publisher: Publisher): GroupStagi
   }
 
   return {
-    async stage(eventGroupId, events, { ttlMs }) {
+    async stage(eventGroupId, events, { ttlMs, token = randomUUID() }) {
       if (events.length === 0) return;
       const items = events.map(encodeItem);
       const id = encodeKey(eventGroupId);
       const remember = known.staging(eventGroupId);
       for (let from = 0; from < items.length; from += STAGED_AT_ONCE) {
         const some = items.slice(from, from + STAGED_AT_ONCE);
-        const args = [id, ttlMs ?? "", randomUUID(), stager, ...some];
+        const call = from === 0 ? token : `${token}:${from}`;
+        const args = [id, ttlMs ?? "", call, stager, ...some];
         await insistently(session, () => scripts.stage(keys.groups, [keys.own, ...args]));
       }
       remember(events, items);
@@ -76,12 +77,11 @@ export function createGroups(session: Session, publisher: Publisher): GroupStagi
 
     known: {
       take: (eventGroupId) => known.take(eventGroupId),
-      release: (eventGroupId, events, envelopes, options) =>
-        publisher.publishGroup(
-          { id: encodeKey(eventGroupId), stager, events: events.length },
-          envelopes,
-          options,
-        ),
+      release(eventGroupId, events, envelopes, { unstaged, ...options }) {
+        const id = encodeKey(eventGroupId);
+        const release = { id, stager, events: events.length, ...(unstaged && { unstaged }) };
+        return publisher.publishGroup(release, envelopes, options);
+      },
     },
 
     async abandon({ eventGroupId, token }) {

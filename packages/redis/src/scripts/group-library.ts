@@ -1,3 +1,16 @@
+/** Milliseconds for which the call is remembered that has staged events, or a release that did it. */
+export const REMEMBER_STAGING_MS = 600_000;
+
+/** The key of what is remembered of such a call. */
+export function stagingKey(own: string, token: string): string {
+  return `${own}staged:${token}`;
+}
+
+/** The key of the events of a group. */
+export function groupEventsKey(own: string, id: string): string {
+  return `${own}group:${id}`;
+}
+
 /**
  * Groups: a list of staged events, a hash of what is known of the group, and sorted sets of all groups
  * by their first event, of the marked ones by their mark, and of those that expire by when. An item of
@@ -12,12 +25,22 @@ local function group_list(own, id) return own .. "group:" .. id end
 local function group_meta(own, id) return own .. "group-meta:" .. id end
 local function groups_marked(own) return own .. "groups-marked" end
 local function groups_expiring(own) return own .. "groups-expiring" end
-local function forget_group(own, id)
-  redis.call("UNLINK", group_list(own, id), group_meta(own, id))
-  redis.call("ZREM", own .. "groups", id)
-  redis.call("ZREM", groups_marked(own), id)
-  redis.call("ZREM", groups_expiring(own), id)
+local function forget_groups(own, ids)
+  -- Lua passes no more than some thousands of arguments.
+  for from = 1, #ids, 500 do
+    local some, keys = {}, {}
+    for index = from, math.min(from + 499, #ids) do
+      table.insert(some, ids[index])
+      table.insert(keys, group_list(own, ids[index]))
+      table.insert(keys, group_meta(own, ids[index]))
+    end
+    redis.call("UNLINK", unpack(keys))
+    redis.call("ZREM", own .. "groups", unpack(some))
+    redis.call("ZREM", groups_marked(own), unpack(some))
+    redis.call("ZREM", groups_expiring(own), unpack(some))
+  end
 end
+local function forget_group(own, id) forget_groups(own, { id }) end
 local function end_claim(own, id)
   redis.call("HDEL", group_meta(own, id), "token", "claimed", "claimedUntil")
 end
@@ -34,14 +57,18 @@ local function is_group(own, id)
   return is_kind(group_list(own, id), "list") and is_kind(group_meta(own, id), "hash")
 end
 -- Before anything is written.
-local function expect_groups(own, id)
+local function expect_lists_of_groups(own)
   expect(own .. "groups", "zset")
   expect(groups_marked(own), "zset")
   expect(groups_expiring(own), "zset")
-  if id then
-    expect(group_list(own, id), "list")
-    expect(group_meta(own, id), "hash")
-  end
+end
+local function expect_group(own, id)
+  expect(group_list(own, id), "list")
+  expect(group_meta(own, id), "hash")
+end
+local function expect_groups(own, id)
+  expect_lists_of_groups(own)
+  if id then expect_group(own, id) end
 end
 -- How many events the claim of this token has. Nil: there is no such claim.
 local function claimed_events(own, id, token)
@@ -56,14 +83,22 @@ local function set_stager(own, id, stager, isFirst)
     redis.call("HDEL", group_meta(own, id), "stager")
   end
 end
--- How many events a release may publish: those of its claim, or all that the group holds. Nil: none.
+-- What is remembered of a call that staged events, or of a release that has published them instead.
+local function staging_key(own, token) return own .. "staged:" .. token end
+local function remember_staging(own, token)
+  return redis.call("SET", staging_key(own, token), "1", "NX", "PX", ${REMEMBER_STAGING_MS})
+end
+-- How many events a release takes out of its group: those of its claim, or all that the group holds. Nil: it
+-- may publish none.
 local function released_events(own, release, now)
   local id = release.id
   if release.token then return claimed_events(own, id, release.token) end
+  if release.unstaged and redis.call("EXISTS", staging_key(own, release.unstaged)) == 1 then return nil end
+  if redis.call("LLEN", group_list(own, id)) ~= release.events then return nil end
+  if release.events == 0 then return 0 end
   local meta = redis.call("HMGET", group_meta(own, id), "stager", "claimedUntil")
   local expiresAt = redis.call("ZSCORE", groups_expiring(own), id)
   local isWhole = meta[1] == release.stager and (tonumber(meta[2]) or 0) <= now
-    and redis.call("LLEN", group_list(own, id)) == release.events
     and (not expiresAt or tonumber(expiresAt) > now)
   return isWhole and release.events or nil
 end
@@ -78,6 +113,19 @@ local function complete_group(own, id, claimed, now)
     redis.call("HDEL", group_meta(own, id), "stager")
     set_marked(own, id, marked - claimed, now)
   end
+end
+-- What releases have published leaves its groups.
+local function complete_groups(own, releases, now)
+  local whole = {}
+  for _, release in ipairs(releases) do
+    if release.unstaged then remember_staging(own, release.unstaged) end
+    if release.token then
+      complete_group(own, release.id, release.released, now)
+    elseif release.released > 0 then
+      table.insert(whole, release.id)
+    end
+  end
+  forget_groups(own, whole)
 end
 -- What is marked does not expire.
 local function expire_groups(own, now)

@@ -13,7 +13,7 @@ export const STAGE_SCRIPT: string = `${SERVER_TIME}${READING}${GROUPS}
 local own, now, id, ttl, token = ARGV[1], server_now(), ARGV[2], ARGV[3], ARGV[4]
 expect_groups(own, id)
 expire_groups(own, now)
-if not redis.call("SET", own .. "staged:" .. token, "1", "NX", "PX", 600000) then return 0 end
+if not remember_staging(own, token) then return 0 end
 local events = 0
 for index = 6, #ARGV do events = redis.call("RPUSH", group_list(own, id), ARGV[index]) end
 set_stager(own, id, ARGV[5], events == #ARGV - 5)

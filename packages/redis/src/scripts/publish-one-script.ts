@@ -4,7 +4,9 @@ import { SERVER_TIME } from "./server-time.ts";
  * Publishes what is one job of one subscription, in short. ARGV: the version of the list of subscriptions
  * that was routed by; key, number and milliseconds of what is remembered of this process's last publish, as in a
  * `PublishRequest`; key of the times at which subscriptions were declared, the subscription, and milliseconds
- * after which it is orphaned; key prefix of the queue; of the job: id, name, priority, options and data.
+ * after which it is orphaned; key prefix of the queue; of the job: id, name, priority, options and data. A release
+ * of an event that was not staged has three more: the key under which its staging would be remembered, for how
+ * many milliseconds, and the key of the group's events, of which there must be none.
  *
  * Answers as the script for all publishes does, or `other`: that one has to be asked, and nothing was done.
  *
@@ -28,6 +30,7 @@ if (call("GET", KEYS[1]) or "0") ~= ARGV[1] then return { "stale" } end
 local now = server_now()
 local seenAt = call("ZSCORE", ARGV[5], ARGV[6])
 if not seenAt or now - tonumber(seenAt) >= tonumber(ARGV[7]) then return { "other" } end
+if ARGV[14] and call("EXISTS", ARGV[14], ARGV[16]) > 0 then return { "other" } end
 local queue, id, name, priority = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 local meta = call("HMGET", queue .. "meta", "opts.maxLenEvents", "paused", "concurrency")
 if not meta[1] or meta[2] or meta[3] then return { "other" } end
@@ -48,6 +51,7 @@ if not pcall(add) then
   redis.pcall("DEL", queue .. id)
   return { "other" }
 end
+if ARGV[14] then call("SET", ARGV[14], "1", "PX", ARGV[15]) end
 call("SET", ARGV[2], ARGV[3], "PX", ARGV[4])
 return { "done", {}, {}, {} }
 `;

@@ -103,6 +103,11 @@ export type GroupRelease = { readonly id: string } & (
       /** The process that has staged all of them. */
       readonly stager: string;
       readonly events: number;
+      /**
+       * Token of the call that would stage the further events that the release publishes, if there are any:
+       * after the release that call does nothing, and after that call this release.
+       */
+      readonly unstaged?: string;
     }
 );
 
@@ -161,11 +166,13 @@ for index, body in ipairs(bodies) do
   if redis.call("HEXISTS", request.drafts .. index, body.packs) == 0 then return { "undrafted" } end
 end
 
-local groups, unclaimed = request.groups or {}, {}
+local groups, unclaimed, areAllStaged = request.groups or {}, {}, true
+if #groups > 0 then expect_lists_of_groups(own) end
 for position, group in ipairs(groups) do
-  expect_groups(own, group.id)
+  expect_group(own, group.id)
   group.released = released_events(own, group, now)
   if not group.released then table.insert(unclaimed, position) end
+  if group.unstaged then areAllStaged = false end
 end
 if #unclaimed > 0 then return { "unclaimed", unclaimed } end
 
@@ -179,7 +186,7 @@ for index, target in ipairs(request.targets) do
 end
 
 -- Tells a Redis that is full that a release must not be refused: what it adds was staged.
-for _, group in ipairs(groups) do redis.call("HDEL", group_meta(own, group.id), "") end
+if groups[1] and areAllStaged then redis.call("HDEL", group_meta(own, groups[1].id), "") end
 -- To look at every key of every queue before the first write would take a fifth of the time. So what was
 -- added is taken back if something cannot be: an event reaches the queues of all, or none.
 local added, entered = {}, {}
@@ -258,7 +265,7 @@ for index, count in pairs(withheld) do
   redis.pcall("HINCRBY", own .. "withheld", request.targets[index].subscription, count)
 end
 
-for _, group in ipairs(groups) do complete_group(own, group.id, group.released, now) end
+complete_groups(own, groups, now)
 for index, body in ipairs(bodies) do keep_body(own, body.id, request.drafts .. index, now) end
 
 local answer = { "done", orphaned, duplicates, duplicateLanes }

@@ -204,7 +204,7 @@ describe("releases that wait for each other", () => {
         for (const round of rounds) {
           await releaseKnown({ groups }, round[index] as string);
           // An answer comes to a caller by way of the bus, and of the caller's own functions.
-          for (let steps = index; steps > 0; steps -= 1) await undefined;
+          for (let steps = index; steps > 0; steps -= 1) await Promise.resolve();
         }
       }),
     );

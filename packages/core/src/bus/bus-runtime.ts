@@ -25,6 +25,8 @@ import {
   HealthRecord,
   inspectSubscriptions,
 } from "./inspection.ts";
+import { EventHolder } from "./event-holder.ts";
+import type { Holding } from "./held-events.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { EventBusOptions } from "./options.ts";
 import { Publisher } from "./publisher.ts";
@@ -42,6 +44,7 @@ export class BusRuntime {
   readonly middleware: Middleware[];
   readonly emitter: Emitter;
   readonly deadLetters: DeadLetters;
+  readonly holding: Holding;
   readonly #bus: IEventBusModule;
   readonly #settings: BusSettings;
   readonly #provider: CompleteProvider;
@@ -129,6 +132,9 @@ export class BusRuntime {
       staging: this.#groups.staging,
       ready: () => this.#ready("emit"),
     });
+    this.holding = new EventHolder(this.#groups, this.emitter, () =>
+      this.#ready("releaseGroupedEvents"),
+    );
     this.#lifecycle = new Lifecycle(
       new StartAndStop({
         bus,

@@ -1,6 +1,6 @@
 import type { Clock } from "../contracts/clock.ts";
 import type { EmitOptions, EventMessage } from "../contracts/event.ts";
-import type { GroupStaging, StagedEvent } from "../contracts/groups.ts";
+import type { GroupStaging, StagedEvent, StageOptions } from "../contracts/groups.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { StagingPlugin } from "../contracts/plugin.ts";
 import type { Interceptor } from "../contracts/interceptor.ts";
@@ -18,6 +18,7 @@ import {
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
 import { createNameCheck, nameOf } from "./event-names.ts";
 import { createEventIds } from "./event-ids.ts";
+import type { HeldEvents } from "./held-events.ts";
 import { intercept } from "./interceptors.ts";
 import type { OutgoingEnvelope } from "./outgoing-envelope.ts";
 import { assertAccepted, type Publisher } from "./publisher.ts";
@@ -155,9 +156,25 @@ export class Emitter {
       throw unsupported(providerName, "eventGroupId", "groups within a transaction");
     }
     const kept = await this.interceptAtEmit(single);
-    await this.#stage(grouped, transaction);
+    await this.#stage(grouped, { transaction });
     const envelopes = kept.map(({ envelope }) => envelope);
     if (kept.length > 0) await plugin.stage?.(transaction, envelopes);
+  }
+
+  /** Validates messages of a group as an emit does, without staging them. */
+  async prepareStaged(messages: readonly EventMessage[]): Promise<readonly StagedEvent[]> {
+    const declared = this.#options.ready();
+    const prepared = this.prepare(messages, undefined, undefined);
+    const deadline = this.#options.timeLimit.deadline();
+    const envelopes =
+      "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
+    if (declared) await this.#within(declared, deadline, "A declaration of subscriptions");
+    return envelopes.map(staged);
+  }
+
+  /** Stages events that were held, once: in whichever call. */
+  async stageHeld({ events, token }: HeldEvents): Promise<void> {
+    await this.#stageWithinTime(events, this.#options.timeLimit.deadline(), token);
   }
 
   /** Runs the interceptors on events that are not grouped. */
@@ -230,11 +247,15 @@ export class Emitter {
     return kept;
   }
 
-  async #stageWithinTime(events: readonly StagedEvent[], deadline: number): Promise<void> {
+  async #stageWithinTime(
+    events: readonly StagedEvent[],
+    deadline: number,
+    token?: string,
+  ): Promise<void> {
     const { timeLimit, providerName } = this.#options;
     const unknown = events.map(({ envelope }) => envelope.id);
     try {
-      await timeLimit.within(this.#stage(events), deadline, () => ({
+      await timeLimit.within(this.#stage(events, { token }), deadline, () => ({
         who: "The staging",
         unknown,
       }));
@@ -245,15 +266,15 @@ export class Emitter {
     }
   }
 
-  async #stage(events: readonly StagedEvent[], transaction?: unknown): Promise<void> {
+  async #stage(
+    events: readonly StagedEvent[],
+    options: Pick<StageOptions, "transaction" | "token">,
+  ): Promise<void> {
     const { staging, groupTtlMs } = this.#options;
     const ids = new Set(events.map(({ envelope }) => groupOf(envelope)));
     for (const eventGroupId of ids) {
       const members = events.filter(({ envelope }) => groupOf(envelope) === eventGroupId);
-      await staging?.stage(eventGroupId as string, members, {
-        ttlMs: groupTtlMs,
-        transaction,
-      });
+      await staging?.stage(eventGroupId as string, members, { ...options, ttlMs: groupTtlMs });
     }
   }
 

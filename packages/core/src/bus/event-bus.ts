@@ -20,6 +20,7 @@ import { BusRuntime } from "./bus-runtime.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { Emission } from "./emitter.ts";
 import type { BusHealth, BusInspection } from "./inspection.ts";
+import { offerHolding } from "./held-events.ts";
 import type { EventBusOptions } from "./options.ts";
 import type { SettledOptions } from "./settled.ts";
 import { TransactionalBus } from "./transactional-bus.ts";
@@ -53,6 +54,7 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
 
   constructor(options: EventBusOptions<object>) {
     this.#runtime = new BusRuntime(this, options);
+    offerHolding(this, this.#runtime.holding, EventBus.prototype);
   }
 
   /** What could not be delivered. */

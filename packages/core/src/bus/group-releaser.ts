@@ -3,6 +3,7 @@ import type { GroupClaim, GroupStaging, StagedEvent } from "../contracts/groups.
 import type { Logger } from "../contracts/logger.ts";
 import type { Envelope, PublishResult } from "../contracts/provider.ts";
 import { quoted } from "../quoted.ts";
+import type { HeldEvents } from "./held-events.ts";
 import { OutgoingEnvelope } from "./outgoing-envelope.ts";
 import { assertAccepted, type Publisher } from "./publisher.ts";
 
@@ -78,6 +79,29 @@ export class GroupReleaser {
     }
   }
 
+  /** Interceptors may take long: a release that runs them is marked first. */
+  get canReleaseAtOnce(): boolean {
+    const { staging, hasInterceptors } = this.#options;
+    return staging.known !== undefined && !hasInterceptors();
+  }
+
+  /**
+   * Publishes what this process knows of a group, and events that are not staged, in one step. Resolves with
+   * whether that was done; when it rejects, that is not known.
+   */
+  async releaseAtOnce(held: HeldEvents, inHandler: boolean): Promise<boolean> {
+    const { known } = this.#options.staging;
+    if (!known || !this.canReleaseAtOnce) return false;
+    const { eventGroupId, token } = held;
+    // What it does not know of, it gets no claim to: then the group is marked and claimed.
+    const events = known.take(eventGroupId) ?? [];
+    const { now, options } = this.#publishOptions(inHandler);
+    const envelopes = [...events, ...held.events].map((event) => releasedEnvelope(event, now));
+    const release = () =>
+      known.release(eventGroupId, events, envelopes, { ...options, unstaged: token });
+    return this.#whileUnderWay(eventGroupId, this.#publishKnown(envelopes, release));
+  }
+
   get #leaseMs(): number {
     return this.#options.emitTimeoutMs + LEASE_MARGIN_MS;
   }
@@ -100,28 +124,27 @@ export class GroupReleaser {
     const kept = await intercept(events);
     const { now, options } = this.#publishOptions(inHandler);
     const envelopes = kept.map((event) => releasedEnvelope(event, now));
-    return this.#whileUnderWay(
-      eventGroupId,
-      this.#publishKnown(envelopes, () => known.release(eventGroupId, events, envelopes, options)),
-    );
+    const release = () => known.release(eventGroupId, events, envelopes, options);
+    try {
+      return await this.#whileUnderWay(eventGroupId, this.#publishKnown(envelopes, release));
+    } catch (err) {
+      this.#options.logger.debug({ err }, "A group could not be released in one step");
+      return false;
+    }
   }
 
   async #publishKnown(
     envelopes: readonly Envelope[],
     release: () => Promise<readonly PublishResult[] | undefined>,
   ): Promise<boolean> {
-    const { counted, logger } = this.#options;
+    const { counted } = this.#options;
     let isReleased = false;
     const send = async (): Promise<readonly PublishResult[]> => {
       const results = await release();
       isReleased = results?.every(({ status }) => status !== "rejected") ?? false;
       return results ?? [];
     };
-    try {
-      await (counted ? counted(envelopes, send) : send());
-    } catch (err) {
-      logger.debug({ err }, "A group could not be released in one step");
-    }
+    await (counted ? counted(envelopes, send) : send());
     return isReleased;
   }
 

@@ -8,6 +8,7 @@ import { quoted } from "../quoted.ts";
 import type { BusCounters } from "./counters.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
 import { GroupReleaser } from "./group-releaser.ts";
+import type { HeldEvents } from "./held-events.ts";
 import type { Publisher } from "./publisher.ts";
 import type { BusSettings } from "./settings.ts";
 import { unsupported } from "./support.ts";
@@ -101,6 +102,28 @@ export class Groups {
         { err, eventGroupId },
         `Group ${quoted(eventGroupId)} is marked for release and could not be released yet`,
       );
+    }
+  }
+
+  /** Whether {@link releaseAtOnce} may succeed. */
+  get canReleaseAtOnce(): boolean {
+    return this.#releaser?.canReleaseAtOnce ?? false;
+  }
+
+  /**
+   * Publishes what a group has, and events that are not staged, in one step. Resolves with whether that was
+   * done. If it is not certain, `held` says so.
+   */
+  async releaseAtOnce(held: HeldEvents, inHandler: boolean): Promise<boolean> {
+    const release = this.#releaser?.releaseAtOnce(held, inHandler);
+    if (!release) return false;
+    const who = `The release of group ${quoted(held.eventGroupId)}`;
+    try {
+      return await this.#timeLimit.within(release, this.#timeLimit.deadline(), () => ({ who }));
+    } catch (err) {
+      held.mayBeReleased = true;
+      this.#logger.debug({ err }, "Whether a group was released in one step is not known");
+      return false;
     }
   }
 

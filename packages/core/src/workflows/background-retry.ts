@@ -8,6 +8,8 @@ export interface BackgroundRetryHandlers {
   /** Called after each failed try. `willRetry` is false after the last. */
   readonly onFailed: (error: unknown, tries: number, willRetry: boolean) => void;
   readonly onSucceeded: (tries: number) => void;
+  /** Whether the action must not be given up after this failure. */
+  readonly mustGoOn?: ((error: unknown) => boolean) | undefined;
 }
 
 /**
@@ -26,7 +28,7 @@ export function tryThenRetry(
     try {
       await action();
     } catch (error) {
-      const willRetry = tries < BACKGROUND_TRIES;
+      const willRetry = tries < BACKGROUND_TRIES || (handlers.mustGoOn?.(error) ?? false);
       if (willRetry) {
         const delayMs = Math.min(FIRST_DELAY_MS * 2 ** (tries - 1), MAX_DELAY_MS);
         setTimeout(() => void attempt(), delayMs).unref();

@@ -65,6 +65,8 @@ export interface StepDefinition {
   readonly maxRetries: number;
   readonly retryIntervalMs: number;
   readonly timeoutMs: number | undefined;
+  /** Whether it does nothing but emit, and only what it is told to. */
+  readonly onlyEmits: boolean;
 }
 
 /**
@@ -95,8 +97,17 @@ export function createStep<TInput = {}, TReturn = unknown>(
   invoke: (input: TInput, context: StepContext) => TReturn,
   compensate?: (input: StepCompensateInput<Awaited<TReturn>>, context: StepContext) => unknown,
 ): Step<TInput, StepOutput<Awaited<TReturn>>> {
-  type Result = StepResult<StepOutput<Awaited<TReturn>>>;
   const options = typeof nameOrOptions === "string" ? { name: nameOrOptions } : nameOrOptions;
+  return defineStep({ ...options, onlyEmits: false }, invoke, compensate);
+}
+
+/** As {@link createStep}, which users call. */
+export function defineStep<TInput = {}, TReturn = unknown>(
+  options: CreateStepOptions & Pick<StepDefinition, "onlyEmits">,
+  invoke: (input: TInput, context: StepContext) => TReturn,
+  compensate?: (input: StepCompensateInput<Awaited<TReturn>>, context: StepContext) => unknown,
+): Step<TInput, StepOutput<Awaited<TReturn>>> {
+  type Result = StepResult<StepOutput<Awaited<TReturn>>>;
   const { name } = options;
   checkOptions(options);
   if (typeof invoke !== "function") throw new TypeError(`Step "${name}" needs a function`);
@@ -106,6 +117,7 @@ export function createStep<TInput = {}, TReturn = unknown>(
     maxRetries: options.maxRetries ?? 0,
     retryIntervalMs: options.retryIntervalMs ?? 0,
     timeoutMs: options.timeoutMs,
+    onlyEmits: options.onlyEmits,
   };
 
   function use(...input: readonly unknown[]): Result {

@@ -6,6 +6,8 @@ import {
   runAsPart,
 } from "../bus/causality.ts";
 import type { ServiceContainer } from "../contracts/container.ts";
+import type { EventMessage } from "../contracts/event.ts";
+import type { IEventBusModule } from "../contracts/event-bus-module.ts";
 import type { EventGroup } from "./event-group.ts";
 
 /** The part of a run that its steps, and the runs inside of them, have to do with. */
@@ -17,6 +19,12 @@ export interface EnclosingRun {
   register(stepId: string): void;
 }
 
+/** Emits the messages of a step. */
+export type StepEmit = (
+  bus: IEventBusModule,
+  messages: readonly EventMessage[],
+) => Promise<readonly string[]>;
+
 /** One attempt of a step, or of its compensation. */
 export class StepAttempt implements CurrentPart {
   readonly run: EnclosingRun;
@@ -24,12 +32,20 @@ export class StepAttempt implements CurrentPart {
   readonly signal: AbortSignal | undefined;
   /** The step, and those of the runs inside of it. */
   readonly stepIds: Set<string>;
+  /** Emits, or holds for a while what is emitted. */
+  readonly emit: StepEmit;
   #isOpen = true;
   /** A handler's run that begins inside of the step, as it emits, is no part of it. */
   readonly handlerRun: CurrentRun | undefined = currentRun();
 
-  constructor(run: EnclosingRun, stepId: string, signal: AbortSignal | undefined) {
+  constructor(
+    run: EnclosingRun,
+    stepId: string,
+    signal: AbortSignal | undefined,
+    emit: StepEmit = emitAtOnce,
+  ) {
     this.run = run;
+    this.emit = emit;
     this.signal = signal;
     this.stepIds = new Set([stepId]);
   }
@@ -49,6 +65,13 @@ export class StepAttempt implements CurrentPart {
     this.stepIds.add(stepId);
     this.run.register(stepId);
   }
+}
+
+function emitAtOnce(
+  bus: IEventBusModule,
+  messages: readonly EventMessage[],
+): Promise<readonly string[]> {
+  return bus.emit(messages);
 }
 
 /** Runs a step's function as part of an attempt. */

@@ -1,7 +1,7 @@
 import { Modules } from "../contracts/container.ts";
 import type { EmitOptions, EventMessage, EventMetadata } from "../contracts/event.ts";
 import type { Step } from "./create-step.ts";
-import { createStep } from "./create-step.ts";
+import { defineStep } from "./create-step.ts";
 import { currentAttempt } from "./current-step.ts";
 import type { StepContext } from "./step-context.ts";
 
@@ -25,9 +25,10 @@ export interface EmitEventStepInput<T extends object = object> {
 }
 
 /**
- * Emits events when the workflow succeeds. The step stages them in the run's group, on the
- * container's event module; they are released once the last step has finished, and cleared when
- * one fails. Undoing the step clears the events of this use of it, and no others. Its output are
+ * Emits events when the workflow succeeds. They are staged in the run's group, on the container's
+ * event module, before any other step, condition or transform runs; they are released once the last
+ * step has finished, and cleared when one fails. Where the provider can do both in one request, events
+ * of the last steps are staged and released at once. Undoing the step clears the events of this use of it, and no others. Its output are
  * the ids of the events.
  *
  * May be used many times in one workflow.
@@ -37,8 +38,8 @@ export interface EmitEventStepInput<T extends object = object> {
  * emitEventStep({ eventName: "order.placed", data: { orderId: order.id } });
  * ```
  */
-export const emitEventStep: Step<EmitEventStepInput, readonly string[]> = createStep(
-  "emit-event-step",
+export const emitEventStep: Step<EmitEventStepInput, readonly string[]> = defineStep(
+  { name: "emit-event-step", onlyEmits: true },
   async (input: EmitEventStepInput, context): Promise<readonly string[]> => {
     const { eventName, metadata, options } = input;
     let { data } = input;
@@ -61,8 +62,10 @@ export const emitEventStep: Step<EmitEventStepInput, readonly string[]> = create
       });
     if (messages.length === 0) return [];
     const bus = context.container.resolve(Modules.EVENT_BUS);
-    currentAttempt()?.run.group.stagedOn(bus);
-    return bus.emit(messages);
+    const attempt = currentAttempt();
+    if (!attempt) return bus.emit(messages);
+    attempt.run.group.stagedOn(bus);
+    return attempt.emit(bus, messages);
   },
   async (_ids, { stepId }) => {
     await currentAttempt()?.run.group.discard([stepId]);

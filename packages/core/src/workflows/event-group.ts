@@ -1,7 +1,9 @@
 import type { ServiceContainer } from "../contracts/container.ts";
 import { Modules } from "../contracts/container.ts";
 import type { IEventBusModule } from "../contracts/event-bus-module.ts";
+import { type HeldEvents, NotStaged } from "../bus/held-events.ts";
 import { isBusbarError } from "../errors.ts";
+import { isInstance } from "../thrown.ts";
 import type { BackgroundRetryHandlers } from "./background-retry.ts";
 import { tryThenRetry } from "./background-retry.ts";
 import type { Reporter } from "./reporter.ts";
@@ -24,6 +26,7 @@ export class EventGroup {
   /** Steps whose events must not be released, and are not known to be cleared. */
   readonly #discarded = new Set<string>();
   #ending: "released" | "cleared" | undefined;
+  #decision: Promise<unknown> | undefined;
 
   constructor(options: {
     readonly id: string;
@@ -55,26 +58,60 @@ export class EventGroup {
     return this.#ending;
   }
 
-  /** Releases the group now. Resolves with whether there was anything to release it on. */
-  release(): Promise<boolean> {
-    return this.#onBus((bus) =>
-      this.#discarded.size === 0
-        ? bus.releaseGroupedEvents(this.id)
-        : this.#clearDiscarded(bus).then(() => bus.releaseGroupedEvents(this.id)),
-    );
+  /** Resolves once it is certain how the run that owns the group ends, should that be in question now. */
+  get decision(): Promise<unknown> | undefined {
+    return this.#decision;
   }
 
-  /** Releases the group of a run that succeeded: now, or else in the background. */
+  /**
+   * Releases the group now, and with it what is held. Resolves with whether there was anything to release it
+   * on.
+   */
+  release(held?: HeldEvents): Promise<boolean> {
+    return this.#onBus(async (bus) => {
+      if (this.#discarded.size > 0) {
+        // When the clearing fails, this is tried again later: what is held must be safe by then.
+        await held?.holding.secure(held);
+        await this.#clearDiscarded(bus);
+      }
+      await (held ? held.holding.release(held) : bus.releaseGroupedEvents(this.id));
+    });
+  }
+
+  /**
+   * Releases the group of a run that succeeded: now, or else in the background.
+   *
+   * @throws NotStaged when what is held could not be staged. Nothing was released, and the run has failed.
+   */
   async releaseAtEnd(
     onFailed: (error: unknown, tries: number, willRetry: boolean) => void,
+    held?: HeldEvents,
   ): Promise<ReleaseState> {
-    this.#ending = "released";
+    if (!held) this.#ending = "released";
+    const release = this.#releaseOrRetry(onFailed, held);
+    if (held) this.#decision = release.catch(() => {});
+    return release;
+  }
+
+  async #releaseOrRetry(
+    onFailed: (error: unknown, tries: number, willRetry: boolean) => void,
+    held: HeldEvents | undefined,
+  ): Promise<ReleaseState> {
     let hadBus = false;
+    let refusal: NotStaged | undefined;
     const succeeded = await tryThenRetry(
       async () => {
-        hadBus = await this.release();
+        try {
+          hadBus = await this.release(held);
+        } catch (error) {
+          if (!isInstance(error, NotStaged)) throw error;
+          refusal = error;
+        }
       },
       {
+        // Until they are staged, this process alone has them.
+        mustGoOn: (error) =>
+          held !== undefined && !held.isStaged && !isBusbarError(error, "BUSBAR_NOT_RUNNING"),
         onFailed: (error, tries, willRetry) => {
           this.#reportFailure("released", error, tries, willRetry);
           onFailed(error, tries, willRetry);
@@ -82,6 +119,8 @@ export class EventGroup {
         onSucceeded: this.#reportSuccess("released"),
       },
     );
+    if (refusal) throw refusal;
+    this.#ending = "released";
     if (!succeeded) return "pending";
     return hadBus ? "released" : "none";
   }

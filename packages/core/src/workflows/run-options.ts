@@ -103,7 +103,8 @@ export interface WorkflowRun<TResult> {
   /**
    * `released`: the run's events were handed to the event module. `pending`: that failed, and is
    * tried again in the background: up to twenty times, after 100 ms and then twice as long each
-   * time up to 5 s, as long as the process lives. `none`: there was nothing to release, or the run
+   * time up to 5 s, as long as the process lives. Events that may be neither published nor staged are
+   * not given up after twenty times. `none`: there was nothing to release, or the run
    * that encloses this one will release it.
    */
   readonly release: ReleaseState;

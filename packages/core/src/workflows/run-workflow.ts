@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 
+import { NotStaged } from "../bus/held-events.ts";
 import type { ServiceContainer } from "../contracts/container.ts";
 import { BusbarError } from "../errors.ts";
+import { isInstance } from "../thrown.ts";
 import { isComposing } from "./composition.ts";
 import type { StepAttempt } from "./current-step.ts";
 import { currentAttempt } from "./current-step.ts";
@@ -56,12 +58,12 @@ export async function runWorkflow(
     void reporter.call("events.onReleaseFailed", () => callback(whole));
   }
 
-  const result = await run.invoke(workflow, input);
-  const [failure] = run.errors;
+  const returned = await run.invoke(workflow, input);
   let release: ReleaseState = "none";
-  if (!failure) {
-    release = await endSucceeded(run, parent, onReleaseFailed);
-  } else {
+  if (run.errors.length === 0) release = await endSucceeded(run, parent, onReleaseFailed);
+  const [failure] = run.errors;
+  const result = failure ? undefined : returned;
+  if (failure) {
     await run.compensate();
     await endFailed(run, parent);
   }
@@ -101,17 +103,34 @@ function joins({ eventGroupId }: WorkflowRunContext, enclosing: StepAttempt | un
 
 /**
  * A run inside of a step leaves its events to the run around it; unless that has ended already,
- * without waiting for this one.
+ * without waiting for this one. A run whose last events cannot be staged has failed.
  */
-function endSucceeded(
+async function endSucceeded(
   run: Run,
   parent: StepAttempt | undefined,
   onFailed: (failure: Pick<ReleaseFailure, "error" | "tries" | "willRetry">) => void,
 ): Promise<ReleaseState> {
   const { group } = run;
-  if (parent && group.ending === undefined) return Promise.resolve("none");
-  if (parent && group.ending === "cleared") return group.discard(run.stepIds).then(() => "none");
-  return group.releaseAtEnd((error, tries, willRetry) => onFailed({ error, tries, willRetry }));
+  if (parent) {
+    await group.decision;
+    if (group.ending === undefined) return "none";
+    if (group.ending === "cleared") {
+      await group.discard(run.stepIds);
+      return "none";
+    }
+  }
+  const { firstStep } = run.held;
+  const held = run.held.take();
+  try {
+    return await group.releaseAtEnd(
+      (error, tries, willRetry) => onFailed({ error, tries, willRetry }),
+      held,
+    );
+  } catch (error) {
+    if (!isInstance(error, NotStaged)) throw error;
+    run.fail(firstStep, error.cause);
+    return "none";
+  }
 }
 
 async function endFailed(run: Run, parent: StepAttempt | undefined): Promise<void> {

@@ -4,12 +4,13 @@ import type { ServiceContainer } from "../contracts/container.ts";
 import { isInstance } from "../thrown.ts";
 import { tryRepeatedly } from "./attempts.ts";
 import type { ChildNode, ParallelNode, StepNode, WhenNode, WorkflowNode } from "./composition.ts";
-import type { EnclosingRun } from "./current-step.ts";
+import type { EnclosingRun, StepEmit } from "./current-step.ts";
 import { runInAttempt, StepAttempt } from "./current-step.ts";
 import type { EventGroup } from "./event-group.ts";
+import { HeldEmits } from "./held-emits.ts";
 import type { Reporter } from "./reporter.ts";
 import type { WorkflowRunError } from "./run-options.ts";
-import { Scope } from "./scope.ts";
+import { runsCode, Scope } from "./scope.ts";
 import type { StepContext } from "./step-context.ts";
 import { StepRunContext } from "./step-run-context.ts";
 import { PermanentStepFailure, skipped, StepResponse } from "./step-response.ts";
@@ -47,6 +48,8 @@ interface Place {
   readonly scope: Scope;
   /** Before the names of its steps: empty, or `child/`. */
   readonly prefix: string;
+  /** Whether what its steps emit may be held: nothing else of the run is under way. */
+  readonly mayHold: boolean;
 }
 
 /** Ends the run; what failed is in `errors` already. */
@@ -59,6 +62,8 @@ export class Run implements EnclosingRun {
   readonly group: EventGroup;
   /** In the order of time: the first is why the run has failed. */
   readonly errors: WorkflowRunError[] = [];
+  /** What the last steps have emitted, and is not staged yet. */
+  readonly held: HeldEmits;
   /** All steps that ran, those of runs inside of them included. */
   readonly stepIds: Set<string> = new Set();
   readonly #options: RunOptions;
@@ -74,6 +79,7 @@ export class Run implements EnclosingRun {
     this.container = options.container;
     this.metadata = options.metadata;
     this.group = options.group;
+    this.held = new HeldEmits(options.group.id);
     this.#options = options;
     this.#signal = options.parent?.signal;
   }
@@ -86,15 +92,23 @@ export class Run implements EnclosingRun {
   /** Resolves with the workflow's result. When it has failed instead, `errors` is not empty. */
   async invoke(workflow: WorkflowDefinition, input: unknown): Promise<unknown> {
     try {
-      return await this.#runWorkflow({ workflow, scope: new Scope(input), prefix: "" });
+      const scope = new Scope(input);
+      return await this.#runWorkflow({ workflow, scope, prefix: "", mayHold: true });
     } catch (reason) {
       if (!isInstance(reason, RunStopped)) throw reason;
       return undefined;
     }
   }
 
+  /** To be called when the steps have succeeded, and then what they emitted could not be staged. */
+  fail(step: string, error: unknown): void {
+    this.errors.push({ step, action: "invoke", error });
+    this.#hasFailed = true;
+  }
+
   /** Undoes the steps that succeeded, the last one first. Failures are added to `errors`. */
   async compensate(): Promise<void> {
+    this.held.drop();
     for (const completed of this.#completed.toReversed()) {
       try {
         await this.#compensateStep(completed);
@@ -112,6 +126,10 @@ export class Run implements EnclosingRun {
   async #runWorkflow(place: Place): Promise<unknown> {
     const { workflow, scope, prefix } = place;
     await this.#runAll(workflow.nodes, place);
+    // What a run inside of a step leaves to the run around it is staged: the step goes on.
+    if (!this.held.isEmpty && (this.#options.parent || runsCode(workflow.response))) {
+      await this.#stageHeld();
+    }
     try {
       // An enclosing step that has timed out may be under way again, without this run.
       this.#signal?.throwIfAborted();
@@ -126,17 +144,23 @@ export class Run implements EnclosingRun {
   }
 
   #runNode(node: WorkflowNode, place: Place): Promise<void> {
+    return this.held.isEmpty || isQuiet(node)
+      ? this.#runNow(node, place)
+      : this.#stageHeld().then(() => this.#runNow(node, place));
+  }
+
+  #runNow(node: WorkflowNode, place: Place): Promise<void> {
     if (node.kind === "step") return this.#runStep(node, place);
     if (node.kind === "child") return this.#runChild(node, place);
     if (node.kind === "when") return this.#runWhen(node, place);
     return this.#runParallel(node, place);
   }
 
-  async #runChild(node: ChildNode, { scope, prefix }: Place): Promise<void> {
+  async #runChild(node: ChildNode, { scope, prefix, mayHold }: Place): Promise<void> {
     const name = `${prefix}${node.name}`;
     const input = await this.#orStop(name, () => scope.resolve(node.input));
-    const child = { workflow: node.workflow, scope: new Scope(input), prefix: `${name}/` };
-    scope.setOutput(node, await this.#runWorkflow(child));
+    const place = { scope: new Scope(input), prefix: `${name}/`, mayHold };
+    scope.setOutput(node, await this.#runWorkflow({ ...place, workflow: node.workflow }));
   }
 
   async #runWhen(node: WhenNode, place: Place): Promise<void> {
@@ -150,12 +174,14 @@ export class Run implements EnclosingRun {
     scope.setOutput(node, await this.#orStop(name, () => scope.resolve(node.result)));
   }
 
-  async #runParallel({ nodes }: ParallelNode, place: Place): Promise<void> {
+  async #runParallel(parallel: ParallelNode, { mayHold, ...rest }: Place): Promise<void> {
+    const place = { ...rest, mayHold: mayHold && isQuiet(parallel) };
+    const { nodes } = parallel;
     const outcomes = await Promise.allSettled(nodes.map((node) => this.#runNode(node, place)));
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   }
 
-  async #runStep(node: StepNode, { workflow, scope, prefix }: Place): Promise<void> {
+  async #runStep(node: StepNode, { workflow, scope, prefix, mayHold }: Place): Promise<void> {
     // Of what runs at the same time, one has failed: what is under way ends, and nothing begins.
     if (this.#hasFailed) throw new RunStopped();
     const use: StepUse = {
@@ -168,7 +194,7 @@ export class Run implements EnclosingRun {
     let response: StepResponse<unknown, unknown>;
     try {
       this.#signal?.throwIfAborted();
-      response = await this.#invoke(use, await scope.resolve(node.input));
+      response = await this.#invoke(use, await scope.resolve(node.input), mayHold);
     } catch (error) {
       this.#stop(use.path, error);
     }
@@ -176,8 +202,17 @@ export class Run implements EnclosingRun {
     scope.setOutput(node, response.output);
   }
 
-  async #invoke(use: StepUse, input: unknown): Promise<StepResponse<unknown, unknown>> {
+  async #invoke(
+    use: StepUse,
+    input: unknown,
+    mayHold: boolean,
+  ): Promise<StepResponse<unknown, unknown>> {
     let previous: StepAttempt | undefined;
+    // The time limit and the retries of a step are those of its staging.
+    const emit: StepEmit | undefined =
+      mayHold && use.node.step.onlyEmits && isTriedOnce(use.node)
+        ? (bus, messages) => this.held.emit(bus, messages, use.path)
+        : undefined;
     try {
       return await tryRepeatedly({
         policy: use.node.step,
@@ -186,7 +221,7 @@ export class Run implements EnclosingRun {
         stopRetries: () => this.#failureSignal,
         attempt: async (number, signal) => {
           if (previous) await this.group.clear(previous.stepIds);
-          const attempt = new StepAttempt(this, use.stepId, signal);
+          const attempt = new StepAttempt(this, use.stepId, signal, emit);
           previous = attempt;
           try {
             const returned = await runInAttempt(attempt, () =>
@@ -238,6 +273,12 @@ export class Run implements EnclosingRun {
     return new StepRunContext(use, this, this.#options.transactionId, attempt, signal);
   }
 
+  /** Stages what is held, before anything of the user's runs. */
+  async #stageHeld(): Promise<void> {
+    const { firstStep } = this.held;
+    await this.#orStop(firstStep, () => this.held.stage());
+  }
+
   #reportLate(use: StepUse): void {
     this.#options.reporter.warn("A step ended after its timeout; its result is thrown away", {
       step: use.path,
@@ -264,4 +305,14 @@ export class Run implements EnclosingRun {
     if (this.#hasFailed) this.#failure.abort();
     return this.#failure.signal;
   }
+}
+
+/** Whether nothing of the user's runs in a node. */
+function isQuiet(node: WorkflowNode): boolean {
+  if (node.kind === "parallel") return node.nodes.every(isQuiet);
+  return node.kind === "step" && node.step.onlyEmits && isTriedOnce(node) && !runsCode(node.input);
+}
+
+function isTriedOnce({ step: { maxRetries, timeoutMs } }: StepNode): boolean {
+  return maxRetries === 0 && timeoutMs === undefined;
 }

@@ -106,6 +106,20 @@ export class Scope {
   }
 }
 
+/** Whether a function of the user's runs when a value is resolved, or is part of the value. */
+export function runsCode(value: unknown): boolean {
+  return hasCode(value, new Set());
+}
+
+function hasCode(value: unknown, seen: Set<unknown>): boolean {
+  if (typeof value === "function") return true;
+  const reference = referenceOf(value);
+  if (reference) return reference.source.kind === "transform";
+  if (!isPlain(value) || seen.has(value)) return false;
+  seen.add(value);
+  return Object.values(value).some((member) => hasCode(member, seen));
+}
+
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === "object" &&

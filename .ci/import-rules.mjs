@@ -35,26 +35,76 @@ const rules = [
   ({ name, own, source, file }) =>
     own === "@busbar/core" &&
     name === "awilix" &&
-    !file.startsWith(join(source, "container") + sep) &&
-    "imports awilix outside src/container/",
+    file !== join(source, "app/container.ts") &&
+    "imports awilix outside src/app/container.ts",
+  ({ specifier, own, source, file }) => {
+    if (own !== "@busbar/core" || !specifier.startsWith(".")) return false;
+    const [from, to] = [file, resolve(dirname(file), specifier)].map((path) =>
+      roomOf(source, path),
+    );
+    if (from === to || from === BESIDE) return false;
+    return (
+      !CORE_ROOMS[from]?.includes(to) && `breaks the direction: ${from}/ does not stand on ${to}/`
+    );
+  },
 ];
+
+/** Where the files of core are that are in no folder: what applications and authors import. */
+const BESIDE = "src";
+
+/** The folders of core, and those that each stands on, types included. */
+const CORE_ROOMS = {
+  contract: [],
+  errors: ["contract"],
+  values: ["contract", "errors"],
+  observe: ["contract"],
+  causality: ["contract", "errors"],
+  provider: ["contract", "errors", "values", "causality"],
+  deliver: ["contract", "errors", "values", "observe", "causality", "provider"],
+  emit: ["contract", "errors", "values", "observe", "causality", "deliver"],
+  groups: ["contract", "errors", "observe", "causality", "emit"],
+  admin: ["contract", "errors", "values", "observe", "causality", "deliver"],
+  lifecycle: [
+    "contract",
+    "errors",
+    "values",
+    "observe",
+    "causality",
+    "provider",
+    "deliver",
+    "emit",
+    "groups",
+    "admin",
+    "memory",
+  ],
+  events: ["contract", "errors", "values", "deliver"],
+  memory: ["contract", "errors", "causality", "provider", "groups"],
+  workflows: ["contract", "errors", "values", "causality", "events"],
+  app: ["contract", "errors", "values", "provider", "deliver", "events", BESIDE],
+};
+
+/** The folder of core that a file is in. */
+function roomOf(source, file) {
+  const [folder, rest] = file.slice(source.length + 1).split(sep);
+  return rest === undefined ? BESIDE : folder;
+}
 
 /**
  * Sources that may look at the wall clock, and what for. Whatever is a duration, a deadline or a timer goes by
  * `clock.monotonic()`; what processes share, by the clock of the server.
  */
 const WALL_CLOCK = new Map([
-  ["packages/core/src/system-clock.ts", "is the clock"],
-  ["packages/core/src/subscription-list.ts", "is given the clock of the server"],
-  ["packages/core/src/bus/bus-runtime.ts", "since when the bus is healthy"],
-  ["packages/core/src/bus/clock-watch.ts", "compares it with those of servers"],
-  ["packages/core/src/bus/emitter.ts", "createdAt and publishedAt, and the time in ids"],
-  ["packages/core/src/bus/group-releaser.ts", "publishedAt"],
-  ["packages/core/src/bus/provider-reports.ts", "since when the bus is healthy"],
-  ["packages/core/src/bus/start-and-stop.ts", "since when the bus is healthy"],
-  ["packages/core/src/delivery/engine.ts", "when an attempt failed"],
+  ["packages/core/src/contract/system-clock.ts", "is the clock"],
+  ["packages/core/src/provider/subscription-list.ts", "is given the clock of the server"],
+  ["packages/core/src/lifecycle/bus-runtime.ts", "since when the bus is healthy"],
+  ["packages/core/src/admin/clock-watch.ts", "compares it with those of servers"],
+  ["packages/core/src/emit/emitter.ts", "createdAt and publishedAt, and the time in ids"],
+  ["packages/core/src/groups/group-releaser.ts", "publishedAt"],
+  ["packages/core/src/lifecycle/provider-reports.ts", "since when the bus is healthy"],
+  ["packages/core/src/lifecycle/start-and-stop.ts", "since when the bus is healthy"],
+  ["packages/core/src/deliver/engine.ts", "when an attempt failed"],
   ["packages/core/src/memory/dead-letters.ts", "diedAt"],
-  ["packages/core/src/memory/memory-group-staging.ts", "stagedAt"],
+  ["packages/core/src/groups/memory-group-staging.ts", "stagedAt"],
   ["packages/testing/src/recorder.ts", "when something was recorded"],
   ["packages/testing/src/system-time.ts", "is the clock"],
   ["packages/conformance/src/builders.ts", "createdAt and publishedAt"],

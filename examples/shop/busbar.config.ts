@@ -1,4 +1,5 @@
-import { asClass, asValue, defineConfig } from "@busbar/core";
+import { defineConfig } from "@busbar/core";
+import { asClass, asValue } from "@busbar/core/container";
 
 import { shopEvents } from "./src/events.ts";
 import { Carriers } from "./src/services/carriers.ts";

@@ -1,5 +1,5 @@
-import { decodeDeadDelivery, type JsonValue, type ProviderAdmin } from "@busbar/core";
-import type { StoredDeadDelivery, SubscriptionStats } from "@busbar/core";
+import { decodeDeadDelivery, type JsonValue, type ProviderAdmin } from "@busbar/core/provider";
+import type { StoredDeadDelivery, SubscriptionStats } from "@busbar/core/provider";
 import type { Store } from "./store.ts";
 
 /** Looks into queues, and deals with dead letters. */

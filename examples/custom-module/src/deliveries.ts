@@ -1,5 +1,5 @@
-import { decodeDelivery, encodeEnvelope } from "@busbar/core";
-import type { Envelope, PublishResult, Settlement, StoredDelivery } from "@busbar/core";
+import { decodeDelivery, encodeEnvelope } from "@busbar/core/provider";
+import type { Envelope, PublishResult, Settlement, StoredDelivery } from "@busbar/core/provider";
 import { bury, trim } from "./dead-letters.ts";
 import type { Store } from "./store.ts";
 

@@ -1,5 +1,5 @@
-import { createPollingConsumer, defineEventModule, defineProvider } from "@busbar/core";
-import type { EventProvider } from "@busbar/core";
+import { createPollingConsumer, defineEventModule, defineProvider } from "@busbar/core/provider";
+import type { EventProvider } from "@busbar/core/provider";
 import * as v from "valibot";
 import { createAdmin } from "./dead-letters.ts";
 import { openQueue, route } from "./deliveries.ts";

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { createSubscriptionList, type ProviderContext, type SubscriptionList } from "@busbar/core";
+import { createSubscriptionList } from "@busbar/core/provider";
+import type { ProviderContext, SubscriptionList } from "@busbar/core/provider";
 import Database from "libsql";
 
 const schema = `

@@ -1,4 +1,4 @@
-import { decodeEnvelope, type SubscriptionRegistry } from "@busbar/core";
+import { decodeEnvelope, type SubscriptionRegistry } from "@busbar/core/provider";
 import { bury, trim } from "./dead-letters.ts";
 import type { Store } from "./store.ts";
 

@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ProviderRequest } from "@busbar/conformance";
-import type { EventProvider } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 import { sqliteProvider } from "../src/index.ts";
 
 const directory = join(tmpdir(), "busbar-sqlite");

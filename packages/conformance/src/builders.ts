@@ -1,4 +1,4 @@
-import type { ConsumeSpec, Envelope, Settlement, SubscriptionSpec } from "@busbar/core";
+import type { ConsumeSpec, Envelope, Settlement, SubscriptionSpec } from "@busbar/core/provider";
 import { PLANTED } from "./secrets.ts";
 
 /** The event that cases use where its name says nothing. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Envelope } from "@busbar/core";
+import type { Envelope } from "@busbar/core/provider";
 import { asJson, consumer } from "./builders.ts";
 import type { CaseContext } from "./case-context.ts";
 

@@ -1,14 +1,12 @@
 import { randomUUID } from "node:crypto";
+import { createEventBus, type EventBus, type EventBusOptions } from "@busbar/core";
 import {
-  createEventBus,
-  type EventBus,
-  type EventBusOptions,
   type EventProvider,
   type ProviderCapabilities,
   type ProviderContext,
   type ProviderReport,
   systemClock,
-} from "@busbar/core";
+} from "@busbar/core/provider";
 import { ChildProcess } from "./child/child-process.ts";
 import type { Work } from "./child/messages.ts";
 import type { ProviderFaults, ProviderHarness, ProviderRequest } from "./harness.ts";

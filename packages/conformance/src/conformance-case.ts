@@ -1,4 +1,4 @@
-import type { ProviderCapabilities } from "@busbar/core";
+import type { ProviderCapabilities } from "@busbar/core/provider";
 import type { CaseContext } from "./case-context.ts";
 import type { FullLoad } from "./fault-load.ts";
 import type { Requirement } from "./requirements.ts";

@@ -1,4 +1,4 @@
-import type { Delivery, Settlement } from "@busbar/core";
+import type { Delivery, Settlement } from "@busbar/core/provider";
 import { ACK, dead, retry } from "./builders.ts";
 
 /** What becomes of an event by its number, which is its data. */

@@ -1,4 +1,4 @@
-import type { EventProvider, JsonValue } from "@busbar/core";
+import type { EventProvider, JsonValue } from "@busbar/core/provider";
 import type { HalfOpenOptions } from "./fault-proxy.ts";
 import type { FaultLoad } from "./fault-load.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ConsumeSpec, ConsumerHandle, Delivery, Settlement } from "@busbar/core";
+import type { ConsumeSpec, ConsumerHandle, Delivery, Settlement } from "@busbar/core/provider";
 import { ACK } from "./builders.ts";
 import type { Waiting } from "./waiting.ts";
 

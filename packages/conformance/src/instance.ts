@@ -11,7 +11,7 @@ import type {
   SubscriptionRegistry,
   SubscriptionSpec,
   SubscriptionStats,
-} from "@busbar/core";
+} from "@busbar/core/provider";
 import { EVENT, envelope } from "./builders.ts";
 import { type Handler, Inbox } from "./inbox.ts";
 import type { Waiting } from "./waiting.ts";

@@ -1,4 +1,4 @@
-import type { EventProvider, ProviderCapabilities } from "@busbar/core";
+import type { EventProvider, ProviderCapabilities } from "@busbar/core/provider";
 import type { AdjustableOption, ProviderHarness } from "./harness.ts";
 import { type FullLoad, readLoad } from "./fault-load.ts";
 import type { ConformanceMode } from "./mode.ts";

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { ProviderCapabilities } from "@busbar/core";
+import type { ProviderCapabilities } from "@busbar/core/provider";
 import type { ConformanceCase } from "./conformance-case.ts";
 import type { Subject } from "./requirements.ts";
 

@@ -1,5 +1,6 @@
 import { AssertionError } from "node:assert";
-import type { EventProvider, Logger, ProviderContext } from "@busbar/core";
+import type { Logger } from "@busbar/core";
+import type { EventProvider, ProviderContext } from "@busbar/core/provider";
 
 /** What is in the data of the suite's envelopes, and must not be in a log line, a rejection or a report. */
 export const PLANTED = "planted-secret-4711-6f1c";

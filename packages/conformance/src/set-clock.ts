@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "@busbar/core";
+import { type Clock, systemClock } from "@busbar/core/provider";
 
 /** The system's clocks and timers, but for a wall clock that is off, and that a case can set. */
 export interface SetClock extends Clock {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { GroupStaging, StagedEvent } from "@busbar/core";
+import type { GroupStaging, StagedEvent } from "@busbar/core/provider";
 import { consumer, envelope } from "./builders.ts";
 import type { CaseContext } from "./case-context.ts";
 import type { Inbox } from "./inbox.ts";

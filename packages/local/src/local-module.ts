@@ -1,7 +1,5 @@
-import { defineEventModule } from "@busbar/core";
-import type { EventModule } from "@busbar/core";
-import { localProvider } from "./local-provider.ts";
-import type { LocalProviderOptions } from "./local-provider.ts";
+import { defineEventModule, type EventModule } from "@busbar/core/provider";
+import { localProvider, type LocalProviderOptions } from "./local-provider.ts";
 import { optionsSchema } from "./options-schema.ts";
 
 /** What `{ resolve: "@busbar/local" }` in a configuration stands for. */

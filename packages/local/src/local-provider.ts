@@ -1,5 +1,5 @@
 import { createMemoryProvider } from "@busbar/core/memory";
-import type { EventProvider } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 import { EventEmitter } from "eventemitter3";
 
 /** Options of {@link localProvider}. */

@@ -1,4 +1,4 @@
-import { type EventModule, unknownKeyReason } from "@busbar/core";
+import { type EventModule, unknownKeyReason } from "@busbar/core/provider";
 import type { LocalProviderOptions } from "./local-provider.ts";
 
 type OptionsSchema = NonNullable<EventModule<LocalProviderOptions>["options"]>;

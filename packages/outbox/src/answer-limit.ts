@@ -1,4 +1,4 @@
-import { systemClock, type Timer } from "@busbar/core";
+import { systemClock, type Timer } from "@busbar/core/provider";
 
 /**
  * Settles as `answer` does, or rejects after that many milliseconds: a database whose host has vanished does

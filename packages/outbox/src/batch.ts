@@ -1,10 +1,10 @@
+import { isBusbarError } from "@busbar/core";
 import {
   decodeEnvelope,
   type Envelope,
-  isBusbarError,
   type PublishResult,
   safeError,
-} from "@busbar/core";
+} from "@busbar/core/provider";
 import type { ClaimedRow, FailedRow } from "./relay-statements.ts";
 
 /** A row whose event can be published. */

@@ -1,4 +1,4 @@
-import { systemClock, type Timer } from "@busbar/core";
+import { systemClock, type Timer } from "@busbar/core/provider";
 
 /** Milliseconds after a staging at which its commit is looked for: doubling, up to the poll. */
 const FIRST_MS = 2;

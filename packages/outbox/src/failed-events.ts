@@ -1,4 +1,4 @@
-import { decodeEnvelope, type Envelope } from "@busbar/core";
+import { decodeEnvelope, type Envelope } from "@busbar/core/provider";
 import { OwnWork } from "./own-work.ts";
 import { type Sql, sqlOf } from "./sql.ts";
 import type { OutboxStore, SqlRow } from "./store.ts";

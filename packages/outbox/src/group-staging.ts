@@ -1,15 +1,13 @@
+import { BusbarError, type ClearGroupOptions, isBusbarError } from "@busbar/core";
 import {
-  BusbarError,
-  type ClearGroupOptions,
   decodeEnvelope,
   type Envelope,
   type GroupClaim,
   type GroupStaging,
-  isBusbarError,
   type PublishResult,
   type StagedEvent,
   type StagedGroup,
-} from "@busbar/core";
+} from "@busbar/core/provider";
 import { addRows, prepareRows } from "./outbox-rows.ts";
 import { OwnWork } from "./own-work.ts";
 import { type Sql, sqlOf } from "./sql.ts";

@@ -1,4 +1,5 @@
-import { type Logger, systemClock, type Timer } from "@busbar/core";
+import type { Logger } from "@busbar/core";
+import { systemClock, type Timer } from "@busbar/core/provider";
 
 /** Milliseconds between two rounds. */
 const EVERY_MS = 60_000;

@@ -1,12 +1,5 @@
-import {
-  type DeliveryContext,
-  type DeliveryRun,
-  definePlugin,
-  type Event,
-  type Plugin,
-  ReleaseDelivery,
-  type Subscriber,
-} from "@busbar/core";
+import { type DeliveryContext, type Event, ReleaseDelivery, type Subscriber } from "@busbar/core";
+import { type DeliveryRun, definePlugin, type Plugin } from "@busbar/core/plugin";
 import { deleteInParts } from "./delete-in-parts.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { assertMigrated, migrate } from "./migrate.ts";

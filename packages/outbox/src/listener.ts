@@ -1,4 +1,5 @@
-import { type Logger, systemClock, type Timer } from "@busbar/core";
+import type { Logger } from "@busbar/core";
+import { systemClock, type Timer } from "@busbar/core/provider";
 import type { Listen } from "./store.ts";
 
 /** Milliseconds before a connection that was lost is made again; doubles up to the longest. */

@@ -1,4 +1,4 @@
-import { encodeEnvelope, type Envelope, type StagedEvent } from "@busbar/core";
+import { encodeEnvelope, type Envelope, type StagedEvent } from "@busbar/core/provider";
 import { jsonLiteral, quoteText, type Sql } from "./sql.ts";
 import type { SqlExecutor } from "./store.ts";
 import { toColumn } from "./text-column.ts";

@@ -1,4 +1,6 @@
-import { BusbarError, type Envelope, isBusbarError, type Plugin } from "@busbar/core";
+import { BusbarError, isBusbarError } from "@busbar/core";
+import type { Plugin } from "@busbar/core/plugin";
+import type { Envelope } from "@busbar/core/provider";
 import { CommitWatch } from "./commit-watch.ts";
 import { type FailedEvents, failedEvents } from "./failed-events.ts";
 import { OutboxGroupStaging } from "./group-staging.ts";

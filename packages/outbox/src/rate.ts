@@ -1,4 +1,4 @@
-import type { Clock } from "@busbar/core";
+import type { Clock } from "@busbar/core/provider";
 
 const SLOT_MS = 1_000;
 const SLOTS = 60;

@@ -1,4 +1,6 @@
-import { type Logger, type PluginContext, systemClock, type Timer } from "@busbar/core";
+import type { Logger } from "@busbar/core";
+import type { PluginContext } from "@busbar/core/plugin";
+import { systemClock, type Timer } from "@busbar/core/provider";
 import { publishBatch } from "./batch.ts";
 import { InHand } from "./in-hand.ts";
 import { Rate } from "./rate.ts";

@@ -1,4 +1,4 @@
-import { rejectSafely, safeError, type SafeErrorOptions } from "@busbar/core";
+import { rejectSafely, safeError, type SafeErrorOptions } from "@busbar/core/provider";
 import type { Listen, SqlExecutor } from "./store.ts";
 
 /** What databases, query builders and ORMs put into messages: statements, parameters and values of rows. */

@@ -1,4 +1,4 @@
-import type { InboxStore } from "@busbar/core";
+import type { InboxStore } from "@busbar/core/plugin";
 
 /** A value that a statement takes: no more than every driver can pass on. */
 export type SqlValue = string | number | null;

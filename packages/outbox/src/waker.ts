@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "@busbar/core";
+import type { Clock, Timer } from "@busbar/core/provider";
 
 /** A wait that others can end early. */
 export class Waker {

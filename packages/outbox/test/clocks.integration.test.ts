@@ -1,4 +1,5 @@
-import { type Clock, createEventBus, type EventBus, systemClock } from "@busbar/core";
+import { createEventBus, type EventBus } from "@busbar/core";
+import { type Clock, systemClock } from "@busbar/core/provider";
 import { localProvider } from "@busbar/local";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { outbox, type OutboxOptions } from "../src/outbox.ts";

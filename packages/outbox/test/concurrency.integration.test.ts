@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EventProvider } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 import { localProvider } from "@busbar/local";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startShop, type Shop, write } from "./support/shop.ts";

@@ -1,9 +1,5 @@
-import {
-  createEventBus,
-  type EventBus,
-  type EventProvider,
-  type PublishResult,
-} from "@busbar/core";
+import { createEventBus, type EventBus } from "@busbar/core";
+import type { EventProvider, PublishResult } from "@busbar/core/provider";
 import { localProvider } from "@busbar/local";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { outbox, type Outbox } from "../src/outbox.ts";

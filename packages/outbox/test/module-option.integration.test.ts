@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type App, asValue, createApp, createEventBus } from "@busbar/core";
+import { type App, createApp, createEventBus } from "@busbar/core";
+import { asValue } from "@busbar/core/container";
 import local, { localProvider } from "@busbar/local";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { inbox, once } from "../src/inbox.ts";

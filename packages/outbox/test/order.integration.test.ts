@@ -1,4 +1,5 @@
-import { BusbarError, createEventBus, type EventBus, type PublishResult } from "@busbar/core";
+import { BusbarError, createEventBus, type EventBus } from "@busbar/core";
+import type { PublishResult } from "@busbar/core/provider";
 import { localProvider } from "@busbar/local";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { outbox, type Outbox } from "../src/outbox.ts";

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createEventBus, type EventBus, type EventProvider } from "@busbar/core";
+import { createEventBus, type EventBus } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 import { localProvider } from "@busbar/local";
 import { sqliteProvider } from "busbar-sqlite";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";

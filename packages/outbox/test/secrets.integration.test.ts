@@ -1,6 +1,7 @@
 // Whatever breaks, no payload and no connection string is logged or thrown.
 import { type SecretWatch, watchSecrets } from "@busbar/conformance";
-import { createEventBus, type EventBus, type EventProvider } from "@busbar/core";
+import { createEventBus, type EventBus } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 import { localProvider } from "@busbar/local";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";

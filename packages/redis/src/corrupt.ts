@@ -1,4 +1,4 @@
-import type { Envelope, JsonValue } from "@busbar/core";
+import type { Envelope, JsonValue } from "@busbar/core/provider";
 import { readJobData } from "./lean-events.ts";
 
 /** Why a delivery is dead of which the data cannot be read. */

@@ -1,4 +1,4 @@
-import type { Envelope, EnvelopeMetadata } from "@busbar/core";
+import type { Envelope, EnvelopeMetadata } from "@busbar/core/provider";
 
 /**
  * What most events of a batch have in common, so that the data of a job says it once. For short

@@ -1,4 +1,4 @@
-import { unknownKeyReason } from "@busbar/core";
+import { unknownKeyReason } from "@busbar/core/provider";
 import type { RedisOptions } from "ioredis";
 import { isClusterInstance, isInstance } from "./connection/instance.ts";
 import type { RedisProviderOptions } from "./options.ts";

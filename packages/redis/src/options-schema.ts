@@ -1,4 +1,4 @@
-import type { EventModule } from "@busbar/core";
+import type { EventModule } from "@busbar/core/provider";
 import { findProblems } from "./options-problems.ts";
 import type { RedisProviderOptions } from "./options.ts";
 

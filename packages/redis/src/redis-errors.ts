@@ -1,4 +1,4 @@
-import { safeError } from "@busbar/core";
+import { safeError } from "@busbar/core/provider";
 
 /** Replies of a Redis that will not do it now, and has done nothing, but may soon. */
 const FOR_THE_MOMENT =

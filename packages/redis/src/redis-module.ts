@@ -1,5 +1,4 @@
-import { defineEventModule } from "@busbar/core";
-import type { EventModule } from "@busbar/core";
+import { defineEventModule, type EventModule } from "@busbar/core/provider";
 import type { RedisProviderOptions } from "./options.ts";
 import { optionsSchema } from "./options-schema.ts";
 import { redisProvider } from "./redis-provider.ts";

@@ -1,12 +1,12 @@
+import { BusbarError } from "@busbar/core";
 import {
-  BusbarError,
   type ConsumerHandle,
   type EventProvider,
   type GroupStaging,
   type ProviderAdmin,
   type ProviderContext,
   rejectSafely,
-} from "@busbar/core";
+} from "@busbar/core/provider";
 import { createAdmin } from "./admin/admin.ts";
 import { createRedisLink, type RedisLink } from "./connection/redis-link.ts";
 import { checkServer } from "./connection/check-server.ts";

@@ -1,4 +1,4 @@
-import type { ProviderContext } from "@busbar/core";
+import type { ProviderContext } from "@busbar/core/provider";
 import type { Keys } from "./keys.ts";
 import type { RedisLink } from "./connection/redis-link.ts";
 import type { ServerClock } from "./connection/server-clock.ts";

@@ -1,4 +1,5 @@
-import { type Logger, type ProviderContext, safeError, safeLogger } from "@busbar/core";
+import type { Logger } from "@busbar/core";
+import { type ProviderContext, safeError, safeLogger } from "@busbar/core/provider";
 
 /**
  * The context with functions that never throw: most are called where nobody could catch it. Errors that pass

@@ -1,5 +1,5 @@
 // Packs that are stored once for all jobs that refer to them: published, taken, ended in every way.
-import type { Envelope, Settlement } from "@busbar/core";
+import type { Envelope, Settlement } from "@busbar/core/provider";
 import { Queue } from "bullmq";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { ResolvedOptions } from "../src/options.ts";

@@ -1,4 +1,10 @@
-import { systemClock, type Clock, type Envelope, type Settlement, type Timer } from "@busbar/core";
+import {
+  systemClock,
+  type Clock,
+  type Envelope,
+  type Settlement,
+  type Timer,
+} from "@busbar/core/provider";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { ACK, type TestConsumer } from "./support/consumer.ts";

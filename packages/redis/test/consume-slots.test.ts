@@ -1,4 +1,4 @@
-import type { Settlement } from "@busbar/core";
+import type { Settlement } from "@busbar/core/provider";
 import { setImmediate as turnOver } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { Scripts } from "../src/scripts/scripts.ts";

@@ -1,4 +1,4 @@
-import type { Envelope, Settlement } from "@busbar/core";
+import type { Envelope, Settlement } from "@busbar/core/provider";
 import { afterEach, describe, expect, test } from "vitest";
 import { ACK } from "./support/consumer.ts";
 import { eventually } from "./support/eventually.ts";

@@ -1,4 +1,4 @@
-import type { Envelope, Settlement } from "@busbar/core";
+import type { Envelope, Settlement } from "@busbar/core/provider";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { ACK } from "./support/consumer.ts";

@@ -1,11 +1,6 @@
 // A Redis that comes back without its data, or with older ones, must not lose what is emitted then.
-import {
-  type Clock,
-  createEventBus,
-  type EventBus,
-  type PublishResult,
-  systemClock,
-} from "@busbar/core";
+import { createEventBus, type EventBus } from "@busbar/core";
+import { type Clock, type PublishResult, systemClock } from "@busbar/core/provider";
 import { Redis } from "ioredis";
 import { afterEach, describe, expect, test } from "vitest";
 import { redisProvider } from "../src/index.ts";

@@ -1,4 +1,4 @@
-import type { StagedEvent } from "@busbar/core";
+import type { StagedEvent } from "@busbar/core/provider";
 import { describe, expect, test } from "vitest";
 import type { Scripts } from "../src/scripts/scripts.ts";
 import { createGroups } from "../src/groups/groups.ts";

@@ -1,4 +1,4 @@
-import type { GroupClaim, StagedEvent } from "@busbar/core";
+import type { GroupClaim, StagedEvent } from "@busbar/core/provider";
 import { describe, expect, test } from "vitest";
 import { envelope, inTime, subscription, type TestSession } from "./support/test-session.ts";
 import { useSessions } from "./support/use-sessions.ts";

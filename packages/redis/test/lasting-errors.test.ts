@@ -1,4 +1,4 @@
-import type { Settlement } from "@busbar/core";
+import type { Settlement } from "@busbar/core/provider";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { insistently } from "../src/insistently.ts";
 import { resolveOptions } from "../src/options.ts";

@@ -1,4 +1,4 @@
-import type { Envelope } from "@busbar/core";
+import type { Envelope } from "@busbar/core/provider";
 import { describe, expect, test } from "vitest";
 import { commonParts, encodeLean, leanTail, readJobData } from "../src/lean-events.ts";
 

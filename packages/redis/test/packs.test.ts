@@ -1,4 +1,4 @@
-import type { Envelope, Ordering } from "@busbar/core";
+import type { Envelope, Ordering } from "@busbar/core/provider";
 import { describe, expect, test } from "vitest";
 import { createJobIds, eventsOf, withEvents } from "../src/publish/job-ids.ts";
 import { packBatch, type PackBounds } from "../src/publish/packs.ts";

@@ -1,4 +1,4 @@
-import type { Envelope } from "@busbar/core";
+import type { Envelope } from "@busbar/core/provider";
 import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 import type { JobData } from "../src/consume/job-data.ts";

@@ -1,7 +1,7 @@
 import { createFaultProxy, type FaultProxy } from "@busbar/conformance";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { type ProviderReport, systemClock } from "@busbar/core";
+import { type ProviderReport, systemClock } from "@busbar/core/provider";
 import { Worker } from "bullmq";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";

@@ -1,4 +1,5 @@
-import { createEventBus, type EventProvider, type Logger } from "@busbar/core";
+import { createEventBus, type Logger } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 import { Cluster, Redis } from "ioredis";
 import { afterEach, describe, expect, test } from "vitest";
 import { type RedisProviderOptions, redisProvider } from "../src/index.ts";

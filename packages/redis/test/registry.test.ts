@@ -1,4 +1,4 @@
-import type { Settlement } from "@busbar/core";
+import type { Settlement } from "@busbar/core/provider";
 import { describe, expect, test, vi } from "vitest";
 import { packHead } from "../src/publish/routes.ts";
 import { envelope, idsIn, subscription, type TestSession } from "./support/test-session.ts";

@@ -1,4 +1,4 @@
-import type { Delivery, Settlement } from "@busbar/core";
+import type { Delivery, Settlement } from "@busbar/core/provider";
 import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 import type { Scripts } from "../src/scripts/scripts.ts";

@@ -1,4 +1,4 @@
-import type { SubscriptionStats } from "@busbar/core";
+import type { SubscriptionStats } from "@busbar/core/provider";
 
 /** Says of each subscription that has something left how much that is. */
 export function backlogLines(stats: readonly SubscriptionStats[]): readonly string[] {

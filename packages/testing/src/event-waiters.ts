@@ -1,6 +1,6 @@
 import { clearTimeout, setTimeout } from "node:timers";
 import type { Event } from "@busbar/core";
-import { matchesPattern } from "@busbar/core";
+import { matchesPattern } from "@busbar/core/provider";
 import type { Emission, Recorder } from "./recorder.ts";
 import { formatTrace } from "./trace.ts";
 

@@ -1,4 +1,4 @@
-import type { Clock, Envelope, Timer } from "@busbar/core";
+import type { Clock, Envelope, Timer } from "@busbar/core/provider";
 import type { DeliveryChannel } from "@busbar/core/memory";
 import type { Faults, OrderOf } from "./faults.ts";
 

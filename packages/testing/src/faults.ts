@@ -1,4 +1,4 @@
-import type { Delivery, Envelope } from "@busbar/core";
+import type { Delivery, Envelope } from "@busbar/core/provider";
 
 /** What becomes of a hand-over. Undefined: nothing out of the ordinary. */
 export type HandOverFault =

@@ -7,7 +7,7 @@ import type {
   PublishOptions,
   PublishResult,
   Settlement,
-} from "@busbar/core";
+} from "@busbar/core/provider";
 
 /** Options of {@link flakyProvider}. Each count is its own; a fault whose option is absent never comes. */
 export interface FlakyProviderOptions {

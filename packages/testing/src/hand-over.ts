@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Delivery, Settlement } from "@busbar/core";
+import type { Delivery, Settlement } from "@busbar/core/provider";
 import type { HandOverFault } from "./faults.ts";
 
 /** One for all providers: each costs every promise of the process something. */

@@ -1,8 +1,6 @@
-import { matchesPattern } from "@busbar/core";
-import type { Delivery, Envelope } from "@busbar/core";
+import { type Delivery, type Envelope, matchesPattern } from "@busbar/core/provider";
 import type { Faults, HandOverFault, PublishFault } from "./faults.ts";
-import { createRandom } from "./random.ts";
-import type { Random } from "./random.ts";
+import { createRandom, type Random } from "./random.ts";
 
 /**
  * Which deliveries of a subscription a fault is for. One that is asked for later begins to count when

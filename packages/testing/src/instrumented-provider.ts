@@ -1,10 +1,10 @@
+import type { Event } from "@busbar/core";
 import type {
   Clock,
   ConsumerHandle,
   ConsumeSpec,
   Delivery,
   Envelope,
-  Event,
   ProbeResult,
   ProviderAdmin,
   ProviderCapabilities,
@@ -14,20 +14,17 @@ import type {
   Settlement,
   SubscriptionRegistry,
   SubscriptionSpec,
-} from "@busbar/core";
-import { createMemoryProvider } from "@busbar/core/memory";
-import type { MemoryProvider } from "@busbar/core/memory";
+} from "@busbar/core/provider";
+import { createMemoryProvider, type MemoryProvider } from "@busbar/core/memory";
 import { backlogLines } from "./backlog-lines.ts";
 import { EventWaiters, withTrace } from "./event-waiters.ts";
 import { FaultChannel } from "./fault-channel.ts";
-import { firstOf } from "./faults.ts";
-import type { Faults } from "./faults.ts";
+import { type Faults, firstOf } from "./faults.ts";
 import { HandOver } from "./hand-over.ts";
 import { InjectedFaults } from "./injected-faults.ts";
 import { withSpecs, withTransit } from "./provider-parts.ts";
 import { readOptions } from "./read-options.ts";
-import { Recorder } from "./recorder.ts";
-import type { RecordedDelivery } from "./recorder.ts";
+import { type RecordedDelivery, Recorder } from "./recorder.ts";
 import { SystemTime } from "./system-time.ts";
 import type { TestingProvider, TestingProviderOptions } from "./testing-provider.ts";
 import { TimeDriver } from "./time-driver.ts";

@@ -1,4 +1,4 @@
-import type { ProviderAdmin, SubscriptionRegistry, SubscriptionSpec } from "@busbar/core";
+import type { ProviderAdmin, SubscriptionRegistry, SubscriptionSpec } from "@busbar/core/provider";
 
 /** A registry that also writes what is declared into a map, by subscription. */
 export function withSpecs(

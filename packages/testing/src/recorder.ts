@@ -1,5 +1,12 @@
-import { matchesPattern } from "@busbar/core";
-import type { Clock, Delivery, Envelope, Event, JsonValue, Settlement } from "@busbar/core";
+import {
+  type Clock,
+  type Delivery,
+  type Envelope,
+  type JsonValue,
+  matchesPattern,
+  type Settlement,
+} from "@busbar/core/provider";
+import type { Event } from "@busbar/core";
 import { Trace } from "./trace.ts";
 
 /**

@@ -1,7 +1,6 @@
-import type { Delivery } from "@busbar/core";
+import type { Delivery } from "@busbar/core/provider";
 import type { Faults, HandOverFault } from "./faults.ts";
-import { createRandom } from "./random.ts";
-import type { Random } from "./random.ts";
+import { createRandom, type Random } from "./random.ts";
 
 /** A handler that pauses is interrupted at one of its first pauses. */
 const LAST_PAUSE = 4;

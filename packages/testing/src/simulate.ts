@@ -1,9 +1,8 @@
-import type { Clock } from "@busbar/core";
+import type { Clock } from "@busbar/core/provider";
 import type { Random } from "./random.ts";
 import type { SimulatedFaults } from "./seeded-faults.ts";
 import { SimulationFailure } from "./simulation-failure.ts";
-import { simulateSeed } from "./simulation-run.ts";
-import type { SeedOutcome } from "./simulation-run.ts";
+import { type SeedOutcome, simulateSeed } from "./simulation-run.ts";
 import type { TestingProvider } from "./testing-provider.ts";
 
 /** What `makeApp` may use: one world for each seed. */

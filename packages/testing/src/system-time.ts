@@ -1,5 +1,4 @@
-import { systemClock } from "@busbar/core";
-import type { Clock, Timer, TimerOptions } from "@busbar/core";
+import { type Clock, systemClock, type Timer, type TimerOptions } from "@busbar/core/provider";
 
 /** Time that passes by itself: the system's, or that of a bus which has a clock of its own. */
 export class SystemTime implements Clock {

@@ -1,7 +1,5 @@
-import { defineEventModule } from "@busbar/core";
-import type { EventModule } from "@busbar/core";
-import { testingProvider } from "./testing-provider.ts";
-import type { TestingProviderOptions } from "./testing-provider.ts";
+import { defineEventModule, type EventModule } from "@busbar/core/provider";
+import { testingProvider, type TestingProviderOptions } from "./testing-provider.ts";
 
 /** What `{ resolve: "@busbar/testing" }` in a configuration stands for. */
 export const testingModule: EventModule<TestingProviderOptions | undefined> = defineEventModule({

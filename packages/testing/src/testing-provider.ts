@@ -1,12 +1,5 @@
-import type {
-  Clock,
-  Event,
-  EventCatalogue,
-  EventPattern,
-  EventProvider,
-  SelectedEvent,
-  TypedEvent,
-} from "@busbar/core";
+import type { Event, EventCatalogue, EventPattern, SelectedEvent, TypedEvent } from "@busbar/core";
+import type { Clock, EventProvider } from "@busbar/core/provider";
 import type { MemoryProvider } from "@busbar/core/memory";
 import type {
   CrashOptions,

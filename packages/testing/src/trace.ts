@@ -1,4 +1,4 @@
-import type { Clock, Envelope } from "@busbar/core";
+import type { Clock, Envelope } from "@busbar/core/provider";
 
 const SHOWN_CHARACTERS = 160;
 

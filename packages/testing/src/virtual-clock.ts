@@ -1,4 +1,4 @@
-import type { Clock, Timer, TimerOptions } from "@busbar/core";
+import type { Clock, Timer, TimerOptions } from "@busbar/core/provider";
 
 interface VirtualTimer {
   readonly callback: () => void;

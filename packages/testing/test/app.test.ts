@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { asValue, createApp, defineConfig } from "@busbar/core";
-import type { App, BusbarConfig } from "@busbar/core";
+import { type App, type BusbarConfig, createApp, defineConfig } from "@busbar/core";
+import { asValue } from "@busbar/core/container";
 import { describe, expect, onTestFinished, test } from "vitest";
 import testingModule, { simulate, testingProvider } from "../src/index.ts";
 

@@ -1,10 +1,9 @@
 import { EventEmitter } from "node:events";
-import { createEventBus, isBusbarError } from "@busbar/core";
-import type { EventBus, EventProvider } from "@busbar/core";
+import { createEventBus, type EventBus, isBusbarError } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 import { createMemoryProvider } from "@busbar/core/memory";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { flakyProvider, testingProvider } from "../src/index.ts";
-import type { FlakyProviderOptions } from "../src/index.ts";
+import { flakyProvider, type FlakyProviderOptions, testingProvider } from "../src/index.ts";
 
 async function startFlaky(
   inner: EventProvider,

@@ -1,7 +1,13 @@
 import { createEventBus } from "@busbar/core";
 import { describe, expect, test } from "vitest";
-import { simulate, SimulationFailure, testingProvider } from "../src/index.ts";
-import type { SimulatedApp, SimulateOptions, Simulation } from "../src/index.ts";
+import {
+  simulate,
+  type SimulatedApp,
+  type SimulateOptions,
+  type Simulation,
+  SimulationFailure,
+  testingProvider,
+} from "../src/index.ts";
 
 type MakeApp = (simulation: Simulation) => SimulatedApp | Promise<SimulatedApp>;
 

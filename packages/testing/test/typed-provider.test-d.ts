@@ -1,9 +1,8 @@
-import { createEventBus, defineEvents } from "@busbar/core";
-import type { EventModule, EventProvider, NamedEvent } from "@busbar/core";
+import { createEventBus, defineEvents, type NamedEvent } from "@busbar/core";
+import type { EventModule, EventProvider } from "@busbar/core/provider";
 import { expectTypeOf, test } from "vitest";
 import { z } from "zod";
-import { testingProvider } from "../src/index.ts";
-import type { TestingProvider } from "../src/index.ts";
+import { testingProvider, type TestingProvider } from "../src/index.ts";
 
 const events = defineEvents({
   "order.placed": z.object({ orderId: z.string() }),

@@ -1,5 +1,6 @@
 import { setTimeout as realDelay } from "node:timers/promises";
-import { createEventBus, isBusbarError, systemClock } from "@busbar/core";
+import { createEventBus, isBusbarError } from "@busbar/core";
+import { systemClock } from "@busbar/core/provider";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { testingProvider } from "../src/index.ts";
 import { mail, startBus } from "./support/start-bus.ts";

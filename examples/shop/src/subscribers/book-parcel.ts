@@ -1,5 +1,4 @@
-import type { IEventBusModule } from "@busbar/core";
-import { Modules } from "@busbar/core";
+import { type IEventBusModule, Modules } from "@busbar/core";
 
 import { line } from "../output.ts";
 import { shopEvents } from "../events.ts";

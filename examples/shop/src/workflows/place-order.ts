@@ -1,4 +1,5 @@
 import {
+  createEmitEventStep,
   createStep,
   createWorkflow,
   StepResponse,
@@ -25,6 +26,8 @@ export interface OrderInput {
 }
 
 type Line = OrderInput["lines"][number];
+
+const emitShopEvent = createEmitEventStep(shopEvents);
 
 const reserveStock = createStep(
   "reserve-stock",
@@ -66,7 +69,7 @@ export const placeOrder = createWorkflow("place-order", (order: WorkflowData<Ord
     lines.reduce((total, { quantity, cents }) => total + quantity * cents, 0),
   );
   reserveStock(order.lines);
-  shopEvents.emitEventStep({
+  emitShopEvent({
     eventName: "order.placed",
     data: {
       orderId: order.orderId,

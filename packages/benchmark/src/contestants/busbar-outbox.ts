@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
-import { createEventBus, type EventProvider } from "@busbar/core";
+import { createEventBus } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 import { Deliveries } from "../deliveries.ts";
 import { EVENT_NAME, type Order } from "../order.ts";
 import { OrderTally } from "../order-tally.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Settlement } from "@busbar/core";
+import type { Settlement } from "@busbar/core/provider";
 import { ACK, consumer, dead, envelope, RELEASE, retry, subscription } from "../builders.ts";
 import type { CaseContext } from "../case-context.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ProviderCapabilities } from "@busbar/core";
+import type { ProviderCapabilities } from "@busbar/core/provider";
 import type { CaseContext } from "../case-context.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import type { FullLoad } from "../fault-load.ts";

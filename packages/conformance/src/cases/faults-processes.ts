@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { DeadDelivery, ProviderCapabilities } from "@busbar/core";
+import type { DeadDelivery, ProviderCapabilities } from "@busbar/core/provider";
 import { ACK, consumer, envelope, envelopes, EVENT, subscription } from "../builders.ts";
 import type { ChildProcess } from "../child/child-process.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";

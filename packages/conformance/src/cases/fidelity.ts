@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Envelope, JsonValue } from "@busbar/core";
+import type { Envelope, JsonValue } from "@busbar/core/provider";
 import { ACK, asJson, consumer, envelope, retry } from "../builders.ts";
 import type { CaseContext } from "../case-context.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { GroupStaging, KnownGroups, PublishResult, StagedEvent } from "@busbar/core";
+import type { GroupStaging, KnownGroups, PublishResult, StagedEvent } from "@busbar/core/provider";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { all, has, knowsGroups } from "../requirements.ts";
 import { event, groupsOf, LEASE_MS, options, staged } from "../staged.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { carries } from "../carries.ts";
-import type { Envelope } from "@busbar/core";
+import type { Envelope } from "@busbar/core/provider";
 import { ACK, asJson, consumer, dead, envelope, EVENT, RELEASE, retry } from "../builders.ts";
 import type { CaseContext } from "../case-context.ts";
 import type { Handover } from "../inbox.ts";

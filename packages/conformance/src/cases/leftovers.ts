@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Clock, systemClock, type Timer } from "@busbar/core";
+import { type Clock, systemClock, type Timer } from "@busbar/core/provider";
 import { ACK, consumer, dead, envelope, envelopes, retry, subscription } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { can, durable } from "../requirements.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Envelope } from "@busbar/core";
+import type { Envelope } from "@busbar/core/provider";
 import { ACK, consumer, dead, envelope, RELEASE, retry } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { all, can, durable, has } from "../requirements.ts";

@@ -1,14 +1,13 @@
 // Runs in a child process: a provider that does what the suite says, until it is killed.
 import { randomUUID } from "node:crypto";
+import { createEventBus, type EventBus } from "@busbar/core";
 import {
   type ConsumerHandle,
-  createEventBus,
-  type EventBus,
   type EventProvider,
   type JsonValue,
   type Settlement,
   systemClock,
-} from "@busbar/core";
+} from "@busbar/core/provider";
 import { ACK, envelopes } from "../builders.ts";
 import { settleByFate } from "../fates.ts";
 import { pause } from "../waiting.ts";

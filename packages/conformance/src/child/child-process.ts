@@ -1,7 +1,7 @@
 import { type ChildProcess as NodeProcess, fork } from "node:child_process";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { ConsumeSpec, Settlement, SubscriptionSpec } from "@busbar/core";
+import type { ConsumeSpec, Settlement, SubscriptionSpec } from "@busbar/core/provider";
 import type { ProviderFaults } from "../harness.ts";
 import type { Waiting } from "../waiting.ts";
 import type { ChildCommand, ChildReport, ProviderSource, Work } from "./messages.ts";

@@ -1,4 +1,4 @@
-import type { ConsumeSpec, JsonValue, Settlement, SubscriptionSpec } from "@busbar/core";
+import type { ConsumeSpec, JsonValue, Settlement, SubscriptionSpec } from "@busbar/core/provider";
 
 /** How a child process makes its provider. */
 export interface ProviderSource {

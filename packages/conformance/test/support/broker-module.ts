@@ -1,4 +1,4 @@
-import type { EventProvider } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 import { brokerProvider } from "./broker-provider.ts";
 import type { Mistake } from "./broker-protocol.ts";
 

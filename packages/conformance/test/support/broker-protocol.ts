@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { JsonValue, ProviderReport } from "@busbar/core";
+import type { JsonValue, ProviderReport } from "@busbar/core/provider";
 
 /** What a client asks of the broker; one line of JSON each. */
 export interface Request {

@@ -11,7 +11,7 @@ import {
   type PublishResult,
   type Settlement,
   type Timer,
-} from "@busbar/core";
+} from "@busbar/core/provider";
 import { type Frame, type Mistake, onLines } from "./broker-protocol.ts";
 import { retriesInTwoSteps } from "./two-steps.ts";
 

@@ -12,7 +12,7 @@ import {
   type Settlement,
   type SubscriptionSpec,
   systemClock,
-} from "@busbar/core";
+} from "@busbar/core/provider";
 import {
   createMemoryProvider,
   type DeliveryChannel,

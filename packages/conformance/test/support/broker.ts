@@ -1,6 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
-import { type ConsumeSpec, type Envelope, encodeEnvelope, type Settlement } from "@busbar/core";
+import {
+  type ConsumeSpec,
+  type Envelope,
+  encodeEnvelope,
+  type Settlement,
+} from "@busbar/core/provider";
 import { BrokerWorld, type Holder, type WorldOptions } from "./broker-world.ts";
 import { type Frame, type Mistake, onLines, type Request } from "./broker-protocol.ts";
 

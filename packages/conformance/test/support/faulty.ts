@@ -6,7 +6,7 @@ import type {
   Envelope,
   EventProvider,
   Settlement,
-} from "@busbar/core";
+} from "@busbar/core/provider";
 import {
   createMemoryProvider,
   type DeliveryChannel,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { EventProvider, GroupStaging, StagedEvent } from "@busbar/core";
+import type { EventProvider, GroupStaging, StagedEvent } from "@busbar/core/provider";
 import { brokerHarness } from "./broker-harness.ts";
 import type { MutantHarness } from "./mutants.ts";
 

@@ -1,4 +1,4 @@
-import type { Envelope, JsonValue } from "@busbar/core";
+import type { Envelope, JsonValue } from "@busbar/core/provider";
 import { ACK } from "../../src/builders.ts";
 import { faulty, faultyDelivery, faultyFanOut } from "./faulty.ts";
 import type { Mutant } from "./mutants.ts";

@@ -1,4 +1,4 @@
-import type { JsonValue } from "@busbar/core";
+import type { JsonValue } from "@busbar/core/provider";
 import type { ProviderHarness } from "../../src/harness.ts";
 import { consumes, faulty, faultyDelivery, faultyEnvelopes } from "./faulty.ts";
 import type { Mutant } from "./mutants.ts";

@@ -1,5 +1,5 @@
 import { AsyncResource } from "node:async_hooks";
-import type { ProviderContext, Settlement } from "@busbar/core";
+import type { ProviderContext, Settlement } from "@busbar/core/provider";
 import { ACK } from "../../src/builders.ts";
 import { faulty, faultyConsumer, faultyDelivery } from "./faulty.ts";
 import type { Mutant } from "./mutants.ts";

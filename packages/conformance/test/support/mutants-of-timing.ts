@@ -1,4 +1,4 @@
-import { type Clock, type Envelope, type PublishResult, systemClock } from "@busbar/core";
+import { type Clock, type Envelope, type PublishResult, systemClock } from "@busbar/core/provider";
 import { ACK } from "../../src/builders.ts";
 import {
   consumes,

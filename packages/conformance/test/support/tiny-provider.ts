@@ -7,7 +7,7 @@ import {
   matchesPattern,
   type PublishResult,
   type Settlement,
-} from "@busbar/core";
+} from "@busbar/core/provider";
 
 interface Queue {
   readonly events: Set<string>;

@@ -1,4 +1,10 @@
-import type { Delivery, Envelope, EventProvider, JsonValue, Settlement } from "@busbar/core";
+import type {
+  Delivery,
+  Envelope,
+  EventProvider,
+  JsonValue,
+  Settlement,
+} from "@busbar/core/provider";
 import { ACK } from "../../src/builders.ts";
 
 /** Milliseconds between the two steps. */

@@ -1,12 +1,35 @@
-import type { EventBus, StopOptions } from "../bus/event-bus.ts";
-import type { Role } from "../bus/options.ts";
-import type { AppContainer } from "../container/container.ts";
-import type { Modules } from "../contracts/container.ts";
-import type { Logger } from "../contracts/logger.ts";
-import type { TypedEventBus } from "../events/typed-event-bus.ts";
-import { safeLogger } from "../safe-logger.ts";
+import type { EventBus, StopOptions } from "../event-bus.ts";
+import type { Role } from "../contract/bus-options.ts";
+import type { AppContainer } from "./container.ts";
+import type { Modules } from "../contract/container.ts";
+import type { Logger } from "../contract/logger.ts";
+import type { TypedEventBus } from "../typed-event-bus.ts";
+import { safeLogger } from "../errors/safe-logger.ts";
 import type { BusbarConfig } from "./config.ts";
 import { handleSignals } from "./signals.ts";
+
+/** What goes before the configuration. */
+export interface AppOverrides {
+  /** Goes before `role` of the configuration and `BUSBAR_ROLE`. */
+  readonly role?: Role | undefined;
+  /** Goes before `logger` of the configuration. */
+  readonly logger?: Logger | undefined;
+  /**
+   * Where a configuration file is looked for. For a configuration that is a value, the directory
+   * that packages and relative paths are resolved from; it goes before `root` of the configuration.
+   *
+   * @default process.cwd()
+   */
+  readonly root?: string | undefined;
+  /**
+   * Whether `start` listens to SIGTERM and SIGINT, to drain and stop the application and then let
+   * the signal end the process. In a process that listens to the signal itself, the application only
+   * drains and stops. With `false`, call `stop` yourself.
+   *
+   * @default true
+   */
+  readonly signals?: boolean | undefined;
+}
 
 /** What every application's container holds, beside the services of its configuration. */
 export interface AppCradle {

@@ -1,10 +1,10 @@
-import { BUS_OPTIONS } from "../bus/options.ts";
-import { isServiceResolver } from "../container/container.ts";
-import { Modules } from "../contracts/container.ts";
-import type { Issue } from "../errors.ts";
+import { BUS_OPTIONS } from "../contract/bus-options.ts";
+import { isServiceResolver } from "./container.ts";
+import { Modules } from "../contract/container.ts";
+import type { Issue } from "../contract/issue.ts";
 import { configError } from "./config-error.ts";
 import type { BusbarConfig } from "./config.ts";
-import { unknownKeyReason } from "../nearest-name.ts";
+import { unknownKeyReason } from "../values/nearest-name.ts";
 import { isRole, roleReason } from "./role.ts";
 
 type Check = (value: unknown, path: string) => readonly Issue[];

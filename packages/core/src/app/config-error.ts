@@ -1,7 +1,7 @@
 import path from "node:path";
-import { BusbarError } from "../errors.ts";
-import type { Issue } from "../errors.ts";
-import { safeError } from "../safe-error.ts";
+import { BusbarError } from "../errors/errors.ts";
+import type { Issue } from "../contract/issue.ts";
+import { safeError } from "../errors/safe-error.ts";
 
 /** What is wrong, and where, for {@link configError}. */
 export interface ConfigMistake {

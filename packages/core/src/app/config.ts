@@ -1,10 +1,10 @@
-import type { BusOptions, Role } from "../bus/options.ts";
-import type { ServiceResolver } from "../container/container.ts";
-import type { EventModule } from "../contracts/event-module.ts";
-import type { Logger } from "../contracts/logger.ts";
-import type { Middleware } from "../contracts/middleware.ts";
-import type { InboxStore, Plugin } from "../contracts/plugin.ts";
-import type { EventCatalogue } from "../events/catalogue.ts";
+import type { BusOptions, Role } from "../contract/bus-options.ts";
+import type { ServiceResolver } from "./container.ts";
+import type { EventModule } from "../contract/event-module.ts";
+import type { Logger } from "../contract/logger.ts";
+import type { Middleware } from "../contract/middleware.ts";
+import type { InboxStore, Plugin } from "../contract/plugin.ts";
+import type { EventCatalogue } from "../contract/catalogue.ts";
 
 /** Which event module an application uses, and with what options. */
 export interface ModuleConfig {

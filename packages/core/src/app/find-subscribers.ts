@@ -1,5 +1,4 @@
-import { readdirSync, statSync } from "node:fs";
-import type { Dirent } from "node:fs";
+import { type Dirent, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { sourceExtensions } from "./resolve-source.ts";
 

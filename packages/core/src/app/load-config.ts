@@ -24,14 +24,8 @@ export interface LoadedConfig {
   readonly root: string;
 }
 
-/**
- * Loads a configuration file: `busbar.config` with the extension `ts`, `mts`, `js` or `mjs`, in this
- * order; in production JavaScript goes before TypeScript.
- *
- * @throws BusbarError `BUSBAR_INVALID_CONFIG` when there is none, or when it is wrong or cannot be
- *   loaded; `details.file` names it.
- */
-export async function loadConfig(options: LoadConfigOptions = {}): Promise<LoadedConfig> {
+/** What `loadConfig` loads once it is called. */
+export async function readConfigFile(options: LoadConfigOptions): Promise<LoadedConfig> {
   const directory = path.resolve(options.root ?? ".");
   const file =
     options.file === undefined ? findConfig(directory) : path.resolve(directory, options.file);

@@ -1,12 +1,11 @@
 import { pathToFileURL } from "node:url";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import type { EventModule, ModuleDependencies } from "../contracts/event-module.ts";
-import type { EventProvider } from "../contracts/provider.ts";
-import type { Issue } from "../errors.ts";
-import { withoutValues } from "../without-values.ts";
+import type { EventModule, ModuleDependencies } from "../contract/event-module.ts";
+import type { EventProvider } from "../contract/provider.ts";
+import type { Issue } from "../contract/issue.ts";
+import { withoutValues } from "../values/without-values.ts";
 import { describe, isRecord } from "./check-config.ts";
-import { configError, displayPath, messageOf } from "./config-error.ts";
-import type { ConfigMistake } from "./config-error.ts";
+import { configError, type ConfigMistake, displayPath, messageOf } from "./config-error.ts";
 import type { ModuleConfig } from "./config.ts";
 import { findSourceFile, isPathSpecifier, resolvePackage } from "./resolve-source.ts";
 import { defaultModule, moduleName } from "./select-module.ts";

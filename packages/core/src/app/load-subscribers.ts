@@ -1,14 +1,12 @@
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import type { IEventBusModule } from "../contracts/event-bus-module.ts";
-import { toSubscriberArgs } from "../delivery/subscriber-args.ts";
-import { BusbarError, isBusbarError } from "../errors.ts";
-import type { Issue } from "../errors.ts";
+import type { IEventBusModule } from "../contract/event-bus-module.ts";
+import { toSubscriberArgs } from "../deliver/subscriber-args.ts";
+import { BusbarError, isBusbarError } from "../errors/errors.ts";
+import type { Issue } from "../contract/issue.ts";
 import { displayPath, formatIssue, messageOf } from "./config-error.ts";
-import { findSubscribers } from "./find-subscribers.ts";
-import type { SubscriberFile } from "./find-subscribers.ts";
-import { readSubscriber } from "./read-subscriber.ts";
-import type { SubscriberDefinition } from "./read-subscriber.ts";
+import { findSubscribers, type SubscriberFile } from "./find-subscribers.ts";
+import { readSubscriber, type SubscriberDefinition } from "./read-subscriber.ts";
 import type { SourceLoader } from "./source-loader.ts";
 
 /** A subscriber, and the file that it was loaded from. */

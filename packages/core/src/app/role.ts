@@ -1,4 +1,4 @@
-import type { Role } from "../bus/options.ts";
+import type { Role } from "../contract/bus-options.ts";
 import { configError } from "./config-error.ts";
 
 const roles: readonly string[] = ["shared", "server", "worker"] satisfies Role[];

@@ -1,5 +1,5 @@
-import { Modules } from "../contracts/container.ts";
-import type { Issue } from "../errors.ts";
+import { Modules } from "../contract/container.ts";
+import type { Issue } from "../contract/issue.ts";
 import { describe, isRecord, unknownKeys } from "./check-config.ts";
 import { configError } from "./config-error.ts";
 import type { BusbarConfig, ModuleConfig } from "./config.ts";

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import type { Logger } from "../contracts/logger.ts";
+import type { Logger } from "../contract/logger.ts";
 
 /** The signals that ask a process to end. */
 export type ShutdownSignal = "SIGTERM" | "SIGINT";

@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { memberOf } from "../thrown.ts";
+import { memberOf } from "../errors/thrown.ts";
 import { messageOf } from "./config-error.ts";
 import { inProduction, resolvePackage } from "./resolve-source.ts";
 

@@ -1,11 +1,8 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { checkEventName } from "../bus/event-names.ts";
-import { emitEventStep } from "../workflows/emit-event-step.ts";
-import type { CheckResult, EventCatalogue, ParseResult } from "./catalogue.ts";
+import { checkEventName } from "../values/event-names.ts";
+import type { CheckResult, EventCatalogue, ParseResult } from "../contract/catalogue.ts";
 import { isPromiseLike, isStandardSchema, toIssues } from "./schema-issues.ts";
-import type { SubscriberFactory } from "./subscriber.ts";
-import { makeSubscriber } from "./subscriber.ts";
-import type { TypedEmitEventStep } from "./typed-emit-event-step.ts";
+import { makeSubscriber, type SubscriberFactory } from "./subscriber.ts";
 
 /** The schema of each event, by its name. */
 export type EventSchemas = Readonly<Record<string, StandardSchemaV1>>;
@@ -47,15 +44,6 @@ export interface DefinedEvents<
   Received extends object = Events,
 > extends EventCatalogue<Events, Received> {
   readonly schemas: Schemas;
-  /**
-   * The `emitEventStep` of workflows, whose data follows the event's name.
-   *
-   * @example
-   * ```ts
-   * events.emitEventStep({ eventName: "order.placed", data: { orderId: order.id } });
-   * ```
-   */
-  readonly emitEventStep: TypedEmitEventStep<Events>;
   /**
    * Types a handler outside of a bus, with its events and its policy: as the default export of a
    * file in the subscribers folder, which then needs no `config`, or for
@@ -112,8 +100,6 @@ export function defineEvents<const Schemas extends EventSchemas, AtConsume exten
     schemas,
     check,
     parse: options.validateAtConsume === true ? parse : undefined,
-    // The same step: types are all that a catalogue adds. The bus validates.
-    emitEventStep: emitEventStep as TypedEmitEventStep<EventInputs<Schemas>>,
     subscriber: makeSubscriber,
   };
 }

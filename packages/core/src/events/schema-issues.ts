@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import type { Issue } from "../errors.ts";
-import { cut } from "../quoted.ts";
-import { withoutValues } from "../without-values.ts";
+import type { Issue } from "../contract/issue.ts";
+import { cut } from "../errors/quoted.ts";
+import { withoutValues } from "../values/without-values.ts";
 
 /** Issues of one payload, and characters of each, that are kept. */
 const KEPT_ISSUES = 50;

@@ -1,7 +1,7 @@
-import type { SubscriberConfig } from "../app/subscriber-file.ts";
-import type { Event } from "../contracts/event.ts";
-import type { Subscriber, SubscriberContext } from "../contracts/subscriber.ts";
-import { type SubscriberArgs, toSubscriberArgs } from "../delivery/subscriber-args.ts";
+import type { SubscriberConfig } from "./subscriber-config.ts";
+import type { Event } from "../contract/event.ts";
+import type { Subscriber, SubscriberContext } from "../contract/subscriber.ts";
+import { type SubscriberArgs, toSubscriberArgs } from "../deliver/subscriber-args.ts";
 import type { EventSelector, SelectedEvent } from "./event-patterns.ts";
 
 /** {@link SubscriberArgs} whose event is one of those that were selected. */

@@ -1,5 +1,4 @@
-import type { SubscriptionSpec } from "../contracts/provider-parts.ts";
-import type { Envelope } from "../contracts/provider.ts";
+import type { Envelope, SubscriptionSpec } from "../contract/provider.ts";
 import { DelayedItems } from "./delayed-items.ts";
 import { KeyLanes } from "./key-lanes.ts";
 import type { QueueHost } from "./queue-host.ts";

@@ -1,7 +1,6 @@
-import type { Clock, Timer } from "../contracts/clock.ts";
-import type { JsonValue } from "../contracts/json.ts";
-import type { DeadDelivery, Page } from "../contracts/provider-parts.ts";
-import type { Envelope, ProviderContext } from "../contracts/provider.ts";
+import type { Clock, Timer } from "../contract/clock.ts";
+import type { JsonValue } from "../contract/json.ts";
+import type { DeadDelivery, Envelope, Page, ProviderContext } from "../contract/provider.ts";
 
 /** A dead letter, and the key that waits for it. */
 export interface DeadLetter {

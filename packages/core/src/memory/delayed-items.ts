@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../contracts/clock.ts";
+import type { Clock, Timer } from "../contract/clock.ts";
 import { BinaryHeap } from "./binary-heap.ts";
 import type { QueueItem } from "./queue-item.ts";
 

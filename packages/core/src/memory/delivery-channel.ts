@@ -1,4 +1,4 @@
-import type { Envelope } from "../contracts/provider.ts";
+import type { Envelope } from "../contract/provider.ts";
 
 /**
  * The fan-out inside a process: a publish emits an envelope once per subscription that wants it, and

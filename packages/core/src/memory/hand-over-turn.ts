@@ -1,4 +1,4 @@
-import { detachedScope } from "../detached.ts";
+import { detachedScope } from "../causality/detached.ts";
 
 const RESOLVED = Promise.resolve();
 

@@ -1,5 +1,5 @@
-import type { Timer } from "../contracts/clock.ts";
-import type { ConsumerHandle, Deliver, Delivery, Settlement } from "../contracts/provider.ts";
+import type { Timer } from "../contract/clock.ts";
+import type { ConsumerHandle, Deliver, Delivery, Settlement } from "../contract/provider.ts";
 import type { QueueHost } from "./queue-host.ts";
 import type { QueueItem } from "./queue-item.ts";
 import type { SubscriptionQueue } from "./subscription-queue.ts";

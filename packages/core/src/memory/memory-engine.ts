@@ -1,5 +1,4 @@
-import type { Clock, Timer } from "../contracts/clock.ts";
-import type { RetiredBacklog, SubscriptionSpec } from "../contracts/provider-parts.ts";
+import type { Clock, Timer } from "../contract/clock.ts";
 import type {
   ConsumerHandle,
   ConsumeSpec,
@@ -10,7 +9,9 @@ import type {
   ProviderReport,
   PublishOptions,
   PublishResult,
-} from "../contracts/provider.ts";
+  RetiredBacklog,
+  SubscriptionSpec,
+} from "../contract/provider.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
 import { HandOverTurn } from "./hand-over-turn.ts";
 import { MemoryConsumer, settling } from "./memory-consumer.ts";
@@ -18,8 +19,7 @@ import { MemorySubscriptions } from "./memory-subscriptions.ts";
 import type { QueueHost } from "./queue-host.ts";
 import type { SubscriptionQueue } from "./subscription-queue.ts";
 import { WaitingPublish } from "./waiting-publish.ts";
-import { WaitingRoom } from "./waiting-room.ts";
-import type { PublishTarget } from "./waiting-room.ts";
+import { type PublishTarget, WaitingRoom } from "./waiting-room.ts";
 
 /** What a provider that was started is made of. */
 export class MemoryEngine implements QueueHost, PublishTarget {

@@ -1,4 +1,3 @@
-import type { ProviderAdmin, SubscriptionRegistry } from "../contracts/provider-parts.ts";
 import type {
   ConsumerHandle,
   ConsumeSpec,
@@ -7,12 +6,14 @@ import type {
   Envelope,
   EventProvider,
   ProbeResult,
+  ProviderAdmin,
   ProviderCapabilities,
   ProviderContext,
   PublishOptions,
   PublishResult,
-} from "../contracts/provider.ts";
-import { BusbarError } from "../errors.ts";
+  SubscriptionRegistry,
+} from "../contract/provider.ts";
+import { BusbarError } from "../errors/errors.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
 import { MemoryEngine } from "./memory-engine.ts";
 

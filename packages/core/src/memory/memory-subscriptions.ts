@@ -2,8 +2,8 @@ import type {
   RegisteredSubscription,
   RetiredBacklog,
   SubscriptionSpec,
-} from "../contracts/provider-parts.ts";
-import { createSubscriptionList, type SubscriptionList } from "../subscription-list.ts";
+} from "../contract/provider.ts";
+import { createSubscriptionList, type SubscriptionList } from "../provider/subscription-list.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
 import type { QueueHost } from "./queue-host.ts";
 import { SubscriptionQueue } from "./subscription-queue.ts";

@@ -1,5 +1,5 @@
-import type { Clock } from "../contracts/clock.ts";
-import type { ProviderContext, ProviderReport } from "../contracts/provider.ts";
+import type { Clock } from "../contract/clock.ts";
+import type { ProviderContext, ProviderReport } from "../contract/provider.ts";
 import type { HandOverTurn } from "./hand-over-turn.ts";
 import type { SubscriptionQueue } from "./subscription-queue.ts";
 

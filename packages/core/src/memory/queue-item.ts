@@ -1,5 +1,5 @@
-import type { JsonValue } from "../contracts/json.ts";
-import type { Delivery, Envelope } from "../contracts/provider.ts";
+import type { JsonValue } from "../contract/json.ts";
+import type { Delivery, Envelope } from "../contract/provider.ts";
 
 /** What an envelope without a priority has. */
 export const NORMAL_PRIORITY = 100;

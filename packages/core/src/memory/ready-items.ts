@@ -1,7 +1,6 @@
 import { BinaryHeap } from "./binary-heap.ts";
 import { Deque } from "./deque.ts";
-import { NORMAL_PRIORITY } from "./queue-item.ts";
-import type { QueueItem } from "./queue-item.ts";
+import { NORMAL_PRIORITY, type QueueItem } from "./queue-item.ts";
 
 /** Items that may be handed over now: the most urgent first, and among those the oldest. */
 export class ReadyItems {

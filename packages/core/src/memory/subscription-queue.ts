@@ -1,14 +1,14 @@
-import type { JsonValue } from "../contracts/json.ts";
+import type { JsonValue } from "../contract/json.ts";
 import type {
   DeadDelivery,
+  Envelope,
   Page,
+  Settlement,
   SubscriptionSpec,
   SubscriptionStats,
-} from "../contracts/provider-parts.ts";
-import type { Envelope, Settlement } from "../contracts/provider.ts";
+} from "../contract/provider.ts";
 import { Backlog } from "./backlog.ts";
-import { DeadLetters } from "./dead-letters.ts";
-import type { DeadLetter } from "./dead-letters.ts";
+import { type DeadLetter, DeadLetters } from "./dead-letters.ts";
 import { HandOver } from "./hand-over.ts";
 import type { MemoryConsumer } from "./memory-consumer.ts";
 import type { QueueHost } from "./queue-host.ts";

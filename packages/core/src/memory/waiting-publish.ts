@@ -1,5 +1,5 @@
-import type { Clock, Timer } from "../contracts/clock.ts";
-import type { Envelope, PublishResult } from "../contracts/provider.ts";
+import type { Clock, Timer } from "../contract/clock.ts";
+import type { Envelope, PublishResult } from "../contract/provider.ts";
 import type { Deque } from "./deque.ts";
 import type { SubscriptionQueue } from "./subscription-queue.ts";
 

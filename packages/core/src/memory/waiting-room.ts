@@ -1,5 +1,5 @@
-import type { Envelope, PublishResult } from "../contracts/provider.ts";
-import { quoted } from "../quoted.ts";
+import type { Envelope, PublishResult } from "../contract/provider.ts";
+import { quoted } from "../errors/quoted.ts";
 import { Deque } from "./deque.ts";
 import type { SubscriptionQueue } from "./subscription-queue.ts";
 import type { Waiter, WaiterGroup, WaitingPublish } from "./waiting-publish.ts";

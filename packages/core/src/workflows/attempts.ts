@@ -1,4 +1,4 @@
-import { BusbarError, isPermanentError } from "../errors.ts";
+import { BusbarError, isPermanentError } from "../errors/errors.ts";
 
 /** How often to try, and for how long. */
 export interface AttemptPolicy {

@@ -1,5 +1,4 @@
-import type { StepNode } from "./composition.ts";
-import { currentComposition } from "./composition.ts";
+import { currentComposition, type StepNode } from "./composition.ts";
 import { createPlaceholder } from "./placeholder.ts";
 import type { StepContext } from "./step-context.ts";
 import type { StepCompensateInput, StepOutput } from "./step-response.ts";

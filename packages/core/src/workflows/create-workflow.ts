@@ -1,8 +1,6 @@
-import type { ServiceContainer } from "../contracts/container.ts";
-import type { ChildNode } from "./composition.ts";
-import { compose, Composition, currentComposition } from "./composition.ts";
-import type { StepResult } from "./create-step.ts";
-import { checkName } from "./create-step.ts";
+import type { ServiceContainer } from "../contract/container.ts";
+import { type ChildNode, compose, Composition, currentComposition } from "./composition.ts";
+import { checkName, type StepResult } from "./create-step.ts";
 import { createPlaceholder } from "./placeholder.ts";
 import type {
   WorkflowRun,

@@ -4,10 +4,10 @@ import {
   type CurrentRun,
   currentRun,
   runAsPart,
-} from "../bus/causality.ts";
-import type { ServiceContainer } from "../contracts/container.ts";
-import type { EventMessage } from "../contracts/event.ts";
-import type { IEventBusModule } from "../contracts/event-bus-module.ts";
+} from "../causality/causality.ts";
+import type { ServiceContainer } from "../contract/container.ts";
+import type { EventMessage } from "../contract/event.ts";
+import type { IEventBusModule } from "../contract/event-bus-module.ts";
 import type { EventGroup } from "./event-group.ts";
 
 /** The part of a run that its steps, and the runs inside of them, have to do with. */

@@ -1,5 +1,5 @@
-import { Modules } from "../contracts/container.ts";
-import type { EmitOptions, EventMessage, EventMetadata } from "../contracts/event.ts";
+import { Modules } from "../contract/container.ts";
+import type { EmitOptions, EventMessage, EventMetadata } from "../contract/event.ts";
 import type { Step } from "./create-step.ts";
 import { defineStep } from "./create-step.ts";
 import { currentAttempt } from "./current-step.ts";

@@ -1,9 +1,9 @@
-import type { ServiceContainer } from "../contracts/container.ts";
-import { Modules } from "../contracts/container.ts";
-import type { IEventBusModule } from "../contracts/event-bus-module.ts";
-import { type HeldEvents, NotStaged } from "../bus/held-events.ts";
-import { isBusbarError } from "../errors.ts";
-import { isInstance } from "../thrown.ts";
+import type { ServiceContainer } from "../contract/container.ts";
+import { Modules } from "../contract/container.ts";
+import type { IEventBusModule } from "../contract/event-bus-module.ts";
+import { type HeldEvents, NotStaged } from "../contract/held-events.ts";
+import { isBusbarError } from "../errors/errors.ts";
+import { isInstance } from "../errors/thrown.ts";
 import type { BackgroundRetryHandlers } from "./background-retry.ts";
 import { tryThenRetry } from "./background-retry.ts";
 import type { Reporter } from "./reporter.ts";

@@ -1,7 +1,7 @@
-import { HeldEvents, type Holding, holdingOf } from "../bus/held-events.ts";
-import type { EventMessage } from "../contracts/event.ts";
-import type { IEventBusModule } from "../contracts/event-bus-module.ts";
-import type { StagedEvent } from "../contracts/groups.ts";
+import { HeldEvents, type Holding, holdingOf } from "../contract/held-events.ts";
+import type { EventMessage } from "../contract/event.ts";
+import type { IEventBusModule } from "../contract/event-bus-module.ts";
+import type { StagedEvent } from "../contract/provider.ts";
 
 /** Above that many events are staged at once. */
 const MOST_EVENTS = 1_000;

@@ -1,5 +1,4 @@
-import type { ParallelNode } from "./composition.ts";
-import { currentComposition } from "./composition.ts";
+import { currentComposition, type ParallelNode } from "./composition.ts";
 import { referenceOf } from "./placeholder.ts";
 import type { Placeholder } from "./workflow-data.ts";
 

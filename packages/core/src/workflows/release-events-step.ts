@@ -1,5 +1,4 @@
-import type { Step } from "./create-step.ts";
-import { createStep } from "./create-step.ts";
+import { createStep, type Step } from "./create-step.ts";
 import { currentAttempt } from "./current-step.ts";
 
 /**

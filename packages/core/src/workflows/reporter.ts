@@ -1,7 +1,6 @@
-import type { ServiceContainer } from "../contracts/container.ts";
-import type { Logger } from "../contracts/logger.ts";
-import { silentLogger } from "../contracts/logger.ts";
-import { safeLogger } from "../safe-logger.ts";
+import type { ServiceContainer } from "../contract/container.ts";
+import { type Logger, silentLogger } from "../contract/logger.ts";
+import { safeLogger } from "../errors/safe-logger.ts";
 
 /** The logger that a container has under `logger`, or one that writes nothing. */
 export function findLogger(container: ServiceContainer): Logger {

@@ -1,4 +1,4 @@
-import type { ServiceContainer } from "../contracts/container.ts";
+import type { ServiceContainer } from "../contract/container.ts";
 import type { ReleaseState } from "./event-group.ts";
 
 /** What a run may be told beside its input. */

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 
-import { NotStaged } from "../bus/held-events.ts";
-import type { ServiceContainer } from "../contracts/container.ts";
-import { BusbarError } from "../errors.ts";
-import { isInstance } from "../thrown.ts";
+import { NotStaged } from "../contract/held-events.ts";
+import type { ServiceContainer } from "../contract/container.ts";
+import { BusbarError } from "../errors/errors.ts";
+import { isInstance } from "../errors/thrown.ts";
 import { isComposing } from "./composition.ts";
 import type { StepAttempt } from "./current-step.ts";
 import { currentAttempt } from "./current-step.ts";

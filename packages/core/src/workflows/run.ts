@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 
-import type { ServiceContainer } from "../contracts/container.ts";
-import { isInstance } from "../thrown.ts";
+import type { ServiceContainer } from "../contract/container.ts";
+import { isInstance } from "../errors/thrown.ts";
 import { tryRepeatedly } from "./attempts.ts";
 import type { ChildNode, ParallelNode, StepNode, WhenNode, WorkflowNode } from "./composition.ts";
 import type { EnclosingRun, StepEmit } from "./current-step.ts";

@@ -1,8 +1,6 @@
-import { setMember } from "../bus/json-clone.ts";
-import type { WorkflowNode } from "./composition.ts";
-import { flatten } from "./composition.ts";
-import type { PlaceholderReference, PlaceholderSource } from "./placeholder.ts";
-import { referenceOf } from "./placeholder.ts";
+import { setMember } from "../values/json-clone.ts";
+import { flatten, type WorkflowNode } from "./composition.ts";
+import { type PlaceholderReference, type PlaceholderSource, referenceOf } from "./placeholder.ts";
 
 type TransformSource = Extract<PlaceholderSource, { kind: "transform" }>;
 

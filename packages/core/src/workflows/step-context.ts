@@ -1,5 +1,5 @@
-import type { ServiceContainer } from "../contracts/container.ts";
-import type { Logger } from "../contracts/logger.ts";
+import type { ServiceContainer } from "../contract/container.ts";
+import type { Logger } from "../contract/logger.ts";
 
 /** What a step knows of the run it is in. */
 export interface StepContext {

@@ -1,4 +1,4 @@
-import { PermanentError } from "../errors.ts";
+import { PermanentError } from "../errors/errors.ts";
 
 /**
  * What a step returns when its compensation should get something else than its output.

@@ -1,5 +1,5 @@
-import type { ServiceContainer } from "../contracts/container.ts";
-import type { Logger } from "../contracts/logger.ts";
+import type { ServiceContainer } from "../contract/container.ts";
+import type { Logger } from "../contract/logger.ts";
 import type { EnclosingRun } from "./current-step.ts";
 import { findLogger } from "./reporter.ts";
 import type { StepContext } from "./step-context.ts";

@@ -1,5 +1,4 @@
-import type { WhenNode } from "./composition.ts";
-import { currentComposition } from "./composition.ts";
+import { currentComposition, type WhenNode } from "./composition.ts";
 import { createPlaceholder } from "./placeholder.ts";
 import type { Resolved, WorkflowData } from "./workflow-data.ts";
 

@@ -1,13 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { defineConfig } from "../../src/app/config.ts";
-import { createApp } from "../../src/app/create-app.ts";
-import { asFunction, asValue } from "../../src/container/container.ts";
-import { Modules } from "../../src/contracts/container.ts";
-import { definePlugin } from "../../src/contracts/plugin.ts";
+import { createApp } from "../../src/create-app.ts";
+import { asFunction, asValue } from "../../src/app/container.ts";
+import { Modules } from "../../src/contract/container.ts";
+import { definePlugin } from "../../src/contract/plugin.ts";
 import { defineEvents } from "../../src/events/define-events.ts";
-import { valueModule } from "./support/value-module.ts";
-import type { ValueModule } from "./support/value-module.ts";
+import { valueModule, type ValueModule } from "./support/value-module.ts";
 
 const options = { signals: false } as const;
 const using = (module: ValueModule) => [{ resolve: module }];

@@ -1,8 +1,8 @@
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import type { BusbarConfig } from "../../src/app/config.ts";
-import { createApp } from "../../src/app/create-app.ts";
-import { loadConfig } from "../../src/app/load-config.ts";
+import { createApp } from "../../src/create-app.ts";
+import { loadConfig } from "../../src/create-app.ts";
 import { configErrorOf } from "./support/expect-config-error.ts";
 import { project } from "./support/project.ts";
 import { valueModule } from "./support/value-module.ts";

@@ -1,11 +1,10 @@
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { createApp } from "../../src/app/create-app.ts";
-import type { Logger } from "../../src/contracts/logger.ts";
+import { createApp } from "../../src/create-app.ts";
+import type { Logger } from "../../src/contract/logger.ts";
 import { configErrorOf } from "./support/expect-config-error.ts";
-import { moduleSource, project } from "./support/project.ts";
-import type { Files } from "./support/project.ts";
+import { type Files, moduleSource, project } from "./support/project.ts";
 import { valueModule } from "./support/value-module.ts";
 
 const packageFiles = (name: string, exports: unknown): Files => ({

@@ -1,18 +1,22 @@
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { dependencyPath, installCore, run } from "./support/installed-core.ts";
-import type { InstalledCore, TestProcess } from "./support/installed-core.ts";
-import { install, moduleSource, project, write } from "./support/project.ts";
-import type { Files } from "./support/project.ts";
+import {
+  dependencyPath,
+  installCore,
+  type InstalledCore,
+  run,
+  type TestProcess,
+} from "./support/installed-core.ts";
+import { type Files, install, moduleSource, project, write } from "./support/project.ts";
 
 let core: InstalledCore;
 beforeAll(() => (core = installCore()));
 afterAll(() => core.remove());
 
 const imports = `
-  import { createApp } from "@busbar/core/app/create-app.js";
-  import { BusbarError, isBusbarError } from "@busbar/core/errors.js";
+  import { createApp } from "@busbar/core/create-app.js";
+  import { BusbarError, isBusbarError } from "@busbar/core/errors/errors.js";
 `;
 
 /** Starts the application, emits once, prints what its subscribers print, and stops. */
@@ -32,11 +36,11 @@ const typescript: Files = {
     export default defineConfig({ name: "shop", modules: [{ resolve: "./bus" }], subscribers: Folder.Subscribers });`,
   "bus.ts": moduleSource.replace("(name)", "(name: string)"),
   "shared.ts": `
-    import { BusbarError } from "@busbar/core/errors.js";
+    import { BusbarError } from "@busbar/core/errors/errors.js";
     export const state: { count: number } = { count: 0 };
     export { BusbarError };`,
   "subscribers/orders/receipt.ts": `
-    import type { SubscriberArgs } from "@busbar/core/delivery/subscriber-args.js";
+    import type { SubscriberArgs } from "@busbar/core/deliver/subscriber-args.js";
     import { state } from "../../shared";
     export let runs = 0;
     export default async ({ event, subscriberId }: SubscriberArgs<{ orderId: string }>): Promise<void> => {
@@ -99,7 +103,7 @@ describe("an application in TypeScript", () => {
           const error = await createApp({ modules: [{ resolve: "./throws.ts" }] }).catch((e) => e);
           console.log(error instanceof BusbarError, isBusbarError(error.cause), error.cause instanceof BusbarError);`,
         "throws.ts": `
-          import { BusbarError } from "@busbar/core/errors.js";
+          import { BusbarError } from "@busbar/core/errors/errors.js";
           throw new BusbarError("BUSBAR_NOT_FOUND", "nothing", { kind: "x" as string, id: "y" });`,
       },
       "tsx",

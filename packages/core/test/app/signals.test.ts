@@ -1,8 +1,7 @@
 import { EventEmitter } from "node:events";
 import { describe, expect, test } from "vitest";
-import { handleSignals } from "../../src/app/signals.ts";
-import type { ShutdownSignal, SignalProcess } from "../../src/app/signals.ts";
-import { silentLogger } from "../../src/contracts/logger.ts";
+import { handleSignals, type ShutdownSignal, type SignalProcess } from "../../src/app/signals.ts";
+import { silentLogger } from "../../src/contract/logger.ts";
 
 /** A process that notes how it would have ended. */
 class FakeProcess extends EventEmitter implements SignalProcess {

@@ -1,10 +1,9 @@
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { createApp } from "../../src/app/create-app.ts";
-import { asValue } from "../../src/container/container.ts";
+import { createApp } from "../../src/create-app.ts";
+import { asValue } from "../../src/app/container.ts";
 import { configErrorOf } from "./support/expect-config-error.ts";
-import { project } from "./support/project.ts";
-import type { Files } from "./support/project.ts";
+import { type Files, project } from "./support/project.ts";
 import { valueModule } from "./support/value-module.ts";
 
 /** A subscriber of `order.placed` that does nothing. */

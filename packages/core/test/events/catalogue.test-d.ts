@@ -6,7 +6,7 @@ import type {
   EventCatalogue,
   InferEvents,
   InferReceivedEvents,
-} from "../../src/events/catalogue.ts";
+} from "../../src/contract/catalogue.ts";
 import { defineEvents } from "../../src/events/define-events.ts";
 
 interface Order {

@@ -4,7 +4,6 @@ import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { defineEvents } from "../../src/events/define-events.ts";
-import { emitEventStep } from "../../src/workflows/emit-event-step.ts";
 
 const libraries = {
   zod: z.object({ orderId: z.string(), items: z.array(z.object({ sku: z.string() })) }),
@@ -186,9 +185,4 @@ describe("bad definitions", () => {
     expect(define).toThrow(TypeError);
     expect(define).toThrow('The value of event "order.placed" must be a Standard Schema');
   });
-});
-
-test("emitEventStep is the step of workflows", () => {
-  const events = defineEvents({ "order.placed": z.object({ orderId: z.string() }) });
-  expect(events.emitEventStep).toBe(emitEventStep);
 });

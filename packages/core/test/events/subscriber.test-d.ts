@@ -1,12 +1,12 @@
 import { expectTypeOf, test } from "vitest";
 import * as v from "valibot";
 import { z } from "zod";
-import type { SubscriberConfig } from "../../src/app/subscriber-file.ts";
-import type { ServiceContainer } from "../../src/contracts/container.ts";
-import type { IEventBusModule } from "../../src/contracts/event-bus-module.ts";
-import type { InferEvents } from "../../src/events/catalogue.ts";
+import type { SubscriberConfig } from "../../src/events/subscriber-config.ts";
+import type { ServiceContainer } from "../../src/contract/container.ts";
+import type { IEventBusModule } from "../../src/contract/event-bus-module.ts";
+import type { InferEvents } from "../../src/contract/catalogue.ts";
 import { defineEvents } from "../../src/events/define-events.ts";
-import type { TypedEventBus } from "../../src/events/typed-event-bus.ts";
+import type { TypedEventBus } from "../../src/typed-event-bus.ts";
 
 const schemas = {
   "order.placed": z.object({ amount: z.coerce.number<string>() }),

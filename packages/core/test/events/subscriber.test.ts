@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { z } from "zod";
-import type { ServiceContainer } from "../../src/contracts/container.ts";
-import type { Logger } from "../../src/contracts/logger.ts";
+import type { ServiceContainer } from "../../src/contract/container.ts";
+import type { Logger } from "../../src/contract/logger.ts";
 import { defineEvents } from "../../src/events/define-events.ts";
 
 const events = defineEvents({

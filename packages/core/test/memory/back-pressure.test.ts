@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { PublishResult } from "../../src/contracts/provider.ts";
+import type { PublishResult } from "../../src/contract/provider.ts";
 import { idle } from "../support/manual-clock.ts";
 import {
   ACK,

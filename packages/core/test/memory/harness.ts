@@ -6,13 +6,15 @@ import type {
   ProviderReport,
   PublishOptions,
   Settlement,
-} from "../../src/contracts/provider.ts";
-import type { SubscriptionSpec } from "../../src/contracts/provider-parts.ts";
-import { silentLogger } from "../../src/contracts/logger.ts";
-import { createMemoryProvider } from "../../src/memory/memory-provider.ts";
-import type { MemoryProvider, MemoryProviderOptions } from "../../src/memory/memory-provider.ts";
-import { createManualClock } from "../support/manual-clock.ts";
-import type { ManualClock } from "../support/manual-clock.ts";
+  SubscriptionSpec,
+} from "../../src/contract/provider.ts";
+import { silentLogger } from "../../src/contract/logger.ts";
+import {
+  createMemoryProvider,
+  type MemoryProvider,
+  type MemoryProviderOptions,
+} from "../../src/memory/memory-provider.ts";
+import { createManualClock, type ManualClock } from "../support/manual-clock.ts";
 
 export const DAY_MS = 86_400_000;
 export const ACK: Settlement = { type: "ack" };

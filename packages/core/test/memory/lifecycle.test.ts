@@ -2,9 +2,9 @@ import { EventEmitter } from "node:events";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
-import { silentLogger } from "../../src/contracts/logger.ts";
-import type { ProviderContext, Settlement } from "../../src/contracts/provider.ts";
-import { isBusbarError } from "../../src/errors.ts";
+import { silentLogger } from "../../src/contract/logger.ts";
+import type { ProviderContext, Settlement } from "../../src/contract/provider.ts";
+import { isBusbarError } from "../../src/errors/errors.ts";
 import { createMemoryProvider } from "../../src/memory/memory-provider.ts";
 import { createManualClock, idle } from "../support/manual-clock.ts";
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Settlement } from "../../src/contracts/provider.ts";
+import type { Settlement } from "../../src/contract/provider.ts";
 import { idle } from "../support/manual-clock.ts";
 import {
   ACK,

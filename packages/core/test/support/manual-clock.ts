@@ -1,4 +1,4 @@
-import type { Clock } from "../../src/contracts/clock.ts";
+import type { Clock } from "../../src/contract/clock.ts";
 
 interface ManualTimer {
   readonly callback: () => void;

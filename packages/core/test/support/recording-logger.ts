@@ -1,4 +1,4 @@
-import type { Logger } from "../../src/contracts/logger.ts";
+import type { Logger } from "../../src/contract/logger.ts";
 
 /** What was logged once. */
 export interface LogLine {

@@ -1,6 +1,10 @@
-import type { GroupStaging, KnownGroups, StagedEvent } from "../../src/contracts/groups.ts";
-import type { EventProvider } from "../../src/contracts/provider.ts";
-import { MemoryGroupStaging } from "../../src/memory/memory-group-staging.ts";
+import type {
+  EventProvider,
+  GroupStaging,
+  KnownGroups,
+  StagedEvent,
+} from "../../src/contract/provider.ts";
+import { MemoryGroupStaging } from "../../src/groups/memory-group-staging.ts";
 import { createManualClock } from "./manual-clock.ts";
 import { memoryProvider, providerLike } from "./test-bus.ts";
 

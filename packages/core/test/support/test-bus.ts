@@ -1,10 +1,13 @@
 import { EventEmitter } from "node:events";
 import { onTestFinished } from "vitest";
-import { createEventBus, type EventBus } from "../../src/bus/event-bus.ts";
-import type { EventBusOptions } from "../../src/bus/options.ts";
-import type { EventProvider } from "../../src/contracts/provider.ts";
-import { createMemoryProvider } from "../../src/memory/memory-provider.ts";
-import type { MemoryProvider, MemoryProviderOptions } from "../../src/memory/memory-provider.ts";
+import { createEventBus, type EventBus } from "../../src/event-bus.ts";
+import type { EventBusOptions } from "../../src/contract/bus-options.ts";
+import type { EventProvider } from "../../src/contract/provider.ts";
+import {
+  createMemoryProvider,
+  type MemoryProvider,
+  type MemoryProviderOptions,
+} from "../../src/memory/memory-provider.ts";
 import { createManualClock, type ManualClock } from "./manual-clock.ts";
 import { createRecordingLogger, type RecordingLogger } from "./recording-logger.ts";
 

@@ -1,6 +1,6 @@
-import type { ServiceContainer } from "../../src/contracts/container.ts";
-import type { IEventBusModule } from "../../src/contracts/event-bus-module.ts";
-import type { Event } from "../../src/contracts/event.ts";
+import type { ServiceContainer } from "../../src/contract/container.ts";
+import type { IEventBusModule } from "../../src/contract/event-bus-module.ts";
+import type { Event } from "../../src/contract/event.ts";
 import { makeContainer, RecordingBus } from "./recording-bus.ts";
 
 /** A running bus, for one test. */

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 
-import { runCausedBy } from "../../src/bus/causality.ts";
-import type { IEventBusModule } from "../../src/contracts/event-bus-module.ts";
-import { BusbarError } from "../../src/errors.ts";
+import { runCausedBy } from "../../src/causality/causality.ts";
+import type { IEventBusModule } from "../../src/contract/event-bus-module.ts";
+import { BusbarError } from "../../src/errors/errors.ts";
 import { createStep } from "../../src/workflows/create-step.ts";
 import { createWorkflow } from "../../src/workflows/create-workflow.ts";
 import { emitEventStep } from "../../src/workflows/emit-event-step.ts";

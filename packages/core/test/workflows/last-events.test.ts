@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import type { EventBus } from "../../src/bus/event-bus.ts";
+import type { EventBus } from "../../src/event-bus.ts";
 import { type RememberingHooks, remembering } from "../support/remembering.ts";
 import { idle } from "../support/manual-clock.ts";
 import { startTestBus } from "../support/test-bus.ts";
@@ -12,8 +12,8 @@ import {
   when,
   WorkflowResponse,
   type WorkflowRunSettings,
-} from "../../src/workflows/index.ts";
-import { collect } from "../bus/support/collect.ts";
+} from "../../src/workflows.ts";
+import { collect } from "../support/collect.ts";
 import { makeContainer } from "./recording-bus.ts";
 
 /** A bus on a provider that stages and releases in one request, and all that is asked of it. */

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { asBusContainer, failingReleases } from "./bus-harness.ts";
-import type { BusFactory } from "./bus-harness.ts";
+import { asBusContainer, type BusFactory, failingReleases } from "./bus-harness.ts";
 import { unhandledRejections } from "./recording-bus.ts";
 import { createStep } from "../../src/workflows/create-step.ts";
 import { createWorkflow } from "../../src/workflows/create-workflow.ts";

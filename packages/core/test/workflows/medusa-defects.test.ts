@@ -1,10 +1,9 @@
 import { EventEmitter } from "node:events";
 
-import { createEventBus } from "../../src/bus/event-bus.ts";
-import type { Event } from "../../src/contracts/event.ts";
+import { createEventBus } from "../../src/event-bus.ts";
+import type { Event } from "../../src/contract/event.ts";
 import { createMemoryProvider } from "../../src/memory/memory-provider.ts";
-import type { BusFactory } from "./bus-harness.ts";
-import { recordingBusFactory } from "./bus-harness.ts";
+import { type BusFactory, recordingBusFactory } from "./bus-harness.ts";
 import { testMedusaDefects } from "./medusa-defect-cases.ts";
 
 const realBusFactory: BusFactory = async () => {

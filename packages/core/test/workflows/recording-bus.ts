@@ -1,9 +1,9 @@
 import { EventEmitter, once } from "node:events";
 
-import type { ServiceContainer } from "../../src/contracts/container.ts";
-import type { ClearGroupOptions, IEventBusModule } from "../../src/contracts/event-bus-module.ts";
-import type { Event, EventMessage } from "../../src/contracts/event.ts";
-import type { Logger } from "../../src/contracts/logger.ts";
+import type { ServiceContainer } from "../../src/contract/container.ts";
+import type { ClearGroupOptions, IEventBusModule } from "../../src/contract/event-bus-module.ts";
+import type { Event, EventMessage } from "../../src/contract/event.ts";
+import type { Logger } from "../../src/contract/logger.ts";
 
 /** A bus that keeps groups as a real one does, and tells what was asked of it. */
 export class RecordingBus implements IEventBusModule {

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 
-import { isBusbarError, PermanentError } from "../../src/errors.ts";
+import { isBusbarError, PermanentError } from "../../src/errors/errors.ts";
 import { createStep } from "../../src/workflows/create-step.ts";
 import { createWorkflow } from "../../src/workflows/create-workflow.ts";
 import { parallelize } from "../../src/workflows/parallelize.ts";

@@ -2,23 +2,22 @@ import { expectTypeOf } from "vitest";
 import * as z from "zod";
 
 import { defineEvents } from "../../src/events/define-events.ts";
+import { createEmitEventStep } from "../../src/workflows/typed-emit-event-step.ts";
 
-import type {
-  Placeholder,
-  StepContext,
-  WorkflowData,
-  WorkflowRun,
-} from "../../src/workflows/index.ts";
 import {
   createStep,
   createWorkflow,
   emitEventStep,
   parallelize,
+  type Placeholder,
+  type StepContext,
   StepResponse,
   transform,
   when,
+  type WorkflowData,
   WorkflowResponse,
-} from "../../src/workflows/index.ts";
+  type WorkflowRun,
+} from "../../src/workflows.ts";
 
 interface Order {
   readonly id: string;
@@ -131,10 +130,12 @@ const workflow = createWorkflow("w", (input: WorkflowData<{ id: string; gift: bo
   return new WorkflowResponse({ order, ids: [order.id], fixed: 1 as number, maybe: inside });
 });
 
-const { emitEventStep: emitOrderEvent } = defineEvents({
-  "order.placed": z.object({ orderId: z.string() }),
-  "order.shipped": z.object({ carrier: z.string() }),
-});
+const emitOrderEvent = createEmitEventStep(
+  defineEvents({
+    "order.placed": z.object({ orderId: z.string() }),
+    "order.shipped": z.object({ carrier: z.string() }),
+  }),
+);
 createWorkflow("typed-events", (given: WorkflowData<{ id: string; count: number }>) => {
   emitOrderEvent({ eventName: "order.placed", data: { orderId: given.id } });
   emitOrderEvent({ eventName: "order.placed", data: [{ orderId: "1" }, { orderId: given.id }] });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { systemClock, type Timer } from "@busbar/core";
+import { systemClock, type Timer } from "@busbar/core/provider";
 import { answered } from "../answer-limit.ts";
 import { defineStore } from "../define-store.ts";
 import { quoteName } from "../sql.ts";

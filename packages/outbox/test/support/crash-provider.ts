@@ -1,4 +1,4 @@
-import type { EventProvider } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 import { localProvider } from "@busbar/local";
 import { sqliteProvider } from "busbar-sqlite";
 import { redisBroker } from "./redis-broker.ts";

@@ -1,4 +1,4 @@
-import type { EventProvider } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 import { redisProvider } from "@busbar/redis";
 
 /** A Redis provider that soon takes up what a process has left that was killed. */

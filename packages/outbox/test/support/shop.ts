@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createEventBus, type EventBus, type EventProvider } from "@busbar/core";
+import { createEventBus, type EventBus } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 import { localProvider } from "@busbar/local";
 import { outbox, type Outbox, type OutboxOptions } from "../../src/outbox.ts";
 import type { TestDatabase } from "./stores.ts";

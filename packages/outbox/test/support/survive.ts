@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type EventBus, type EventProvider, createEventBus } from "@busbar/core";
+import { type EventBus, createEventBus } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 import { expect } from "vitest";
 import { once } from "../../src/inbox.ts";
 import { migrate } from "../../src/migrate.ts";

@@ -1,4 +1,4 @@
-import type { EventProvider } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 
 /** A provider that does as another, some of whose methods a test replaces. */
 export function wrapped(inner: EventProvider): EventProvider {

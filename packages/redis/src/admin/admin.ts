@@ -1,4 +1,4 @@
-import type { DeadDelivery, ProviderAdmin } from "@busbar/core";
+import type { DeadDelivery, ProviderAdmin } from "@busbar/core/provider";
 import { CORRUPT, envelopeIn, objectIn } from "../corrupt.ts";
 import { insistently } from "../insistently.ts";
 import { createJobIds } from "../publish/job-ids.ts";

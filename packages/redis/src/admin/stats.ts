@@ -1,4 +1,4 @@
-import type { SubscriptionStats } from "@busbar/core";
+import type { SubscriptionStats } from "@busbar/core/provider";
 import { readData } from "../consume/job-data.ts";
 import { isEnvelope } from "../corrupt.ts";
 import { insistently } from "../insistently.ts";

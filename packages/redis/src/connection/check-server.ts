@@ -1,4 +1,4 @@
-import type { ProviderContext } from "@busbar/core";
+import type { ProviderContext } from "@busbar/core/provider";
 import type { RedisLink } from "./redis-link.ts";
 import { serverSetting } from "./server-setting.ts";
 

@@ -1,4 +1,4 @@
-import type { Clock } from "@busbar/core";
+import type { Clock } from "@busbar/core/provider";
 import type { RedisClient } from "./redis-link.ts";
 
 /** How long an orderly end may take, in milliseconds. Who calls this ends the sockets after that. */

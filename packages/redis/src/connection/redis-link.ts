@@ -1,4 +1,5 @@
-import { BusbarError, type ProbeResult, type ProviderContext, type Timer } from "@busbar/core";
+import { BusbarError } from "@busbar/core";
+import type { ProbeResult, ProviderContext, Timer } from "@busbar/core/provider";
 import type { Cluster, Redis } from "ioredis";
 import type { ConnectionSource } from "../options.ts";
 import { createClient } from "./create-client.ts";

@@ -1,4 +1,4 @@
-import type { Timer } from "@busbar/core";
+import type { Timer } from "@busbar/core/provider";
 import { insistently } from "../insistently.ts";
 import type { Session } from "../session.ts";
 

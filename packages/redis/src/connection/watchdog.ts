@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "@busbar/core";
+import type { Clock, Timer } from "@busbar/core/provider";
 import type { Redis } from "ioredis";
 
 /** What {@link watchConnection} needs. */

@@ -1,4 +1,4 @@
-import { cloneJson, type Envelope } from "@busbar/core";
+import { cloneJson, type Envelope } from "@busbar/core/provider";
 import { readData } from "./job-data.ts";
 
 /** How much of what was read last is remembered, in characters of JSON. */

@@ -6,7 +6,7 @@ import type {
   DeliverTo,
   Settlement,
   Timer,
-} from "@busbar/core";
+} from "@busbar/core/provider";
 import { queueName } from "../keys.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
 import type { Session } from "../session.ts";

@@ -1,4 +1,4 @@
-import type { JsonValue } from "@busbar/core";
+import type { JsonValue } from "@busbar/core/provider";
 import type { DeadInfo } from "../scripts/dead-letter-scripts.ts";
 import type { DeadSpec } from "../scripts/settle-script.ts";
 

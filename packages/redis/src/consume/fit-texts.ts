@@ -1,4 +1,4 @@
-import { type JsonValue, withoutErrorTexts } from "@busbar/core";
+import { type JsonValue, withoutErrorTexts } from "@busbar/core/provider";
 import type { RedisLink } from "../connection/redis-link.ts";
 import { objectIn } from "../corrupt.ts";
 import { LARGE_BYTES, largestAbove } from "../text-sizes.ts";

@@ -1,4 +1,4 @@
-import type { Envelope, JsonValue } from "@busbar/core";
+import type { Envelope, JsonValue } from "@busbar/core/provider";
 import {
   type BodyReference,
   eventsReferredTo,

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "@busbar/core";
+import type { Clock, Timer } from "@busbar/core/provider";
 import type { HeldJob } from "./held-job.ts";
 
 /** Intervals of {@link JobTimers}, in milliseconds. */

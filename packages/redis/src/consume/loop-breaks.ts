@@ -1,4 +1,4 @@
-import type { Clock } from "@busbar/core";
+import type { Clock } from "@busbar/core/provider";
 
 /** Milliseconds after which timers and sockets of the process get their turn. */
 const EVERY_MS = 5;

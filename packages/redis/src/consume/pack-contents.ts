@@ -1,4 +1,4 @@
-import type { Envelope } from "@busbar/core";
+import type { Envelope } from "@busbar/core/provider";
 import { type BodyReference, numbersIn } from "../body-reference.ts";
 import { readJobData } from "../lean-events.ts";
 import { ownEvent, type StoredPack } from "./body-cache.ts";

@@ -1,4 +1,4 @@
-import type { Delivery, Settlement } from "@busbar/core";
+import type { Delivery, Settlement } from "@busbar/core/provider";
 import { HandOver } from "./hand-over.ts";
 import type { HeldJob } from "./held-job.ts";
 import {

@@ -1,4 +1,4 @@
-import { type Settlement, stateOfCorrupt } from "@busbar/core";
+import { type Settlement, stateOfCorrupt } from "@busbar/core/provider";
 import { CORRUPT } from "../corrupt.ts";
 import { partOf } from "../body-reference.ts";
 import { packName } from "../publish/pack-name.ts";

@@ -1,4 +1,4 @@
-import type { Clock } from "@busbar/core";
+import type { Clock } from "@busbar/core/provider";
 
 /** Waits that can be ended all at once, so that none outlives its owner. */
 export class Pauses {

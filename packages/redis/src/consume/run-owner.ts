@@ -1,4 +1,4 @@
-import type { Delivery, Settlement } from "@busbar/core";
+import type { Delivery, Settlement } from "@busbar/core/provider";
 import type { StoredPack } from "./body-cache.ts";
 import type { HeldJob } from "./held-job.ts";
 import type { JobQueue } from "./job-queue.ts";

@@ -1,4 +1,4 @@
-import { stateOfCorrupt } from "@busbar/core";
+import { stateOfCorrupt } from "@busbar/core/provider";
 import { CORRUPT, isEnvelope } from "../corrupt.ts";
 import { eventsOf } from "../publish/job-ids.ts";
 import { NORMAL_PRIORITY } from "../publish/packs.ts";

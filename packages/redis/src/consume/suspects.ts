@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "@busbar/core";
+import type { Clock, Timer } from "@busbar/core/provider";
 
 /** The longest that Node's own timers count. */
 const LONGEST_MS = 2 ** 31 - 1;

@@ -1,4 +1,4 @@
-import type { Delivery, Settlement } from "@busbar/core";
+import type { Delivery, Settlement } from "@busbar/core/provider";
 import { readJobData } from "../lean-events.ts";
 import type { TurnAnswer } from "../scripts/turn-script.ts";
 import { HandOver } from "./hand-over.ts";

@@ -1,4 +1,4 @@
-import { type JsonValue, type Settlement, stateOfCorrupt } from "@busbar/core";
+import { type JsonValue, type Settlement, stateOfCorrupt } from "@busbar/core/provider";
 import { CORRUPT } from "../corrupt.ts";
 import { encodeLabel } from "../key-text.ts";
 import { readJobData } from "../lean-events.ts";

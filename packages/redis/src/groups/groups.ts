@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
-import { BusbarError, type GroupStaging, type StagedEvent } from "@busbar/core";
+import { BusbarError } from "@busbar/core";
+import type { GroupStaging, StagedEvent } from "@busbar/core/provider";
 import { isEnvelope } from "../corrupt.ts";
 import { insistently } from "../insistently.ts";
 import { decodeKey, encodeKey } from "../key-text.ts";

@@ -1,4 +1,4 @@
-import type { StagedEvent } from "@busbar/core";
+import type { StagedEvent } from "@busbar/core/provider";
 
 /** How much is remembered of groups that are not released: groups, events, and characters of their JSON. */
 const MOST_GROUPS = 10_000;

@@ -1,4 +1,4 @@
-import type { Envelope, PublishResult } from "@busbar/core";
+import type { Envelope, PublishResult } from "@busbar/core/provider";
 import { isReply } from "../redis-errors.ts";
 import type { GroupRelease } from "../scripts/publish-script.ts";
 import type { Publisher } from "./publisher.ts";

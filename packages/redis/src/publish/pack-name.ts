@@ -1,4 +1,4 @@
-import type { Envelope } from "@busbar/core";
+import type { Envelope } from "@busbar/core/provider";
 import { encodeLabel } from "../key-text.ts";
 
 /** What dashboards show of a pack: the name of its events, or the first and how many others there are. */

@@ -1,4 +1,4 @@
-import { encodeEnvelope, type Envelope } from "@busbar/core";
+import { encodeEnvelope, type Envelope } from "@busbar/core/provider";
 import { encodeKey, encodeLabel } from "../key-text.ts";
 import { commonParts, encodeLean, leanTail } from "../lean-events.ts";
 import { type Body, MOST_PACKS, takeBodies, type WholePack } from "./bodies.ts";

@@ -1,5 +1,10 @@
-import { encodeEnvelope, safeError } from "@busbar/core";
-import type { Envelope, PublishOptions, PublishResult } from "@busbar/core";
+import {
+  encodeEnvelope,
+  type Envelope,
+  type PublishOptions,
+  type PublishResult,
+  safeError,
+} from "@busbar/core/provider";
 import {
   isLasting,
   isRefusal,

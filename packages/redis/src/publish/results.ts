@@ -1,4 +1,4 @@
-import type { PublishResult } from "@busbar/core";
+import type { PublishResult } from "@busbar/core/provider";
 import type { PublishAnswer } from "../scripts/publish-script.ts";
 import type { PackedBatch } from "./packs.ts";
 import type { Route } from "./routes.ts";

@@ -1,4 +1,4 @@
-import type { Ordering } from "@busbar/core";
+import type { Ordering } from "@busbar/core/provider";
 import { encodeKey } from "../key-text.ts";
 import type { Keys } from "../keys.ts";
 import type { RegistrySnapshot, SubscriptionRecord } from "../registry/registry.ts";

@@ -1,5 +1,5 @@
-import { createRouter } from "@busbar/core";
-import type { OrderPolicy, RetiredBacklog, SubscriptionSpec, Timer } from "@busbar/core";
+import { createRouter } from "@busbar/core/provider";
+import type { OrderPolicy, RetiredBacklog, SubscriptionSpec, Timer } from "@busbar/core/provider";
 import { trimDead } from "../admin/trim-dead.ts";
 import { insistently } from "../insistently.ts";
 import { createJobIds } from "../publish/job-ids.ts";

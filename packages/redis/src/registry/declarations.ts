@@ -1,5 +1,5 @@
-import { declaredPolicies, type OrderPolicy, strictestPolicies } from "@busbar/core";
-import type { SubscriptionSpec } from "@busbar/core";
+import { declaredPolicies, type OrderPolicy, strictestPolicies } from "@busbar/core/provider";
+import type { SubscriptionSpec } from "@busbar/core/provider";
 import { queueName } from "../keys.ts";
 import { policyField } from "../scripts/policies-script.ts";
 import type { LivePolicies } from "./live-policies.ts";

@@ -1,4 +1,4 @@
-import type { ProviderContext } from "@busbar/core";
+import type { ProviderContext } from "@busbar/core/provider";
 import { birthOf } from "../scripts/registry-script.ts";
 import type { RegistrySnapshot } from "./registry.ts";
 

@@ -3,8 +3,8 @@ import {
   ORDER_POLICIES,
   type OrderPolicy,
   strictestPolicies,
-} from "@busbar/core";
-import type { SubscriptionSpec } from "@busbar/core";
+} from "@busbar/core/provider";
+import type { SubscriptionSpec } from "@busbar/core/provider";
 import { insistently } from "../insistently.ts";
 import type { Session } from "../session.ts";
 

@@ -1,4 +1,4 @@
-import { createRouter } from "@busbar/core";
+import { createRouter } from "@busbar/core/provider";
 import { objectIn } from "../corrupt.ts";
 import type { SubscriptionRecord } from "./registry.ts";
 

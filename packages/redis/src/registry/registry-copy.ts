@@ -1,4 +1,4 @@
-import { createRouter } from "@busbar/core";
+import { createRouter } from "@busbar/core/provider";
 import { insistently } from "../insistently.ts";
 import type { Session } from "../session.ts";
 import { readRecord } from "./read-record.ts";

@@ -1,4 +1,4 @@
-import type { Ordering, OrderedFailure, Router, SubscriptionRegistry } from "@busbar/core";
+import type { Ordering, OrderedFailure, Router, SubscriptionRegistry } from "@busbar/core/provider";
 import type { Forgotten } from "./forgotten.ts";
 
 /** A subscription as Redis keeps it. */

@@ -1,4 +1,4 @@
-import type { SubscriptionSpec } from "@busbar/core";
+import type { SubscriptionSpec } from "@busbar/core/provider";
 import { birthOf } from "../scripts/registry-script.ts";
 import type { Session } from "../session.ts";
 import type { RegistrySnapshot } from "./registry.ts";

@@ -1,5 +1,4 @@
-import type { Envelope, RetiredBacklog } from "@busbar/core";
-import { matchesPattern } from "@busbar/core";
+import { type Envelope, matchesPattern, type RetiredBacklog } from "@busbar/core/provider";
 import { eventsReferredTo, numbersIn, partOf } from "../body-reference.ts";
 import { hasBody, readData, readProgress } from "../consume/job-data.ts";
 import { settledIn } from "../consume/pack-progress.ts";

@@ -1,4 +1,4 @@
-import { DECLARATION_COUNTS_MS, ORDER_POLICIES, type OrderPolicy } from "@busbar/core";
+import { DECLARATION_COUNTS_MS, ORDER_POLICIES, type OrderPolicy } from "@busbar/core/provider";
 import { SERVER_TIME } from "./server-time.ts";
 
 /**

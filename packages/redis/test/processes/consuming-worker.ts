@@ -1,6 +1,6 @@
 // Consumes "mail" under the prefix that it is given: says what it is handed, hangs on what it is told to
 // hold, and dies of poison after a while. Holds all of another subscription.
-import { type ConsumeSpec, systemClock } from "@busbar/core";
+import { type ConsumeSpec, systemClock } from "@busbar/core/provider";
 import { createRedisLink } from "../../src/connection/redis-link.ts";
 import { createConsumer } from "../../src/consume/consumer.ts";
 import { createServerClock } from "../../src/connection/server-clock.ts";

@@ -1,4 +1,4 @@
-import type { ConsumerHandle, ConsumeSpec, Delivery, Settlement } from "@busbar/core";
+import type { ConsumerHandle, ConsumeSpec, Delivery, Settlement } from "@busbar/core/provider";
 import { createConsumer } from "../../src/consume/consumer.ts";
 import type { Session } from "../../src/session.ts";
 import { eventually } from "./eventually.ts";

@@ -1,5 +1,5 @@
 import type { ProviderRequest } from "@busbar/conformance";
-import type { EventProvider } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 import { redisProvider } from "../../src/redis-provider.ts";
 
 /** Says in the environment where the proxy before Redis is. */

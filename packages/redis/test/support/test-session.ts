@@ -5,8 +5,8 @@ import type {
   ProviderReport,
   PublishResult,
   SubscriptionSpec,
-} from "@busbar/core";
-import { type Clock, systemClock } from "@busbar/core";
+} from "@busbar/core/provider";
+import { type Clock, systemClock } from "@busbar/core/provider";
 import { type Job, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { createAdmin } from "../../src/admin/admin.ts";

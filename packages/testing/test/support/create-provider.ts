@@ -1,4 +1,4 @@
-import type { EventProvider } from "@busbar/core";
+import type { EventProvider } from "@busbar/core/provider";
 import { testingProvider } from "../../src/index.ts";
 
 /** For child processes of the conformance suite. */

@@ -1,8 +1,10 @@
-import { createEventBus } from "@busbar/core";
-import type { EventBus, EventBusOptions } from "@busbar/core";
+import { createEventBus, type EventBus, type EventBusOptions } from "@busbar/core";
 import { onTestFinished } from "vitest";
-import { testingProvider } from "../../src/index.ts";
-import type { TestingProvider, TestingProviderOptions } from "../../src/index.ts";
+import {
+  testingProvider,
+  type TestingProvider,
+  type TestingProviderOptions,
+} from "../../src/index.ts";
 
 /** Makes and starts a bus on a provider of its own, and stops it when the test is over. */
 export async function startBus(

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { BusbarError, isBusbarError } from "../../../src/errors.ts";
+import { BusbarError, isBusbarError } from "../../../src/errors/errors.ts";
 
 /** Expects a rejection with `BUSBAR_INVALID_CONFIG`, and resolves with it. */
 export async function configErrorOf(

@@ -1,10 +1,10 @@
-import type { EventModule } from "../../../src/contracts/event-module.ts";
+import type { EventModule } from "../../../src/contract/event-module.ts";
 import type {
   ConsumeSpec,
   Delivery,
   EventProvider,
   Settlement,
-} from "../../../src/contracts/provider.ts";
+} from "../../../src/contract/provider.ts";
 
 /** Options of {@link valueModule}: what goes wrong, and what waits. */
 export interface ValueModuleOptions {

@@ -1,0 +1,178 @@
+import { safeError } from "../errors/safe-error.ts";
+import { isError } from "../errors/thrown.ts";
+import type {
+  EventProvider,
+  ProviderReport,
+  RegisteredSubscription,
+  StagedGroup,
+  SubscriptionStats,
+} from "../contract/provider.ts";
+import type { Subscription } from "../deliver/subscription.ts";
+import type { ClockSkew, ClockWatch } from "./clock-watch.ts";
+import type { BusCounters } from "../observe/counters.ts";
+import type { Role } from "../contract/bus-options.ts";
+
+/** Where a bus is in its life. */
+export type BusState = "new" | "starting" | "running" | "stopping" | "stopped";
+
+/** A subscription as `inspect()` shows it. */
+export interface InspectedSubscription {
+  readonly subscriptionId: string;
+  readonly events: readonly string[];
+  /** Whether this process has code for it. */
+  readonly here: boolean;
+  readonly paused: boolean;
+  /** Not declared by any process for `orphanedAfterMs`: gets no new events. */
+  readonly orphaned: boolean;
+  /** How many events it did not get because it was orphaned. */
+  readonly withheld: number;
+  /** Deliveries that could run now. */
+  readonly ready: number;
+  /** Deliveries whose time has not come, or that wait behind another of their key. */
+  readonly delayed: number;
+  readonly inFlight: number;
+  readonly dead: number;
+  /** When the oldest waiting delivery was published. */
+  readonly oldestAt: Date | undefined;
+}
+
+/** A group that is neither released nor cleared, as `inspect()` shows it. */
+export interface InspectedGroup extends Omit<StagedGroup, "stagedAt"> {
+  readonly stagedAt: Date;
+}
+
+/** What a bus says of itself. Numbers are of this moment; counters of this process since its start. */
+export interface BusInspection {
+  readonly name: string;
+  readonly provider: string;
+  readonly state: BusState;
+  readonly role: Role;
+  readonly subscriptions: readonly InspectedSubscription[];
+  readonly groups: readonly InspectedGroup[];
+  readonly counters: Readonly<BusCounters>;
+}
+
+/** Whether a bus does its work. */
+export interface BusHealth {
+  /** `degraded`: some of it. `down`: none of it. */
+  readonly status: "up" | "degraded" | "down";
+  /** Since when the status has been what it is, as far as this process has seen. */
+  readonly since: Date;
+  /** Whether this process takes deliveries. */
+  readonly consuming: boolean;
+  readonly provider: string;
+  /** One sentence, where there is something to say. */
+  readonly detail?: string | undefined;
+  /**
+   * How far the wall clock of this process is from those of the provider's server and of the plugins', as it was
+   * last looked at: at the start, and every minute. Absent where nothing is shared, as in memory.
+   */
+  readonly clockSkews?: readonly ClockSkew[] | undefined;
+}
+
+/** Joins what the provider knows of subscriptions with what this process has. */
+export function inspectSubscriptions(
+  here: readonly Subscription[],
+  registered: readonly RegisteredSubscription[],
+  stats: readonly SubscriptionStats[],
+): readonly InspectedSubscription[] {
+  const byId = new Map(here.map((subscription) => [subscription.id, subscription]));
+  const ids = new Set([
+    ...byId.keys(),
+    ...registered.map(({ subscriptionId }) => subscriptionId),
+    ...stats.map(({ subscriptionId }) => subscriptionId),
+  ]);
+  return [...ids].toSorted().map((subscriptionId) => {
+    const local = byId.get(subscriptionId);
+    const known = registered.find((entry) => entry.subscriptionId === subscriptionId);
+    const numbers = stats.find((entry) => entry.subscriptionId === subscriptionId);
+    return {
+      subscriptionId,
+      events: [...new Set([...(known?.events ?? []), ...(local?.events ?? [])])],
+      here: local !== undefined,
+      paused: local?.paused ?? false,
+      orphaned: known?.orphaned ?? false,
+      withheld: known?.withheld ?? 0,
+      ready: numbers?.ready ?? 0,
+      delayed: numbers?.delayed ?? 0,
+      inFlight: numbers?.inFlight ?? 0,
+      dead: numbers?.dead ?? 0,
+      oldestAt: numbers?.oldestAt === undefined ? undefined : new Date(numbers.oldestAt),
+    };
+  });
+}
+
+type StateReport = Extract<ProviderReport, { type: "state" }>;
+
+interface Finding {
+  readonly status: BusHealth["status"];
+  readonly detail: string | undefined;
+}
+
+const FINE: Finding = { status: "up", detail: undefined };
+
+/** Remembers how the bus and its provider are, and since when. */
+export class HealthRecord {
+  /** What was last said of itself by the bus, or by the provider. */
+  #said: Finding = { status: "down", detail: "has not started" };
+  /** What was found by looking. */
+  #probed = FINE;
+  #status: BusHealth["status"] = "down";
+  #since: number;
+
+  constructor(now: number) {
+    this.#since = now;
+  }
+
+  /** Takes a provider's report of its state. */
+  report({ state, cause }: StateReport, now: number): void {
+    const status = state === "ready" ? "up" : state === "degraded" ? "degraded" : "down";
+    const detail = isError(cause) ? safeError(cause).message : state;
+    this.set(status, now, status === "up" ? undefined : detail);
+  }
+
+  set(status: BusHealth["status"], now: number, detail: string | undefined): void {
+    this.#said = { status, detail };
+    this.#update(now);
+  }
+
+  /** Looks at the provider, if it lets itself be looked at, and answers. */
+  async health(
+    provider: EventProvider,
+    clocks: ClockWatch,
+    consuming: boolean,
+    now: number,
+  ): Promise<BusHealth> {
+    if (this.#said.status !== "down") {
+      this.#probed = await probe(provider);
+      this.#update(now);
+    }
+    const { skews } = clocks;
+    const found = this.#said.status === "up" ? this.#probed.detail : this.#said.detail;
+    return {
+      status: this.#status,
+      since: new Date(this.#since),
+      consuming,
+      provider: provider.name,
+      detail: found ?? clocks.detail,
+      ...(skews.length > 0 && { clockSkews: skews }),
+    };
+  }
+
+  /** A probe finds faults; it cannot make up for those that were reported. */
+  #update(now: number): void {
+    const status = this.#said.status === "up" ? this.#probed.status : this.#said.status;
+    if (status !== this.#status) this.#since = now;
+    this.#status = status;
+  }
+}
+
+async function probe(provider: EventProvider): Promise<Finding> {
+  if (!provider.probe) return FINE;
+  try {
+    const { ok, detail } = await provider.probe();
+    return { status: ok ? "up" : "degraded", detail };
+  } catch (error) {
+    return { status: "degraded", detail: safeError(error).message };
+  }
+}

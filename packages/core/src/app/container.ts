@@ -1,0 +1,42 @@
+import {
+  asValue,
+  type AwilixContainer,
+  createContainer,
+  InjectionMode,
+  type Resolver,
+} from "awilix";
+
+export { asClass, asFunction, asValue } from "awilix";
+
+/**
+ * How the container makes one service: `asValue(x)`, `asFunction(({ logger }) => …)` or
+ * `asClass(Payments)`, with `.singleton()`, `.scoped()` and `.disposer(…)` where they apply.
+ */
+export type ServiceResolver<T = unknown> = Resolver<T>;
+
+/** An application's container: Awilix, with PROXY injection and in strict mode. */
+export type AppContainer<Cradle extends object = object> = AwilixContainer<Cradle>;
+
+/** Whether a value is a resolver, as {@link asValue} and its siblings make them. */
+export function isServiceResolver(value: unknown): value is ServiceResolver {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "resolve" in value &&
+    typeof value.resolve === "function"
+  );
+}
+
+/** Makes a container with PROXY injection, in strict mode. */
+export function createAppContainer<Cradle extends object>(
+  services: Readonly<Record<string, ServiceResolver>>,
+): AppContainer<Cradle> {
+  const container = createContainer<Cradle>({ injectionMode: InjectionMode.PROXY, strict: true });
+  for (const [name, resolver] of Object.entries(services)) container.register(name, resolver);
+  return container;
+}
+
+/** Registers a value as it is. The container never disposes it. */
+export function registerValue(container: AppContainer, name: string, value: unknown): void {
+  container.register(name, asValue(value));
+}

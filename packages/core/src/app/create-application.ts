@@ -1,0 +1,129 @@
+import path from "node:path";
+import { EventBus } from "../event-bus.ts";
+import type { Role } from "../contract/bus-options.ts";
+import { type AppContainer, createAppContainer, registerValue } from "./container.ts";
+import { Modules } from "../contract/container.ts";
+import { type Logger, silentLogger } from "../contract/logger.ts";
+import type { InboxStore } from "../contract/plugin.ts";
+import type { EventProvider } from "../contract/provider.ts";
+import { type App, type AppCradle, type AppOverrides, createAppLifecycle } from "./app.ts";
+import { checkConfig } from "./check-config.ts";
+import { configError } from "./config-error.ts";
+import type { BusbarConfig } from "./config.ts";
+import { readConfigFile } from "./load-config.ts";
+import { loadModule } from "./load-module.ts";
+import { type LoadedSubscriber, loadSubscribers, subscribeAll } from "./load-subscribers.ts";
+import { inProduction } from "./resolve-source.ts";
+import { resolveRole } from "./role.ts";
+import { defaultModule, selectModule } from "./select-module.ts";
+import { createSourceLoader } from "./source-loader.ts";
+
+/** What `createApp` loads once it is called. */
+export async function createApplication<
+  Events extends object = never,
+  Received extends object = Events,
+>(
+  config?: BusbarConfig<Events, Received> | string,
+  overrides: AppOverrides = {},
+): Promise<App<Events, Received>> {
+  const source = await readConfig(config, overrides.root);
+  const { root, file } = source;
+  const role = resolveRole(overrides.role ?? source.config.role);
+  const logger = overrides.logger ?? source.config.logger ?? silentLogger;
+  const name = source.config.name ?? "busbar";
+  const entry = selectModule(source.config.modules, file);
+  const loader = createSourceLoader(root);
+  const module = await loadModule(entry, { root, file, loader });
+  const folders = source.config.subscribers ?? [];
+  const subscribers = await loadSubscribers([folders].flat(), root, loader);
+  // Last, because a provider may hold something open from here on.
+  const provider = await module.createProvider({ logger, name });
+  if (entry === undefined) reportDefaultModule(logger);
+
+  const app = assemble({
+    ...source,
+    provider,
+    inbox: entry?.inbox,
+    name,
+    role,
+    logger,
+    signals: overrides.signals ?? true,
+  });
+  await subscribeOrStop(app, subscribers);
+  // One bus is behind both types.
+  return app as unknown as App<Events, Received>;
+}
+
+interface ConfigSource {
+  readonly config: BusbarConfig;
+  readonly root: string;
+  readonly file?: string | undefined;
+}
+
+async function readConfig(
+  given: BusbarConfig | string | undefined,
+  root: string | undefined,
+): Promise<ConfigSource> {
+  if (given === undefined || typeof given === "string")
+    return readConfigFile({ root, file: given });
+  const config = checkConfig(given);
+  return { config, root: path.resolve(root ?? config.root ?? ".") };
+}
+
+interface Assembly extends ConfigSource {
+  readonly provider: EventProvider;
+  readonly inbox: InboxStore | undefined;
+  readonly name: string;
+  readonly role: Role;
+  readonly logger: Logger;
+  readonly signals: boolean;
+}
+
+function assemble(parts: Assembly): App {
+  const { config, role, logger, signals } = parts;
+  // The bus and its container know each other.
+  const container: AppContainer<AppCradle> = createAppContainer<AppCradle>(config.services ?? {});
+  registerValue(container, "logger", logger);
+  const bus = createBus(parts, container);
+  registerValue(container, Modules.EVENT_BUS, bus);
+  return createAppLifecycle({ bus, container, config, role, logger, signals });
+}
+
+function createBus(parts: Assembly, container: AppContainer<AppCradle>): EventBus {
+  const { config, provider, inbox, name, role, logger } = parts;
+  const { events, plugins, middleware } = config;
+  try {
+    return new EventBus({
+      ...config.bus,
+      provider,
+      name,
+      role,
+      logger,
+      container,
+      events,
+      plugins,
+      inbox,
+      middleware,
+    });
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw configError({ file: parts.file, issues: [{ path: "", reason: cause.message }], cause });
+  }
+}
+
+function reportDefaultModule(logger: Logger): void {
+  const message = `No event module is configured: events are kept in memory by ${defaultModule}`;
+  if (inProduction())
+    logger.warn({ module: defaultModule }, `${message}, and lost with the process`);
+  else logger.info({ module: defaultModule }, message);
+}
+
+/** Awaits the stop of an application that is given up, and keeps the reason. */
+async function subscribeOrStop(app: App, subscribers: readonly LoadedSubscriber[]): Promise<void> {
+  try {
+    subscribeAll(app.bus, subscribers);
+  } catch (error) {
+    await app.stop({ graceMs: 0 }).catch(() => {});
+    throw error;
+  }
+}

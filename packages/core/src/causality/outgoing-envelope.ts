@@ -1,0 +1,53 @@
+import type { Event } from "../contract/event.ts";
+import type { JsonObject, JsonValue } from "../contract/json.ts";
+import type { Envelope, EnvelopeMetadata, EnvelopePolicy } from "../contract/provider.ts";
+import type { TrackedEvent } from "./settlement-tracker.ts";
+
+/**
+ * An envelope that this process has made. It carries the settlement tracker's note on its event, which
+ * a provider in memory brings back with each delivery: looking the event up by its id takes longer than
+ * all the rest of the tracking. And it carries the event that its handlers share, where they do.
+ */
+export class OutgoingEnvelope implements Envelope {
+  readonly id: string;
+  readonly name: string;
+  readonly data: JsonValue;
+  readonly metadata: EnvelopeMetadata;
+  policy: EnvelopePolicy | undefined = undefined;
+  orderingKey: string | undefined = undefined;
+  priority: number | undefined = undefined;
+  delayMs: number | undefined = undefined;
+  deduplicationId: string | undefined = undefined;
+  providerOptions: JsonObject | undefined = undefined;
+  #note: TrackedEvent | undefined = undefined;
+  #sharedEvent: Event | undefined = undefined;
+
+  constructor(id: string, name: string, data: JsonValue, metadata: EnvelopeMetadata) {
+    this.id = id;
+    this.name = name;
+    this.data = data;
+    this.metadata = metadata;
+  }
+
+  /** An envelope that differs from another in some members. */
+  static from(envelope: Envelope, changes: Partial<Envelope>): OutgoingEnvelope {
+    const { id, name, data, metadata, ...options } = { ...envelope, ...changes };
+    return Object.assign(new OutgoingEnvelope(id, name, data, metadata), options);
+  }
+
+  /** The note on an envelope, if it can have one, and has. */
+  static noteOn(envelope: Envelope): TrackedEvent | undefined {
+    return #note in envelope ? envelope.#note : undefined;
+  }
+
+  /** Leaves a note on an envelope that can have one. */
+  static setNote(envelope: Envelope, note: TrackedEvent): void {
+    if (#note in envelope) envelope.#note = note;
+  }
+
+  /** One event for all handlers of an envelope, if it is one that this process has made. */
+  static sharedEvent(envelope: Envelope, create: (envelope: Envelope) => Event): Event {
+    if (!(#sharedEvent in envelope)) return create(envelope);
+    return (envelope.#sharedEvent ??= create(envelope));
+  }
+}

@@ -1,0 +1,8 @@
+export {
+  type AppContainer,
+  asClass,
+  asFunction,
+  asValue,
+  type ServiceResolver,
+} from "./app/container.ts";
+export type { ScopingContainer } from "./contract/container.ts";

@@ -1,0 +1,128 @@
+import type { Clock } from "./clock.ts";
+import type { ScopingContainer } from "./container.ts";
+import type { EmitOptions } from "./event.ts";
+import type { Logger } from "./logger.ts";
+import type { Middleware } from "./middleware.ts";
+import type { InboxStore, Plugin } from "./plugin.ts";
+import type { EventProvider } from "./provider.ts";
+import type { EventCatalogue } from "./catalogue.ts";
+
+/**
+ * What a process does: `shared` emits and consumes, `server` emits and never consumes (and needs a
+ * durable provider), `worker` consumes, and emits what its handlers emit.
+ */
+export type Role = "shared" | "server" | "worker";
+
+/** How long, and how many, dead letters are kept. */
+export interface DeadLetterOptions {
+  /** @default 10_000 */
+  readonly maxPerSubscription?: number | undefined;
+  /**
+   * Milliseconds.
+   *
+   * @default 2_592_000_000 (30 days)
+   */
+  readonly maxAgeMs?: number | undefined;
+}
+
+/** Options of a bus that do not concern its provider. */
+export interface BusOptions {
+  /** Options of every emit that says nothing else. */
+  readonly defaults?: EmitOptions | undefined;
+  /**
+   * `copy`: every handler gets an event of its own. `none`: the handlers of an event share one
+   * object, its data, metadata and dates included, for those who do so on purpose. The emitter's own
+   * objects are never shared.
+   *
+   * @default "copy"
+   */
+  readonly isolation?: "copy" | "none" | undefined;
+  /**
+   * Milliseconds after which an emit rejects.
+   *
+   * @default 10_000
+   */
+  readonly emitTimeoutMs?: number | undefined;
+  /**
+   * Hand-overs of one delivery that may end in a crash; one more, and it is dead.
+   *
+   * @default 5
+   */
+  readonly maxCrashes?: number | undefined;
+  /**
+   * How many events may stand between an event and the first cause of it, each emitted in the handler of the
+   * one before. An emit beyond that rejects with `BUSBAR_INVALID_MESSAGE`, so that handlers whose events lead
+   * back to themselves come to an end: as dead letters. Count what your longest chain needs; a handler that
+   * emits its own successor needs more each time.
+   *
+   * @default no limit; 1_000 are warned of, once for each subscription
+   */
+  readonly maxCausationDepth?: number | undefined;
+  readonly deadLetters?: DeadLetterOptions | undefined;
+  /**
+   * Milliseconds after which a subscription that no process declares gets no new events.
+   *
+   * @default 604_800_000 (7 days)
+   */
+  readonly orphanedAfterMs?: number | undefined;
+  /** Milliseconds after which a group that is neither released nor cleared expires. Never by default. */
+  readonly groupTtlMs?: number | undefined;
+  /**
+   * UTF-8 bytes that the data of an event may have as JSON, together with the metadata that it is given. An
+   * emit of more is refused, the same on every provider. A larger limit needs a provider that takes it: Redis
+   * has `proto-max-bulk-len`, for one.
+   *
+   * @default 1_048_576 (1 MiB)
+   */
+  readonly maxPayloadBytes?: number | undefined;
+  /** Milliseconds that `stop` waits for deliveries in flight. @default 20_000 */
+  readonly graceMs?: number | undefined;
+}
+
+/** The names of {@link BusOptions}. */
+export const BUS_OPTIONS: Readonly<Record<keyof BusOptions, true>> = {
+  defaults: true,
+  isolation: true,
+  emitTimeoutMs: true,
+  maxCrashes: true,
+  maxCausationDepth: true,
+  deadLetters: true,
+  orphanedAfterMs: true,
+  groupTtlMs: true,
+  maxPayloadBytes: true,
+  graceMs: true,
+};
+
+/** Options of `createEventBus`. `Received` is what handlers get, where it differs from what is emitted. */
+export interface EventBusOptions<
+  Events extends object = never,
+  Received extends object = Events,
+> extends BusOptions {
+  readonly provider: EventProvider;
+  /**
+   * Prefixes everything that the provider names. Letters, digits, `.`, `_` and `-`.
+   *
+   * @default "busbar"
+   */
+  readonly name?: string | undefined;
+  /** Types and validates events; made by `defineEvents`. */
+  readonly events?: EventCatalogue<Events, Received> | undefined;
+  /** @default "shared" */
+  readonly role?: Role | undefined;
+  /** Nothing is logged by default. */
+  readonly logger?: Logger | undefined;
+  /** What handlers find in `context.container`. */
+  readonly container?: ScopingContainer | undefined;
+  readonly plugins?: readonly Plugin[] | undefined;
+  /**
+   * Where it is recorded which events a subscription has handled, such as `pgStore({ pool })` of
+   * `@busbar/outbox`. Each handler then runs in a transaction of that database, which it finds in
+   * `context.tx`, and what it writes by it happens once, however often the event is delivered.
+   */
+  readonly inbox?: InboxStore | undefined;
+  readonly middleware?: readonly Middleware[] | undefined;
+  /** The provider's by default, if it brings one, or else the system's. */
+  readonly clock?: Clock | undefined;
+  /** Numbers from 0 to below 1, for jitter. The provider's by default, or else `Math.random`. */
+  readonly random?: (() => number) | undefined;
+}

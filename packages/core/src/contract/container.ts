@@ -1,0 +1,25 @@
+import type { IEventBusModule } from "./event-bus-module.ts";
+
+/** The keys under which modules are registered in the container. */
+export const Modules: {
+  /** The event module: an {@link IEventBusModule}. */
+  readonly EVENT_BUS: "event_bus";
+  /** The same key as `EVENT_BUS`, under its shorter name. */
+  readonly EVENT: "event_bus";
+} = { EVENT_BUS: "event_bus", EVENT: "event_bus" };
+
+/**
+ * The part of a dependency-injection container that handlers, steps and plugins use. An Awilix
+ * container fits as it is.
+ */
+export interface ServiceContainer {
+  resolve(name: "event_bus"): IEventBusModule;
+  // Services are the application's own: only it knows their types, and it says so by `T`.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  resolve<T = any>(name: string | symbol): T;
+}
+
+/** A container that can make a scope for one delivery. An Awilix container fits as it is. */
+export interface ScopingContainer extends ServiceContainer {
+  createScope?(): ServiceContainer & { dispose?(): void | Promise<void> };
+}

@@ -1,0 +1,74 @@
+import type { IEventBusModule } from "./event-bus-module.ts";
+import type { GroupStaging } from "../contract/provider.ts";
+import type { Logger } from "./logger.ts";
+import type { Middleware } from "./middleware.ts";
+import type { Envelope, ProviderCapabilities, PublishResult } from "./provider.ts";
+
+/** What a plugin may use of the bus it is attached to. */
+export interface PluginContext {
+  readonly logger: Logger;
+  readonly bus: IEventBusModule;
+  /** What the provider can do, with what the bus adds to it. */
+  readonly capabilities: ProviderCapabilities;
+  /**
+   * Publishes envelopes that were made before, under the ids they have: no interceptors, no
+   * validation. Resolves with one result per envelope. Waits until the bus has started, so that every
+   * subscription gets what it wants: do not await it in `start`.
+   */
+  publishEnvelopes(envelopes: readonly Envelope[]): Promise<readonly PublishResult[]>;
+  /**
+   * Calls back with the id of each event that is settled: it, and all that was emitted because of it,
+   * is acknowledged, dead or refused. Until then a crash of this process loses it. Returns a function
+   * that ends it. Undefined where the provider is durable: there, what is published is safe.
+   */
+  readonly onSettled: ((callback: (eventId: string) => void) => () => void) | undefined;
+}
+
+/** How a plugin keeps events until they may be published. */
+export interface StagingPlugin {
+  /** Takes the place of the provider's own staging of groups. */
+  readonly groups?: GroupStaging | undefined;
+  /**
+   * Writes events within the caller's own transaction, for `withTransaction(tx).emit(…)`. Their `delayMs`
+   * counts from now.
+   */
+  stage?(transaction: unknown, envelopes: readonly Envelope[]): Promise<void>;
+  /**
+   * Whether `stage` keeps events back for their `delayMs`, so that they may be delayed on a provider that
+   * cannot.
+   *
+   * @default false
+   */
+  readonly delays?: boolean | undefined;
+}
+
+/** Attaches to a bus: starts after its provider, and stops before it. */
+export interface Plugin {
+  readonly name: string;
+  start?(context: PluginContext): void | Promise<void>;
+  /**
+   * Stops. The bus waits for `graceMs` milliseconds, and for at least a second: then it logs an error, and goes on
+   * stopping.
+   */
+  stop?(options: { readonly graceMs: number }): void | Promise<void>;
+  /**
+   * Called when the provider has stopped too: nothing is delivered or settled any more. The bus waits as for
+   * {@link Plugin.stop}.
+   */
+  stopped?(options: { readonly graceMs: number }): void | Promise<void>;
+  /** As {@link EventProvider.serverTime}, of the server on which the plugin keeps events. */
+  serverTime?(): Promise<number | undefined>;
+  readonly staging?: StagingPlugin | undefined;
+  readonly middleware?: Middleware | undefined;
+}
+
+/** What can make the inbox of a bus: a store of `@busbar/outbox` can. */
+export interface InboxStore {
+  /** Makes a plugin that has each subscription handle an event once, within a transaction in `context.tx`. */
+  createInbox(): Plugin;
+}
+
+/** Types a plugin. */
+export function definePlugin(plugin: Plugin): Plugin {
+  return plugin;
+}

@@ -1,0 +1,492 @@
+import type { Clock } from "./clock.ts";
+import type { ClearGroupOptions } from "./event-bus-module.ts";
+import type { Backoff } from "./event.ts";
+import type { JsonObject, JsonValue } from "./json.ts";
+import type { Logger } from "./logger.ts";
+import type { OrderedFailure, Ordering } from "./subscriber.ts";
+
+/**
+ * An {@link Event} on its way: a JSON value that the bus has validated. A provider whose
+ * `capabilities.payload` is `"shared"` passes it on as it is; one that crosses a process boundary
+ * encodes it once, with `encodeEnvelope`.
+ */
+export interface Envelope {
+  /** Any string of 1–255 characters. Two envelopes may carry the same one. */
+  readonly id: string;
+  readonly name: string;
+  readonly data: JsonValue;
+  readonly metadata: EnvelopeMetadata;
+  /** What the emitter said of delivery. Read by the bus, carried by the provider. */
+  readonly policy?: EnvelopePolicy | undefined;
+  readonly orderingKey?: string | undefined;
+  /** From 1, the most urgent, to 2 097 151. Absent: 100, which is normal. */
+  readonly priority?: number | undefined;
+  /**
+   * Milliseconds for which the envelope must not be delivered, counted from `publish` by the clock of the
+   * provider's server. Later deliveries are not held up again: a replay, for example, is due at once.
+   * Absent or 0: none.
+   */
+  readonly delayMs?: number | undefined;
+  readonly deduplicationId?: string | undefined;
+  /** The emitter's options for this provider: the member of `options.provider` with its name. */
+  readonly providerOptions?: JsonObject | undefined;
+}
+
+/**
+ * {@link EventMetadata} as JSON: times are milliseconds since the epoch, by the wall clock of the process
+ * that emitted. They are for people: nothing is decided by them.
+ */
+export interface EnvelopeMetadata extends JsonObject {
+  readonly created_at: number;
+  readonly published_at: number;
+  readonly correlationId: string;
+  readonly causationId?: string | undefined;
+  readonly causationDepth?: number | undefined;
+  readonly eventGroupId?: string | undefined;
+  readonly stepId?: string | undefined;
+}
+
+/** The emitter's wishes for delivery, used where a subscription has none of its own. */
+export interface EnvelopePolicy {
+  readonly attempts?: number | undefined;
+  readonly backoff?: Backoff | undefined;
+  readonly internal?: boolean | undefined;
+}
+
+/** What a provider can do. Fixed when the provider is made; each is tested in both directions. */
+export interface ProviderCapabilities {
+  /** A published envelope, the subscription list and dead letters survive a crash of every process. */
+  readonly durable: boolean;
+  /**
+   * `fresh`: each delivery's envelope is an object of its own, as decoding makes it. `shared`: several
+   * deliveries may carry the same object, so the bus copies it before a handler sees it.
+   */
+  readonly payload: "shared" | "fresh";
+  /** `delayMs`, of an envelope and of a settlement, is honoured. */
+  readonly delay: boolean;
+  /** `priority` is honoured. */
+  readonly priority: boolean;
+  /** `deduplicationId` is honoured. */
+  readonly deduplication: boolean;
+  /** `orderingKey` and the `ordering` of a subscription are honoured, across retries too. */
+  readonly ordering: boolean;
+  /**
+   * The longest time in milliseconds from the death of a process to the redelivery of what it had in
+   * hand. 0 where nothing outlives the process.
+   */
+  readonly redeliverAfterMs: number;
+  /**
+   * The most envelopes that one `publish` takes. Given, the bus publishes one batch at a time, and
+   * what is emitted meanwhile leaves together in the next. Absent, every emit publishes at once.
+   */
+  readonly maxBatch?: number | undefined;
+  /**
+   * `publish` takes every envelope of a batch, or none of them. A batch that is too much for one step it may
+   * take in part: then it refuses every envelope behind the first one that it refuses for the moment. So those
+   * with one `orderingKey` may be published together, and none overtakes another that was refused.
+   *
+   * @default false
+   */
+  readonly wholeBatches?: boolean | undefined;
+}
+
+/** What became of one envelope of a `publish`. */
+export type PublishResult =
+  | {
+      /** `duplicate`: accepted before under this `deduplicationId`, and not delivered again. */
+      readonly status: "accepted" | "duplicate";
+      /** How many subscriptions the envelope goes to. 0 means that nobody wants it. */
+      readonly subscriptions: number;
+    }
+  | {
+      readonly status: "rejected";
+      /** `overloaded`: no room in memory until the deadline. `refused`: anything else. */
+      readonly code: "overloaded" | "refused";
+      /** One sentence for the error message. */
+      readonly reason: string;
+      /** The bus publishes it again, until the deadline. */
+      readonly retryable?: boolean | undefined;
+      readonly cause?: unknown;
+    };
+
+/** Options of {@link EventProvider.publish}. */
+export interface PublishOptions {
+  /** When the caller no longer waits, on the scale of `clock.monotonic()`. */
+  readonly deadline: number;
+  /**
+   * The emit comes from inside a handler. A provider that makes an emit wait for room in memory must
+   * not make this one wait: the handler holds the slot that would make room.
+   */
+  readonly inHandler: boolean;
+}
+
+/** One envelope handed to one subscription. */
+export interface Delivery {
+  readonly envelope: Envelope;
+  /** The `state` of the last `retry` settlement, unchanged; undefined at first. */
+  readonly state?: JsonValue | undefined;
+  /**
+   * How many hand-overs before this one ended unsettled, since the last `retry`. Those in which something
+   * else may have ended the process may be left out, a bounded number of times.
+   */
+  readonly crashes: number;
+}
+
+/** The bus's word on a delivery. A provider does exactly that, and decides nothing itself. */
+export type Settlement =
+  | { readonly type: "ack" }
+  | { readonly type: "retry"; readonly delayMs: number; readonly state: JsonValue }
+  | { readonly type: "dead"; readonly reason: string; readonly state: JsonValue }
+  /** Handed back, not counted: for another process, or for later. */
+  | { readonly type: "release"; readonly delayMs?: number | undefined };
+
+/** The bus's way to run a delivery once. Never rejects but for a bug. */
+export type Deliver = (delivery: Delivery) => Promise<Settlement>;
+
+/**
+ * As {@link Deliver}, without a promise: calls `settle` once, perhaps before it returns, and does not
+ * throw.
+ */
+export type DeliverTo = (delivery: Delivery, settle: (settlement: Settlement) => void) => void;
+
+/** A subscription that this process runs, and how many of its deliveries at the same time. */
+export interface ConsumeSpec extends SubscriptionSpec {
+  readonly concurrency: number;
+}
+
+/** A running consumer. */
+export interface ConsumerHandle {
+  /**
+   * Takes no new deliveries, waits up to `graceMs` milliseconds for those in hand, and leaves the
+   * rest to others within `redeliverAfterMs`; a settlement that comes later is passed over.
+   * Idempotent, and works while a handler hangs.
+   */
+  close(options: { readonly graceMs: number }): Promise<void>;
+  /** Looks for deliveries now, and not only when it would look again. Not for the bus to call. */
+  wake?(): void;
+}
+
+/** What a provider tells the bus while it runs. */
+export type ProviderReport =
+  | {
+      readonly type: "state";
+      readonly state: "connecting" | "ready" | "degraded" | "down";
+      readonly cause?: unknown;
+    }
+  /** Dead letters left because of their bound, by number or by age. */
+  | {
+      readonly type: "dead-letters-dropped";
+      readonly subscriptionId: string;
+      readonly count: number;
+    }
+  /** Deliveries left unsettled by `stop` that nobody will take up. */
+  | { readonly type: "discarded"; readonly subscriptionId: string; readonly count: number };
+
+/** What the bus gives a provider at `start`. */
+export interface ProviderContext {
+  readonly logger: Logger;
+  /**
+   * The provider's only source of time: `monotonic()` for durations, deadlines and timers, `now()` for
+   * times that people read. A time that several processes share comes from the provider's server.
+   */
+  readonly clock: Clock;
+  /** The name of the application or bus: the prefix of everything the provider names. */
+  readonly namespace: string;
+  /** Unique to this bus in this process. */
+  readonly instanceId: string;
+  /** The bound on dead letters: per subscription, and by age in milliseconds. */
+  readonly deadLetters: { readonly maxPerSubscription: number; readonly maxAgeMs: number };
+  /** Milliseconds without a `declare` after which a subscription gets no new events. */
+  readonly orphanedAfterMs: number;
+  /** Tells the bus what happened in the background, where nothing can be thrown. */
+  report(report: ProviderReport): void;
+}
+
+/** What {@link EventProvider.probe} found. */
+export interface ProbeResult {
+  readonly ok: boolean;
+  /** One sentence for `health()`. */
+  readonly detail?: string | undefined;
+}
+
+/**
+ * Carries envelopes from the processes that emit to the processes that handle.
+ *
+ * Implement this to add a transport; applications use the bus. The bus validates, fills in defaults,
+ * decides on retries and dead letters, copies payloads, times out and traces, so a provider does
+ * none of that.
+ *
+ * Calls arrive in this order: `start` once; `subscriptions.declare`, `publish` and `consume` any
+ * number of times and concurrently; `stop` once or more. `publish` comes also from a process that
+ * never consumes.
+ *
+ * A provider never throws from the background, never logs payloads, and leaves neither timer nor
+ * socket behind after `stop`.
+ */
+export interface EventProvider {
+  /** Stable and lower-case, such as `"redis"`: used in logs, errors, metrics and `options.provider`. */
+  readonly name: string;
+  readonly capabilities: ProviderCapabilities;
+
+  /** Resolves once an envelope could be published. Nothing is consumed yet. */
+  start(context: ProviderContext): Promise<void>;
+
+  /**
+   * Accepts envelopes, and routes each to every declared subscription that wants its name, in one
+   * atomic step. Resolves with one result per envelope, in order, once they are as safe as
+   * `capabilities.durable` says; does not wait for delivery, and does not retry.
+   */
+  publish(batch: readonly Envelope[], options: PublishOptions): Promise<readonly PublishResult[]>;
+
+  /**
+   * As `publish`, but at once: accepts the whole batch if that takes no waiting, or else does nothing
+   * and returns undefined, and the bus calls `publish`. Only for a provider in memory, where a promise
+   * costs more than the publish; others leave it out.
+   */
+  tryPublish?(batch: readonly Envelope[]): readonly PublishResult[] | undefined;
+
+  /**
+   * Begins to hand over a subscription's envelopes, at most `concurrency` at a time, and settles each
+   * as `deliver` says. Consumers of one subscription compete; different subscriptions each get every
+   * envelope. Should `deliver` reject, the delivery is unsettled and comes again.
+   *
+   * @param deliverTo Does the same. Given by the bus for a provider that has many deliveries in hand at
+   *   once, as one in memory or one that packs them has: there a promise costs more than the rest of a
+   *   delivery. Others leave it out.
+   */
+  consume(
+    subscription: ConsumeSpec,
+    deliver: Deliver,
+    deliverTo?: DeliverTo,
+  ): Promise<ConsumerHandle>;
+
+  /**
+   * Ends every consumer as its `close` would, then closes only what the provider opened itself. One
+   * that is not durable first delivers what is due, as far as `graceMs` milliseconds allow. Safe to
+   * call twice, and before `start`.
+   */
+  stop(options: { readonly graceMs: number }): Promise<void>;
+
+  /** The subscription list. Required when durable. */
+  readonly subscriptions?: SubscriptionRegistry | undefined;
+  /** Backlog and dead letters. Required when durable. */
+  readonly admin?: ProviderAdmin | undefined;
+  /** Durable staging of grouped events. Without it a durable provider refuses groups. */
+  readonly groups?: GroupStaging | undefined;
+  /** Looks whether the provider works, and changes nothing. */
+  probe?(): Promise<ProbeResult>;
+  /**
+   * The time of the server by whose clock delays, leases and ages go, in milliseconds since the epoch. The bus
+   * compares it with its own clock, warns of a difference, and shows it in `health()`. For every provider that
+   * is durable. Undefined: there is no such server.
+   */
+  serverTime?(): Promise<number | undefined>;
+  /**
+   * The time that a bus on this provider lives in, unless the bus is given a clock. For doubles of
+   * tests, so that time cannot be forgotten: others leave it out.
+   */
+  readonly clock?: Clock | undefined;
+  /** As `clock`: where the jitter of such a bus comes from. Numbers from 0 to below 1. */
+  readonly random?: (() => number) | undefined;
+}
+
+/** A subscription as the provider knows it. */
+export interface SubscriptionSpec {
+  readonly subscriptionId: string;
+  /** Names and patterns, without repetition. */
+  readonly events: readonly string[];
+  readonly ordering: Ordering;
+  readonly onOrderedFailure: OrderedFailure;
+  /** Earlier ids: what waits or is dead under them belongs to this subscription from now on. */
+  readonly aliases: readonly string[];
+}
+
+/** A subscription in the provider's list. */
+export interface RegisteredSubscription extends SubscriptionSpec {
+  /** Milliseconds since the epoch of the last `declare`. */
+  readonly lastSeenAt: number;
+  /** Not declared for `orphanedAfterMs`: gets no new events, keeps its backlog. */
+  readonly orphaned: boolean;
+  /** How many events it did not get because it was orphaned. Kept until it is retired. */
+  readonly withheld: number;
+}
+
+/** What becomes of deliveries that wait in a subscription when it, or some of its events, is retired. */
+export type RetiredBacklog = "keep" | "dead-letter" | "discard";
+
+/** The list of subscriptions that `publish` routes by. Durable where the provider is. */
+export interface SubscriptionRegistry {
+  /**
+   * Adds subscriptions, or events to those known. Never removes. Resolves once every `publish` that
+   * begins later, in any process, routes by it. If processes differ in `ordering` or `onOrderedFailure`, the
+   * strictest policy holds for all of them while it is declared, also under an earlier id: see
+   * `strictestPolicies`.
+   */
+  declare(subscriptions: readonly SubscriptionSpec[]): Promise<void>;
+  list(): Promise<readonly RegisteredSubscription[]>;
+  /**
+   * Removes events from a subscription, or all of it when `events` is absent. Resolves with the number
+   * of waiting deliveries that were dead-lettered (reason `retired`) or discarded.
+   */
+  retire(
+    subscriptionId: string,
+    options: {
+      readonly events?: readonly string[] | undefined;
+      readonly backlog: RetiredBacklog;
+    },
+  ): Promise<number>;
+}
+
+/** A subscription's queue in numbers. */
+export interface SubscriptionStats {
+  readonly subscriptionId: string;
+  /** Deliveries that could be handed over now. */
+  readonly ready: number;
+  /** Deliveries whose time has not come, and those that wait behind another of their key. */
+  readonly delayed: number;
+  readonly inFlight: number;
+  readonly dead: number;
+  /** Milliseconds since the epoch at which the oldest waiting delivery was published. */
+  readonly oldestAt?: number | undefined;
+}
+
+/** A delivery that ended dead. */
+export interface DeadDelivery {
+  /** Unique in its subscription; an event emitted twice may die twice. */
+  readonly id: string;
+  readonly envelope: Envelope;
+  readonly reason: string;
+  /** The `state` of the `dead` settlement, unchanged. */
+  readonly state: JsonValue;
+  /** Milliseconds since the epoch. */
+  readonly diedAt: number;
+}
+
+/** One page of a list. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Give it back for the next page. Absent on the last one. */
+  readonly cursor?: string | undefined;
+}
+
+/**
+ * Looks into queues, and deals with dead letters. Subscriptions go by their present ids: what `stats`
+ * calls them.
+ */
+export interface ProviderAdmin {
+  /** Numbers of every subscription with something waiting, in hand or dead. Others may be left out. */
+  stats(): Promise<readonly SubscriptionStats[]>;
+  /** Dead letters of a subscription, the oldest first. Empty for an unknown one. */
+  listDead(
+    subscriptionId: string,
+    page: { readonly limit: number; readonly cursor?: string | undefined },
+  ): Promise<Page<DeadDelivery>>;
+  /**
+   * Moves dead letters back into their subscription's queue, each with no state and no crashes, and
+   * in one atomic step. Resolves with how many there were; unknown ids are passed over.
+   */
+  replayDead(subscriptionId: string, ids: readonly string[]): Promise<number>;
+  /** Deletes dead letters. Resolves with how many there were. */
+  discardDead(subscriptionId: string, ids: readonly string[]): Promise<number>;
+}
+
+/** An event that waits in a group. */
+export interface StagedEvent {
+  /** `published_at` is set at release, from which `delayMs` counts. */
+  readonly envelope: Envelope;
+}
+
+/** A group in numbers, for `inspect()`. */
+export interface StagedGroup {
+  readonly eventGroupId: string;
+  readonly events: number;
+  /** When its first event was staged, in milliseconds since the epoch, by the clock of the staging's server. */
+  readonly stagedAt: number;
+  /** Release was asked for, and is not finished. */
+  readonly marked: boolean;
+}
+
+/** The right to publish a group's events, for a while. */
+export interface GroupClaim {
+  readonly eventGroupId: string;
+  /** In the order of their emits. */
+  readonly events: readonly StagedEvent[];
+  /** The staging's own proof of the claim. */
+  readonly token: string;
+}
+
+/** Options of {@link KnownGroups.release}. */
+export interface KnownReleaseOptions extends PublishOptions {
+  /**
+   * The token of events among the envelopes that were not staged before, if there are any. The release counts
+   * as their staging: a `stage` with this token does nothing after it, and it does nothing after such a `stage`.
+   */
+  readonly unstaged?: string | undefined;
+}
+
+/**
+ * Releases groups in one step, if this process knows what they hold: it has staged all of that itself.
+ * Useful where `mark`, `claim` and `complete` are a request each.
+ */
+export interface KnownGroups {
+  /** What this process has staged in a group, in the order of its emits, if it remembers that. It then forgets it. */
+  take(eventGroupId: string): readonly StagedEvent[] | undefined;
+  /**
+   * Publishes `envelopes` and deletes the group in one step, if `events` are all that it holds, and nobody
+   * has a claim on it. Otherwise does nothing, and resolves with undefined: the group is to be marked and
+   * claimed. Without `events` the group must be empty. Releases that wait for each other leave together.
+   * Events whose result is `rejected` stay staged, if they were.
+   */
+  release(
+    eventGroupId: string,
+    events: readonly StagedEvent[],
+    envelopes: readonly Envelope[],
+    options: KnownReleaseOptions,
+  ): Promise<readonly PublishResult[] | undefined>;
+}
+
+/** Options of {@link GroupStaging.stage}. */
+export interface StageOptions {
+  /** Milliseconds after which the group expires, counted from its last event. */
+  readonly ttlMs?: number | undefined;
+  /** The caller's own transaction: only a plugin's staging that stages within transactions gets one. */
+  readonly transaction?: unknown;
+  /** Identifies the call: only a staging with {@link GroupStaging.known} gets one. The same call again does nothing. */
+  readonly token?: string | undefined;
+}
+
+/**
+ * Keeps grouped events until they are released or cleared. A release marks the group, claims it
+ * under a lease, and publishes and deletes its events in one step, so that neither two releases at
+ * once nor a crash between them loses or repeats an event.
+ */
+export interface GroupStaging {
+  /** Adds events to a group. Resolves once they are as safe as the staging is. */
+  stage(eventGroupId: string, events: readonly StagedEvent[], options: StageOptions): Promise<void>;
+  /** Records, as durably as the events themselves, that the group is to be released. */
+  mark(eventGroupId: string): Promise<void>;
+  /**
+   * Claims the events that a marked group had when it was marked, or those of any marked group.
+   * Resolves with undefined when there is none, or when it is claimed and the lease has not ended.
+   */
+  claim(options: {
+    readonly eventGroupId?: string | undefined;
+    readonly leaseMs: number;
+  }): Promise<GroupClaim | undefined>;
+  /**
+   * Publishes `envelopes` and deletes the claimed events, in one step. Events whose result is
+   * `rejected` stay staged and marked.
+   */
+  complete(
+    claim: GroupClaim,
+    envelopes: readonly Envelope[],
+    options: PublishOptions,
+  ): Promise<readonly PublishResult[]>;
+  /** Gives a claim up, so that the next `claim` need not wait for the lease to end. */
+  abandon(claim: GroupClaim): Promise<void>;
+  /** Deletes staged events. Resolves with how many. */
+  clear(eventGroupId: string, options: ClearGroupOptions): Promise<number>;
+  list(): Promise<readonly StagedGroup[]>;
+  /** A shorter way to release a group, if there is one. */
+  readonly known?: KnownGroups | undefined;
+}

@@ -1,0 +1,40 @@
+import type { App, AppOverrides } from "./app/app.ts";
+import type { BusbarConfig } from "./app/config.ts";
+import type { LoadConfigOptions, LoadedConfig } from "./app/load-config.ts";
+
+/**
+ * Makes an application: loads its configuration, its event module and its subscribers, and registers
+ * bus, logger and services in a container. Nothing is connected and nothing consumed before `start`.
+ *
+ * @param config - The configuration, or the path of its file. Without it `busbar.config` is looked
+ *   for in the working directory.
+ * @throws BusbarError `BUSBAR_INVALID_CONFIG` when anything in it is wrong: the message names module
+ *   or file, and every reason.
+ *
+ * @example
+ * ```ts
+ * const app = await createApp();
+ * await app.start();
+ * await app.bus.emit("order.placed", { orderId: "42" });
+ * ```
+ */
+export async function createApp<Events extends object = never, Received extends object = Events>(
+  config?: BusbarConfig<Events, Received> | string,
+  overrides: AppOverrides = {},
+): Promise<App<Events, Received>> {
+  // Who makes a bus does not load what reads configurations and subscriber files.
+  const { createApplication } = await import("./app/create-application.ts");
+  return createApplication(config, overrides);
+}
+
+/**
+ * Loads a configuration file: `busbar.config` with the extension `ts`, `mts`, `js` or `mjs`, in this
+ * order; in production JavaScript goes before TypeScript.
+ *
+ * @throws BusbarError `BUSBAR_INVALID_CONFIG` when there is none, or when it is wrong or cannot be
+ *   loaded; `details.file` names it.
+ */
+export async function loadConfig(options: LoadConfigOptions = {}): Promise<LoadedConfig> {
+  const { readConfigFile } = await import("./app/load-config.ts");
+  return readConfigFile(options);
+}

@@ -1,0 +1,236 @@
+import type { Clock, Timer } from "../contract/clock.ts";
+import type { Logger } from "../contract/logger.ts";
+import type { ConsumerHandle, EventProvider } from "../contract/provider.ts";
+import { detached } from "../causality/detached.ts";
+import type { DeliveryEngine } from "./engine.ts";
+import type { Subscription } from "./subscription.ts";
+import type { RemovedEvents } from "./subscriptions.ts";
+
+/** Milliseconds between two declarations on a durable provider. */
+const DECLARE_EVERY_MS = 60_000;
+const RETRY_AFTER_MS = 1_000;
+/** The bus goes on, so runs in flight may take their time. The longest that Node's own timers count. */
+const UNTIL_ALL_HAVE_ENDED_MS = 2 ** 31 - 1;
+
+/** What {@link Consumers} need. */
+export interface ConsumersOptions {
+  readonly provider: EventProvider;
+  readonly subscriptions: Iterable<Subscription>;
+  readonly engine: DeliveryEngine;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** False in a process that only emits. */
+  readonly consumes: boolean;
+}
+
+/** Keeps the provider informed of this process's subscriptions, and consumes them. */
+export class Consumers {
+  readonly #options: ConsumersOptions;
+  /** Those that were warned of. */
+  #orphans: ReadonlySet<string> = new Set();
+  /** Changes are told to the provider one after the other, and the first of them is the start. */
+  #changes: Promise<void>;
+  #pending = 1;
+  #endStart!: () => void;
+  #timer: Timer | undefined;
+  /** Ends the wait before a change is told again. */
+  #endWait: (() => void) | undefined;
+  /** Until then there is nobody to tell of changes: `start` tells of all. */
+  #started = false;
+  #closed = false;
+  readonly #closings = new Set<Promise<void>>();
+
+  constructor(options: ConsumersOptions) {
+    this.#options = options;
+    this.#changes = new Promise((resolve) => {
+      this.#endStart = resolve;
+    });
+  }
+
+  /** Declares and consumes every subscription. Rejects when the provider does. */
+  async start(): Promise<void> {
+    const { subscriptions, provider } = this.#options;
+    this.#started = true;
+    try {
+      await this.#tell([...subscriptions]);
+    } finally {
+      this.#pending -= 1;
+      this.#endStart();
+    }
+    if (provider.capabilities.durable) this.#declareLater();
+  }
+
+  /** Ends what happens in the background. What is being consumed goes on. */
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#endWait?.();
+  }
+
+  /**
+   * Takes no new deliveries, and resolves once those in flight have ended, or were handed back after
+   * `graceMs` milliseconds.
+   */
+  async drain(graceMs: number): Promise<void> {
+    for (const subscription of this.#options.subscriptions) {
+      void this.#release(subscription, graceMs);
+    }
+    // Those of subscriptions that were paused or unsubscribed may have runs in flight as well.
+    while (this.#closings.size > 0) await Promise.all(this.#closings);
+  }
+
+  /** Tells the provider of subscriptions that are new or have new events, for as long as it takes. */
+  changed(subscriptions: Iterable<Subscription>): void {
+    void this.#enqueue(() => this.#tell([...subscriptions]));
+  }
+
+  /** Ends events, or whole subscriptions, in this process. */
+  removed(removals: readonly RemovedEvents[]): void {
+    for (const { subscription } of removals) {
+      if (subscription.events.length === 0) this.ended(subscription);
+    }
+    void this.#enqueue(async () => {
+      for (const { subscription, events } of removals) await this.#forget(subscription, events);
+    });
+  }
+
+  /** Consumes no more of a subscription. Runs in flight end in the background. */
+  ended(subscription: Subscription): void {
+    void this.#release(subscription);
+  }
+
+  /** Resolves once the provider knows all that `subscribe` was called for; undefined if it does. */
+  whenDeclared(): Promise<void> | undefined {
+    return this.#pending === 0 ? undefined : this.#changes;
+  }
+
+  /** Takes no new deliveries, and resolves once those in flight have ended. */
+  async pause(subscription: Subscription): Promise<void> {
+    subscription.paused = true;
+    await this.#release(subscription);
+  }
+
+  /** Resolves once deliveries come again. */
+  resume(subscription: Subscription): Promise<void> {
+    subscription.paused = false;
+    return this.#enqueue(() => this.#consume(subscription));
+  }
+
+  #enqueue(change: () => Promise<void>): Promise<void> {
+    if (!this.#started) return Promise.resolve();
+    this.#pending += 1;
+    this.#changes = this.#changes
+      .then(() => detached(() => this.#persist(change)))
+      .finally(() => (this.#pending -= 1));
+    return this.#changes;
+  }
+
+  async #persist(change: () => Promise<void>): Promise<void> {
+    const { logger } = this.#options;
+    while (!this.#closed) {
+      try {
+        return await change();
+      } catch (err) {
+        logger.warn({ err }, "The provider could not be told of a change of subscriptions yet");
+        await this.#waitToRetry();
+      }
+    }
+  }
+
+  #waitToRetry(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#closed) return resolve();
+      const timer = this.#options.clock.setTimeout(resolve, RETRY_AFTER_MS);
+      this.#endWait = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  async #tell(subscriptions: readonly Subscription[]): Promise<void> {
+    const { provider } = this.#options;
+    const known = subscriptions.filter(({ events }) => events.length > 0);
+    if (known.length === 0) return;
+    await provider.subscriptions?.declare(known.map(({ spec }) => spec));
+    for (const subscription of known) {
+      // A provider without a list learns of new events only by a new consumer. The old one may be
+      // running the very handler that waits for this, so it is closed in the background.
+      const outdated = provider.subscriptions ? undefined : subscription.consumer;
+      if (outdated) subscription.consumer = undefined;
+      await this.#consume(subscription);
+      if (outdated) void this.#close(outdated, subscription.id);
+    }
+  }
+
+  async #forget(subscription: Subscription, events: readonly string[]): Promise<void> {
+    const { provider } = this.#options;
+    if (provider.capabilities.durable) return;
+    if (provider.subscriptions) {
+      await provider.subscriptions.retire(subscription.id, { events, backlog: "keep" });
+    } else if (subscription.events.length > 0) {
+      await this.#tell([subscription]);
+    }
+  }
+
+  async #consume(subscription: Subscription): Promise<void> {
+    const { provider, engine, consumes } = this.#options;
+    if (!consumes || subscription.paused || subscription.consumer || this.#closed) return;
+    subscription.consumer = await provider.consume(
+      subscription.consumeSpec,
+      (delivery) => engine.deliver(subscription, delivery),
+      (delivery, settle) => engine.deliverTo(subscription, delivery, settle),
+    );
+    // Paused or unsubscribed meanwhile, when there was no consumer yet to close.
+    const isOver = subscription.paused || subscription.events.length === 0;
+    if (this.#closed) void this.#release(subscription, 0);
+    else if (isOver) void this.#release(subscription);
+  }
+
+  async #release(subscription: Subscription, graceMs?: number): Promise<void> {
+    const { consumer } = subscription;
+    subscription.consumer = undefined;
+    if (consumer) await this.#close(consumer, subscription.id, graceMs);
+  }
+
+  #close(
+    consumer: ConsumerHandle,
+    subscriberId: string,
+    graceMs: number = UNTIL_ALL_HAVE_ENDED_MS,
+  ): Promise<void> {
+    const { logger } = this.#options;
+    const closing = (async () => consumer.close({ graceMs }))()
+      .catch((err: unknown) => {
+        logger.error({ err, subscriberId }, "A consumer could not be closed");
+      })
+      .finally(() => this.#closings.delete(closing));
+    this.#closings.add(closing);
+    return closing;
+  }
+
+  #declareLater(): void {
+    const { clock, logger, provider, subscriptions } = this.#options;
+    const declare = async (): Promise<void> => {
+      try {
+        await provider.subscriptions?.declare([...subscriptions].map(({ spec }) => spec));
+      } catch (err) {
+        logger.warn({ err }, "Subscriptions could not be declared again; will try in a minute");
+      }
+      if (this.#closed) return;
+      this.#declareLater();
+      await this.#lookForOrphans();
+    };
+    this.#timer = clock.setTimeout(() => void declare(), DECLARE_EVERY_MS);
+  }
+
+  async #lookForOrphans(): Promise<void> {
+    const { logger, provider } = this.#options;
+    try {
+      if (!provider.subscriptions) return;
+      const { warnOfOrphans } = await import("./orphans.ts");
+      this.#orphans = await warnOfOrphans(provider.subscriptions, this.#orphans, logger);
+    } catch (err) {
+      logger.debug({ err }, "Orphaned subscriptions could not be looked for; will try in a minute");
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import type { ScopingContainer, ServiceContainer } from "../contract/container.ts";
+import type { Logger } from "../contract/logger.ts";
+import type { Envelope } from "../contract/provider.ts";
+import type { DeliveryContext } from "../contract/subscriber.ts";
+import type { CurrentRun } from "../causality/causality.ts";
+import { quoted } from "../errors/quoted.ts";
+
+type Scope = ReturnType<NonNullable<ScopingContainer["createScope"]>>;
+
+/** One run of one delivery: what its handlers see, and what the bus needs to end it. */
+export class DeliveryRun implements DeliveryContext, CurrentRun {
+  readonly bus: object;
+  readonly envelope: Envelope;
+  readonly subscriberId: string;
+  readonly attempt: number;
+  readonly logger: Logger;
+  /** The event does not match its schema: no retry can mend that. */
+  isInvalid = false;
+  /** Set by middleware. */
+  tx: unknown = undefined;
+  readonly #services: ScopingContainer;
+  #controller: AbortController | undefined = undefined;
+  #abortReason: unknown = undefined;
+  #scope: Scope | undefined = undefined;
+  #isCutShort = false;
+
+  constructor(
+    bus: object,
+    envelope: Envelope,
+    subscriberId: string,
+    attempt: number,
+    logger: Logger,
+    services: ScopingContainer,
+  ) {
+    this.bus = bus;
+    this.envelope = envelope;
+    this.subscriberId = subscriberId;
+    this.attempt = attempt;
+    this.logger = logger;
+    this.#services = services;
+  }
+
+  /** Made when first read: most handlers never do, and an AbortController is not cheap. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
+    return this.#controller.signal;
+  }
+
+  /** Made when first read, too. */
+  get container(): ServiceContainer {
+    if (!this.#services.createScope) return this.#services;
+    this.#scope ??= this.#services.createScope();
+    return this.#scope;
+  }
+
+  /** Aborts the signal, also one that is read later. */
+  abort(reason: unknown): void {
+    this.#abortReason = reason;
+    this.#controller?.abort(reason);
+  }
+
+  /** Ends the run because the bus stops: what it throws from now on counts as nothing. */
+  cutShort(reason: unknown): void {
+    this.#isCutShort = true;
+    this.abort(reason);
+  }
+
+  get isCutShort(): boolean {
+    return this.#isCutShort;
+  }
+
+  /** Disposes the services that were made for this run. */
+  async dispose(): Promise<void> {
+    await this.#scope?.dispose?.();
+  }
+
+  /** Whether {@link dispose} has anything to do. */
+  get hasScope(): boolean {
+    return this.#scope !== undefined;
+  }
+}
+
+/** The container of a bus that was made without one. */
+export const noServices: ScopingContainer = {
+  resolve(name: string | symbol): never {
+    throw new TypeError(
+      `Cannot resolve ${quoted(String(name))}: the bus was made without a container; pass one to createEventBus, or use createApp`,
+    );
+  },
+};

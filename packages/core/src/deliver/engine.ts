@@ -1,0 +1,297 @@
+import { runCausedBy } from "../causality/causality.ts";
+import type { BusCounters } from "../observe/counters.ts";
+import type { ScopingContainer } from "../contract/container.ts";
+import type { SettlementTracker } from "../causality/settlement-tracker.ts";
+import type { Clock } from "../contract/clock.ts";
+import type { Logger } from "../contract/logger.ts";
+import type { Delivery, Settlement } from "../contract/provider.ts";
+import { BusbarError, isPermanentError, isReleaseDelivery } from "../errors/errors.ts";
+import { isInstance, itemsOf, memberOf } from "../errors/thrown.ts";
+import { backoffDelay } from "./backoff.ts";
+import { DeliveryRun } from "./delivery-run.ts";
+import {
+  type DeliveryState,
+  NO_FAILURES,
+  recordFailure,
+  stateOf,
+  withFailure,
+} from "./failures.ts";
+import type { HandlerRunner } from "./handler-runner.ts";
+import { RunSlot, type RunSteps } from "./run-slot.ts";
+import type { Subscription } from "./subscription.ts";
+
+const ACK: Settlement = { type: "ack" };
+/** Milliseconds for which a delivery is handed back that this process has no code for. */
+const AWAY_AT_LEAST_MS = 50;
+const AWAY_AT_MOST_MS = 800;
+
+/** Calls back once, and never at once, whatever a promise of the user's has in its place. */
+// oxlint-disable-next-line typescript/unbound-method
+const nativeThen = Promise.prototype.then;
+
+type Settle = (settlement: Settlement) => void;
+
+/** What a {@link DeliveryEngine} needs. */
+export interface EngineOptions {
+  /** Stands for the bus, so that an emit can tell whose handler it is in. */
+  readonly bus: object;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** What handlers find in `context.logger`. */
+  readonly handlerLogger: Logger;
+  readonly maxCrashes: number;
+  readonly services: ScopingContainer;
+  readonly counters: BusCounters;
+  readonly tracker: SettlementTracker | undefined;
+  readonly runner: HandlerRunner;
+}
+
+/** Runs deliveries, and decides what becomes of them. */
+export class DeliveryEngine {
+  readonly #options: EngineOptions;
+  /** As many as there have been runs at the same time. */
+  readonly #slots: RunSlot[] = [];
+  readonly #freeSlots: RunSlot[] = [];
+  #runs = 0;
+  readonly #steps: RunSteps = {
+    execute: (slot) => this.#limited(slot),
+    succeed: (slot) => this.#end(slot, this.#succeeded(slot.run)),
+    fail: (slot, thrown) => this.#end(slot, this.#failed(slot, thrown)),
+  };
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+  }
+
+  /** The subscriptions that run an event at the moment. */
+  running(eventId: string): readonly string[] {
+    return this.#underWay()
+      .filter(({ envelope }) => envelope.id === eventId)
+      .map(({ subscriberId }) => subscriberId);
+  }
+
+  /** Aborts every run because the bus stops: they count as nothing, and are handed back. */
+  cutShort(reason: unknown): void {
+    for (const run of this.#underWay().toReversed()) run.cutShort(reason);
+  }
+
+  /** Runs one delivery once. Never rejects. */
+  deliver(subscription: Subscription, delivery: Delivery): Promise<Settlement> {
+    return new Promise((resolve) => this.deliverTo(subscription, delivery, resolve));
+  }
+
+  /**
+   * Runs one delivery once, and tells `settle` what becomes of it.
+   *
+   * Not an async function: this is where an event spends its time, and each promise costs.
+   */
+  deliverTo(subscription: Subscription, delivery: Delivery, settle: Settle): void {
+    const { bus, handlerLogger: logger, services, maxCrashes } = this.#options;
+    const { envelope } = delivery;
+    const state = delivery.state === undefined ? NO_FAILURES : stateOf(delivery.state);
+    if (delivery.crashes > maxCrashes) {
+      settle(this.#crashed(subscription, delivery, state));
+      return;
+    }
+    const handlers = subscription.handlersFor(envelope.name);
+    // Code for the event is on its way, in another process, or gone: it is not ours to judge.
+    if (handlers.length === 0) {
+      settle({ type: "release", delayMs: this.#awayMs(delivery) });
+      return;
+    }
+
+    const run = new DeliveryRun(bus, envelope, subscription.id, state.runs + 1, logger, services);
+    const slot = this.#freeSlots.pop() ?? this.#addSlot();
+    slot.isBusy = true;
+    slot.order = ++this.#runs;
+    slot.run = run;
+    slot.subscription = subscription;
+    slot.handlers = handlers;
+    slot.state = state;
+    slot.settle = settle;
+    let work: void | Promise<void>;
+    try {
+      work = runCausedBy(run, slot.execute);
+      // What a handler returns is the user's: reading it may throw, and its own `then` may do anything.
+      if (work) void nativeThen.call(Promise.resolve(work), slot.succeed, slot.fail);
+    } catch (thrown) {
+      slot.fail(thrown);
+      return;
+    }
+    if (!work) slot.succeed();
+  }
+
+  /**
+   * About as long as it has been on its way: it may go to and fro a few times before it meets a process
+   * with code for it, and must not do so often when there is none. Where the clock of the emitter is off, it is
+   * the longest time: nobody waits for more than that.
+   */
+  #awayMs({ envelope }: Delivery): number {
+    const ageMs = Math.abs(this.#options.clock.now() - envelope.metadata.published_at);
+    let awayMs = AWAY_AT_LEAST_MS;
+    // In steps, so that deliveries that came together leave together.
+    while (awayMs < ageMs && awayMs < AWAY_AT_MOST_MS) awayMs *= 2;
+    return awayMs;
+  }
+
+  #end(slot: RunSlot, settlement: Settlement): void {
+    const { run, settle } = slot;
+    slot.isBusy = false;
+    this.#freeSlots.push(slot);
+    if (run.hasScope) void this.#dispose(run).then(() => settle(settlement));
+    else settle(settlement);
+  }
+
+  #addSlot(): RunSlot {
+    const slot = new RunSlot(this.#steps);
+    this.#slots.push(slot);
+    return slot;
+  }
+
+  /** The runs that have not ended, in the order in which they began. */
+  #underWay(): readonly DeliveryRun[] {
+    return this.#slots
+      .filter(({ isBusy }) => isBusy)
+      .toSorted((a, b) => a.order - b.order)
+      .map(({ run }) => run);
+  }
+
+  #succeeded({ envelope, subscriberId }: DeliveryRun): Settlement {
+    const { counters, tracker } = this.#options;
+    counters.acknowledged += 1;
+    tracker?.settled(envelope, subscriberId);
+    return ACK;
+  }
+
+  #limited({ subscription: { policy }, run, handlers }: RunSlot): void | Promise<void> {
+    const work = this.#options.runner.run(run, handlers);
+    return policy.timeoutMs === undefined ? work : this.#withTimeout(run, work, policy.timeoutMs);
+  }
+
+  #withTimeout(run: DeliveryRun, work: void | Promise<void>, timeoutMs: number): Promise<void> {
+    const { clock } = this.#options;
+    const startedAt = clock.monotonic();
+    const promise = Promise.resolve(work);
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const timer = clock.setTimeout(
+        () => {
+          isOver = true;
+          const what = `subscriber "${run.subscriberId}"`;
+          const error = new BusbarError(
+            "BUSBAR_TIMEOUT",
+            `The ${what} took more than ${timeoutMs} ms`,
+            { timeoutMs, what },
+          );
+          run.abort(error);
+          reject(error);
+        },
+        timeoutMs,
+        { keepAlive: true },
+      );
+      const end = (settle: () => void): void => {
+        timer.cancel();
+        if (isOver) this.#endedLate(run, clock.monotonic() - startedAt);
+        else settle();
+      };
+      void nativeThen.call(
+        promise,
+        () => end(resolve),
+        (error: unknown) => end(() => reject(error as Error)),
+      );
+    });
+  }
+
+  #failed({ subscription, run, state: before }: RunSlot, thrown: unknown): Settlement {
+    if (run.isCutShort) return { type: "release" };
+    if (isReleaseDelivery(thrown)) return { type: "release", delayMs: thrown.delayMs };
+    const { clock, random, counters, tracker } = this.#options;
+    counters.failed += 1;
+    const state = withFailure(before, recordFailure(thrown, clock.now()));
+    const { policy } = subscription;
+    const wished = run.envelope.policy;
+    const attempts = policy.attempts ?? wished?.attempts ?? 1;
+    const isRetired = subscription.isRetired(run.envelope.name);
+    const reason =
+      deathReason(run, thrown, state.runs, attempts) ?? (isRetired ? "retired" : undefined);
+    if (reason) return this.#dead(run, reason, state, thrown);
+
+    const delayMs = backoffDelay(policy.backoff ?? wished?.backoff, state.runs, random);
+    this.#log(
+      "warn",
+      run,
+      { attempts, delayMs, err: thrown },
+      `Subscriber "${run.subscriberId}" failed attempt ${state.runs} of ${attempts}; runs again in ${delayMs} ms`,
+    );
+    tracker?.retrying(run.envelope, subscription.id);
+    return { type: "retry", delayMs, state };
+  }
+
+  #crashed(subscription: Subscription, delivery: Delivery, before: DeliveryState): Settlement {
+    const { bus, clock, handlerLogger: logger, services } = this.#options;
+    const { envelope, crashes } = delivery;
+    const run = new DeliveryRun(bus, envelope, subscription.id, before.runs, logger, services);
+    const error = new Error(`The process ended ${crashes} times while this was being handled`);
+    error.name = "Crash";
+    delete error.stack;
+    const state = withFailure(before, recordFailure(error, clock.now()));
+    return this.#dead(run, "crashed", { ...state, runs: before.runs }, error);
+  }
+
+  #dead(run: DeliveryRun, reason: string, state: DeliveryState, err: unknown): Settlement {
+    const { counters, tracker } = this.#options;
+    counters.dead += 1;
+    tracker?.settled(run.envelope, run.subscriberId);
+    this.#log(
+      "error",
+      run,
+      { reason, err },
+      `Subscriber "${run.subscriberId}" has a dead letter after ${state.runs} attempts (${reason}); replay or discard it`,
+    );
+    return { type: "dead", reason, state };
+  }
+
+  #endedLate(run: DeliveryRun, tookMs: number): void {
+    this.#log(
+      "warn",
+      run,
+      { tookMs },
+      `Subscriber "${run.subscriberId}" ended ${tookMs} ms after its start, past its time limit; its result is thrown away`,
+    );
+  }
+
+  async #dispose(run: DeliveryRun): Promise<void> {
+    try {
+      await run.dispose();
+    } catch (err) {
+      this.#log("error", run, { err }, "The services of a delivery could not be disposed");
+    }
+  }
+
+  #log(level: "warn" | "error", run: DeliveryRun, fields: object, message: string): void {
+    const { envelope, subscriberId, attempt } = run;
+    const { id: eventId, name: event } = envelope;
+    const quiet = level === "warn" && envelope.policy?.internal === true;
+    const { logger } = this.#options;
+    logger[quiet ? "debug" : level]({ subscriberId, event, eventId, attempt, ...fields }, message);
+  }
+}
+
+function deathReason(
+  run: DeliveryRun,
+  thrown: unknown,
+  runs: number,
+  attempts: number,
+): string | undefined {
+  if (run.isInvalid) return "invalid";
+  if (isPermanent(thrown)) return "permanent";
+  return runs >= attempts ? "failed" : undefined;
+}
+
+/** Several handlers failed as one: permanent only if no retry can mend any of them. */
+function isPermanent(thrown: unknown): boolean {
+  if (!isInstance(thrown, AggregateError)) return isPermanentError(thrown);
+  const errors = itemsOf(memberOf(thrown, "errors"), Number.POSITIVE_INFINITY);
+  return errors.length > 0 ? errors.every(isPermanentError) : isPermanentError(thrown);
+}

@@ -1,0 +1,25 @@
+import type { Logger } from "../contract/logger.ts";
+import type { SubscriptionRegistry } from "../contract/provider.ts";
+import { quoted } from "../errors/quoted.ts";
+
+/**
+ * Warns of subscriptions that get no new events, because no process declares them any more. Resolves
+ * with their ids, for the next time.
+ *
+ * @param known - Those it was warned of before.
+ */
+export async function warnOfOrphans(
+  subscriptions: Pick<SubscriptionRegistry, "list">,
+  known: ReadonlySet<string>,
+  logger: Logger,
+): Promise<ReadonlySet<string>> {
+  const orphans = (await subscriptions.list()).filter(({ orphaned }) => orphaned);
+  for (const { subscriptionId, lastSeenAt, withheld } of orphans) {
+    if (known.has(subscriptionId)) continue;
+    logger.warn(
+      { subscriptionId, lastSeenAt: new Date(lastSeenAt), withheld },
+      `Subscription ${quoted(subscriptionId)} gets no new events: no process has declared it for long. Retire it, or start one with code for it`,
+    );
+  }
+  return new Set(orphans.map(({ subscriptionId }) => subscriptionId));
+}

@@ -1,0 +1,88 @@
+import type { ConsumerHandle, ConsumeSpec, SubscriptionSpec } from "../contract/provider.ts";
+import type { Subscriber } from "../contract/subscriber.ts";
+import { matchesPattern } from "../provider/router.ts";
+import type { SubscriptionPolicy } from "./policy.ts";
+
+const DEFAULT_CONCURRENCY = 10;
+/** Names may be made at run time: past this many, what was found for them is found again. */
+const REMEMBERED_NAMES = 1000;
+
+/** A subscription that this process has code for. */
+export class Subscription {
+  readonly id: string;
+  readonly policy: SubscriptionPolicy;
+  paused = false;
+  consumer: ConsumerHandle | undefined;
+  readonly #handlers = new Map<string, readonly Subscriber[]>();
+  readonly #found = new Map<string, readonly Subscriber[]>();
+  /** Names and patterns that were taken from it for good. */
+  readonly #retired = new Set<string>();
+
+  constructor(id: string, policy: SubscriptionPolicy) {
+    this.id = id;
+    this.policy = policy;
+  }
+
+  /** The names and patterns that it has code for. */
+  get events(): readonly string[] {
+    return [...this.#handlers.keys()];
+  }
+
+  get spec(): SubscriptionSpec {
+    return {
+      subscriptionId: this.id,
+      events: this.events,
+      ordering: this.policy.ordering ?? "none",
+      onOrderedFailure: this.policy.onOrderedFailure ?? "park",
+      aliases: this.policy.aliases ?? [],
+    };
+  }
+
+  get consumeSpec(): ConsumeSpec {
+    return { ...this.spec, concurrency: this.policy.concurrency ?? DEFAULT_CONCURRENCY };
+  }
+
+  has(event: string): boolean {
+    return this.#handlers.has(event);
+  }
+
+  add(event: string, handler: Subscriber): void {
+    this.#handlers.set(event, [...(this.#handlers.get(event) ?? []), handler]);
+    this.#retired.delete(event);
+    this.#found.clear();
+  }
+
+  /** Removes a handler from an event, or all of them. Returns whether there was one. */
+  remove(event: string, handler: Subscriber | undefined): boolean {
+    const handlers = this.#handlers.get(event) ?? [];
+    const kept = handler === undefined ? [] : handlers.filter((known) => known !== handler);
+    if (kept.length === handlers.length) return false;
+    if (kept.length > 0) this.#handlers.set(event, kept);
+    else this.#handlers.delete(event);
+    this.#found.clear();
+    return true;
+  }
+
+  /** Takes events from it for good, with what waits of them. */
+  retire(events: readonly string[]): void {
+    for (const event of events) this.#retired.add(event);
+  }
+
+  /** Whether a run of this event is the last, however it ends: nobody would run it again. */
+  isRetired(name: string): boolean {
+    if (this.#retired.size === 0 || this.handlersFor(name).length > 0) return false;
+    return [...this.#retired].some((event) => matchesPattern(event, name));
+  }
+
+  /** The functions to run for an event. Empty when this process has no code for it. */
+  handlersFor(name: string): readonly Subscriber[] {
+    const found = this.#found.get(name);
+    if (found) return found;
+    // A function on two patterns that fit is one function.
+    const fitting = [...this.#handlers].filter(([event]) => matchesPattern(event, name));
+    const handlers = [...new Set(fitting.flatMap(([, known]) => known))];
+    if (this.#found.size >= REMEMBERED_NAMES) this.#found.clear();
+    this.#found.set(name, handlers);
+    return handlers;
+  }
+}

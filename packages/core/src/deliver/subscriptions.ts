@@ -1,0 +1,117 @@
+import { inspect } from "node:util";
+
+import type { Subscriber, SubscriberContext } from "../contract/subscriber.ts";
+import { checkSelector, nameOf } from "../values/event-names.ts";
+import { assertPattern } from "../provider/router.ts";
+import { cut, escapeControls, quoted } from "../errors/quoted.ts";
+import { anonymousId, assertSamePolicy, checkSubscriberId, readPolicy } from "./policy.ts";
+import { Subscription } from "./subscription.ts";
+
+/** Event names or patterns, as `subscribe` takes them. */
+export type EventSelector = string | symbol | readonly string[];
+
+/** A subscription that lost events, and whether it has none left. */
+export interface RemovedEvents {
+  readonly subscription: Subscription;
+  readonly events: string[];
+}
+
+/** The subscriptions that this process has code for. */
+export class Subscriptions implements Iterable<Subscription> {
+  readonly #byId = new Map<string, Subscription>();
+
+  [Symbol.iterator](): Iterator<Subscription> {
+    return this.#byId.values();
+  }
+
+  get(subscriptionId: string): Subscription | undefined {
+    return this.#byId.get(subscriptionId);
+  }
+
+  /**
+   * Adds a handler to events. All or nothing: a mistake in one of them adds none.
+   *
+   * @returns The subscriptions that have changed.
+   */
+  add(
+    selector: EventSelector,
+    handler: Subscriber,
+    context: SubscriberContext = {},
+  ): ReadonlySet<Subscription> {
+    if (typeof handler !== "function") throw new TypeError("A subscriber must be a function");
+    const events = selectedEvents(selector);
+    const { subscriberId } = context;
+    if (subscriberId !== undefined) {
+      const reason = checkSubscriberId(subscriberId);
+      if (reason) throw new TypeError(`A subscriberId ${reason}`);
+    }
+    const targets = events.map((event) => {
+      assertPattern(event);
+      return this.#prepare(event, subscriberId, context);
+    });
+    const changed = new Set<Subscription>();
+    for (const { event, id, policy } of targets) {
+      const subscription = this.#byId.get(id) ?? new Subscription(id, policy);
+      this.#byId.set(id, subscription);
+      subscription.add(event, handler);
+      changed.add(subscription);
+    }
+    return changed;
+  }
+
+  /** Removes by id, if the context names one, or else by function. */
+  remove(
+    selector: EventSelector,
+    handler: Subscriber,
+    context: SubscriberContext = {},
+  ): readonly RemovedEvents[] {
+    const removed = new Map<string, RemovedEvents>();
+    const { subscriberId } = context;
+    for (const event of selectedEvents(selector)) {
+      const candidates = subscriberId === undefined ? [...this] : [this.#byId.get(subscriberId)];
+      for (const subscription of candidates) {
+        const wanted = subscriberId === undefined ? handler : undefined;
+        if (!subscription?.remove(event, wanted) || subscription.has(event)) continue;
+        const known = removed.get(subscription.id);
+        if (known) known.events.push(event);
+        else removed.set(subscription.id, { subscription, events: [event] });
+        if (subscription.events.length === 0) this.#byId.delete(subscription.id);
+      }
+    }
+    return [...removed.values()];
+  }
+
+  /** Removes a subscription, or some of its events, from this process. */
+  forget(subscriptionId: string, events: readonly string[] | undefined): void {
+    const subscription = this.#byId.get(subscriptionId);
+    for (const event of events ?? subscription?.events ?? []) {
+      subscription?.remove(event, undefined);
+    }
+    if (subscription?.events.length === 0) this.#byId.delete(subscriptionId);
+  }
+
+  #prepare(
+    event: string,
+    subscriberId: string | undefined,
+    context: SubscriberContext,
+  ): { event: string; id: string; policy: Subscription["policy"] } {
+    const id = subscriberId ?? anonymousId(event);
+    const policy = readPolicy(context, id);
+    const known = this.#byId.get(id);
+    if (known && subscriberId !== undefined && known.has(event)) {
+      throw new TypeError(`Subscriber ${quoted(id)} is already subscribed to ${quoted(event)}`);
+    }
+    if (known) assertSamePolicy(known.policy, policy, id);
+    return { event, id, policy };
+  }
+}
+
+function selectedEvents(selector: EventSelector): readonly string[] {
+  const events = Array.isArray(selector) ? (selector as string[]) : [nameOf(selector as string)];
+  if (events.length === 0) throw new TypeError("Subscribe to at least one event");
+  for (const event of events) {
+    const reason = checkSelector(event);
+    if (reason) throw new TypeError(`The event ${escapeControls(cut(inspect(event)))} ${reason}`);
+  }
+  return [...new Set(events)];
+}

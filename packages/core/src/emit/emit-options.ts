@@ -1,0 +1,100 @@
+import type { EmitOptions } from "../contract/event.ts";
+import type { Issue } from "../contract/issue.ts";
+import { nearestName } from "../values/nearest-name.ts";
+import { textIssue } from "../values/text-issue.ts";
+import { checkAttempts, checkBackoff, checkMilliseconds } from "../values/policy-checks.ts";
+
+/** The least urgent priority: BullMQ's limit, and ours everywhere so that providers agree. */
+const MAX_PRIORITY = 2_097_151;
+
+const MAX_KEY_LENGTH = 255;
+
+const LEVELS = { high: 10, normal: 100, low: 1000 } as const;
+
+const CHECKS: { readonly [Name in keyof EmitOptions]-?: (value: unknown) => string | undefined } = {
+  attempts: checkAttempts,
+  backoff: checkBackoff,
+  delay: checkMilliseconds,
+  priority: checkPriority,
+  internal: (value) => (typeof value === "boolean" ? undefined : "must be true or false"),
+  orderingKey: checkKey,
+  deduplicationId: checkKey,
+  provider: (value) =>
+    isObject(value) && Object.values(value).every(isObject)
+      ? undefined
+      : "must be an object of providers' own options, each an object under the provider's name",
+};
+
+/** Adds what is wrong with emit options to `issues`. */
+export function checkEmitOptions(options: unknown, path: string, issues: Issue[]): void {
+  if (options === undefined) return;
+  if (!isObject(options)) {
+    issues.push({ path, reason: "must be an object" });
+    return;
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const check = Object.hasOwn(CHECKS, name) ? CHECKS[name as keyof EmitOptions] : undefined;
+    const reason = check ? check(value) : unknownOption(name);
+    if (reason !== undefined) issues.push({ path: path ? `${path}.${name}` : name, reason });
+  }
+}
+
+function unknownOption(name: string): string {
+  const nearest = nearestName(name, Object.keys(CHECKS));
+  return nearest === undefined
+    ? `is not an option; a provider's own options go under "provider"`
+    : `is not an option, did you mean "${nearest}"?`;
+}
+
+/** Merges options, those of the first layer going before those of the next. */
+export function mergeEmitOptions(
+  first: EmitOptions | undefined,
+  second: EmitOptions | undefined,
+  last: EmitOptions | undefined,
+): EmitOptions | undefined {
+  if (first === undefined && second === undefined) return last;
+  const merged: Record<string, unknown> = {};
+  for (const layer of [last, second, first]) {
+    if (layer === undefined) continue;
+    for (const [name, value] of Object.entries(layer)) {
+      if (value === undefined) continue;
+      merged[name] = name === "provider" ? mergeOwnOptions(merged[name], value) : value;
+    }
+  }
+  return merged;
+}
+
+/** Merges the options of each provider, name by name. */
+function mergeOwnOptions(lower: unknown, higher: object): object {
+  const merged: Record<string, unknown> = { ...(lower as object | undefined) };
+  for (const [provider, options] of Object.entries(higher)) {
+    merged[provider] = { ...(merged[provider] as object | undefined), ...options };
+  }
+  return merged;
+}
+
+/** The number behind a priority; undefined for normal. */
+export function priorityNumber(options: EmitOptions): number | undefined {
+  const priority = options.priority ?? (options.internal ? "low" : undefined);
+  const number = typeof priority === "string" ? LEVELS[priority] : priority;
+  return number === LEVELS.normal ? undefined : number;
+}
+
+function checkPriority(value: unknown): string | undefined {
+  const valid =
+    typeof value === "string"
+      ? Object.hasOwn(LEVELS, value)
+      : Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= MAX_PRIORITY;
+  return valid
+    ? undefined
+    : `must be "high", "normal", "low" or a whole number from 1 to ${MAX_PRIORITY}`;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function checkKey(value: unknown): string | undefined {
+  return textIssue(value, MAX_KEY_LENGTH);
+}

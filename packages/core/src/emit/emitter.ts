@@ -1,0 +1,327 @@
+import type { Clock } from "../contract/clock.ts";
+import type { EmitOptions, EventMessage } from "../contract/event.ts";
+import type { Envelope, GroupStaging, StagedEvent, StageOptions } from "../contract/provider.ts";
+import type { Logger } from "../contract/logger.ts";
+import type { StagingPlugin } from "../contract/plugin.ts";
+import type { Interceptor } from "../contract/interceptor.ts";
+import { BusbarError, isBusbarError } from "../errors/errors.ts";
+import { CausationDepth } from "../causality/causation-depth.ts";
+import { type CurrentRun, currentRun } from "../causality/causality.ts";
+import type { BusCounters } from "../observe/counters.ts";
+import {
+  createEnvelopes,
+  createNamedEnvelope,
+  createSingleEnvelope,
+  type EnvelopeSource,
+} from "./envelopes.ts";
+import type { EmitTimeLimit } from "./emit-time-limit.ts";
+import { createNameCheck, nameOf } from "../values/event-names.ts";
+import { createEventIds } from "./event-ids.ts";
+import type { HeldEvents } from "../contract/held-events.ts";
+import { intercept } from "./interceptors.ts";
+import type { OutgoingEnvelope } from "../causality/outgoing-envelope.ts";
+import { assertAccepted, type Publisher } from "./publisher.ts";
+import { checkAll, checkData, type Schemas } from "./schema-checks.ts";
+import { type Support, unsupported } from "./support.ts";
+import { unavailable } from "../errors/unavailable.ts";
+
+/** What `emit` takes first. */
+export type Emission = string | symbol | EventMessage | readonly EventMessage[];
+
+/** What an {@link Emitter} needs. */
+export interface EmitterOptions {
+  readonly bus: object;
+  readonly providerName: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly defaults: EmitOptions | undefined;
+  readonly maxCausationDepth: number | undefined;
+  readonly groupTtlMs: number | undefined;
+  readonly maxPayloadBytes: number;
+  readonly catalogue: Schemas | undefined;
+  readonly interceptors: ReadonlySet<Interceptor>;
+  readonly counters: BusCounters;
+  readonly publisher: Publisher;
+  readonly timeLimit: EmitTimeLimit;
+  readonly support: Support;
+  /**
+   * Passes, or tells what to wait for, before an emit.
+   *
+   * @throws TypeError before start, and BusbarError `BUSBAR_NOT_RUNNING` after stop.
+   */
+  readonly ready: () => Promise<void> | undefined;
+  /** Absent where groups cannot be staged. */
+  readonly staging: GroupStaging | undefined;
+}
+
+/** The way of an event from `emit` to the provider. */
+export class Emitter {
+  readonly #options: EmitterOptions;
+  readonly #nextId = createEventIds();
+  readonly #checkName = createNameCheck();
+  readonly #depth: CausationDepth;
+
+  constructor(options: EmitterOptions) {
+    this.#options = options;
+    this.#depth = new CausationDepth(options);
+  }
+
+  /** Whether the caller is a handler of this bus. */
+  get isInHandler(): boolean {
+    return currentRun()?.bus === this.#options.bus;
+  }
+
+  /**
+   * Emits as {@link IEventBusModule.emit} does: validates messages, stages those of groups, and
+   * publishes the others.
+   *
+   * Not an async function: what can be published at once takes one promise, for the answer.
+   */
+  emit(
+    first: Emission,
+    second: unknown,
+    third: EmitOptions | undefined,
+  ): Promise<readonly string[]> {
+    try {
+      const declared = this.#options.ready();
+      const run = currentRun();
+      // Before any wait: what is emitted is what the data is now.
+      const prepared = this.prepare(first, second, third, run);
+      if (!declared && Array.isArray(prepared) && this.#isPlain(prepared)) {
+        if (this.#tryPublish(prepared, run)) return Promise.resolve(prepared.map(idOf));
+        return this.#publish(prepared, run, this.#options.timeLimit.deadline());
+      }
+      return this.#emitInTime(prepared, declared, run);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  /**
+   * Validates messages and makes envelopes of them. A promise only if a schema's answer is one.
+   *
+   * @throws BusbarError `BUSBAR_INVALID_MESSAGE`, `BUSBAR_INVALID_EVENT` or `BUSBAR_UNSUPPORTED`.
+   */
+  prepare(
+    first: Emission,
+    second: unknown,
+    third: EmitOptions | undefined,
+    run: CurrentRun | undefined = currentRun(),
+    isDelayedElsewhere: boolean = false,
+  ): readonly OutgoingEnvelope[] | Promise<readonly OutgoingEnvelope[]> {
+    const { defaults, providerName, support, staging, catalogue, maxPayloadBytes } = this.#options;
+    const name = typeof first === "string" || typeof first === "symbol" ? first : undefined;
+    const source: EnvelopeSource = {
+      options: name === undefined ? (second as EmitOptions | undefined) : third,
+      defaults,
+      run,
+      depth: this.#depth,
+      providerName,
+      maxPayloadBytes,
+      now: this.#options.clock.now(),
+      nextId: this.#nextId,
+      checkName: this.#checkName,
+    };
+    const envelopes = Array.isArray(first)
+      ? createEnvelopes(source, first as readonly EventMessage[])
+      : [
+          name === undefined
+            ? createSingleEnvelope(source, first as EventMessage)
+            : createNamedEnvelope(source, nameOf(name), second),
+        ];
+    for (const envelope of envelopes) {
+      support.assertEnvelope(envelope, isDelayedElsewhere);
+      if (envelope.metadata.eventGroupId !== undefined && !staging) {
+        throw unsupported(providerName, "eventGroupId", "groups (metadata.eventGroupId)");
+      }
+    }
+    return catalogue ? checkAll(catalogue, envelopes) : envelopes;
+  }
+
+  /**
+   * Writes events within the caller's transaction: those of groups into their groups.
+   *
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` when groups are staged where the transaction has no say.
+   */
+  async stageWithin(
+    transaction: unknown,
+    prepared: readonly Envelope[],
+    plugin: StagingPlugin,
+  ): Promise<void> {
+    const { providerName, staging } = this.#options;
+    const grouped = prepared.filter(isGrouped).map(staged);
+    const single = prepared.filter((envelope) => !isGrouped(envelope)).map(staged);
+    if (grouped.length > 0 && plugin.groups !== staging) {
+      throw unsupported(providerName, "eventGroupId", "groups within a transaction");
+    }
+    const kept = await this.interceptAtEmit(single);
+    await this.#stage(grouped, { transaction });
+    const envelopes = kept.map(({ envelope }) => envelope);
+    if (kept.length > 0) await plugin.stage?.(transaction, envelopes);
+  }
+
+  /** Validates messages of a group as an emit does, without staging them. */
+  async prepareStaged(messages: readonly EventMessage[]): Promise<readonly StagedEvent[]> {
+    const declared = this.#options.ready();
+    const prepared = this.prepare(messages, undefined, undefined);
+    const deadline = this.#options.timeLimit.deadline();
+    const envelopes =
+      "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
+    if (declared) await this.#within(declared, deadline, "A declaration of subscriptions");
+    return envelopes.map(staged);
+  }
+
+  /** Stages events that were held, once: in whichever call. */
+  async stageHeld({ events, token }: HeldEvents): Promise<void> {
+    await this.#stageWithinTime(events, this.#options.timeLimit.deadline(), token);
+  }
+
+  /** Runs the interceptors on events that are not grouped. */
+  interceptAtEmit(
+    events: readonly StagedEvent[],
+    deadline: number = this.#options.timeLimit.deadline(),
+  ): Promise<readonly StagedEvent[]> {
+    return this.#within(this.#intercept(events, false), deadline, "An interceptor");
+  }
+
+  /** Runs the interceptors on events of a group that is being released. */
+  interceptAtRelease(events: readonly StagedEvent[]): Promise<readonly StagedEvent[]> {
+    if (this.#options.interceptors.size === 0) return Promise.resolve(events);
+    const deadline = this.#options.timeLimit.deadline();
+    return this.#within(this.#intercept(events, true), deadline, "An interceptor");
+  }
+
+  /** Nothing has been sent at this point: running out of time refuses the emit as a whole. */
+  #within<T>(promise: Promise<T>, deadline: number, who: string): Promise<T> {
+    return this.#options.timeLimit.within(promise, deadline, () => ({ who }));
+  }
+
+  async #emitInTime(
+    prepared: readonly OutgoingEnvelope[] | Promise<readonly OutgoingEnvelope[]>,
+    declared: Promise<void> | undefined,
+    run: CurrentRun | undefined,
+  ): Promise<readonly string[]> {
+    const deadline = this.#options.timeLimit.deadline();
+    const envelopes =
+      "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
+    if (declared) await this.#within(declared, deadline, "A declaration of subscriptions");
+    if (!this.#isPlain(envelopes)) await this.#interceptAndStage(envelopes, run, deadline);
+    else if (!this.#tryPublish(envelopes, run)) return this.#publish(envelopes, run, deadline);
+    return envelopes.map(idOf);
+  }
+
+  async #interceptAndStage(
+    envelopes: readonly OutgoingEnvelope[],
+    run: CurrentRun | undefined,
+    deadline: number,
+  ): Promise<void> {
+    const grouped = envelopes.filter(isGrouped).map(staged);
+    let single: readonly Envelope[] = envelopes.filter((envelope) => !isGrouped(envelope));
+    if (this.#options.interceptors.size > 0) {
+      const events = single.map(staged);
+      single = (await this.interceptAtEmit(events, deadline)).map(({ envelope }) => envelope);
+    }
+    if (grouped.length > 0) await this.#stageWithinTime(grouped, deadline);
+    if (single.length === 0) return;
+    try {
+      await this.#publish(single, run, deadline);
+    } catch (error) {
+      throw withAccepted(error, grouped);
+    }
+  }
+
+  async #intercept(
+    events: readonly StagedEvent[],
+    isGrouped: boolean,
+  ): Promise<readonly StagedEvent[]> {
+    const { interceptors, counters, catalogue, maxPayloadBytes } = this.#options;
+    const kept = await intercept(
+      interceptors,
+      events,
+      isGrouped,
+      (name, data) => checkData(catalogue, name, data),
+      maxPayloadBytes,
+    );
+    counters.intercepted += events.length - kept.length;
+    return kept;
+  }
+
+  async #stageWithinTime(
+    events: readonly StagedEvent[],
+    deadline: number,
+    token?: string,
+  ): Promise<void> {
+    const { timeLimit, providerName } = this.#options;
+    const unknown = events.map(({ envelope }) => envelope.id);
+    try {
+      await timeLimit.within(this.#stage(events, { token }), deadline, () => ({
+        who: "The staging",
+        unknown,
+      }));
+    } catch (error) {
+      throw unavailable(providerName, "Events could not be staged in their group", error, {
+        unknown,
+      });
+    }
+  }
+
+  async #stage(
+    events: readonly StagedEvent[],
+    options: Pick<StageOptions, "transaction" | "token">,
+  ): Promise<void> {
+    const { staging, groupTtlMs } = this.#options;
+    const ids = new Set(events.map(({ envelope }) => groupOf(envelope)));
+    for (const eventGroupId of ids) {
+      const members = events.filter(({ envelope }) => groupOf(envelope) === eventGroupId);
+      await staging?.stage(eventGroupId as string, members, { ...options, ttlMs: groupTtlMs });
+    }
+  }
+
+  /** Whether there is nothing to be done with events but to publish them. */
+  #isPlain(envelopes: readonly Envelope[]): boolean {
+    return this.#options.interceptors.size === 0 && !envelopes.some(isGrouped);
+  }
+
+  #tryPublish(envelopes: readonly Envelope[], run: CurrentRun | undefined): boolean {
+    const { publisher, providerName } = this.#options;
+    const results = publisher.tryPublish(envelopes, run);
+    if (results) assertAccepted(providerName, envelopes, results);
+    return results !== undefined;
+  }
+
+  async #publish(
+    envelopes: readonly Envelope[],
+    run: CurrentRun | undefined,
+    deadline: number,
+  ): Promise<readonly string[]> {
+    const { publisher, providerName, bus } = this.#options;
+    const results = await publisher.publish(envelopes, run?.bus === bus, deadline);
+    assertAccepted(providerName, envelopes, results);
+    return envelopes.map(idOf);
+  }
+}
+
+function idOf({ id }: Envelope): string {
+  return id;
+}
+
+function staged(envelope: Envelope): StagedEvent {
+  return { envelope };
+}
+
+function groupOf({ metadata }: Envelope): string | undefined {
+  return metadata.eventGroupId;
+}
+
+function isGrouped(envelope: Envelope): boolean {
+  return groupOf(envelope) !== undefined;
+}
+
+/** The error of the events that are not grouped, told that those which are have been staged. */
+function withAccepted(error: unknown, staged: readonly StagedEvent[]): unknown {
+  if (!isBusbarError(error) || !("accepted" in error.details)) return error;
+  if (staged.length === 0) return error;
+  const { code, message, details, cause } = error;
+  const accepted = [...staged.map(({ envelope }) => envelope.id), ...(details.accepted ?? [])];
+  return new BusbarError(code, message, { ...details, accepted }, { cause });
+}

@@ -1,0 +1,248 @@
+import type { EmitOptions, EventMessage, EventMetadata } from "../contract/event.ts";
+import type { JsonObject, JsonValue } from "../contract/json.ts";
+import type { EnvelopeMetadata, EnvelopePolicy } from "../contract/provider.ts";
+import type { Issue } from "../contract/issue.ts";
+import { BusbarError } from "../errors/errors.ts";
+import { listed } from "../errors/quoted.ts";
+import { textIssue } from "../values/text-issue.ts";
+import type { CausationDepth } from "../causality/causation-depth.ts";
+import { didYouMean } from "../values/arguments.ts";
+import type { CurrentRun } from "../causality/causality.ts";
+import { checkEmitOptions, mergeEmitOptions, priorityNumber } from "./emit-options.ts";
+import { isOwn } from "../values/json-clone.ts";
+import { copyAsJson } from "../values/json-copy.ts";
+import { JsonSize } from "../values/json-size.ts";
+import { OutgoingEnvelope } from "../causality/outgoing-envelope.ts";
+
+const MAX_ID_LENGTH = 255;
+const MESSAGE_MEMBERS = ["name", "data", "id", "metadata", "options"];
+
+/** What {@link createEnvelopes} needs beside messages. */
+export interface EnvelopeSource {
+  readonly options: EmitOptions | undefined;
+  readonly defaults: EmitOptions | undefined;
+  readonly run: CurrentRun | undefined;
+  readonly depth: CausationDepth;
+  readonly providerName: string;
+  /** UTF-8 bytes of JSON that data may have, together with metadata. */
+  readonly maxPayloadBytes: number;
+  readonly now: number;
+  nextId(now: number): string;
+  /** What is wrong with the name of an event, if anything. */
+  checkName(name: unknown): string | undefined;
+}
+
+/**
+ * Makes an envelope of each message, with the options and metadata that apply to it.
+ *
+ * @throws BusbarError `BUSBAR_INVALID_MESSAGE` with every mistake in every message.
+ */
+export function createEnvelopes(
+  source: EnvelopeSource,
+  messages: readonly EventMessage[],
+): OutgoingEnvelope[] {
+  const issues: Issue[] = [];
+  checkEmitOptions(source.options, "options", issues);
+  const envelopes: OutgoingEnvelope[] = [];
+  // By index, to see the holes of a sparse array, too.
+  for (let index = 0; index < messages.length; index += 1) {
+    const message = messages[index] as EventMessage;
+    const at = `[${index}].`;
+    if (checkMessage(message, at, issues)) {
+      envelopes.push(createEnvelope(source, message, at, issues));
+    }
+  }
+  if (issues.length > 0) throw invalidMessage(issues);
+  return envelopes;
+}
+
+/** Makes the envelope of a single message, as {@link createEnvelopes} does. */
+export function createSingleEnvelope(
+  source: EnvelopeSource,
+  message: EventMessage,
+): OutgoingEnvelope {
+  const issues: Issue[] = [];
+  checkEmitOptions(source.options, "options", issues);
+  const envelope = checkMessage(message, "", issues) && createEnvelope(source, message, "", issues);
+  if (!envelope || issues.length > 0) throw invalidMessage(issues);
+  return envelope;
+}
+
+/** Makes the envelope of a message that is nothing but a name and data, as {@link createEnvelopes} does. */
+export function createNamedEnvelope(
+  source: EnvelopeSource,
+  name: string,
+  data: unknown,
+): OutgoingEnvelope {
+  const issues: Issue[] = [];
+  checkEmitOptions(source.options, "options", issues);
+  const envelope = createEnvelope(source, { name, data }, "", issues);
+  if (issues.length > 0) throw invalidMessage(issues);
+  return envelope;
+}
+
+/** The error that refuses a whole emit. */
+export function invalidMessage(issues: readonly Issue[]): BusbarError<"BUSBAR_INVALID_MESSAGE"> {
+  const lines = issues.map(({ path, reason }) => (path ? `${path} ${reason}` : reason));
+  return new BusbarError("BUSBAR_INVALID_MESSAGE", `Cannot emit: ${listed(lines)}`, { issues });
+}
+
+function createEnvelope(
+  source: EnvelopeSource,
+  message: EventMessage,
+  at: string,
+  issues: Issue[],
+): OutgoingEnvelope {
+  const nameIssue = source.checkName(message.name);
+  if (nameIssue) issues.push({ path: `${at}name`, reason: nameIssue });
+  const size = new JsonSize(source.maxPayloadBytes);
+  const data = copyAsJson(message.data, at, "data", issues, size);
+  if (message.options !== undefined) checkEmitOptions(message.options, `${at}options`, issues);
+  const id = message.id ?? source.nextId(source.now);
+  const metadata = createMetadata(source, message, id, at, issues, size);
+  const envelope = new OutgoingEnvelope(id, message.name, data, metadata);
+  // One that is refused has options that may be anything.
+  if (issues.length > 0) return envelope;
+  const options = mergeEmitOptions(message.options, source.options, source.defaults);
+  if (options !== undefined) {
+    applyOptions(source, envelope, options, `${at}options`, issues, size);
+  }
+  size.check(data, message.metadata && metadata, at, issues);
+  return envelope;
+}
+
+/** Stands for metadata that is refused; never leaves this file. */
+const NO_METADATA: EnvelopeMetadata = { created_at: 0, published_at: 0, correlationId: "" };
+
+function checkMessage(message: unknown, at: string, issues: Issue[]): boolean {
+  if (typeof message !== "object" || message === null) {
+    issues.push({ path: at.slice(0, -1), reason: "must be a message: { name, data }" });
+    return false;
+  }
+  for (const member in message) {
+    if (!isMessageMember(member) && isOwn(message, member)) {
+      const hint = didYouMean(member, MESSAGE_MEMBERS);
+      issues.push({ path: at + member, reason: `is not a member of a message${hint}` });
+    }
+  }
+  const { id } = message as EventMessage;
+  const reason = id === undefined ? undefined : textIssue(id, MAX_ID_LENGTH);
+  if (reason !== undefined) issues.push({ path: `${at}id`, reason });
+  return true;
+}
+
+/** Not a look-up in a Set, which takes longer: each member of each message comes by. */
+function isMessageMember(name: string): name is keyof EventMessage {
+  return (
+    name === "name" || name === "data" || name === "id" || name === "metadata" || name === "options"
+  );
+}
+
+function applyOptions(
+  source: EnvelopeSource,
+  envelope: OutgoingEnvelope,
+  options: EmitOptions,
+  path: string,
+  issues: Issue[],
+  size: JsonSize,
+): void {
+  envelope.policy = policyOf(options);
+  envelope.orderingKey = options.orderingKey;
+  envelope.priority = priorityNumber(options);
+  envelope.delayMs = options.delay || undefined;
+  envelope.deduplicationId = options.deduplicationId;
+  const own = options.provider?.[source.providerName];
+  envelope.providerOptions = ownOptions(own, path, source, issues, size);
+}
+
+function policyOf({ attempts, backoff, internal }: EmitOptions): EnvelopePolicy | undefined {
+  if (attempts === undefined && backoff === undefined && !internal) return undefined;
+  // The caller may go on to use the object for something else.
+  return { attempts, backoff: typeof backoff === "object" ? { ...backoff } : backoff, internal };
+}
+
+function ownOptions(
+  options: unknown,
+  path: string,
+  { providerName }: EnvelopeSource,
+  issues: Issue[],
+  size: JsonSize,
+): JsonObject | undefined {
+  if (options === undefined) return undefined;
+  return copyAsJson(options, `${path}.provider.`, providerName, issues, size) as JsonObject;
+}
+
+function createMetadata(
+  source: EnvelopeSource,
+  { metadata }: EventMessage,
+  id: string,
+  at: string,
+  issues: Issue[],
+  size: JsonSize,
+): EnvelopeMetadata {
+  const { now, run, depth } = source;
+  if (metadata === undefined) {
+    return run === undefined
+      ? { created_at: now, published_at: now, correlationId: id }
+      : {
+          created_at: now,
+          published_at: now,
+          correlationId: run.envelope.metadata.correlationId,
+          causationId: run.envelope.id,
+          causationDepth: depth.in(run, at, issues),
+        };
+  }
+  const given = readMetadata(metadata, at, issues, size);
+  if (!given) return NO_METADATA;
+  const { created_at } = metadata;
+  return {
+    correlationId: run?.envelope.metadata.correlationId ?? id,
+    ...(run && { causationId: run.envelope.id }),
+    ...given,
+    // Many pass on the metadata of the event that they handle: its depth is not theirs.
+    ...(run && { causationDepth: depth.in(run, at, issues) }),
+    created_at:
+      created_at === undefined ? now : readTime(created_at, `${at}metadata.created_at`, issues),
+    published_at: now,
+  };
+}
+
+/** Metadata as JSON, without the two times; undefined, and issues, when it cannot be that. */
+export function readMetadata(
+  metadata: unknown,
+  at: string,
+  issues: Issue[],
+  size: JsonSize,
+): Readonly<Record<string, JsonValue>> | undefined {
+  if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) {
+    issues.push({ path: `${at}metadata`, reason: "must be an object" });
+    return undefined;
+  }
+  const { created_at: _, published_at: __, ...others } = metadata as EventMetadata;
+  const before = issues.length;
+  const given = copyAsJson(others, at, "metadata", issues, size) as Record<string, JsonValue>;
+  if (issues.length > before) return undefined;
+  for (const member of ["eventGroupId", "stepId", "correlationId", "causationId"]) {
+    const id = given[member];
+    const reason = id === undefined ? undefined : textIssue(id, MAX_ID_LENGTH);
+    if (reason !== undefined) issues.push({ path: `${at}metadata.${member}`, reason });
+  }
+  const { causationDepth } = given;
+  if (causationDepth !== undefined && !isDepth(causationDepth)) {
+    issues.push({ path: `${at}metadata.causationDepth`, reason: "must be a whole number from 0" });
+  }
+  return given;
+}
+
+function isDepth(value: JsonValue): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function readTime(value: unknown, path: string, issues: Issue[]): number {
+  const time =
+    value instanceof Date || typeof value === "string" || typeof value === "number"
+      ? new Date(value).getTime()
+      : Number.NaN;
+  if (Number.isNaN(time)) issues.push({ path, reason: "must be a Date" });
+  return time;
+}

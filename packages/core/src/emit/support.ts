@@ -1,0 +1,60 @@
+import type { Logger } from "../contract/logger.ts";
+import type { Envelope, EventProvider } from "../contract/provider.ts";
+import type { SubscriptionPolicy } from "../deliver/policy.ts";
+import { BusbarError } from "../errors/errors.ts";
+import { quoted } from "../errors/quoted.ts";
+
+/** Refuses what a provider cannot do, before it is asked to. */
+export class Support {
+  readonly #provider: EventProvider;
+  readonly #logger: Logger;
+  #warnedOfPriority = false;
+
+  constructor(provider: EventProvider, logger: Logger) {
+    this.#provider = provider;
+    this.#logger = logger;
+  }
+
+  /** @throws BusbarError `BUSBAR_UNSUPPORTED` naming the provider and the option. */
+  assertEnvelope(envelope: Envelope, isDelayedElsewhere = false): void {
+    const { capabilities: can } = this.#provider;
+    if (envelope.delayMs !== undefined && !can.delay && !isDelayedElsewhere)
+      throw this.#refuse("delay");
+    if (envelope.policy?.backoff && !can.delay) throw this.#refuse("backoff");
+    if (envelope.orderingKey !== undefined && !can.ordering) throw this.#refuse("orderingKey");
+    if (envelope.deduplicationId !== undefined && !can.deduplication) {
+      throw this.#refuse("deduplicationId");
+    }
+    if (envelope.priority !== undefined && !can.priority && !this.#warnedOfPriority) {
+      this.#warnedOfPriority = true;
+      const { name: provider } = this.#provider;
+      this.#logger.warn({ provider }, `Provider "${provider}" has no priorities; they are ignored`);
+    }
+  }
+
+  /** @throws BusbarError `BUSBAR_UNSUPPORTED` naming the provider and the option. */
+  assertPolicy(policy: SubscriptionPolicy, subscriptionId: string): void {
+    const { capabilities: can } = this.#provider;
+    const of = ` of subscriber ${quoted(subscriptionId)}`;
+    if (policy.backoff && !can.delay) throw this.#refuse("backoff", of);
+    if (policy.ordering && policy.ordering !== "none" && !can.ordering) {
+      throw this.#refuse("ordering", of);
+    }
+  }
+
+  #refuse(option: string, of = ""): BusbarError<"BUSBAR_UNSUPPORTED"> {
+    return unsupported(this.#provider.name, option, `the option "${option}"${of}`);
+  }
+}
+
+/** The error that refuses what a provider cannot do. */
+export function unsupported(
+  provider: string,
+  option: string,
+  what: string,
+): BusbarError<"BUSBAR_UNSUPPORTED"> {
+  return new BusbarError("BUSBAR_UNSUPPORTED", `Provider "${provider}" does not support ${what}`, {
+    provider,
+    option,
+  });
+}

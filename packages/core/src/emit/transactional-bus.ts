@@ -1,0 +1,61 @@
+import type { EmitOptions, EventMessage } from "../contract/event.ts";
+import type { ClearGroupOptions, IEventBusModule } from "../contract/event-bus-module.ts";
+import type { Interceptor } from "../contract/interceptor.ts";
+import type { Subscriber, SubscriberContext } from "../contract/subscriber.ts";
+import type { EventSelector } from "../deliver/subscriptions.ts";
+import type { Emission } from "./emitter.ts";
+
+/** Writes what is emitted into the caller's transaction, and resolves with the ids. */
+export type Stager = (
+  first: Emission,
+  second: unknown,
+  third: EmitOptions | undefined,
+) => Promise<readonly string[]>;
+
+/** A bus within a transaction: its emits are staged, everything else is the bus's own. */
+export class TransactionalBus implements IEventBusModule {
+  readonly #bus: IEventBusModule;
+  readonly #stage: Stager;
+
+  constructor(bus: IEventBusModule, stage: Stager) {
+    this.#bus = bus;
+    this.#stage = stage;
+  }
+
+  emit<T>(
+    message: EventMessage<T> | readonly EventMessage<T>[],
+    options?: EmitOptions,
+  ): Promise<readonly string[]>;
+  emit<T>(name: string | symbol, data: T, options?: EmitOptions): Promise<readonly string[]>;
+  emit(first: Emission, second?: unknown, third?: EmitOptions): Promise<readonly string[]> {
+    return this.#stage(first, second, third);
+  }
+
+  subscribe<T>(event: EventSelector, handler: Subscriber<T>, context?: SubscriberContext): this {
+    this.#bus.subscribe(event, handler, context);
+    return this;
+  }
+
+  unsubscribe<T>(event: EventSelector, handler: Subscriber<T>, context?: SubscriberContext): this {
+    this.#bus.unsubscribe(event, handler, context);
+    return this;
+  }
+
+  releaseGroupedEvents(eventGroupId: string): Promise<void> {
+    return this.#bus.releaseGroupedEvents(eventGroupId);
+  }
+
+  clearGroupedEvents(eventGroupId: string, options?: ClearGroupOptions): Promise<void> {
+    return this.#bus.clearGroupedEvents(eventGroupId, options);
+  }
+
+  addInterceptor(interceptor: Interceptor): this {
+    this.#bus.addInterceptor(interceptor);
+    return this;
+  }
+
+  removeInterceptor(interceptor: Interceptor): this {
+    this.#bus.removeInterceptor(interceptor);
+    return this;
+  }
+}

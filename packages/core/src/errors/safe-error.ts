@@ -1,0 +1,187 @@
+import { BusbarError, type BusbarErrorCode } from "./errors.ts";
+import { cut } from "./quoted.ts";
+
+/** Causes below an error, and errors that an AggregateError holds, that are kept. */
+const KEPT_CAUSES = 5;
+const KEPT_ERRORS = 10;
+const KEPT_MESSAGE_CHARACTERS = 2_000;
+const KEPT_STACK_CHARACTERS = 4_000;
+const KEPT_DETAILS_DEPTH = 4;
+
+/** Options of {@link safeError}. */
+export interface SafeErrorOptions {
+  /**
+   * Changes each message that is kept, for what only the caller knows to be secret, such as the parameters
+   * of a statement.
+   *
+   * @default keeps messages as they are
+   */
+  readonly redact?: ((message: string) => string) | undefined;
+}
+
+/**
+ * Copies what may be logged and thrown of an error: its name, message, `code` and stack, and the same of its
+ * cause and of the errors that an `AggregateError` holds.
+ *
+ * Nothing else that the error carries is kept. Drivers put the arguments of the failed command, the parameters
+ * of the statement or the options of the connection there. Passwords in URLs, text that a JSON parser quotes,
+ * and arguments that Redis quotes are taken out of messages. Long messages and stacks are cut.
+ *
+ * The copy of a `TypeError` is a `TypeError`; the copy of a `BusbarError` keeps its `details`. Idempotent, and
+ * never throws, whatever it is given.
+ *
+ * @example
+ * ```ts
+ * import { type Envelope, safeError } from "@busbar/core/provider";
+ *
+ * async function send(envelope: Envelope, driver: { send(bytes: string): Promise<void> }): Promise<void> {
+ *   try {
+ *     await driver.send(JSON.stringify(envelope));
+ *   } catch (error) {
+ *     throw safeError(error);
+ *   }
+ * }
+ * ```
+ */
+export function safeError(thrown: unknown, options: SafeErrorOptions = {}): Error {
+  try {
+    return copyOf(thrown, options.redact ?? unchanged, KEPT_CAUSES);
+  } catch {
+    // A proxy or a getter of the error's throws.
+    return new Error("An error that cannot be read");
+  }
+}
+
+/** A promise that rejects as `work` does, with a {@link safeError}; so does a throw of `work`. */
+export async function rejectSafely<T>(
+  work: () => T | Promise<T>,
+  options?: SafeErrorOptions,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw safeError(error, options);
+  }
+}
+
+type Redact = (message: string) => string;
+
+function unchanged(message: string): string {
+  return message;
+}
+
+function copyOf(thrown: unknown, redact: Redact, depth: number): Error {
+  if (!isErrorLike(thrown)) return new Error(safeText(redact(textOf(thrown))));
+  const { name, message, cause, errors, stack, code } = thrown;
+  const title = typeof name === "string" ? name.slice(0, 100) : "Error";
+  const text = safeText(redact(withoutQuotes(title, message)));
+  const options =
+    cause === undefined || cause === null || depth === 0
+      ? undefined
+      : { cause: copyOf(cause, redact, depth - 1) };
+  const copy =
+    depth > 0 && title === "AggregateError" && Array.isArray(errors)
+      ? new AggregateError(
+          errors.slice(0, KEPT_ERRORS).map((error) => copyOf(error, redact, depth - 1)),
+          text,
+          options,
+        )
+      : withoutDetails(thrown, title, text, options);
+  setHidden(copy, "name", title);
+  setHidden(copy, "stack", safeStack(title, text, withoutMessage(stack, message)));
+  if (!(copy instanceof BusbarError) && isCode(code)) Object.assign(copy, { code });
+  return copy;
+}
+
+interface ErrorLike {
+  readonly name?: unknown;
+  readonly message: string;
+  readonly cause?: unknown;
+  readonly errors?: unknown;
+  readonly stack?: unknown;
+  readonly code?: unknown;
+  readonly details?: unknown;
+}
+
+/** Also errors of other realms, which no `instanceof` knows. */
+function isErrorLike(thrown: unknown): thrown is ErrorLike {
+  return (
+    typeof thrown === "object" &&
+    thrown !== null &&
+    "message" in thrown &&
+    typeof thrown.message === "string"
+  );
+}
+
+function withoutDetails(
+  thrown: ErrorLike,
+  name: string,
+  text: string,
+  options: ErrorOptions | undefined,
+): Error {
+  if (name === "BusbarError" && typeof thrown.code === "string") {
+    const details = safeDetails(thrown.details, KEPT_DETAILS_DEPTH);
+    return new BusbarError(thrown.code as BusbarErrorCode, text, details as never, options);
+  }
+  return thrown instanceof TypeError ? new TypeError(text, options) : new Error(text, options);
+}
+
+/** Details are ours; the errors in them are not. */
+function safeDetails(value: unknown, depth: number): unknown {
+  if (value instanceof Error) return safeError(value);
+  if (typeof value !== "object" || value === null || depth === 0) return value;
+  if (Array.isArray(value)) return value.map((item) => safeDetails(item, depth - 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [key, safeDetails(member, depth - 1)]),
+  );
+}
+
+/** What was thrown and is no error may be anything, a payload as well. */
+function textOf(thrown: unknown): string {
+  if (typeof thrown === "string") return thrown;
+  return typeof thrown === "object" && thrown !== null
+    ? `Not an error but ${Object.prototype.toString.call(thrown)}`
+    : `Not an error but a value of the type ${typeof thrown}`;
+}
+
+/** A JSON parser quotes the text around the place where it failed. */
+function withoutQuotes(name: string, message: string): string {
+  if (name !== "SyntaxError" || !message.includes("JSON")) return message;
+  return message.replaceAll(/"[^]*"/g, "…").replaceAll(/'[^]'/g, "…");
+}
+
+/** Cuts what messages of drivers are known to quote, and what is too long. */
+function safeText(message: string): string {
+  // Looked at in full it could be megabytes of a statement.
+  const start = message.slice(0, 2 * KEPT_MESSAGE_CHARACTERS);
+  const safe = start
+    .replace(/, with args beginning with: [^]*/, "")
+    .replaceAll(/\b([a-z][a-z\d+.-]*:\/\/)[^\s"'`]*@/gi, "$1…@")
+    .replaceAll(/([?&](?:password|passwd|pwd|pass|secret|token|auth)=)[^&\s"'`]+/gi, "$1…");
+  return cut(safe, KEPT_MESSAGE_CHARACTERS);
+}
+
+/** The first lines of a stack repeat the message; one of its lines may look like a frame. */
+function withoutMessage(stack: unknown, message: string): string {
+  if (typeof stack !== "string") return "";
+  const start = stack.indexOf(message);
+  return start === -1 ? stack : stack.slice(start + message.length);
+}
+
+/** The stack's frames below a header of our own. */
+function safeStack(name: string, message: string, stack: string): string {
+  const header = message === "" ? name : `${name}: ${message}`;
+  const frames = stack
+    .slice(0, 2 * KEPT_STACK_CHARACTERS)
+    .split("\n")
+    .filter((line) => /^\s+at /.test(line));
+  return [header, ...frames].join("\n").slice(0, header.length + KEPT_STACK_CHARACTERS);
+}
+
+function isCode(code: unknown): code is string | number {
+  return typeof code === "number" || (typeof code === "string" && /^[\w.-]{1,64}$/.test(code));
+}
+
+function setHidden(error: Error, member: "name" | "stack", value: string): void {
+  Object.defineProperty(error, member, { value, configurable: true, writable: true });
+}

@@ -1,0 +1,248 @@
+import type { EmitOptions, EventMessage } from "./contract/event.ts";
+import type { ClearGroupOptions, IEventBusModule } from "./contract/event-bus-module.ts";
+import type { Interceptor } from "./contract/interceptor.ts";
+import type { Middleware } from "./contract/middleware.ts";
+import type { Subscriber, SubscriberContext } from "./contract/subscriber.ts";
+import type { Subscription } from "./deliver/subscription.ts";
+import type { EventSelector } from "./deliver/subscriptions.ts";
+import { BusbarError } from "./errors/errors.ts";
+import type { TypedEventBus } from "./typed-event-bus.ts";
+import { quoted } from "./errors/quoted.ts";
+import {
+  assertOptions,
+  assertText,
+  checkMilliseconds,
+  checkText,
+  checkTexts,
+  oneOf,
+} from "./values/arguments.ts";
+import { BusRuntime } from "./lifecycle/bus-runtime.ts";
+import type { DeadLetters } from "./admin/dead-letters.ts";
+import type { Emission } from "./emit/emitter.ts";
+import type { BusHealth, BusInspection } from "./admin/inspection.ts";
+import { offerHolding } from "./contract/held-events.ts";
+import type { EventBusOptions } from "./contract/bus-options.ts";
+import type { SettledOptions } from "./admin/settled.ts";
+import { TransactionalBus } from "./emit/transactional-bus.ts";
+
+/** Options of {@link EventBus.retire}. */
+export interface RetireOptions {
+  /** The events to take from the subscription. All of it by default. */
+  readonly events?: readonly string[] | undefined;
+  /**
+   * What becomes of deliveries that wait: `dead-letter` (reason `retired`) keeps them within reach,
+   * `discard` deletes them, `keep` leaves them for a later subscriber of the same id.
+   *
+   * @default "dead-letter"
+   */
+  readonly backlog?: "keep" | "dead-letter" | "discard" | undefined;
+}
+
+/** Options of {@link EventBus.stop}. */
+export interface StopOptions {
+  /** Milliseconds to wait for deliveries in flight. The bus's own `graceMs` by default. */
+  readonly graceMs?: number | undefined;
+}
+
+/**
+ * The event bus: one for every provider. Made by {@link createEventBus}.
+ *
+ * Subscribe first, then `start`, then emit. `stop` when done: it drains.
+ */
+export class EventBus implements IEventBusModule, AsyncDisposable {
+  readonly #runtime: BusRuntime;
+
+  constructor(options: EventBusOptions<object>) {
+    this.#runtime = new BusRuntime(this, options);
+    offerHolding(this, this.#runtime.holding, EventBus.prototype);
+  }
+
+  /** What could not be delivered. */
+  get deadLetters(): DeadLetters {
+    return this.#runtime.deadLetters;
+  }
+
+  emit<T>(
+    message: EventMessage<T> | readonly EventMessage<T>[],
+    options?: EmitOptions,
+  ): Promise<readonly string[]>;
+  emit<T>(name: string | symbol, data: T, options?: EmitOptions): Promise<readonly string[]>;
+  emit(first: Emission, second?: unknown, third?: EmitOptions): Promise<readonly string[]> {
+    return this.#runtime.emitter.emit(first, second, third);
+  }
+
+  subscribe<T>(event: EventSelector, subscriber: Subscriber<T>, context?: SubscriberContext): this {
+    this.#runtime.subscribe(event, subscriber as Subscriber, context);
+    return this;
+  }
+
+  unsubscribe<T>(
+    event: EventSelector,
+    subscriber: Subscriber<T>,
+    context?: SubscriberContext,
+  ): this {
+    this.#runtime.unsubscribe(event, subscriber as Subscriber, context);
+    return this;
+  }
+
+  async releaseGroupedEvents(eventGroupId: string): Promise<void> {
+    assertText("releaseGroupedEvents()", "eventGroupId", eventGroupId);
+    await this.#runtime.releaseGroup(eventGroupId);
+  }
+
+  async clearGroupedEvents(eventGroupId: string, options: ClearGroupOptions = {}): Promise<void> {
+    assertText("clearGroupedEvents()", "eventGroupId", eventGroupId);
+    assertOptions("clearGroupedEvents()", options, { eventNames: checkTexts, stepIds: checkTexts });
+    await this.#runtime.clearGroup(eventGroupId, options);
+  }
+
+  addInterceptor(interceptor: Interceptor): this {
+    this.#runtime.interceptors.add(interceptor);
+    return this;
+  }
+
+  removeInterceptor(interceptor: Interceptor): this {
+    this.#runtime.interceptors.delete(interceptor);
+    return this;
+  }
+
+  /** Wraps every run of every delivery, within the middleware that was added before. */
+  use(middleware: Middleware): this {
+    this.#runtime.middleware.push(middleware);
+    return this;
+  }
+
+  /**
+   * Starts the provider and the plugins, declares the subscriptions and begins to consume. Resolves
+   * once an event emitted now would be delivered. Safe to call again while it starts or runs. From then
+   * on the bus keeps its process alive, on every provider, until it is stopped.
+   *
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` when a subscription or the role asks what the provider cannot do.
+   * @throws BusbarError `BUSBAR_UNAVAILABLE` when the provider cannot be started; start may not be tried
+   *   again on the same bus.
+   * @throws TypeError after `stop`.
+   */
+  start(): Promise<void> {
+    return this.#runtime.start();
+  }
+
+  /**
+   * Takes no new emits but those of handlers, waits for deliveries in flight, hands back the rest, and
+   * closes what the bus opened. A provider that is not durable first delivers what is due. Resolves
+   * when all is closed. Safe to call twice, and before `start`.
+   */
+  async stop(options: StopOptions = {}): Promise<void> {
+    assertOptions("stop()", options, { graceMs: checkMilliseconds });
+    await this.#runtime.stop(options.graceMs);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /**
+   * Waits until an event, and all that was emitted because of it, is acknowledged or dead; without an
+   * `eventId`, everything that this bus emitted. Where several processes consume, it waits until the
+   * queues are empty. Events staged in a group do not count before their release.
+   *
+   * @throws BusbarError `BUSBAR_NOT_SETTLED` on timeout, with the tree of what is left.
+   */
+  async settled(options: SettledOptions = {}): Promise<void> {
+    assertOptions("settled()", options, {
+      eventId: checkText,
+      timeoutMs: checkMilliseconds,
+    });
+    await this.#runtime.settled(options);
+  }
+
+  /**
+   * Stops delivering to a subscription in this process. Its events wait. Resolves when runs in flight
+   * have ended; called from a handler, at once.
+   *
+   * @throws BusbarError `BUSBAR_NOT_FOUND` when this process has no such subscription.
+   */
+  async pause(subscriptionId: string): Promise<void> {
+    await this.#runtime.pause(this.#subscription(subscriptionId));
+  }
+
+  /**
+   * Delivers again after `pause`.
+   *
+   * @throws BusbarError `BUSBAR_NOT_FOUND` when this process has no such subscription.
+   */
+  async resume(subscriptionId: string): Promise<void> {
+    await this.#runtime.resume(this.#subscription(subscriptionId));
+  }
+
+  /**
+   * Ends a subscription, or takes events from it, in every process and for good: no new events, and
+   * what waits is dealt with as `backlog` says. Resolves with the number of deliveries that were
+   * dead-lettered or discarded.
+   *
+   * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
+   */
+  async retire(subscriptionId: string, options: RetireOptions = {}): Promise<number> {
+    assertText("retire()", "subscriptionId", subscriptionId);
+    assertOptions("retire()", options, {
+      events: checkTexts,
+      backlog: oneOf("keep", "dead-letter", "discard"),
+    });
+    return this.#runtime.retire(subscriptionId, options.events, options.backlog ?? "dead-letter");
+  }
+
+  /**
+   * A bus whose `emit` writes events in the caller's own transaction: they are published if it commits.
+   * Everything else is this bus's. Needs a plugin that stages, such as the outbox. Await the emit before the
+   * transaction ends. It rejects with a `TypeError` where no transaction is open, as far as the plugin can
+   * tell, and with `BUSBAR_EMIT_TIMEOUT` when the database does not answer within `emitTimeoutMs`.
+   *
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` without such a plugin.
+   * @throws TypeError when there is no transaction: `undefined` or `null`.
+   */
+  withTransaction(transaction: unknown): IEventBusModule {
+    return new TransactionalBus(this, this.#runtime.stager(transaction));
+  }
+
+  /** Subscriptions, backlogs, dead letters, staged groups and counters, as of now. */
+  inspect(): Promise<BusInspection> {
+    return this.#runtime.inspect();
+  }
+
+  /** Whether the bus does its work. Changes nothing. */
+  health(): Promise<BusHealth> {
+    return this.#runtime.health();
+  }
+
+  #subscription(id: string): Subscription {
+    const subscription = this.#runtime.subscriptions.get(id);
+    if (subscription) return subscription;
+    throw new BusbarError("BUSBAR_NOT_FOUND", `This process has no subscription ${quoted(id)}`, {
+      kind: "subscription",
+      id,
+    });
+  }
+}
+
+/**
+ * Makes a bus without a container. With one, `createApp` does.
+ *
+ * @example
+ * ```ts
+ * const bus = createEventBus({ provider: localProvider() });
+ * bus.subscribe("order.placed", (event) => console.log(event.data));
+ * await bus.start();
+ * await bus.emit("order.placed", { orderId: "42" });
+ * await bus.stop();
+ * ```
+ *
+ * @throws TypeError when an option has a value that it cannot have.
+ */
+export function createEventBus(
+  options: Omit<EventBusOptions, "events"> & { readonly events?: undefined },
+): EventBus;
+export function createEventBus<Events extends object, Received extends object = Events>(
+  options: EventBusOptions<Events, Received>,
+): TypedEventBus<Events, Received>;
+export function createEventBus(options: EventBusOptions<object>): EventBus {
+  return new EventBus(options);
+}

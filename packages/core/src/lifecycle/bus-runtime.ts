@@ -1,0 +1,317 @@
+import type { ClearGroupOptions, IEventBusModule } from "../contract/event-bus-module.ts";
+import type { Interceptor } from "../contract/interceptor.ts";
+import type { Middleware } from "../contract/middleware.ts";
+import type { Plugin, StagingPlugin } from "../contract/plugin.ts";
+import type { ProviderAdmin, RetiredBacklog } from "../contract/provider.ts";
+import type { Subscriber, SubscriberContext } from "../contract/subscriber.ts";
+import { DeliveryEngine } from "../deliver/engine.ts";
+import { HandlerRunner } from "../deliver/handler-runner.ts";
+import type { Subscription } from "../deliver/subscription.ts";
+import { type EventSelector, Subscriptions } from "../deliver/subscriptions.ts";
+import { BusbarError } from "../errors/errors.ts";
+import { quoted } from "../errors/quoted.ts";
+import { currentRun } from "../causality/causality.ts";
+import { type CompleteProvider, completeProvider } from "./complete-provider.ts";
+import { ClockWatch, serversOf } from "../admin/clock-watch.ts";
+import { Consumers } from "../deliver/consumers.ts";
+import { createCounters } from "../observe/counters.ts";
+import { DeadLetters } from "../admin/dead-letters.ts";
+import { EmitTimeLimit } from "../emit/emit-time-limit.ts";
+import { Emitter } from "../emit/emitter.ts";
+import { Groups } from "../groups/groups.ts";
+import {
+  type BusHealth,
+  type BusInspection,
+  HealthRecord,
+  inspectSubscriptions,
+} from "../admin/inspection.ts";
+import { EventHolder } from "../groups/event-holder.ts";
+import type { Holding } from "../contract/held-events.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import type { EventBusOptions } from "../contract/bus-options.ts";
+import { Publisher } from "../emit/publisher.ts";
+import { type BusSettings, readSettings } from "./settings.ts";
+import type { SettledOptions } from "../admin/settled.ts";
+import { SettlementTracker } from "../causality/settlement-tracker.ts";
+import { StartAndStop } from "./start-and-stop.ts";
+import { Support, unsupported } from "../emit/support.ts";
+import type { Stager } from "../emit/transactional-bus.ts";
+
+/** The parts of a bus, and how they work together. */
+export class BusRuntime {
+  readonly subscriptions: Subscriptions = new Subscriptions();
+  readonly interceptors: Set<Interceptor> = new Set();
+  readonly middleware: Middleware[];
+  readonly emitter: Emitter;
+  readonly deadLetters: DeadLetters;
+  readonly holding: Holding;
+  readonly #bus: IEventBusModule;
+  readonly #settings: BusSettings;
+  readonly #provider: CompleteProvider;
+  readonly #plugins: readonly Plugin[];
+  readonly #counters = createCounters();
+  readonly #lifecycle: Lifecycle;
+  readonly #health: HealthRecord;
+  readonly #clocks: ClockWatch;
+  readonly #support: Support;
+  /** Knows what is not settled, where every delivery runs in this process. */
+  readonly #tracker: SettlementTracker | undefined;
+  readonly #publisher: Publisher;
+  readonly #timeLimit: EmitTimeLimit;
+  readonly #engine: DeliveryEngine;
+  readonly #consumers: Consumers;
+  readonly #groups: Groups;
+
+  constructor(bus: IEventBusModule, options: EventBusOptions<object>) {
+    const settings = readSettings(options);
+    const { clock, logger } = settings;
+    const provider = completeProvider(options.provider);
+    const { durable } = provider.capabilities;
+    this.#bus = bus;
+    this.#settings = settings;
+    this.#provider = provider;
+    const { plugins = [], inbox } = options;
+    // Last, and so within all other middleware.
+    this.#plugins = inbox ? [...plugins, inbox.createInbox()] : plugins;
+    this.middleware = [
+      ...(options.middleware ?? []),
+      ...this.#plugins.flatMap((plugin) => plugin.middleware ?? []),
+    ];
+    this.#health = new HealthRecord(clock.now());
+    this.#clocks = new ClockWatch({ clock, logger, servers: serversOf(provider, this.#plugins) });
+    this.#support = new Support(provider, logger);
+    this.#tracker = durable ? undefined : new SettlementTracker();
+    const shared = { clock, logger, counters: this.#counters, tracker: this.#tracker };
+    const timeLimit = new EmitTimeLimit(clock, settings.emitTimeoutMs);
+    this.#timeLimit = timeLimit;
+    this.#publisher = new Publisher({ ...shared, bus, provider, timeLimit });
+    this.#engine = new DeliveryEngine({
+      ...shared,
+      bus,
+      handlerLogger: settings.handlerLogger,
+      random: settings.random,
+      maxCrashes: settings.maxCrashes,
+      services: settings.services,
+      runner: new HandlerRunner({
+        isolated: settings.isolation === "copy",
+        fresh: provider.capabilities.payload === "fresh",
+        middleware: this.middleware,
+        catalogue: options.events,
+      }),
+    });
+    this.#consumers = new Consumers({
+      ...shared,
+      provider,
+      subscriptions: this.subscriptions,
+      engine: this.#engine,
+      consumes: settings.role !== "server",
+    });
+    this.#groups = new Groups({
+      provider,
+      settings,
+      counters: this.#counters,
+      publisher: this.#publisher,
+      timeLimit,
+      staging: this.#plugins.find((plugin) => plugin.staging?.groups)?.staging?.groups,
+      intercept: (events) => this.emitter.interceptAtRelease(events),
+      hasInterceptors: () => this.interceptors.size > 0,
+    });
+    this.emitter = new Emitter({
+      ...shared,
+      bus,
+      providerName: provider.name,
+      defaults: settings.defaults,
+      maxCausationDepth: settings.maxCausationDepth,
+      groupTtlMs: settings.groupTtlMs,
+      maxPayloadBytes: settings.maxPayloadBytes,
+      catalogue: options.events,
+      interceptors: this.interceptors,
+      publisher: this.#publisher,
+      timeLimit,
+      support: this.#support,
+      staging: this.#groups.staging,
+      ready: () => this.#ready("emit"),
+    });
+    this.holding = new EventHolder(this.#groups, this.emitter, () =>
+      this.#ready("releaseGroupedEvents"),
+    );
+    this.#lifecycle = new Lifecycle(
+      new StartAndStop({
+        bus,
+        settings,
+        provider,
+        plugins: this.#plugins,
+        subscriptions: this.subscriptions,
+        counters: this.#counters,
+        health: this.#health,
+        clocks: this.#clocks,
+        tracker: this.#tracker,
+        publisher: this.#publisher,
+        timeLimit,
+        engine: this.#engine,
+        consumers: this.#consumers,
+        groups: this.#groups,
+      }),
+    );
+    const admin = (): ProviderAdmin => {
+      this.#lifecycle.assertRunning("deadLetters", true);
+      return provider.admin;
+    };
+    const listed = async (): Promise<readonly string[]> => {
+      const others = (await provider.subscriptions?.list()) ?? [];
+      const own = Array.from(this.subscriptions, ({ id }) => id);
+      return [...own, ...others.flatMap((it) => [it.subscriptionId, ...it.aliases])];
+    };
+    this.deadLetters = new DeadLetters(admin, listed, this.#tracker);
+  }
+
+  start(): Promise<void> {
+    return this.#lifecycle.start();
+  }
+
+  stop(graceMs: number = this.#settings.graceMs): Promise<void> {
+    return this.#lifecycle.stop(graceMs);
+  }
+
+  subscribe(selector: EventSelector, handler: Subscriber, context?: SubscriberContext): void {
+    const { state } = this.#lifecycle;
+    if (context) this.#support.assertPolicy(context, context.subscriberId ?? "anonymous");
+    const changed = this.subscriptions.add(selector, handler, context);
+    if (state === "starting" || state === "running") this.#consumers.changed(changed);
+  }
+
+  unsubscribe(selector: EventSelector, handler: Subscriber, context?: SubscriberContext): void {
+    const { state } = this.#lifecycle;
+    const removed = this.subscriptions.remove(selector, handler, context);
+    if (state === "starting" || state === "running") this.#consumers.removed(removed);
+  }
+
+  async releaseGroup(eventGroupId: string): Promise<void> {
+    const declared = this.#ready("releaseGroupedEvents");
+    if (declared) await declared;
+    await this.#groups.release(eventGroupId, this.emitter.isInHandler);
+  }
+
+  async clearGroup(eventGroupId: string, options: ClearGroupOptions): Promise<void> {
+    await this.#ready("clearGroupedEvents");
+    await this.#groups.clear(eventGroupId, options);
+  }
+
+  async pause(subscription: Subscription): Promise<void> {
+    const paused = this.#consumers.pause(subscription);
+    // Waiting for the end of the run that asks would never end.
+    if (!this.emitter.isInHandler) await paused;
+  }
+
+  async resume(subscription: Subscription): Promise<void> {
+    await this.#consumers.resume(subscription);
+  }
+
+  async retire(
+    subscriptionId: string,
+    events: readonly string[] | undefined,
+    backlog: RetiredBacklog,
+  ): Promise<number> {
+    await this.#ready("retire");
+    const registry = this.#provider.subscriptions;
+    if (!registry) throw unsupported(this.#provider.name, "retire", "retiring subscriptions");
+    const known = await registry.list();
+    if (!known.some((entry) => entry.subscriptionId === subscriptionId)) {
+      throw new BusbarError(
+        "BUSBAR_NOT_FOUND",
+        `Nobody knows subscription ${quoted(subscriptionId)}`,
+        {
+          kind: "subscription",
+          id: subscriptionId,
+        },
+      );
+    }
+    const subscription = this.subscriptions.get(subscriptionId);
+    if (backlog !== "keep") subscription?.retire(events ?? subscription.events);
+    this.subscriptions.forget(subscriptionId, events);
+    if (subscription?.events.length === 0) this.#consumers.ended(subscription);
+    const count = await registry.retire(subscriptionId, { events, backlog });
+    if (count > 0) this.#tracker?.loseTrack();
+    return count;
+  }
+
+  async settled(options: SettledOptions): Promise<void> {
+    this.#lifecycle.assertRunning("settled", true);
+    const { clock } = this.#settings;
+    // Loaded on demand: it is for tests and scripts.
+    const { settledEverywhere, settledHere } = await import("../admin/settled.ts");
+    const tracker = this.#tracker;
+    const running = (id: string): readonly string[] => this.#engine.running(id);
+    if (tracker && (await settledHere(tracker, clock, running, options))) return;
+    await settledEverywhere(this.#provider.admin, clock, options);
+    tracker?.clear();
+  }
+
+  stager(transaction: unknown): Stager {
+    const staging = this.#plugins.map((plugin) => plugin.staging).find(canStage);
+    if (!staging) {
+      throw unsupported(
+        this.#provider.name,
+        "withTransaction",
+        "withTransaction() without a plugin that stages events, such as the outbox",
+      );
+    }
+    if (transaction === undefined || transaction === null) {
+      throw new TypeError(`withTransaction() needs a transaction, and got ${String(transaction)}`);
+    }
+    return (first, second, third) => {
+      const timeLimit = this.#timeLimit;
+      let unknown: readonly string[] = [];
+      const stage = async (): Promise<readonly string[]> => {
+        const declared = this.#ready("emit");
+        const { delays } = staging;
+        const sent = await this.emitter.prepare(first, second, third, undefined, delays);
+        await declared;
+        unknown = sent.map(({ id }) => id);
+        await this.emitter.stageWithin(transaction, sent, staging);
+        return unknown;
+      };
+      const who = "The transaction";
+      return timeLimit.within(stage(), timeLimit.deadline(), () => ({ who, unknown }));
+    };
+  }
+
+  async inspect(): Promise<BusInspection> {
+    this.#lifecycle.assertRunning("inspect", true);
+    const { admin, subscriptions: registry, name: provider } = this.#provider;
+    const [registered, stats, groups] = await Promise.all([
+      registry?.list() ?? [],
+      admin.stats(),
+      this.#groups.list(),
+    ]);
+    return {
+      name: this.#settings.name,
+      provider,
+      state: this.#lifecycle.state,
+      role: this.#settings.role,
+      subscriptions: inspectSubscriptions([...this.subscriptions], registered, stats),
+      groups: groups.map((group) => ({ ...group, stagedAt: new Date(group.stagedAt) })),
+      counters: { ...this.#counters },
+    };
+  }
+
+  health(): Promise<BusHealth> {
+    const consuming = this.#lifecycle.state === "running" && this.#settings.role !== "server";
+    return this.#health.health(this.#provider, this.#clocks, consuming, this.#settings.clock.now());
+  }
+
+  /** Passes, or tells what to wait for: the provider must know every subscription first. */
+  #ready(method: string): Promise<void> | undefined {
+    if (this.#lifecycle.state !== "running") {
+      const run = currentRun();
+      this.#lifecycle.assertRunning(method, run?.bus === this.#bus && !run.isCutShort);
+    }
+    return this.#consumers.whenDeclared();
+  }
+}
+
+type Stages = StagingPlugin & Required<Pick<StagingPlugin, "stage">>;
+
+function canStage(staging: StagingPlugin | undefined): staging is Stages {
+  return staging !== undefined && "stage" in staging;
+}

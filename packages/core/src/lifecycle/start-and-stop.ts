@@ -1,0 +1,251 @@
+import type { IEventBusModule } from "../contract/event-bus-module.ts";
+import type { Plugin } from "../contract/plugin.ts";
+import type { Envelope, EventProvider, PublishResult } from "../contract/provider.ts";
+import type { DeliveryEngine } from "../deliver/engine.ts";
+import { isAnonymous } from "../deliver/policy.ts";
+import type { Subscription } from "../deliver/subscription.ts";
+import type { ClockWatch } from "../admin/clock-watch.ts";
+import type { Consumers } from "../deliver/consumers.ts";
+import type { BusCounters } from "../observe/counters.ts";
+import type { EmitTimeLimit } from "../emit/emit-time-limit.ts";
+import type { Groups } from "../groups/groups.ts";
+import type { HealthRecord } from "../admin/inspection.ts";
+import type { LifecycleSteps } from "./lifecycle.ts";
+import { receiveReport } from "./provider-reports.ts";
+import type { Publisher } from "../emit/publisher.ts";
+import type { BusSettings } from "./settings.ts";
+import type { SettlementTracker } from "../causality/settlement-tracker.ts";
+import { isInstance } from "../errors/thrown.ts";
+import { unsupported } from "../emit/support.ts";
+import { unavailable } from "../errors/unavailable.ts";
+
+/**
+ * Milliseconds that a plugin may take to stop even if the grace is over: what it does not record by then may happen
+ * again.
+ */
+const PLUGIN_AT_LEAST_MS = 1_000;
+
+/** What {@link StartAndStop} needs. */
+export interface StartAndStopOptions {
+  readonly bus: IEventBusModule;
+  readonly settings: BusSettings;
+  readonly provider: EventProvider;
+  readonly plugins: readonly Plugin[];
+  readonly subscriptions: Iterable<Subscription>;
+  readonly counters: BusCounters;
+  readonly health: HealthRecord;
+  readonly clocks: ClockWatch;
+  readonly tracker: SettlementTracker | undefined;
+  readonly publisher: Publisher;
+  readonly timeLimit: EmitTimeLimit;
+  readonly engine: DeliveryEngine;
+  readonly consumers: Consumers;
+  readonly groups: Groups;
+}
+
+/** The order in which the parts of a bus start and stop. */
+export class StartAndStop implements LifecycleSteps {
+  readonly #options: StartAndStopOptions;
+  #hasProviderStarted = false;
+
+  constructor(options: StartAndStopOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { role, clock, logger } = this.#options.settings;
+    const { name, capabilities } = this.#options.provider;
+    const { tracker } = this.#options;
+    if (role === "server" && !capabilities.durable) {
+      throw unsupported(name, "role", `the role "server": nobody else could handle its events`);
+    }
+    const anonymous = [...this.#options.subscriptions].map(({ id }) => id).filter(isAnonymous);
+    if (capabilities.durable && anonymous.length > 0) {
+      logger.warn({ anonymous }, "Give subscribers a subscriberId: anonymous ones rerun as one");
+    }
+    const started: Plugin[] = [];
+    try {
+      await this.#orUnavailable("could not start", () => this.#startProvider());
+      this.#hasProviderStarted = true;
+      for (const plugin of this.#options.plugins) {
+        await plugin.start?.({
+          logger,
+          bus: this.#options.bus,
+          capabilities,
+          publishEnvelopes: (envelopes) => this.#publishEnvelopes(envelopes),
+          onSettled: tracker && ((callback) => this.#onSettled(tracker, plugin, callback)),
+        });
+        started.push(plugin);
+      }
+      await this.#orUnavailable("could not be told of the subscriptions", () =>
+        this.#options.consumers.start(),
+      );
+    } catch (error) {
+      this.#options.consumers.close();
+      try {
+        await this.#stopAll(started, 0, () => {});
+      } catch (err) {
+        logger.error({ err, provider: name }, `Provider "${name}" could not be stopped`);
+      }
+      throw error;
+    }
+    this.#options.groups.start();
+    this.#options.clocks.start();
+    this.#options.health.set("up", clock.now(), undefined);
+  }
+
+  /** What a plugin does about an event that is settled must not keep the next from being settled. */
+  #onSettled(
+    tracker: SettlementTracker,
+    { name }: Plugin,
+    callback: (eventId: string) => void,
+  ): () => void {
+    const { logger } = this.#options.settings;
+    return tracker.onEventSettled((eventId) => {
+      try {
+        callback(eventId);
+      } catch (err) {
+        logger.error({ err, plugin: name, eventId }, `Plugin "${name}" failed on a settled event`);
+      }
+    });
+  }
+
+  /** Not before the provider knows of every subscription: those would not get what is published. */
+  async #publishEnvelopes(envelopes: readonly Envelope[]): Promise<readonly PublishResult[]> {
+    const { consumers, publisher, timeLimit } = this.#options;
+    const deadline = timeLimit.deadline();
+    const declared = consumers.whenDeclared();
+    const who = "A declaration of subscriptions";
+    if (declared) await timeLimit.within(declared, deadline, () => ({ who }));
+    return publisher.publish(envelopes, false, deadline);
+  }
+
+  #startProvider(): Promise<void> {
+    const { provider, counters, health, tracker } = this.#options;
+    const { logger, clock, name, deadLetters, orphanedAfterMs } = this.#options.settings;
+    const receiver = { providerName: provider.name, clock, logger, counters, health, tracker };
+    return provider.start({
+      logger,
+      clock,
+      namespace: name,
+      instanceId: crypto.randomUUID(),
+      deadLetters,
+      orphanedAfterMs,
+      report: (report) => receiveReport(receiver, report),
+    });
+  }
+
+  async #orUnavailable(what: string, step: () => Promise<void>): Promise<void> {
+    const { name } = this.#options.provider;
+    try {
+      await step();
+    } catch (error) {
+      throw isInstance(error, TypeError)
+        ? error
+        : unavailable(name, `Provider "${name}" ${what}`, error);
+    }
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    const { clock } = this.#options.settings;
+    this.#options.consumers.close();
+    this.#options.clocks.close();
+    const reason = new Error(`The bus stops, and ${graceMs} ms have passed`);
+    // What still runs is over then. The provider may give it up in the moment before the timer.
+    const cutShort = (): void => this.#options.engine.cutShort(reason);
+    const graceTimer = clock.setTimeout(cutShort, graceMs, { keepAlive: true });
+    try {
+      await this.#stopAll(this.#options.plugins, graceMs, cutShort);
+    } finally {
+      graceTimer.cancel();
+      cutShort();
+      this.#options.health.set("down", clock.now(), "has stopped");
+    }
+    await this.#reportLostDeadLetters();
+  }
+
+  /** Dead letters in memory are gone with the bus, and that must not be silent. */
+  async #reportLostDeadLetters(): Promise<void> {
+    const { provider, settings } = this.#options;
+    if (provider.capabilities.durable || !this.#hasProviderStarted) return;
+    for (const { subscriptionId, dead: count } of (await provider.admin?.stats()) ?? []) {
+      if (count === 0) continue;
+      settings.logger.warn(
+        { subscriptionId, count },
+        `${count} dead letters are gone with the bus`,
+      );
+    }
+  }
+
+  discard(): Promise<void> {
+    return this.#options.provider.stop({ graceMs: 0 });
+  }
+
+  waitFor(promise: Promise<unknown>, limitMs: number): Promise<number> {
+    if (limitMs <= 0) return Promise.resolve(0);
+    const { clock } = this.#options.settings;
+    const until = clock.monotonic() + limitMs;
+    return new Promise((resolve) => {
+      const timer = clock.setTimeout(() => resolve(0), limitMs, { keepAlive: true });
+      const end = (): void => {
+        timer.cancel();
+        resolve(Math.max(0, until - clock.monotonic()));
+      };
+      promise.then(end, end);
+    });
+  }
+
+  /**
+   * Stops the plugins, the last one first, and then the provider, within one period of grace.
+   *
+   * Deliveries of a durable provider end before that: until then its handlers may emit, and use what
+   * plugins give them. A provider that is not durable delivers what is due while it stops, and accepts
+   * what handlers emit for as long. A plugin that does not end keeps nothing else from stopping.
+   */
+  async #stopAll(plugins: readonly Plugin[], graceMs: number, cutShort: () => void): Promise<void> {
+    const { consumers, groups, provider, publisher } = this.#options;
+    const { clock, logger } = this.#options.settings;
+    const deadline = clock.monotonic() + graceMs;
+    const left = (): { graceMs: number } => ({
+      graceMs: Math.max(0, deadline - clock.monotonic()),
+    });
+    const inTime = (promise: Promise<unknown>): Promise<number> =>
+      this.waitFor(promise, left().graceMs);
+    const tell = async (step: "stop" | "stopped"): Promise<void> => {
+      for (const plugin of plugins.toReversed()) {
+        const options = left();
+        let hasEnded = false;
+        const ends = (async () => plugin[step]?.(options))()
+          .catch((err: unknown) =>
+            logger.error(
+              { err, plugin: plugin.name },
+              `Plugin "${plugin.name}" could not be stopped`,
+            ),
+          )
+          .then(() => (hasEnded = true));
+        await this.waitFor(ends, Math.max(options.graceMs, PLUGIN_AT_LEAST_MS));
+        if (hasEnded) continue;
+        logger.error(
+          { plugin: plugin.name, step },
+          `Plugin "${plugin.name}" did not stop in time, and is left to itself`,
+        );
+      }
+    };
+    const { durable } = provider.capabilities;
+    if (durable) {
+      await inTime(consumers.drain(graceMs));
+      cutShort();
+    }
+    await inTime(groups.close());
+    await tell("stop");
+    try {
+      // What has left is answered before the way back is closed. In memory it may wait for room.
+      if (durable) await inTime(publisher.whenIdle());
+      await provider.stop(left());
+    } finally {
+      this.#options.timeLimit.close();
+      await groups.discard();
+      await tell("stopped");
+    }
+  }
+}

@@ -1,0 +1,9 @@
+export type { InterceptorContext } from "./contract/interceptor.ts";
+export type { DeliveryRun } from "./contract/middleware.ts";
+export {
+  definePlugin,
+  type InboxStore,
+  type Plugin,
+  type PluginContext,
+  type StagingPlugin,
+} from "./contract/plugin.ts";

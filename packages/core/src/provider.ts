@@ -1,0 +1,84 @@
+export type { Clock, Timer, TimerOptions } from "./contract/clock.ts";
+export {
+  defineEventModule,
+  type EventModule,
+  type ModuleDependencies,
+} from "./contract/event-module.ts";
+export type { JsonObject, JsonValue } from "./contract/json.ts";
+export type {
+  ConsumerHandle,
+  ConsumeSpec,
+  DeadDelivery,
+  Deliver,
+  DeliverTo,
+  Delivery,
+  Envelope,
+  EnvelopeMetadata,
+  EnvelopePolicy,
+  EventProvider,
+  GroupClaim,
+  GroupStaging,
+  KnownGroups,
+  KnownReleaseOptions,
+  Page,
+  ProbeResult,
+  ProviderAdmin,
+  ProviderCapabilities,
+  ProviderContext,
+  ProviderReport,
+  PublishOptions,
+  PublishResult,
+  RegisteredSubscription,
+  RetiredBacklog,
+  Settlement,
+  StagedEvent,
+  StagedGroup,
+  StageOptions,
+  SubscriptionRegistry,
+  SubscriptionSpec,
+  SubscriptionStats,
+} from "./contract/provider.ts";
+export type { OrderedFailure, Ordering } from "./contract/subscriber.ts";
+export { systemClock } from "./contract/system-clock.ts";
+export { stateOfCorrupt, withoutErrorTexts } from "./deliver/provider-states.ts";
+export { rejectSafely, safeError, type SafeErrorOptions } from "./errors/safe-error.ts";
+export { safeLogger } from "./errors/safe-logger.ts";
+export { cloneJson } from "./values/json-clone.ts";
+export { unknownKeyReason } from "./values/nearest-name.ts";
+export {
+  defineProvider,
+  type OpenProvider,
+  type ProviderDefinition,
+  type ProviderPart,
+} from "./provider/define-provider.ts";
+export {
+  decodeDeadDelivery,
+  decodeDelivery,
+  decodeEnvelope,
+  encodeEnvelope,
+  type StoredDeadDelivery,
+  type StoredDelivery,
+} from "./provider/envelope-codec.ts";
+export {
+  createPollingConsumer,
+  type PolledDelivery,
+  type PollingConsumerOptions,
+} from "./provider/polling-consumer.ts";
+export {
+  createRouter,
+  matchesPattern,
+  type RoutedSubscription,
+  type Router,
+} from "./provider/router.ts";
+export {
+  createSubscriptionList,
+  DECLARATION_COUNTS_MS,
+  declaredPolicies,
+  type DeclaredPolicies,
+  ORDER_POLICIES,
+  type OrderPolicy,
+  type RenamedSubscription,
+  type StoredSubscriptions,
+  strictestPolicies,
+  type SubscriptionList,
+} from "./provider/subscription-list.ts";

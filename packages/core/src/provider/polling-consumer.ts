@@ -1,0 +1,222 @@
+import type { Clock, Timer } from "../contract/clock.ts";
+import type { Logger } from "../contract/logger.ts";
+import { detached } from "../causality/detached.ts";
+import type { ConsumerHandle, Delivery, Settlement } from "../contract/provider.ts";
+
+/** Milliseconds before a fetch that failed is tried again; doubles up to the longest. */
+const RETRY_AFTER_MS = 100;
+const RETRY_AFTER_AT_MOST_MS = 10_000;
+
+/** What a store hands out: a delivery, and the store's own proof that it is in hand. */
+export interface PolledDelivery<Token> {
+  readonly token: Token;
+  readonly delivery: Delivery;
+}
+
+/** The store behind a polling consumer, and how it is asked. */
+export interface PollingConsumerOptions<Token> {
+  /** Deliveries at the same time: the `concurrency` of the subscription. */
+  readonly concurrency: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** From `consume`. */
+  readonly deliver: (delivery: Delivery) => Promise<Settlement>;
+  /** Takes up to `limit` deliveries in hand, under a lease if they can be lost. */
+  fetch(limit: number): Promise<readonly PolledDelivery<Token>[]>;
+  /** Does what the bus said, in one step. A rejection is logged: the delivery will come again. */
+  settle(token: Token, settlement: Settlement): Promise<void>;
+  /**
+   * Takes back a delivery for which `deliver` rejected, and counts the crash. Without it the end of
+   * its lease does both.
+   */
+  crash?(token: Token): Promise<void>;
+  /** Hands deliveries back, not counted: for `close`. Without it each is settled as `release`. */
+  release?: ((tokens: readonly Token[]) => Promise<void>) | undefined;
+  /** Renews the leases of what is in hand. */
+  extend?(tokens: readonly Token[]): Promise<void>;
+  /** Milliseconds between two calls of `extend`; a third of the lease is a good choice. */
+  readonly extendEveryMs?: number | undefined;
+  /**
+   * Milliseconds between two fetches while there is nothing to do, at most: up to a half of it is left
+   * out at random, lest one of several consumers always come first.
+   *
+   * @default 1_000
+   */
+  readonly pollEveryMs?: number | undefined;
+  /** Numbers from 0 to below 1. `Math.random` by default. */
+  readonly random?: (() => number) | undefined;
+  /** Calls back whenever a fetch may find something. Returns a function that ends that. */
+  wake?(callback: () => void): () => void;
+}
+
+/**
+ * Makes a consumer out of a store that can only be asked: fetches while there are free slots, renews
+ * leases, settles, and on `close` drains and hands back the rest. Survives every failure of the store
+ * by trying again.
+ */
+export function createPollingConsumer<Token>(
+  options: PollingConsumerOptions<Token>,
+): ConsumerHandle {
+  const consumer = new PollingConsumer(options);
+  consumer.start();
+  return {
+    close: ({ graceMs }) => consumer.close(graceMs),
+    wake: () => consumer.wake(),
+  };
+}
+
+class PollingConsumer<Token> {
+  readonly #options: PollingConsumerOptions<Token>;
+  /** One object per hand-over: a store may use a token again. */
+  readonly #inHand = new Set<{ readonly token: Token }>();
+  readonly #stopWaking: (() => void) | undefined;
+  #fetching = false;
+  /** Something may have come while a fetch was under way. */
+  #fetchAgain = false;
+  #failures = 0;
+  #pollTimer: Timer | undefined;
+  #extendTimer: Timer | undefined;
+  #closing: Promise<void> | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: PollingConsumerOptions<Token>) {
+    this.#options = options;
+    this.#stopWaking = options.wake?.(() => this.wake());
+  }
+
+  start(): void {
+    this.#extendLater();
+    this.wake();
+  }
+
+  close(graceMs: number): Promise<void> {
+    this.#closing ??= this.#close(graceMs);
+    return this.#closing;
+  }
+
+  wake(): void {
+    if (this.#closing) return;
+    if (this.#fetching) this.#fetchAgain = true;
+    // With all slots taken, the next fetch comes with the next free one.
+    // Who wakes it may be an emit, and what is fetched is everybody's.
+    else if (this.#inHand.size < this.#options.concurrency) void detached(() => this.#fetch());
+  }
+
+  async #fetch(): Promise<void> {
+    this.#pollTimer?.cancel();
+    this.#fetching = true;
+    this.#fetchAgain = false;
+    const free = this.#options.concurrency - this.#inHand.size;
+    let found = 0;
+    try {
+      const polled = await this.#options.fetch(free);
+      found = polled.length;
+      this.#failures = 0;
+      if (this.#closing) await this.#release(polled.map(({ token }) => token));
+      else for (const { token, delivery } of polled) void this.#run(token, delivery);
+    } catch (err) {
+      this.#failures += 1;
+      this.#options.logger.warn({ err }, "Deliveries could not be fetched; will try again");
+    }
+    this.#fetching = false;
+    this.#onIdle?.();
+    if (this.#closing || this.#inHand.size >= this.#options.concurrency) return;
+    if (this.#fetchAgain || (found > 0 && found === free)) this.wake();
+    else this.#fetchLater();
+  }
+
+  #fetchLater(): void {
+    const { clock, pollEveryMs = 1_000, random = Math.random } = this.#options;
+    const backoffMs = RETRY_AFTER_MS * 2 ** (this.#failures - 1);
+    const pollMs = pollEveryMs * (1 - random() / 2);
+    const delayMs = this.#failures > 0 ? Math.min(backoffMs, RETRY_AFTER_AT_MOST_MS) : pollMs;
+    this.#pollTimer?.cancel();
+    // A consumer keeps its process alive, as a connection would.
+    this.#pollTimer = clock.setTimeout(() => this.wake(), delayMs, { keepAlive: true });
+  }
+
+  async #run(token: Token, delivery: Delivery): Promise<void> {
+    const options = this.#options;
+    const handover = { token };
+    this.#inHand.add(handover);
+    try {
+      const settlement = await this.#deliver(delivery);
+      // Handed back meanwhile: it is somebody else's now.
+      if (!this.#inHand.has(handover)) return;
+      if (settlement) await options.settle(token, settlement);
+      else await options.crash?.(token);
+    } catch (err) {
+      options.logger.warn({ err }, "A delivery could not be settled; it will come again");
+    } finally {
+      this.#inHand.delete(handover);
+      this.#onIdle?.();
+      this.wake();
+    }
+  }
+
+  async #deliver(delivery: Delivery): Promise<Settlement | undefined> {
+    try {
+      return await this.#options.deliver(delivery);
+    } catch (err) {
+      const message = "A delivery ended without a settlement; it will come again";
+      this.#options.logger.warn({ err }, message);
+      return undefined;
+    }
+  }
+
+  #extendLater(): void {
+    const { clock, extendEveryMs } = this.#options;
+    if (extendEveryMs === undefined) return;
+    this.#extendTimer = clock.setTimeout(() => void this.#extend(), extendEveryMs);
+  }
+
+  async #extend(): Promise<void> {
+    const options = this.#options;
+    try {
+      if (this.#inHand.size > 0) await options.extend?.(this.#tokens());
+    } catch (err) {
+      options.logger.warn({ err }, "Leases could not be renewed; will try again");
+    }
+    if (!this.#closing || this.#inHand.size > 0) this.#extendLater();
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    this.#stopWaking?.();
+    this.#pollTimer?.cancel();
+    await this.#drain(graceMs);
+    const left = this.#tokens();
+    this.#inHand.clear();
+    this.#extendTimer?.cancel();
+    await this.#release(left);
+  }
+
+  #tokens(): readonly Token[] {
+    return Array.from(this.#inHand, ({ token }) => token);
+  }
+
+  /** Resolves when nothing is in hand, and no fetch brings more, or when time is over. */
+  #drain(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const { clock } = this.#options;
+      const timer = clock.setTimeout(resolve, graceMs, { keepAlive: true });
+      this.#onIdle = () => {
+        if (this.#inHand.size > 0 || this.#fetching) return;
+        timer.cancel();
+        resolve();
+      };
+      this.#onIdle();
+    });
+  }
+
+  async #release(tokens: readonly Token[]): Promise<void> {
+    const options = this.#options;
+    if (tokens.length === 0) return;
+    try {
+      if (options.release) await options.release(tokens);
+      else await Promise.all(tokens.map((it) => options.settle(it, { type: "release" })));
+    } catch (err) {
+      const message = "Deliveries could not be handed back; they will come again";
+      options.logger.warn({ err }, message);
+    }
+  }
+}

@@ -1,0 +1,278 @@
+import { types } from "node:util";
+
+import type { JsonObject, JsonValue } from "../contract/json.ts";
+import type { Issue } from "../contract/issue.ts";
+import { cut } from "../errors/quoted.ts";
+import { safeError } from "../errors/safe-error.ts";
+import { isOwn, setMember } from "./json-clone.ts";
+import { BYTES_AROUND, BYTES_PER_NUMBER, BYTES_PER_UNIT, type JsonSize } from "./json-size.ts";
+
+/** Deeper than any payload that is meant; shallow enough for the stack. */
+const MAX_DEPTH = 500;
+/** Characters of a path in an issue: names of members may be of any length. */
+const PATH_CHARACTERS = 300;
+
+class NotJson extends Error {}
+
+/** The path to where it is would be longer than it helps. */
+class TooDeep extends NotJson {}
+
+/** What is too large is the whole. */
+class TooLarge extends NotJson {}
+
+/** Where a walk is: the path to it, and the objects on that path. */
+interface Walk {
+  readonly segments: string[];
+  readonly ancestors: object[];
+}
+
+/**
+ * Copies a value as JSON would carry it: `toJSON` is honoured, undefined members are dropped, `-0` is 0.
+ *
+ * Adds an {@link Issue} with its path instead, and gives null, when something in it cannot be carried whole: a
+ * function, a symbol, a BigInt, a number that is not finite, text with half of a surrogate pair, an object
+ * whose content JSON does not see, a cycle.
+ *
+ * @param at Where the value's member is, such as `[2].`; put together with it only when needed.
+ */
+export function copyAsJson(
+  value: unknown,
+  at: string,
+  member: string,
+  issues: Issue[],
+  size: JsonSize,
+): JsonValue {
+  try {
+    return copyRoot(value, size, undefined);
+  } catch (error) {
+    issues.push(explain(value, at + member, error, size));
+    return null;
+  }
+}
+
+function copyRoot(value: unknown, size: JsonSize, walk: Walk | undefined): JsonValue {
+  const json = copy(value, "", 0, size, walk);
+  if (json === undefined) throw new NotJson("undefined is not JSON; use null");
+  return json;
+}
+
+function explain(value: unknown, path: string, error: unknown, size: JsonSize): Issue {
+  // Else a getter or toJSON of the caller's that throws.
+  if (!isNotJson(error)) return { path, reason: `cannot be read: ${safeError(error).message}` };
+  // Places are kept on this second walk only: the first is the hot one.
+  const walk: Walk = { segments: [], ancestors: [] };
+  try {
+    copyRoot(value, size.again(), walk);
+  } catch (found) {
+    if (isNotJson(found)) {
+      const isWhole = found instanceof TooDeep || found instanceof TooLarge;
+      return { path: joinPath(path, isWhole ? [] : walk.segments), reason: found.message };
+    }
+  }
+  return { path, reason: "changes while it is read" };
+}
+
+function isNotJson(error: unknown): error is NotJson {
+  // What the caller's code has thrown may be a proxy whose traps throw.
+  return !types.isProxy(error) && error instanceof NotJson;
+}
+
+/** Undefined where JSON has nothing: then a member is dropped. */
+function copy(
+  input: unknown,
+  key: string | number,
+  depth: number,
+  size: JsonSize,
+  walk: Walk | undefined,
+): JsonValue | undefined {
+  switch (typeof input) {
+    case "string":
+      if (!input.isWellFormed()) throw illFormed();
+      size.bound += input.length * BYTES_PER_UNIT + BYTES_AROUND;
+      return input;
+    case "boolean":
+      size.bound += BYTES_AROUND;
+      return input;
+    case "number":
+      if (!Number.isFinite(input)) throw new NotJson(`${input} is not JSON`);
+      size.bound += BYTES_PER_NUMBER;
+      // JSON has no -0.
+      return input + 0;
+    case "object":
+      if (input !== null) return copyReference(input, key, depth, size, walk);
+      size.bound += BYTES_AROUND;
+      return null;
+    case "undefined":
+      return undefined;
+    case "bigint":
+      return copyBigInt(input, key, depth, size, walk);
+    default:
+      throw new NotJson(`a ${typeof input} is not JSON`);
+  }
+}
+
+function copyBigInt(
+  input: bigint,
+  key: string | number,
+  depth: number,
+  size: JsonSize,
+  walk: Walk | undefined,
+): JsonValue | undefined {
+  const { toJSON } = input as { readonly toJSON?: unknown };
+  const json: unknown = typeof toJSON === "function" ? toJSON.call(input, String(key)) : input;
+  if (typeof json === "bigint") throw new NotJson("a BigInt is not JSON; use a string");
+  return copy(json, key, depth + 1, size, walk);
+}
+
+function copyReference(
+  input: object,
+  key: string | number,
+  depth: number,
+  size: JsonSize,
+  walk: Walk | undefined,
+): JsonValue | undefined {
+  if (depth >= MAX_DEPTH) {
+    throw new TooDeep(`is nested more than ${MAX_DEPTH} levels deep`);
+  }
+  let value = input;
+  const { toJSON } = input as { readonly toJSON?: unknown };
+  if (typeof toJSON === "function") {
+    const json: unknown = toJSON.call(input, String(key));
+    if (json === null && types.isDate(input)) throw new NotJson("an invalid Date is not JSON");
+    if (typeof json !== "object" || json === null) return copy(json, key, depth + 1, size, walk);
+    // As JSON.stringify has it: not asked for its own toJSON, which may well be the same one.
+    value = json;
+  }
+  if (walk?.ancestors.includes(value)) throw new NotJson("is a cycle: it holds itself");
+  size.bound += BYTES_AROUND;
+  if (size.isFarAbove) throw new TooLarge(size.reason(size.atLeast, "at least "));
+  walk?.ancestors.push(value);
+  const json = Array.isArray(value)
+    ? copyArray(value, depth, size, walk)
+    : copyObject(value, key, depth, size, walk);
+  walk?.ancestors.pop();
+  return json;
+}
+
+function copyArray(
+  input: unknown[],
+  depth: number,
+  size: JsonSize,
+  walk: Walk | undefined,
+): JsonValue {
+  const { length } = input;
+  // Each item takes a character and a comma. Also for a sparse one, whose holes would be made nulls.
+  if (length * 2 > size.maxBytes) throw new TooLarge(size.reason(length * 2, "at least "));
+  // Of its length from the start: one that grows makes room for seventeen with the first item.
+  // oxlint-disable-next-line unicorn/no-new-array
+  const result = new Array<JsonValue>(length);
+  for (let index = 0; index < length; index += 1) {
+    walk?.segments.push(`[${index}]`);
+    // As JSON.stringify has it: an array keeps its length.
+    result[index] = copy(input[index], index, depth + 1, size, walk) ?? null;
+    walk?.segments.pop();
+  }
+  size.bound += length * BYTES_AROUND;
+  return result;
+}
+
+function copyObject(
+  input: object,
+  key: string | number,
+  depth: number,
+  size: JsonSize,
+  walk: Walk | undefined,
+): JsonValue | undefined {
+  const isPlain = isPlainPrototype(Object.getPrototypeOf(input));
+  if (!isPlain) {
+    if (types.isBoxedPrimitive(input)) return copy(input.valueOf(), key, depth + 1, size, walk);
+    const lossy = lossyName(input);
+    if (lossy !== undefined) throw new NotJson(`${lossy} is not JSON`);
+  }
+  return copyMembers(input as Record<string, unknown>, isPlain, depth, size, walk);
+}
+
+function copyMembers(
+  source: Record<string, unknown>,
+  isPlain: boolean,
+  depth: number,
+  size: JsonSize,
+  walk: Walk | undefined,
+): JsonObject {
+  const result: Record<string, JsonValue> = {};
+  let isEmpty = true;
+  let units = 0;
+  // The way to own members with string keys that engines are best at, whatever the shape.
+  for (const key in source) {
+    if (!isOwn(source, key)) continue;
+    isEmpty = false;
+    const member = source[key];
+    if (member === undefined) continue;
+    if (!key.isWellFormed()) throw illFormed("the name of a member");
+    units += key.length + 1;
+    if (typeof member === "string" && member.isWellFormed()) {
+      units += member.length + 1;
+      setMember(result, key, member);
+    } else if (typeof member !== "function" || key !== "toJSON") {
+      // One that has a toJSON of its own was asked, and answered with itself: that it may be asked is no data.
+      walk?.segments.push(key);
+      const json = copy(member, key, depth + 1, size, walk);
+      if (json !== undefined) setMember(result, key, json);
+      walk?.segments.pop();
+    }
+  }
+  size.bound += units * BYTES_PER_UNIT;
+  if (isEmpty) assertNothingLost(source, isPlain);
+  return result;
+}
+
+function illFormed(what = "text"): NotJson {
+  return new NotJson(`${what} has half of a surrogate pair, which is no character`);
+}
+
+/** An object without members that JSON sees must have none at all. */
+function assertNothingLost(source: object, isPlain: boolean): void {
+  if (!isPlain) {
+    const name = Object.prototype.toString.call(source).slice("[object ".length, -1);
+    const kind =
+      name === "Object" ? "an object of a class" : `a value of the kind ${cut(name, 50)}`;
+    throw new NotJson(
+      `${kind} that has no members of its own would be empty as JSON; give it a toJSON, or emit its content`,
+    );
+  }
+  const isHidden = Object.getOwnPropertySymbols(source).some((symbol) =>
+    Object.prototype.propertyIsEnumerable.call(source, symbol),
+  );
+  if (isHidden) throw new NotJson("has its members under symbols, which JSON leaves out");
+}
+
+/** Whether it is the prototype of objects that are nothing but their members; also in another realm. */
+function isPlainPrototype(prototype: object | null): boolean {
+  if (prototype === Object.prototype || prototype === null) return true;
+  return Object.getPrototypeOf(prototype) === null && isOwn(prototype, "isPrototypeOf");
+}
+
+/** What JSON would carry without its content, whatever members it may have beside it. */
+function lossyName(input: object): string | undefined {
+  if (types.isMap(input)) return "a Map";
+  if (types.isSet(input)) return "a Set";
+  if (types.isWeakMap(input) || types.isWeakSet(input)) return "a weak collection";
+  if (types.isPromise(input)) return "a Promise (is an await missing?)";
+  if (types.isNativeError(input) || input instanceof Error) {
+    return "an Error (JSON leaves its message out)";
+  }
+  if (types.isRegExp(input)) return "a RegExp";
+  if (types.isAnyArrayBuffer(input) || ArrayBuffer.isView(input)) {
+    return "binary data (text, such as base64, would be)";
+  }
+  return undefined;
+}
+
+function joinPath(path: string, segments: readonly string[]): string {
+  const joined = segments.reduce(
+    (before, segment) =>
+      segment.startsWith("[") || before === "" ? before + segment : `${before}.${segment}`,
+    path,
+  );
+  return cut(joined, PATH_CHARACTERS).toWellFormed();
+}

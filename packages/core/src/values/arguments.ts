@@ -68,6 +68,10 @@ export function oneOf(...values: readonly string[]): Check {
       : `must be ${values.map((it) => JSON.stringify(it)).join(" or ")}`;
 }
 
+export function checkBoolean(value: unknown): string | undefined {
+  return typeof value === "boolean" ? undefined : "must be true or false";
+}
+
 export function checkMilliseconds(value: unknown): string | undefined {
   return typeof value === "number" && value >= 0 ? undefined : "must be milliseconds from 0";
 }

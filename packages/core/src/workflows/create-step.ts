@@ -1,3 +1,4 @@
+import { assertStepOptions } from "./check-options.ts";
 import { currentComposition, type StepNode } from "./composition.ts";
 import { createPlaceholder } from "./placeholder.ts";
 import type { StepContext } from "./step-context.ts";
@@ -51,7 +52,7 @@ export type StepResult<T, TOptions = StepOptions> = WorkflowData<T> & {
   /**
    * Sets options for this use of the step, over those it was created with.
    *
-   * @throws TypeError when an option is out of range, and from `createWorkflow` when a name was
+   * @throws TypeError when an option is unknown or out of range, and from `createWorkflow` when a name was
    *   chosen twice.
    */
   config(options: TOptions): WorkflowData<T>;
@@ -75,7 +76,7 @@ export interface StepDefinition {
  * rejection. `compensate` runs when a later step fails, with the output, or with what was given to
  * `StepResponse` for it.
  *
- * @throws TypeError when the name is empty or an option is out of range.
+ * @throws TypeError when the name is empty, or an option is unknown or out of range.
  *
  * @example
  * ```ts
@@ -96,7 +97,9 @@ export function createStep<TInput = {}, TReturn = unknown>(
   invoke: (input: TInput, context: StepContext) => TReturn,
   compensate?: (input: StepCompensateInput<Awaited<TReturn>>, context: StepContext) => unknown,
 ): Step<TInput, StepOutput<Awaited<TReturn>>> {
-  const options = typeof nameOrOptions === "string" ? { name: nameOrOptions } : nameOrOptions;
+  const isName = typeof nameOrOptions === "string";
+  if (!isName) assertStepOptions("createStep()", nameOrOptions);
+  const options = isName ? { name: nameOrOptions } : nameOrOptions;
   return defineStep({ ...options, onlyEmits: false }, invoke, compensate);
 }
 
@@ -108,8 +111,11 @@ export function defineStep<TInput = {}, TReturn = unknown>(
 ): Step<TInput, StepOutput<Awaited<TReturn>>> {
   type Result = StepResult<StepOutput<Awaited<TReturn>>>;
   const { name } = options;
-  checkOptions(options);
+  checkName("A step", name);
   if (typeof invoke !== "function") throw new TypeError(`Step "${name}" needs a function`);
+  if (compensate !== undefined && typeof compensate !== "function") {
+    throw new TypeError(`The compensation of step "${name}" must be a function`);
+  }
   const step: StepDefinition = {
     invoke,
     compensate,
@@ -137,7 +143,7 @@ export function defineStep<TInput = {}, TReturn = unknown>(
 }
 
 function configure<T>(node: StepNode, changes: StepOptions): T {
-  checkOptions({ name: node.name, ...changes });
+  assertStepOptions(`config() of step "${node.name}"`, changes);
   const { step } = node;
   node.step = {
     ...step,
@@ -147,22 +153,6 @@ function configure<T>(node: StepNode, changes: StepOptions): T {
   };
   if (changes.name !== undefined) Object.assign(node, { name: changes.name, hasOwnName: true });
   return createPlaceholder({ kind: "node", node }) as T;
-}
-
-/** The longest time that Node's timers can count. */
-const MAX_TIMER_MS = 2_147_483_647;
-
-function checkOptions({ name, maxRetries, retryIntervalMs, timeoutMs }: StepOptions): void {
-  checkName("A step", name);
-  const check = (option: string, value: number | undefined, min: number, max: number): void => {
-    if (value === undefined || (value >= min && value <= max)) return;
-    throw new TypeError(
-      `Step "${name}" needs ${option} from ${min} to ${max}, not ${String(value)}`,
-    );
-  };
-  check("maxRetries", maxRetries, 0, Number.MAX_SAFE_INTEGER);
-  check("retryIntervalMs", retryIntervalMs, 0, MAX_TIMER_MS);
-  check("timeoutMs", timeoutMs, 1, MAX_TIMER_MS);
 }
 
 /** @throws TypeError when a name is not a string, or empty. */

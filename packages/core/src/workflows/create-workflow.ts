@@ -1,4 +1,11 @@
 import type { ServiceContainer } from "../contract/container.ts";
+import {
+  assertBoundRunOptions,
+  assertChildInput,
+  assertContainer,
+  assertNameOption,
+  assertRunOptions,
+} from "./check-options.ts";
 import { type ChildNode, compose, Composition, currentComposition } from "./composition.ts";
 import { checkName, type StepResult } from "./create-step.ts";
 import { createPlaceholder } from "./placeholder.ts";
@@ -42,7 +49,7 @@ export interface RunWorkflow<TInput, TResult, TExtra = unknown> {
    *   is what made the workflow fail. Not with `throwOnError: false`.
    * @throws BusbarError `BUSBAR_TIMEOUT` when a step took longer than its `timeoutMs`. Not with
    *   `throwOnError: false`.
-   * @throws TypeError in a composer.
+   * @throws TypeError in a composer, or when an option is unknown or has a value that it cannot have.
    */
   (
     ...options: {} extends WorkflowRunOptions<TInput, TResult>
@@ -117,23 +124,37 @@ export function createWorkflow<TInput = unknown, TResult = undefined>(
   nameOrOptions: string | CreateWorkflowOptions,
   composer: (input: WorkflowData<TInput>) => WorkflowResponse<TResult> | void,
 ): Workflow<TInput, TResult> {
-  const { name } = typeof nameOrOptions === "string" ? { name: nameOrOptions } : nameOrOptions;
+  const isName = typeof nameOrOptions === "string";
+  if (!isName) assertNameOption("createWorkflow()", nameOrOptions);
+  const name = isName ? nameOrOptions : nameOrOptions.name;
   checkName("A workflow", name);
+  if (typeof composer !== "function") throw new TypeError(`Workflow "${name}" needs a composer`);
   const definition = define<TInput>(name, composer);
 
   type Settings = WorkflowRunSettings<TResult> & { readonly input?: unknown };
-  function start(container: ServiceContainer | undefined, options: Settings = {}) {
-    const { input, ...settings } = options;
+  function start(container: ServiceContainer | undefined, { input, ...settings }: Settings) {
     // The result's type is checked by that of the composer.
     return runWorkflow(definition, input, container, settings as WorkflowRunSettings<unknown>);
   }
 
+  async function run(options: Settings & WorkflowRunContainer = {}) {
+    assertRunOptions(name, options);
+    const { container, ...others } = options;
+    return start(container, others);
+  }
+
   function bind(container?: ServiceContainer) {
-    return { run: (options?: Settings) => start(container, options) };
+    assertContainer(`Workflow "${name}"`, container);
+    async function runBound(options: Settings = {}) {
+      assertBoundRunOptions(name, options);
+      return start(container, options);
+    }
+    return { run: runBound };
   }
 
   function runAsStep(options: { readonly input?: unknown } = {}) {
     const composition = currentComposition(`Workflow "${name}" as a step`);
+    assertChildInput(`runAsStep() of workflow "${name}"`, options);
     const node = composition.add<ChildNode>({
       kind: "child",
       name,
@@ -143,20 +164,15 @@ export function createWorkflow<TInput = unknown, TResult = undefined>(
     });
     const placeholder = () => createPlaceholder<WorkflowData<TResult>>({ kind: "node", node });
     return createPlaceholder({ kind: "node", node }, (changes: ChildOptions) => {
+      assertNameOption(`config() of step "${node.name}"`, changes);
       if (changes.name !== undefined) {
-        checkName("A step", changes.name);
         Object.assign(node, { name: changes.name, hasOwnName: true });
       }
       return placeholder();
     });
   }
 
-  const workflow = Object.assign(bind, {
-    run: ({ container, ...options }: Settings & WorkflowRunContainer = {}) =>
-      start(container, options),
-    runAsStep,
-    workflowId: name,
-  });
+  const workflow = Object.assign(bind, { run, runAsStep, workflowId: name });
   // What leaves out arguments and results by type cannot be written as one function.
   return workflow as unknown as Workflow<TInput, TResult>;
 }

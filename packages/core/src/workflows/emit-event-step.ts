@@ -1,5 +1,6 @@
 import { Modules } from "../contract/container.ts";
 import type { EmitOptions, EventMessage, EventMetadata } from "../contract/event.ts";
+import { assertEmitInput } from "./check-options.ts";
 import type { Step } from "./create-step.ts";
 import { defineStep } from "./create-step.ts";
 import { currentAttempt } from "./current-step.ts";
@@ -41,6 +42,7 @@ export interface EmitEventStepInput<T extends object = object> {
 export const emitEventStep: Step<EmitEventStepInput, readonly string[]> = defineStep(
   { name: "emit-event-step", onlyEmits: true },
   async (input: EmitEventStepInput, context): Promise<readonly string[]> => {
+    assertEmitInput(input);
     const { eventName, metadata, options } = input;
     let { data } = input;
     if (typeof data === "function") {

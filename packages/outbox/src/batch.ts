@@ -61,9 +61,9 @@ export async function publishBatch(
       const result = results.get(row);
       if (suspects.length > 1 && suspects.includes(row)) continue;
       if (result && result.status !== "rejected") accepted.push(row);
-      else if (isFinal(result)) failed.push({ id: row.id, error: result.reason });
-      else if (suspects.includes(row)) {
-        failed.push({ id: row.id, error: safeError(refusal).message });
+      else if (isFinal(result) || suspects.includes(row)) {
+        const reason = isFinal(result) ? new Error(result.reason) : refusal;
+        failed.push({ id: row.id, error: safeError(reason).message });
       } else {
         rest.push(row.id);
         if (keyOf(row) !== undefined) waiting.add(keyOf(row));

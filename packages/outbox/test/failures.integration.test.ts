@@ -1,4 +1,4 @@
-import { createEventBus, type EventBus } from "@busbar/core";
+import { createEventBus, type EventBus, type Logger } from "@busbar/core";
 import type { EventProvider, PublishResult } from "@busbar/core/provider";
 import { localProvider } from "@busbar/local";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -24,11 +24,13 @@ describe.each(databases)("the relay on %s", (_, createDatabase) => {
   async function start(
     answer: (provider: EventProvider) => Partial<EventProvider>,
     relay: RelayOptions = {},
+    error: Logger["error"] = () => {},
   ): Promise<{ plugin: Outbox; seen: unknown[]; bus: EventBus }> {
     const inner = localProvider();
     const provider = { ...wrapped(inner), ...answer(inner) };
     const plugin = outbox({ store: database.createStore(), relay });
-    bus = createEventBus({ provider, plugins: [plugin], emitTimeoutMs: 300 });
+    const logger = { error, warn() {}, info() {}, debug() {} };
+    bus = createEventBus({ provider, plugins: [plugin], emitTimeoutMs: 300, logger });
     const seen: unknown[] = [];
     bus.subscribe("**", ({ data }) => void seen.push(data), { subscriberId: "all" });
     await bus.start();
@@ -69,6 +71,29 @@ describe.each(databases)("the relay on %s", (_, createDatabase) => {
     expect(await plugin.failed.retry([failed?.id ?? ""])).toBe(1);
     await until(() => seen.includes("poison"), "the poison, which has become none");
     expect(await plugin.failed.list()).toEqual([]);
+  });
+
+  test("keeps no more of a reason than a text that can be read, however long it is", async () => {
+    const logged: string[] = [];
+    const { plugin, bus: its } = await start(
+      () => ({
+        publish: async (batch) =>
+          batch.map(() => ({
+            status: "rejected",
+            code: "refused",
+            reason: `too big: ${"\u{1f600}".repeat(100_000)}`,
+          })),
+      }),
+      {},
+      (fields) => void logged.push(JSON.stringify(fields)),
+    );
+    await emit(its, [1]);
+    const failed = await until(async () => (await plugin.failed.list())[0], "the failed one");
+    expect(failed.error).toMatch(/^too big: /);
+    expect(failed.error.length).toBeLessThan(4_000);
+    expect(failed.error.isWellFormed()).toBe(true);
+    expect(logged).toHaveLength(1);
+    expect(logged[0]?.length).toBeLessThan(8_000);
   });
 
   test("sets aside a row that cannot be read, and discards it when asked", async () => {

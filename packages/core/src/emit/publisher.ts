@@ -4,7 +4,7 @@ import { BusbarError, type EmitOutcome, isBusbarError } from "../errors/errors.t
 import { type CurrentRun, currentRun } from "../causality/causality.ts";
 import type { BusCounters } from "../observe/counters.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
-import { safeError } from "../errors/safe-error.ts";
+import { safeError, safeText } from "../errors/safe-error.ts";
 import { GroupCommit, isRetryable, type PublishResults } from "./group-commit.ts";
 import { PublishDelays } from "./publish-delays.ts";
 import type { SettlementTracker } from "../causality/settlement-tracker.ts";
@@ -262,7 +262,7 @@ export function assertAccepted(
   const isLasting = results.some((result) => isRejected(result) && result.retryable === false);
   throw new BusbarError(
     code,
-    `Provider "${provider}" refused ${outcome.rejected.length} of ${envelopes.length} events: ${first.reason}`,
+    `Provider "${provider}" refused ${outcome.rejected.length} of ${envelopes.length} events: ${safeText(first.reason)}`,
     { provider, ...(isLasting && { retryable: false }), ...outcome },
     first.cause === undefined ? undefined : { cause: safeError(first.cause) },
   );
@@ -275,7 +275,7 @@ function outcomeOf(envelopes: readonly Envelope[], results: Readonly<PublishResu
   envelopes.forEach(({ id }, index) => {
     const result = results[index];
     if (!result) unknown.push(id);
-    else if (isRejected(result)) rejected.push({ id, reason: result.reason });
+    else if (isRejected(result)) rejected.push({ id, reason: safeText(result.reason) });
     else accepted.push(id);
   });
   return { accepted, rejected, unknown };

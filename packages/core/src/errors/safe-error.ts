@@ -151,7 +151,7 @@ function withoutQuotes(name: string, message: string): string {
 }
 
 /** Cuts what messages of drivers are known to quote, and what is too long. */
-function safeText(message: string): string {
+export function safeText(message: string): string {
   // Looked at in full it could be megabytes of a statement.
   const start = message.slice(0, 2 * KEPT_MESSAGE_CHARACTERS);
   const safe = start

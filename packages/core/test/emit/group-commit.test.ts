@@ -110,6 +110,16 @@ describe("an emit", () => {
     expect((await bus.inspect()).counters).toMatchObject({ emitted: 1, duplicates: 1 });
   });
 
+  test("shows of the reason of a refusal what may be logged, and not without end", async () => {
+    const reason = `redis://:hunter2@host did not take ${"x".repeat(100_000)}`;
+    const { bus } = await startWith(async () => [{ ...REFUSED, reason } as PublishResult]);
+    const error = await bus.emit(events("1")).catch((thrown: unknown) => thrown);
+    const said = JSON.stringify([(error as BusbarError).message, (error as BusbarError).details]);
+    expect(said).toContain("redis://…@host did not take");
+    expect(said).not.toContain("hunter2");
+    expect(said.length).toBeLessThan(5_000);
+  });
+
   test("carries the cause of a refusal", async () => {
     const cause = new Error("READONLY");
     const { bus } = await startWith(async () => [{ ...REFUSED, cause } as PublishResult]);

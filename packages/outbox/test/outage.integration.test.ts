@@ -11,7 +11,7 @@ import { survive } from "./support/survive.ts";
 import { until } from "./support/until.ts";
 
 const AWAY_MS = process.env["BUSBAR_CONFORMANCE"] === "stress" ? 60_000 : 1_500;
-const LIMIT_MS = 2 * AWAY_MS + 120_000;
+const LIMIT_MS = 3 * AWAY_MS + 180_000;
 
 let postgres: TestServer;
 let redis: TestServer;

@@ -73,7 +73,16 @@ export async function survive(options: SurviveOptions): Promise<void> {
     await Promise.all(writers);
     const { committed, unsure } = written;
     const isThere = (id: string): boolean => arrivals.has(id);
-    await until(() => [...committed].every(isThere), "all that was committed", 60_000);
+    for (let arrived = -1; ![...committed].every(isThere);) {
+      arrived = await until(
+        async () => {
+          await sleep(100);
+          return arrivals.size > arrived && arrivals.size;
+        },
+        "more of what was committed",
+        60_000,
+      );
+    }
     const effects = await allEffects(database, committed);
     const known = (id: string): boolean => committed.has(id) || unsure.has(id);
     expect([...arrivals.keys()].filter((id) => !known(id))).toEqual([]);
@@ -113,16 +122,29 @@ async function emitOnAndOn(
   }
 }
 
-/** The effects, once those of all these events are there. */
-function allEffects(database: TestDatabase, ids: Iterable<string>): Promise<readonly string[]> {
-  return until(
-    async () => {
-      const rows = await database.query("SELECT event_id FROM effects");
-      const effects = rows.map((row) => String(row["event_id"]));
-      const found = new Set(effects);
-      return [...ids].every((id) => found.has(id)) && effects;
-    },
-    "every effect",
-    60_000,
-  );
+/**
+ * The effects, once those of all these events are there. Waits for as long as there are more and more: how many there
+ * are after a long outage, and how fast they come, depends on the machine.
+ */
+async function allEffects(
+  database: TestDatabase,
+  ids: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  const read = async (): Promise<readonly string[]> =>
+    (await database.query("SELECT event_id FROM effects")).map((row) => String(row["event_id"]));
+  for (let effects = await read(); ;) {
+    const found = new Set(effects);
+    const missing = [...ids].filter((id) => !found.has(id)).length;
+    if (missing === 0) return effects;
+    const before = effects.length;
+    effects = await until(
+      async () => {
+        await sleep(100);
+        const now = await read();
+        return now.length > before && now;
+      },
+      `one more of ${missing} effects`,
+      60_000,
+    );
+  }
 }

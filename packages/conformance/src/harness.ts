@@ -101,6 +101,11 @@ export interface ProviderHarness {
    * for a durable one. Cases about the end of a process are skipped without it.
    */
   readonly module?: URL | undefined;
+  /**
+   * Bytes of data above which the provider refuses an event for good, if it is set up to refuse any. An event
+   * of that size must then be refused.
+   */
+  readonly refusesAboveBytes?: number | undefined;
   /** How much the fault cases put on a durable provider, and for how long they break it. */
   readonly load?: FaultLoad | undefined;
   /** Removes what the provider keeps of a namespace. Called when its case is over. */

@@ -42,6 +42,7 @@ export type { OrderedFailure, Ordering } from "./contract/subscriber.ts";
 export { systemClock } from "./contract/system-clock.ts";
 export { stateOfCorrupt, withoutErrorTexts } from "./deliver/provider-states.ts";
 export { rejectSafely, safeError, type SafeErrorOptions } from "./errors/safe-error.ts";
+export { isLastingError } from "./errors/unavailable.ts";
 export { safeLogger } from "./errors/safe-logger.ts";
 export { cloneJson } from "./values/json-clone.ts";
 export { unknownKeyReason } from "./values/nearest-name.ts";

@@ -2,6 +2,7 @@ import { isBusbarError } from "@busbar/core";
 import {
   decodeEnvelope,
   type Envelope,
+  isLastingError,
   type PublishResult,
   safeError,
 } from "@busbar/core/provider";
@@ -47,7 +48,7 @@ export async function publishBatch(
     const ready = failure === undefined ? wave.filter((row) => !waiting.has(keyOf(row))) : [];
     let refusal: unknown;
     const results = await resultsOf(ready, publish, (error) => {
-      if (isLasting(error)) refusal = error;
+      if (isLastingError(error)) refusal = error;
       else failure = error;
     });
     const unknown = ready.filter((row) => results.get(row) === undefined);
@@ -132,19 +133,6 @@ function knownResults(
   return outgoing.map(({ eventId }) =>
     accepted.has(eventId) ? { status: "accepted", subscriptions: 1 } : undefined,
   );
-}
-
-/** Codes of what an event itself is refused for, whatever is published with it. */
-const LASTING: ReadonlySet<string> = new Set([
-  "BUSBAR_INVALID_MESSAGE",
-  "BUSBAR_INVALID_EVENT",
-  "BUSBAR_UNSUPPORTED",
-]);
-
-/** Whether a publish that threw would throw again. A `TypeError` may be a fetch without a network. */
-function isLasting(error: unknown): boolean {
-  if (isBusbarError(error)) return LASTING.has(error.code) || error.cause instanceof RangeError;
-  return error instanceof RangeError;
 }
 
 type Rejection = Extract<PublishResult, { readonly status: "rejected" }>;

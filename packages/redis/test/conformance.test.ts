@@ -7,7 +7,9 @@ import { startRedisServer } from "./support/redis-server.ts";
 // With no more rights than the documentation asks for, so that these are enough for everything.
 const [user] = CREDENTIALS.split(":") as [string];
 const rights = documentedRights({ bus: "conformance*" });
-const redis = await startRedisServer({ config: { user: [user, ...rights] } });
+const redis = await startRedisServer({
+  config: { user: [user, ...rights], "proto-max-bulk-len": "4mb" },
+});
 const proxy = await createFaultProxy({ port: redis.port });
 // Child processes inherit it.
 process.env[PROXY_PORT] = String(proxy.port);
@@ -22,6 +24,7 @@ await testProvider(
   {
     create: createProvider,
     adjusts: ["deduplicationWindowMs"],
+    refusesAboveBytes: 4 * 1_048_576,
     faults: {
       connection: true,
       module: new URL("support/create-provider.ts", import.meta.url),

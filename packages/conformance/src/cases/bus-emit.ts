@@ -28,6 +28,43 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
     },
   },
   {
+    id: "neighbours",
+    name: "an event that the provider refuses for good is refused to its own emit only, not to others of the same turn",
+    promise:
+      "contract: one result per envelope; the bus splits a combined batch that is refused for good",
+    limitMs: () => 30_000,
+    async run(context) {
+      const { refusesAboveBytes } = context.harness;
+      const bytes = refusesAboveBytes ?? 2 * MEBIBYTE;
+      const bus = await context.bus({ maxPayloadBytes: 2 * bytes });
+      const seen = new Recorder(context);
+      bus.subscribe("order.placed", seen.subscriber(), { subscriberId: "mail" });
+      await bus.start();
+      const data = [0, [1, 2], "x".repeat(bytes + 1), 3, [4, 5, 6], 7];
+      const emits = data.map((one) =>
+        bus.emit([one].flat().map((it) => ({ name: "order.placed", data: it }))),
+      );
+      const outcomes = await Promise.allSettled(emits);
+      const refused = outcomes.flatMap(({ status }, index) => (status === "rejected" ? index : []));
+      assert.deepEqual(refused, refusesAboveBytes === undefined ? [] : [2]);
+      for (const outcome of outcomes) {
+        if (outcome.status === "fulfilled") continue;
+        const { code } = outcome.reason as { readonly code: unknown };
+        assert.equal(code, "BUSBAR_UNAVAILABLE");
+      }
+      await bus.emit("order.placed", 8);
+      const accepted = 9 + 1 - refused.length;
+      await seen.ran(accepted);
+      await settled(context, bus);
+      const small = seen.data.filter((it) => typeof it === "number");
+      assert.deepEqual(
+        small.toSorted((a, b) => a - b),
+        [0, 1, 2, 3, 4, 5, 6, 7, 8],
+      );
+      assert.equal(seen.runs.length, accepted, "each of them once");
+    },
+  },
+  {
     id: "refused-whole",
     name: "what cannot be carried whole is refused, and the emit with it: nothing of it is sent",
     promise: "design 3.1: data is what JSON makes of it; every string is well-formed, or refused",

@@ -1,7 +1,7 @@
 import { createFaultProxy } from "../../src/fault-proxy.ts";
 import type { ProviderHarness } from "../../src/harness.ts";
 import { Broker } from "./broker.ts";
-import { brokerProvider } from "./broker-provider.ts";
+import { brokerProvider, LARGEST } from "./broker-provider.ts";
 import type { Mistake } from "./broker-protocol.ts";
 
 /** A durable provider with a connection, and all the means to break it. */
@@ -13,6 +13,7 @@ export async function brokerHarness(
   const { port, cut, halfOpen, heal } = proxy;
   return {
     create: () => brokerProvider(port, ...mistakes),
+    refusesAboveBytes: LARGEST,
     faults: {
       connection: true,
       module: new URL("./broker-module.ts", import.meta.url),

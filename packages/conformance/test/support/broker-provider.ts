@@ -71,6 +71,16 @@ export function brokerProvider(port: number, ...mistakes: readonly Mistake[]): E
   return mistakes.includes("retries in two steps") ? retriesInTwoSteps(provider) : provider;
 }
 
+/** Bytes of the largest string that the broker takes. Else it refuses the whole batch. */
+export const LARGEST = 2_097_152;
+
+const TOO_LARGE: PublishResult = {
+  status: "rejected",
+  code: "refused",
+  reason: "an event is too large",
+  retryable: false,
+};
+
 class BrokerClient {
   readonly #port: number;
   readonly #mistakes: ReadonlySet<Mistake>;
@@ -106,6 +116,9 @@ class BrokerClient {
   async publish(batch: readonly Envelope[], deadline: number): Promise<readonly PublishResult[]> {
     if (this.#closing > 0 && this.#mistakes.has("publishes nothing while a consumer closes")) {
       throw new Error("publish: not running");
+    }
+    if (batch.some(({ data }) => typeof data === "string" && data.length > LARGEST)) {
+      return batch.map(() => TOO_LARGE);
     }
     const own = this.#mistakes.has("filters by its own subscriptions")
       ? Array.from(this.#consumers.values(), ({ spec }) => spec.subscriptionId)

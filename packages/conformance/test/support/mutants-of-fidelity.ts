@@ -1,4 +1,5 @@
-import type { JsonValue } from "@busbar/core/provider";
+import { setImmediate } from "node:timers/promises";
+import type { Envelope, JsonValue } from "@busbar/core/provider";
 import type { ProviderHarness } from "../../src/harness.ts";
 import { consumes, faulty, faultyDelivery, faultyEnvelopes } from "./faulty.ts";
 import type { Mutant } from "./mutants.ts";
@@ -18,6 +19,12 @@ export const fidelityMutants: readonly Mutant[] = [
         publish: (batch, options) => inner.publish(structuredClone(batch), options),
         consume: (spec, deliver) => inner.consume(spec, (it) => deliver(structuredClone(it))),
       })),
+  },
+  {
+    mistake: "refuses all emits of a turn for what one of them has",
+    caughtBy: ["bus/neighbours"],
+    harness: () => refusesLarge(true),
+    without: () => refusesLarge(false),
   },
   {
     mistake: "sorts the members of objects",
@@ -229,6 +236,25 @@ export const fidelityMutants: readonly Mutant[] = [
     },
   },
 ];
+
+/** Refuses an event that is large, and with `isWhole` all that is published in the same turn. */
+function refusesLarge(isWhole: boolean): ProviderHarness {
+  const isLarge = ({ data }: Envelope): boolean => typeof data === "string" && data.length > 10_000;
+  const harness = faulty((inner) => {
+    let isRefusing = false;
+    return {
+      async publish(batch, options) {
+        isRefusing ||= isWhole && batch.some(isLarge);
+        await setImmediate();
+        const isRefused = isRefusing || batch.some(isLarge);
+        await setImmediate();
+        isRefusing = false;
+        return isRefused ? batch.map(() => refused) : inner.publish(batch, options);
+      },
+    };
+  });
+  return { ...harness, refusesAboveBytes: 10_000 };
+}
 
 const byKey = ([a]: readonly [string, JsonValue], [b]: readonly [string, JsonValue]) =>
   a < b ? -1 : 1;

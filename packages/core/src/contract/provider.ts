@@ -104,7 +104,10 @@ export type PublishResult =
       readonly code: "overloaded" | "refused";
       /** One sentence for the error message. */
       readonly reason: string;
-      /** The bus publishes it again, until the deadline. */
+      /**
+       * The bus publishes it again, until the deadline. If it is not `true`, and the batch had emits of several
+       * callers that were all refused so, the bus publishes the part of each caller once, on its own.
+       */
       readonly retryable?: boolean | undefined;
       readonly cause?: unknown;
     };

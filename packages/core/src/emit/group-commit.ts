@@ -1,4 +1,5 @@
 import type { Envelope, PublishResult } from "../contract/provider.ts";
+import { isLastingError } from "../errors/unavailable.ts";
 
 /** Hands one batch to the provider. */
 export type SendBatch = (batch: readonly Envelope[]) => Promise<readonly PublishResult[]>;
@@ -42,11 +43,16 @@ const nextTick = process.nextTick.bind(process);
  * to `maxBatch` envelopes. What is emitted in one turn of the event loop leaves together: were the first
  * to leave alone, the others would wait for its answer, which takes a turn of a busy loop. An idle bus adds
  * no latency: a lone emit leaves in its own turn.
+ *
+ * Callers that left together and were refused for good leave again, each on its own and once: the fault may be
+ * that of one of them.
  */
 export class GroupCommit {
   readonly #send: SendBatch;
   readonly #maxBatch: number;
   readonly #queue: Call[] = [];
+  /** What was refused for good together with others, and leaves on its own. */
+  #apart: readonly Part[] = [];
   #sending = false;
 
   constructor(send: SendBatch, maxBatch: number) {
@@ -73,6 +79,7 @@ export class GroupCommit {
 
   /** Takes back what has not left of a call: its results say so. */
   withdraw(envelopes: readonly Envelope[]): void {
+    this.#apart = this.#apart.filter(({ call }) => call.envelopes !== envelopes);
     const index = this.#queue.findIndex((call) => call.envelopes === envelopes);
     const [call] = index === -1 ? [] : this.#queue.splice(index, 1);
     if (!call) return;
@@ -82,7 +89,8 @@ export class GroupCommit {
   async #sendAll(): Promise<void> {
     try {
       while (this.#queue.length > 0) {
-        await this.#sendBatch();
+        await this.#sendParts(this.#takeBatch());
+        if (this.#apart.length > 0) await this.#sendApart();
         // Callers that go on now may emit again.
         await new Promise<void>((resolve) => nextTick(resolve));
       }
@@ -91,27 +99,43 @@ export class GroupCommit {
     }
   }
 
-  async #sendBatch(): Promise<void> {
-    const parts = this.#takeBatch();
+  async #sendApart(): Promise<void> {
+    for (let [part] = this.#apart; part; [part] = this.#apart) {
+      this.#apart = this.#apart.slice(1);
+      // Nothing is known of it until the provider answers.
+      part.call.results.fill(undefined, part.from, part.to);
+      await this.#sendParts([part]);
+    }
+  }
+
+  async #sendParts(parts: readonly Part[]): Promise<void> {
     try {
       const results = await this.#send(batchOf(parts));
       let next = 0;
       for (const { call, from, to } of parts) {
-        let isCut = false;
-        for (let at = from; at < to; at += 1) {
-          const result = results[next++];
-          call.results[at] = result;
-          isCut ||= isRetryable(result);
-        }
-        if (isCut) this.withdraw(call.envelopes);
-        if (isCut || to === call.envelopes.length) call.resolve();
+        for (let at = from; at < to; at += 1) call.results[at] = results[next++];
       }
     } catch (error) {
+      if (parts.length > 1 && isLastingError(error)) {
+        this.#apart = parts;
+        return;
+      }
       for (const { call } of parts) {
         this.withdraw(call.envelopes);
         call.reject(error);
       }
+      return;
     }
+    const refused = parts.length > 1 ? parts.filter(isRefusedForGood) : [];
+    if (refused.length > 1) this.#apart = refused;
+    for (const part of parts) if (!this.#apart.includes(part)) this.#end(part);
+  }
+
+  #end({ call, from, to }: Part): void {
+    let isCut = false;
+    for (let at = from; at < to; at += 1) isCut ||= isRetryable(call.results[at]);
+    if (isCut) this.withdraw(call.envelopes);
+    if (isCut || to === call.envelopes.length) call.resolve();
   }
 
   #takeBatch(): Part[] {
@@ -137,4 +161,15 @@ function batchOf(parts: readonly Part[]): readonly Envelope[] {
     return first.call.envelopes;
   }
   return parts.flatMap(({ call, from, to }) => call.envelopes.slice(from, to));
+}
+
+/** Whether the provider has refused every envelope of a part, and would refuse them again. */
+function isRefusedForGood({ call, from, to }: Part): boolean {
+  for (let at = from; at < to; at += 1) {
+    const result = call.results[at];
+    const isLasting =
+      result?.status === "rejected" && result.code === "refused" && result.retryable !== true;
+    if (!isLasting) return false;
+  }
+  return true;
 }

@@ -538,3 +538,130 @@ describe("group commit", () => {
     expect(largest).toBe(7);
   });
 });
+
+describe("callers that leave together and are refused for good", () => {
+  const FOR_GOOD: PublishResult = { ...REFUSED, retryable: false };
+
+  /** A bus whose provider refuses every batch that has one of these, as a whole. */
+  async function startRefusing(
+    refuse: (batch: readonly Envelope[]) => readonly PublishResult[],
+    maxBatch = 10,
+  ) {
+    const batches: string[][] = [];
+    const { bus, clock } = await startWith(async (batch) => {
+      batches.push(idsOf(batch));
+      return idsOf(batch).some((id) => id.startsWith("bad"))
+        ? refuse(batch)
+        : batch.map(() => ACCEPTED);
+    }, maxBatch);
+    return { bus, clock, batches };
+  }
+
+  function outcomes(emits: readonly Promise<unknown>[]): Promise<readonly string[]> {
+    return Promise.all(
+      emits.map((emit) =>
+        emit.then(
+          () => "accepted",
+          (error: BusbarError) => error.code,
+        ),
+      ),
+    );
+  }
+
+  test.each([
+    ["by results", false, (batch: readonly Envelope[]) => batch.map(() => FOR_GOOD)],
+    ["by results that do not say for how long", undefined, (batch) => batch.map(() => REFUSED)],
+    [
+      "by an error that says so",
+      false,
+      () => {
+        const details = { provider: "memory", retryable: false };
+        throw new BusbarError("BUSBAR_UNAVAILABLE", "too large", details);
+      },
+    ],
+    [
+      "by a RangeError",
+      false,
+      () => {
+        throw new RangeError("Maximum call stack size exceeded");
+      },
+    ],
+  ] as const satisfies readonly (readonly [
+    string,
+    boolean | undefined,
+    (batch: readonly Envelope[]) => readonly PublishResult[],
+  ])[])("leave again, each on its own and once: %s", async (_, retryable, refuse) => {
+    const { bus, batches } = await startRefusing(refuse);
+    const emits = [["1", "2"], ["bad-3"], ["4"], ["bad-5", "6"]].map((ids) =>
+      bus.emit(events(...ids)),
+    );
+    const late = emits[3]?.catch((error: unknown) => error);
+    expect(await outcomes(emits)).toEqual([
+      "accepted",
+      "BUSBAR_UNAVAILABLE",
+      "accepted",
+      "BUSBAR_UNAVAILABLE",
+    ]);
+    expect(((await late) as BusbarError<"BUSBAR_UNAVAILABLE">).details.retryable).toBe(retryable);
+    expect(batches).toEqual([
+      ["1", "2", "bad-3", "4", "bad-5", "6"],
+      ["1", "2"],
+      ["bad-3"],
+      ["4"],
+      ["bad-5", "6"],
+    ]);
+    expect((await bus.inspect()).counters.emitted).toBe(3);
+  });
+
+  test("go before what is emitted later, and the rest of a call follows its part", async () => {
+    const { bus, batches } = await startRefusing((batch) => batch.map(() => FOR_GOOD), 3);
+    const emits = [["1"], ["bad-2"], ["3", "4", "5"]].map((ids) => bus.emit(events(...ids)));
+    expect(await outcomes(emits)).toEqual(["accepted", "BUSBAR_UNAVAILABLE", "accepted"]);
+    expect(batches).toEqual([["1", "bad-2", "3"], ["1"], ["bad-2"], ["3"], ["4", "5"]]);
+  });
+
+  test("are left alone if the provider has judged each by itself", async () => {
+    const { bus, batches } = await startRefusing((batch) =>
+      batch.map(({ id }) => (id.startsWith("bad") ? FOR_GOOD : ACCEPTED)),
+    );
+    const emits = [["1"], ["bad-2"], ["3", "bad-4"]].map((ids) => bus.emit(events(...ids)));
+    expect(await outcomes(emits)).toEqual(["accepted", "BUSBAR_UNAVAILABLE", "BUSBAR_UNAVAILABLE"]);
+    expect(batches).toHaveLength(1);
+  });
+
+  test.each([
+    ["for the moment", LATER],
+    ["for lack of room", FULL],
+  ])("are not split if they are refused %s", async (_, result) => {
+    const batches: string[][] = [];
+    const { bus, clock } = await startWith(async (batch) => {
+      batches.push(idsOf(batch));
+      return batch.map(() => (batches.length === 1 ? result : ACCEPTED));
+    }, 10);
+    const emits = outcomes(["1", "2"].map((id) => bus.emit(events(id))));
+    await clock.advance(1_000);
+    await emits;
+    expect(batches.filter((ids) => ids.length === 1)).toHaveLength(result === LATER ? 2 : 0);
+  });
+
+  test("do not leave any more once their time is over", async () => {
+    const batches: string[][] = [];
+    const gate = createGate();
+    const { bus, clock } = await startWith(async (batch) => {
+      batches.push(idsOf(batch));
+      if (batches.length === 2) await gate.opened;
+      return batch.map(() => (batches.length === 1 ? FOR_GOOD : ACCEPTED));
+    }, 10);
+    const emits = ["1", "2"].map((id) => bus.emit(events(id)));
+    const errors = Promise.all(emits.map((emit) => emit.catch((error: unknown) => error)));
+    await idle();
+    await clock.advance(10_000);
+    expect(await errors).toMatchObject([
+      { code: "BUSBAR_EMIT_TIMEOUT", details: { unknown: ["1"] } },
+      { code: "BUSBAR_EMIT_TIMEOUT", details: { rejected: [{ id: "2", reason: "no" }] } },
+    ]);
+    gate.open();
+    await bus.emit(events("3"));
+    expect(batches).toEqual([["1", "2"], ["1"], ["3"]]);
+  });
+});

@@ -36,6 +36,19 @@ async function declared(changes = {}): Promise<TestSession> {
   return session;
 }
 
+/** As {@link declared}, of a process that cannot keep its locks, as if its way to Redis was cut. */
+async function declaredByOneCutOff(changes = {}): Promise<TestSession> {
+  const session = await open({
+    options: SOON,
+    wrapScripts: (scripts) => ({
+      ...scripts,
+      renew: () => Promise.reject(new Error("Connection is closed.")),
+    }),
+  });
+  await session.registry.declare([subscription("mail", changes)]);
+  return session;
+}
+
 async function stats(session: TestSession): Promise<object> {
   const [mail] = await session.admin.stats();
   const { ready, delayed, inFlight, dead } = mail!;
@@ -202,7 +215,7 @@ describe("a lock that ends while its job is in hand", () => {
     "gives the job to another process, and the late settlement is passed over",
     LIMIT,
     async () => {
-      const session = await declared();
+      const session = await declaredByOneCutOff();
       let settle: (settlement: Settlement) => void = () => {};
       const held = await consume(session, {}, () => new Promise((resolve) => (settle = resolve)));
       await session.publish(envelope("1"));
@@ -230,7 +243,7 @@ describe("a lock that ends while its job is in hand", () => {
     "is taken again by the process that still runs it, which does not run it twice",
     LIMIT,
     async () => {
-      const session = await declared();
+      const session = await declaredByOneCutOff();
       let settle: (settlement: Settlement) => void = () => {};
       const mail = await consume(session, {}, ({ envelope: { id } }) =>
         id === "e3" ? new Promise<Settlement>((resolve) => (settle = resolve)) : ACK,
@@ -254,7 +267,7 @@ describe("a lock that ends while its job is in hand", () => {
   );
 
   test("of a lane's turn: the key keeps its order, and one at a time", LIMIT, async () => {
-    const session = await declared({ ordering: "key" });
+    const session = await declaredByOneCutOff({ ordering: "key" });
     let settle: (settlement: Settlement) => void = () => {};
     const mail = await consume(session, { ordering: "key" }, (_, nth) =>
       mail.ids.length === 1 && nth === 1

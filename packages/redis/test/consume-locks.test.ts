@@ -10,6 +10,8 @@ const consume = useConsumers();
 /** Renewed after a third of it. */
 const SOON = { lockDurationMs: 300, stalledCheckMs: 10_000 };
 
+const DONE = { ready: 0, delayed: 0, inFlight: 0 };
+
 async function lockOf({ redis, keys }: TestSession): Promise<string> {
   const [id = ""] = await redis.lrange(`${keys.queue("mail")}active`, 0, -1);
   return `${keys.queue("mail")}${id}:lock`;
@@ -55,7 +57,7 @@ describe("locks in hand", () => {
     acknowledge?.();
   });
 
-  test("that have ended by themselves are warned of", async () => {
+  test("that have ended are taken again as long as nobody else has found the job", async () => {
     const session = await open({ options: SOON });
     await session.registry.declare([subscription("mail")]);
     let acknowledge: (() => void) | undefined;
@@ -66,7 +68,29 @@ describe("locks in hand", () => {
     );
     await session.publish(envelope("1"));
     await consumer.has(1);
-    await session.redis.del(await lockOf(session));
+    const lock = await lockOf(session);
+    await session.redis.del(lock);
+    await eventually(async () => expect(await session.redis.exists(lock)).toBe(1));
+    await session.redis.del(lock);
+    // As is a job that ends before its lock is renewed.
+    acknowledge?.();
+    await eventually(async () => expect(await session.admin.stats()).toMatchObject([DONE]));
+    expect(session.warnings).toEqual([]);
+    expect(consumer.ids).toEqual(["1"]);
+  });
+
+  test("that others have by now are warned of", async () => {
+    const session = await open({ options: SOON });
+    await session.registry.declare([subscription("mail")]);
+    let acknowledge: (() => void) | undefined;
+    const consumer = await consume(
+      session,
+      {},
+      () => new Promise((resolve) => (acknowledge = () => resolve(ACK))),
+    );
+    await session.publish(envelope("1"));
+    await consumer.has(1);
+    await session.redis.set(await lockOf(session), "another");
     await eventually(() =>
       expect(session.warnings).toEqual(["Locks ended; others repeat the work"]),
     );

@@ -113,7 +113,11 @@ describe("100 emitters and two workers", () => {
           .then(proxy.heal),
     );
     await oracle.emit(emitter, { name: "order.placed", events: EVENTS, emitters: 100 }, cut);
-    expect(await settle("cut for 5 s")).toMatchObject({ events: EVENTS, lost: 0 });
+    const verdict = await settle("cut for 5 s");
+    expect(verdict).toMatchObject({ events: EVENTS, lost: 0 });
+    // The locks have ended meanwhile, but nobody else has taken what both had in hand.
+    const { repeated, emittedAgain } = verdict;
+    expect(repeated).toBeLessThanOrEqual(20 + emittedAgain * SUBSCRIPTIONS.length);
   });
 
   test("Redis is away in the middle", LIMIT, async () => {

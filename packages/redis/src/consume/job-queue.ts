@@ -19,7 +19,7 @@ const AGAIN_AFTER_AT_MOST_MS = 5_000;
 const NOTHING: Promise<readonly [string]> = Promise.resolve(["none"]);
 
 /** What a queue's scripts need to know anew with each call is left to the callers. */
-type Common = "own" | "queue" | "id" | "token" | "lockDuration" | "bounds" | "finish";
+type Common = "own" | "queue" | "id" | "token" | "worker" | "lockDuration" | "bounds" | "finish";
 
 /** Takes jobs along with answers. */
 export interface NextJobs {
@@ -225,17 +225,18 @@ export class JobQueue {
 
   /** Hands a job back as it is. */
   async giveBack(id: string, delayMs: number): Promise<void> {
-    const { scripts } = this.session;
+    const { scripts, options, context } = this.session;
     await this.#insist({ completes: false, isOver: () => false }, async () => {
-      const args = [this.key, id, this.token, Math.ceil(delayMs)];
+      const ours = [context.instanceId, options.lockDurationMs];
+      const args = [this.key, id, this.token, Math.ceil(delayMs), ...ours];
       return ["done", await scripts.giveBack(this.key + id, args)] as const;
     });
   }
 
   /** Keeps the locks of jobs in hand. Answers with the ids of those whose locks have ended. */
   renew(ids: readonly string[]): Promise<readonly string[]> {
-    const { scripts, options } = this.session;
-    const args = [this.key, this.token, options.lockDurationMs, ...ids];
+    const { scripts, options, context } = this.session;
+    const args = [this.key, this.token, options.lockDurationMs, context.instanceId, ...ids];
     return scripts.renew(`${this.key}stalled`, args);
   }
 
@@ -253,8 +254,8 @@ export class JobQueue {
 
   /** Jobs of this process that it does not know of, because an answer was lost. */
   async reclaim(known: readonly string[]): Promise<readonly TakenJob[]> {
-    const { scripts, options } = this.session;
-    const args = [this.key, this.token, options.lockDurationMs, ...known];
+    const { scripts, options, context } = this.session;
+    const args = [this.key, this.token, options.lockDurationMs, context.instanceId, ...known];
     const found = await scripts.reclaim(`${this.key}active`, args);
     return found.flatMap((answer) => readNext(answer, this.#owner) ?? []);
   }
@@ -332,6 +333,7 @@ export class JobQueue {
       queue: this.key,
       id,
       token: this.token,
+      worker: context.instanceId,
       lockDuration: options.lockDurationMs,
       bounds: {
         max: context.deadLetters.maxPerSubscription,

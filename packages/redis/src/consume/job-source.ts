@@ -18,12 +18,20 @@ const MAKES_WAY_FOR_MS = 1_000;
 /** BullMQ's default, in seconds. */
 const DRAIN_DELAY = 5;
 
+/** What a source of jobs asks of who reads them. */
+export interface SourceReader {
+  /** Whether another job should be fetched. */
+  wantsMore(): boolean;
+  /** Sends, at once, for the locks of what is in hand to be kept. */
+  renew(): void;
+}
+
 /** Fetches the jobs of one queue, waits for them, and finds those of processes that died. */
 export class JobSource {
   readonly #name: string;
   readonly #session: Session;
   readonly #queue: JobQueue;
-  readonly #wantsMore: () => boolean;
+  readonly #reader: SourceReader;
   readonly #workerTurns: OneATurn;
   readonly #pauses: Pauses;
   /** Made when there is no job for the first time: to make it takes as long as to handle many. */
@@ -39,17 +47,16 @@ export class JobSource {
   /** The provider has stopped before its consumers were closed. */
   #isStopped = false;
 
-  /** @param wantsMore Whether another job should be fetched. */
   constructor(
     name: string,
     { session, workerTurns }: Pick<ProcessShare, "session" | "workerTurns">,
     queue: JobQueue,
-    wantsMore: () => boolean,
+    reader: SourceReader,
   ) {
     this.#name = name;
     this.#session = session;
     this.#queue = queue;
-    this.#wantsMore = wantsMore;
+    this.#reader = reader;
     this.#workerTurns = workerTurns;
     this.#pauses = new Pauses(session.context.clock);
     void this.#findStalled();
@@ -97,7 +104,7 @@ export class JobSource {
   }
 
   #goesOn(): boolean {
-    return !this.#closing && !this.#isStopped && this.#wantsMore();
+    return !this.#closing && !this.#isStopped && this.#reader.wantsMore();
   }
 
   #createWorker(): Worker {
@@ -177,15 +184,25 @@ export class JobSource {
 
   /** Looks again and again for what processes that died have left. */
   async #findStalled(): Promise<void> {
-    const { stalledCheckMs } = this.#session.options;
+    const { link, options } = this.#session;
+    const { stalledCheckMs } = options;
+    let mayBeCut = false;
+    const unlisten = link.onReconnect(() => (mayBeCut = true));
     while (!this.#closing && (await this.#isReady())) {
+      // Others may have been cut as well: first they say what they still have in hand.
+      const waits = mayBeCut;
+      mayBeCut = false;
+      if (waits) await this.#pauses.pause(stalledCheckMs, { keepAlive: false });
       try {
-        await this.#queue.findStalled();
+        // A busy loop may be late with both. What is in hand here is not to be found.
+        this.#reader.renew();
+        if (!this.#closing) await this.#queue.findStalled();
       } catch (err) {
         this.#debug(err, "Jobs of processes that died were not looked for; will try again");
       }
       await this.#pauses.pause(stalledCheckMs, { keepAlive: false });
     }
+    unlisten();
   }
 
   /** Waits for Redis. False: the provider has stopped. */

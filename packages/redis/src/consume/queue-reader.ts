@@ -52,7 +52,10 @@ export class QueueReader implements RunReader {
       arrived: (jobs, reserved, emptyUntil) => this.#arrived(jobs, reserved, emptyUntil),
       missed: (reserved) => this.#missed(reserved),
     });
-    this.#source = new JobSource(name, share, this.queue, () => this.#wanted(false) > 0);
+    this.#source = new JobSource(name, share, this.queue, {
+      wantsMore: () => this.#wanted(false) > 0,
+      renew: () => void this.#renew(),
+    });
     const { splitAfterMs, checkpointMs } = options.batch;
     const times = { splitAfterMs, checkpointMs, renewEveryMs: options.lockDurationMs / 3 };
     this.#timers = new JobTimers(context.clock, times, {
@@ -296,7 +299,7 @@ export class QueueReader implements RunReader {
     this.#isRenewing = true;
     const { link } = this.#share.session;
     try {
-      await link.whenReady();
+      if (!link.isReady) await link.whenReady();
       const ended = await this.queue.renew([...runs.keys()]);
       if (ended.length > 0) {
         // Most have ended with their jobs, in answers that came before this one and are being dealt with.

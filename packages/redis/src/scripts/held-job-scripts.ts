@@ -1,4 +1,5 @@
 import { bullFunctions } from "./bullmq-scripts.ts";
+import { HOLDING } from "./holding-library.ts";
 import { withLibrary } from "./lua-library.ts";
 import { READING } from "./reading-library.ts";
 import { SERVER_TIME } from "./server-time.ts";
@@ -27,17 +28,20 @@ export interface LateRequest {
  * answers of each job that is taken.
  */
 export const LATE_SCRIPT: string = withLibrary(
-  ["READING", "ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES"],
+  ["READING", "ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES", "HOLDING"],
   `
 local request = cjson.decode(ARGV[1])
 local own, queue, now = request.own, request.queue, server_now()
-if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" } end
+local finish = request.finish
+if not holds(queue, request.id, request.token, finish.worker, finish.lockDuration) then
+  return { "lost" }
+end
 if (redis.call("GET", own .. "version") or "0") ~= request.version then return { "stale" } end
 expect_place(own, request.place, request.key)
 -- Tells a Redis that is full that this script must not be refused: it adds nothing that was not there.
-redis.call("PEXPIRE", KEYS[1] .. ":lock", request.finish.lockDuration)
+redis.call("PEXPIRE", KEYS[1] .. ":lock", finish.lockDuration)
 enter_lane(own, request.place, request.key, ARGV[2], request.turn, now)
-return { "done", finish_job(queue, request.id, request.finish, now) }
+return { "done", finish_job(queue, request.id, finish, now) }
 `,
 );
 
@@ -61,17 +65,16 @@ return { "taken", take_jobs({}, queue, tonumber(ARGV[5]),
 
 /**
  * Keeps the locks of jobs in hand. KEYS[1]: the queue's `stalled`. ARGV: key prefix of the queue, token,
- * duration of locks in milliseconds, ids. Answers with the ids of those that have ended. As BullMQ does,
+ * duration of locks in milliseconds, name of the worker, ids. Answers with the ids of those that have ended. As BullMQ does,
  * whose script a Redis that is full refuses.
  */
-export const RENEW_SCRIPT: string = `
+export const RENEW_SCRIPT: string = `${HOLDING}
 redis.call("SCARD", KEYS[1])
 local lost = {}
-for index = 4, #ARGV do
+for index = 5, #ARGV do
   local id = ARGV[index]
-  local lock = ARGV[1] .. id .. ":lock"
-  if redis.pcall("GET", lock) == ARGV[2] then
-    redis.call("PEXPIRE", lock, ARGV[3])
+  if holds(ARGV[1], id, ARGV[2], ARGV[4], ARGV[3]) then
+    redis.call("PEXPIRE", ARGV[1] .. id .. ":lock", ARGV[3])
     redis.call("SREM", KEYS[1], id)
   else
     table.insert(lost, id)
@@ -82,12 +85,13 @@ return lost
 
 /**
  * Hands a job back as it is, with its progress: to the front of its queue, or for later. KEYS[1]: the job.
- * ARGV: key prefix of the queue, id, token, delay in milliseconds. Nothing happens without the lock.
+ * ARGV: key prefix of the queue, id, token, delay in milliseconds, name of the worker, duration of its lock in
+ * milliseconds. Nothing happens without the lock.
  */
-export const GIVE_BACK_SCRIPT: string = `${SERVER_TIME}${READING}
+export const GIVE_BACK_SCRIPT: string = `${SERVER_TIME}${READING}${HOLDING}
 ${bullFunctions(["moveJobFromActiveToWait", "moveToDelayed"])}
 local queue, id, token, delay = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-if redis.call("GET", KEYS[1] .. ":lock") ~= token then return 0 end
+if not holds(queue, id, token, ARGV[5], ARGV[6]) then return 0 end
 expect(KEYS[1], "hash")
 expect_queue(queue)
 if delay > 0 then
@@ -107,14 +111,14 @@ return 1
 /**
  * Finds jobs that were handed out in an answer which was lost with the connection, and keeps their locks.
  * KEYS[1]: the queue's list of active jobs. ARGV: key prefix of the queue, token, duration of locks in
- * milliseconds, ids of jobs that are known. Answers with jobs as BullMQ's moveToActive does.
+ * milliseconds, name of the worker, ids of jobs that are known. Answers with jobs as BullMQ's moveToActive does.
  */
-export const RECLAIM_SCRIPT = `
+export const RECLAIM_SCRIPT: string = `${HOLDING}
 local queue, token = ARGV[1], ARGV[2]
 local known, found = {}, {}
-for index = 4, #ARGV do known[ARGV[index]] = true end
+for index = 5, #ARGV do known[ARGV[index]] = true end
 for _, id in ipairs(redis.call("LRANGE", KEYS[1], 0, -1)) do
-  if not known[id] and redis.pcall("GET", queue .. id .. ":lock") == token then
+  if not known[id] and holds(queue, id, token, ARGV[4], ARGV[3]) then
     local job = redis.pcall("HGETALL", queue .. id)
     if not job.err then
       redis.call("PEXPIRE", queue .. id .. ":lock", ARGV[3])

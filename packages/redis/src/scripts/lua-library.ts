@@ -1,4 +1,5 @@
 import { bullFunctions } from "./bullmq-scripts.ts";
+import { HOLDING } from "./holding-library.ts";
 import { DAMAGED_JOBS, READING } from "./reading-library.ts";
 import { SERVER_TIME } from "./server-time.ts";
 
@@ -287,7 +288,8 @@ type Part =
   | "LANES"
   | "DEAD_LETTERS"
   | "STEPS"
-  | "BODIES";
+  | "BODIES"
+  | "HOLDING";
 
 const PARTS: Readonly<Record<Part, string>> = {
   READING,
@@ -298,6 +300,7 @@ const PARTS: Readonly<Record<Part, string>> = {
   DEAD_LETTERS,
   STEPS,
   BODIES,
+  HOLDING,
 };
 
 /** The functions that a script uses, and `server_now`, in front of it. */

@@ -34,6 +34,8 @@ export interface SettleRequest {
   readonly queue: string;
   readonly id: string;
   readonly token: string;
+  /** Its name, as in a {@link FinishSpec}. */
+  readonly worker: string;
   /** Grows with each request under the same token: one that is sent again does nothing. */
   readonly step: number;
   /** Milliseconds for which the lock is kept, if the job is not completed. */
@@ -66,9 +68,9 @@ export type SettleAnswer =
  * {@link SETTLE_SCRIPT}.
  */
 export const COMPLETE_SCRIPT: string = withLibrary(
-  ["TAKE_JOBS", "FINISH_JOB", "BODIES"],
+  ["TAKE_JOBS", "FINISH_JOB", "BODIES", "HOLDING"],
   `
-if redis.call("GET", KEYS[1] .. ":lock") ~= ARGV[3] then return { "lost" } end
+if not holds(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[6]) then return { "lost" } end
 local taken = finish_job(ARGV[1], ARGV[2], { token = ARGV[3], worker = ARGV[4],
   keep = cjson.decode(ARGV[5]), lockDuration = tonumber(ARGV[6]), wanted = tonumber(ARGV[7]) }, server_now())
 if ARGV[9] ~= "" then leave_body(ARGV[8], ARGV[9], KEYS[1]) end
@@ -78,11 +80,23 @@ return { "done", {}, taken }
 
 /** KEYS[1]: the job. */
 export const SETTLE_SCRIPT: string = withLibrary(
-  ["READING", "ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS", "BODIES"],
+  [
+    "READING",
+    "ADD_JOB",
+    "TAKE_JOBS",
+    "FINISH_JOB",
+    "LANES",
+    "DEAD_LETTERS",
+    "STEPS",
+    "BODIES",
+    "HOLDING",
+  ],
   `
 local request = cjson.decode(ARGV[1])
 local own, queue, now = request.own, request.queue, server_now()
-if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" } end
+if not holds(queue, request.id, request.token, request.worker, request.lockDuration) then
+  return { "lost" }
+end
 if is_repeated(KEYS[1], request.token, request.step) then return { "done", {} } end
 if #request.again + #request.dead > 0 then expect_queue(queue) end
 for _, dead in ipairs(request.dead) do

@@ -47,11 +47,13 @@ export type TurnAnswer =
 
 /** KEYS[1]: the job that is the turn. */
 export const TURN_SCRIPT: string = withLibrary(
-  ["READING", "ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS"],
+  ["READING", "ADD_JOB", "TAKE_JOBS", "FINISH_JOB", "LANES", "DEAD_LETTERS", "STEPS", "HOLDING"],
   `${POLICY_LIBRARY}
 local request = cjson.decode(ARGV[1])
 local own, queue, key, now = request.own, request.queue, request.key, server_now()
-if redis.call("GET", KEYS[1] .. ":lock") ~= request.token then return { "lost" } end
+if not holds(queue, request.id, request.token, request.finish.worker, request.lockDuration) then
+  return { "lost" }
+end
 
 local lane, lanes = lane_key(own, queue, key), lanes_key(own, queue)
 local dropped, blocked = 0, false

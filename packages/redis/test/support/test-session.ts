@@ -8,6 +8,7 @@ import type {
 } from "@busbar/core/provider";
 import { type Clock, systemClock } from "@busbar/core/provider";
 import { type Job, Queue } from "bullmq";
+import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
 import { createAdmin } from "../../src/admin/admin.ts";
 import { createRedisLink } from "../../src/connection/redis-link.ts";
@@ -79,7 +80,7 @@ export async function createTestSession({
     },
     clock: systemClock,
     namespace: "test",
-    instanceId: "test",
+    instanceId: randomUUID(),
     orphanedAfterMs: 60_000,
     deadLetters: { maxPerSubscription: 10_000, maxAgeMs: 60_000 },
     ...context,

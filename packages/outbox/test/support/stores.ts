@@ -29,10 +29,21 @@ export function databaseUrl(): string {
   return url;
 }
 
-/** A schema of its own in PostgreSQL. */
-export async function postgresDatabase(url: string = databaseUrl()): Promise<TestDatabase> {
+/** What a transaction is by default. */
+export type Isolation = "read committed" | "repeatable read" | "serializable";
+
+/**
+ * A schema of its own in PostgreSQL.
+ *
+ * @param isolation What transactions are by default, the application's as well as the store's.
+ */
+export async function postgresDatabase(
+  url: string = databaseUrl(),
+  isolation: Isolation = "read committed",
+): Promise<TestDatabase> {
   const schema = `outbox_${crypto.randomUUID().slice(0, 8)}`;
-  const options = `-c search_path=${schema}`;
+  const byDefault = `-c default_transaction_isolation=${isolation.replace(" ", "\\ ")}`;
+  const options = `-c search_path=${schema} ${byDefault}`;
   const application = new pg.Pool({ connectionString: url, options, max: 40 });
   application.on("error", ignore);
   // An application that outlives its database listens from the start: later may be too late.
@@ -44,7 +55,7 @@ export async function postgresDatabase(url: string = databaseUrl()): Promise<Tes
     prefix: `${schema}.`,
     connection: { url, schema },
     createStore() {
-      const pool = new pg.Pool({ connectionString: url, max: 10 });
+      const pool = new pg.Pool({ connectionString: url, options: byDefault, max: 10 });
       pool.on("error", ignore);
       pools.push(pool);
       return pgStore<pg.PoolClient>({ pool, schema }) as OutboxStore<never>;

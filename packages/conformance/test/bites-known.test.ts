@@ -15,6 +15,7 @@ const mutants: readonly Mutant[] = [
   mutant("does not forget what it has released", "groups/known"),
   mutant("stages again what a release has published", "groups/known-unstaged"),
   mutant("releases again what was staged meanwhile", "groups/known-unstaged"),
+  mutant("stages events without the number of their causes", "bus-groups/causation-depth"),
 ];
 
 testBites(mutants, async (timing) => ({ ...(await knownGroupsHarness()), timing }));

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import type { Event } from "@busbar/core";
+import { createWorkflow, emitEventStep, type WorkflowData } from "@busbar/core/workflows";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { Recorder, settled } from "../recorder.ts";
 import { all, can, durable, groupsOnBus } from "../requirements.ts";
@@ -130,6 +132,77 @@ export const busGroups: readonly ConformanceCase[] = defineCases("bus-groups", [
       assert.deepEqual(intercepted, [true, true, true]);
       assert.deepEqual(seen.data, ["1!", "3!"]);
       assert.deepEqual((await bus.inspect()).groups, []);
+    },
+  },
+  {
+    id: "causation-depth",
+    name: "a chain through groups and workflows knows its causes, also through a retry and a replay",
+    promise:
+      "contract: causationDepth is one more than that of the event in whose handler it was emitted",
+    when: groupsOnBus,
+    async run(context) {
+      const bus = await context.bus();
+      const depths: unknown[] = [];
+      const note = ({ name, metadata }: Event): void => {
+        depths.push(`${name} ${metadata.causationDepth ?? "none"}`);
+        context.waiting.changed();
+      };
+      const next = createWorkflow("next", (input: WorkflowData<{ name: string }>) => {
+        emitEventStep({ eventName: input.name as never, data: {} });
+      });
+      const emitByWorkflow = (name: string) =>
+        next({ resolve: () => bus as never }).run({ input: { name } });
+      bus.subscribe(
+        "start",
+        async (event, { attempt }) => {
+          note(event);
+          if (attempt === 1) throw new Error("on purpose");
+          await emitByWorkflow("middle");
+        },
+        { subscriberId: "start", attempts: 2 },
+      );
+      // Whoever releases the group is not the cause.
+      bus.subscribe(
+        "middle",
+        async (event) => {
+          note(event);
+          await bus.emit(grouped("g", 1, "end"));
+        },
+        { subscriberId: "middle" },
+      );
+      let isReplayed = false;
+      bus.subscribe(
+        "end",
+        async (event) => {
+          note(event);
+          if (!isReplayed) throw new Error("on purpose");
+          await emitByWorkflow("after");
+        },
+        { subscriberId: "end" },
+      );
+      bus.subscribe("after", note, { subscriberId: "after" });
+      await bus.start();
+      await bus.emit("start", 1);
+      await settled(context, bus);
+      await bus.releaseGroupedEvents("g");
+      await context.waiting.until("the dead event", () => depths.length === 4);
+      await settled(context, bus);
+      const { items } = await bus.deadLetters.list();
+      assert.deepEqual(
+        items.map(({ event }) => [event.name, event.metadata.causationDepth]),
+        [["end", 2]],
+      );
+      isReplayed = true;
+      await bus.deadLetters.replay("end");
+      await context.waiting.until("the last event", () => depths.length === 6);
+      assert.deepEqual(depths, [
+        "start none",
+        "start none",
+        "middle 1",
+        "end 2",
+        "end 2",
+        "after 3",
+      ]);
     },
   },
   {

@@ -10,7 +10,8 @@ export type KnownMistake =
   | "releases what another has claimed"
   | "does not forget what it has released"
   | "stages again what a release has published"
-  | "releases again what was staged meanwhile";
+  | "releases again what was staged meanwhile"
+  | "stages events without the number of their causes";
 
 /** What a server would know of the groups of a namespace. */
 interface Server {
@@ -53,7 +54,9 @@ function remembering(
 
   const staging: GroupStaging = {
     ...groups,
-    async stage(id, events, options) {
+    async stage(id, given, options) {
+      const forgets = mistake === "stages events without the number of their causes";
+      const events = forgets ? given.map(withoutDepth) : given;
       const { token } = options;
       if (token !== undefined) {
         const repeats = mistake === "stages again what a release has published";
@@ -114,4 +117,9 @@ function remembering(
     },
     groups: staging,
   };
+}
+
+function withoutDepth({ envelope }: StagedEvent): StagedEvent {
+  const { causationDepth: _, ...metadata } = envelope.metadata;
+  return { envelope: { ...envelope, metadata } };
 }

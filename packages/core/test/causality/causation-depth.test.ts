@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 
 import type { Event } from "../../src/contract/event.ts";
+import { createWorkflow, emitEventStep } from "../../src/workflows.ts";
+import { remembering } from "../support/remembering.ts";
 import { startTestBus } from "../support/test-bus.ts";
 
 describe("the causation depth", () => {
@@ -41,6 +43,45 @@ describe("the causation depth", () => {
     await bus.emit("a", 1);
     await bus.settled();
     expect(depths).toEqual([1]);
+  });
+
+  test("is carried through workflows, and ends those that go round", async () => {
+    const { bus } = await startTestBus({ maxCausationDepth: 3 });
+    const depths: unknown[] = [];
+    const failures: unknown[] = [];
+    const again = createWorkflow(
+      "again",
+      () => void emitEventStep({ eventName: "tick", data: {} }),
+    );
+    bus.subscribe(
+      "tick",
+      async ({ metadata }) => {
+        depths.push(metadata.causationDepth);
+        const run = await again({ resolve: () => bus as never }).run({ throwOnError: false });
+        failures.push(...run.errors.map(({ step, error }) => [step, (error as Error).message]));
+      },
+      { subscriberId: "ticker" },
+    );
+    await again({ resolve: () => bus as never }).run();
+    await bus.settled();
+    expect(depths).toEqual([undefined, 1, 2, 3]);
+    const reason = expect.stringContaining("causationDepth would be 4") as string;
+    expect(failures).toEqual([["emit-event-step", reason]]);
+    expect((await bus.inspect()).groups).toEqual([]);
+  });
+
+  test("is carried by events that leave with the release of their group", async () => {
+    const { provider, calls } = remembering();
+    const { bus } = await startTestBus({ provider });
+    const depths: unknown[] = [];
+    const next = createWorkflow("next", () => void emitEventStep({ eventName: "tick", data: {} }));
+    bus.subscribe("tick", async ({ metadata }) => {
+      depths.push(metadata.causationDepth);
+      if (depths.length < 3) await next({ resolve: () => bus as never }).run();
+    });
+    await bus.emit("tick", null);
+    await expect.poll(() => depths).toEqual([undefined, 1, 2]);
+    expect(calls).toEqual(["release", "release"]);
   });
 
   test.each([-1, 1.5, "2", null])("%j is none", async (causationDepth) => {

@@ -1,11 +1,9 @@
-const LONE_SURROGATES = /\p{Surrogate}/gu;
-
 /**
  * A string as part of a key in Redis. Redis stores UTF-8, which has no lone surrogates: two strings that
  * differ in one would become the same key. Others stay as they are, for whoever reads the keys.
  */
 export function encodeKey(text: string): string {
-  return text.startsWith('"') || hasLoneSurrogates(text) ? JSON.stringify(text) : text;
+  return text.startsWith('"') || !text.isWellFormed() ? JSON.stringify(text) : text;
 }
 
 /** The string that {@link encodeKey} was given. */
@@ -15,9 +13,5 @@ export function decodeKey(key: string): string {
 
 /** A string that is only shown, with U+FFFD for what UTF-8 cannot carry. */
 export function encodeLabel(text: string): string {
-  return hasLoneSurrogates(text) ? text.replace(LONE_SURROGATES, "\ufffd") : text;
-}
-
-function hasLoneSurrogates(text: string): boolean {
-  return text.search(LONE_SURROGATES) !== -1;
+  return text.toWellFormed();
 }

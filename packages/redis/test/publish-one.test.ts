@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createPublisher, type Publisher } from "../src/publish/publisher.ts";
+import { ONE_ANSWER } from "../src/scripts/publish-one-script.ts";
 import type { Scripts } from "../src/scripts/scripts.ts";
 import { envelope, inTime, subscription, type TestSession } from "./support/test-session.ts";
 import { useSessions } from "./support/use-sessions.ts";
@@ -17,7 +18,7 @@ function publisherOf(session: TestSession, hasShort = true) {
   const calls = { short: 0, full: 0 };
   const publishOne: Scripts["publishOne"] = async (...args) => {
     calls.short += 1;
-    return hasShort ? session.scripts.publishOne(...args) : ["other"];
+    return hasShort ? session.scripts.publishOne(...args) : ONE_ANSWER.other;
   };
   const publish: Scripts["publish"] = (...args) => {
     calls.full += 1;
@@ -103,6 +104,55 @@ describe("a publish of one job for one subscription", () => {
     expect(isLost).toBe(true);
     expect(results).toEqual([{ status: "accepted", subscriptions: 1 }]);
     expect(await session.eventIds("mail")).toEqual(["0", "1"]);
+  });
+
+  test("does nothing once a later one of the same process has overtaken it", async () => {
+    const session = await opened();
+    const calls: Parameters<Scripts["publishOne"]>[] = [];
+    const publishOne: Scripts["publishOne"] = (...args) => {
+      calls.push(args);
+      return session.scripts.publishOne(...args);
+    };
+    const publisher = createPublisher({ ...session, scripts: { ...session.scripts, publishOne } });
+    await publisher.publish([envelope("1")], inTime());
+    await publisher.publish([envelope("2")], inTime());
+    for (const args of calls) {
+      expect(await session.scripts.publishOne(...args)).toBe(ONE_ANSWER.done);
+    }
+    expect(await session.eventIds("mail")).toEqual(["1", "2"]);
+    // There was something to tell, which only the other script knows how to.
+    await session.redis.append(String(calls[1]?.[1][1]), " something");
+    expect(await session.scripts.publishOne(...calls[1]!)).toBe(ONE_ANSWER.other);
+    expect(await session.eventIds("mail")).toEqual(["1", "2"]);
+  });
+
+  test("that Redis refuses in short is sent in full, which says why", async () => {
+    const session = await opened();
+    const publishOne: Scripts["publishOne"] = () => Promise.reject(new Error("ERR no"));
+    const publish: Scripts["publish"] = (...args) => session.scripts.publish(...args);
+    const scripts = { ...session.scripts, publishOne, publish };
+    const refused = createPublisher({ ...session, scripts });
+    const results = refused.publish([envelope("1")], { ...inTime(), deadline: 0 });
+    await expect(results).rejects.toThrow("ERR no");
+    expect(await session.eventIds("mail")).toEqual([]);
+  });
+
+  test("has the same data as one that is packed, whatever its options", async () => {
+    const stored = [];
+    for (const hasShort of [true, false]) {
+      const session = await open();
+      await session.registry.declare([subscription("mail", { ordering: "key" })]);
+      const { publisher, calls } = publisherOf(session, hasShort);
+      await publisher.publish([envelope("1", { priority: 7, policy: { attempts: 2 } })], inTime());
+      await publisher.publish([envelope("2", { delayMs: 0, name: "order.päid" })], inTime());
+      await publisher.publish([envelope("3", { orderingKey: "k" })], inTime());
+      await publisher.publish([envelope("4", { deduplicationId: "d" })], inTime());
+      expect(calls).toEqual({ short: 2, full: hasShort ? 2 : 4 });
+      stored.push(await contentsOf(session));
+      await publisher.publish([envelope("5", { delayMs: 60_000 })], inTime());
+      expect(calls.short).toBe(2);
+    }
+    expect(stored[0]).toEqual(stored[1]);
   });
 
   test("is routed again if the list of subscriptions has changed", async () => {

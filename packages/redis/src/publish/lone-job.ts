@@ -1,30 +1,81 @@
+import type { Envelope } from "@busbar/core/provider";
+import { encodeLabel } from "../key-text.ts";
+import { commonParts, encodeLean, leanTail } from "../lean-events.ts";
 import { groupEventsKey, REMEMBER_STAGING_MS, stagingKey } from "../scripts/group-library.ts";
-import type { GroupRelease, PublishRequest } from "../scripts/publish-script.ts";
+import type { GroupRelease, JobSpec, PublishRequest } from "../scripts/publish-script.ts";
+import { LARGE_BYTES } from "../text-sizes.ts";
+import type { JobIds } from "./job-ids.ts";
+import { NORMAL_PRIORITY } from "./packs.ts";
+import { laneKey, type Route } from "./routes.ts";
+
+/** The part of a request that does not depend on the events. */
+export type PublishSource = Pick<PublishRequest, "own" | "version" | "orphanedAfterMs" | "emitter">;
+
+/** What a publish is apart from what it adds. */
+type Given = PublishSource & { readonly groups?: readonly GroupRelease[] | undefined };
+
+/** The arguments of the short script. */
+export type LoneJob = readonly (string | number)[];
 
 /** The arguments of the short script, if all that a publish adds is one job of one subscription, at once. */
-export function loneJobOf(
-  { own, version, orphanedAfterMs, emitter, targets, packs, lanes, groups }: PublishRequest,
-  texts: readonly string[],
-): readonly (string | number)[] | undefined {
+export function loneJobOf(request: PublishRequest, texts: readonly string[]): LoneJob | undefined {
+  const { targets, packs, lanes } = request;
   const [pack] = packs;
   const [target] = targets;
   const [data] = texts;
   if (!pack || !target || packs.length > 1 || lanes.length > 0) return undefined;
-  const release = groups && unstagedArgs(own, groups);
-  if (groups && !release) return undefined;
-  const { id, name, priority, delay, dedup } = pack.job;
+  const { delay, dedup } = pack.job;
   // A tail is still to be put behind its events.
   if (!data || texts.length > 1 || pack.tail !== undefined || pack.body) return undefined;
   if (delay > 0 || dedup) return undefined;
+  return argumentsOf(request, target, pack.job, data);
+}
+
+/**
+ * The same of a single event, if that is what it becomes: to find it out from a batch that is packed takes
+ * longer than all the rest of an emit.
+ */
+export function loneJobOfEvent(
+  given: Given,
+  envelope: Envelope,
+  { targets }: Route,
+  ids: JobIds,
+): LoneJob | undefined {
+  const [target] = targets;
+  if (!target || targets.length > 1) return undefined;
+  const { deduplicationId, delayMs = 0, orderingKey, priority = NORMAL_PRIORITY } = envelope;
+  if (deduplicationId !== undefined || delayMs > 0) return undefined;
+  if (laneKey(target, orderingKey) !== undefined) return undefined;
+  const common = commonParts([envelope]);
+  const { spec, ordering } = target;
+  const data = `${spec.head}${encodeLean(envelope, common)}${leanTail(common)}`;
+  // A character is at most three bytes.
+  if (data.length * 3 > LARGE_BYTES) return undefined;
+  const job = {
+    id: ids.next(1),
+    name: encodeLabel(envelope.name),
+    priority: ordering === "none" ? priority : NORMAL_PRIORITY,
+  };
+  return argumentsOf(given, spec, job, data);
+}
+
+function argumentsOf(
+  { own, version, orphanedAfterMs, emitter, groups }: Given,
+  { subscription, queue }: PublishRequest["targets"][number],
+  { id, name, priority }: Pick<JobSpec, "id" | "name" | "priority">,
+  data: string,
+): LoneJob | undefined {
+  const release = groups && unstagedArgs(own, groups);
+  if (groups && !release) return undefined;
   return [
     version,
     `${own}emitter:${emitter.id}`,
     emitter.seq,
     emitter.ttlMs,
     `${own}seen`,
-    target.subscription,
+    subscription,
     orphanedAfterMs,
-    target.queue,
+    queue,
     id,
     name,
     priority,

@@ -11,19 +11,19 @@ import {
   isTooLarge,
   lastingReason,
   LostWhileSent,
-  MOST_LOSSES,
   refusalReason,
 } from "../redis-errors.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
-import type { GroupRelease, PublishAnswer, PublishRequest } from "../scripts/publish-script.ts";
+import type { GroupRelease, PublishRequest } from "../scripts/publish-script.ts";
 import { addsAsProven } from "../scripts/bullmq-scripts.ts";
+import { ONE_ANSWER } from "../scripts/publish-one-script.ts";
 import type { Session } from "../session.ts";
-import { LARGE_BYTES, largestAbove } from "../text-sizes.ts";
+import { LARGE_BYTES } from "../text-sizes.ts";
 import { createGroupPublishes, TooManyJobs, Unclaimed } from "./group-publishes.ts";
 import { createJobIds } from "./job-ids.ts";
-import { loneJobOf } from "./lone-job.ts";
-import type { Body } from "./bodies.ts";
-import { packBatch, type PackBounds, type PackedBatch } from "./packs.ts";
+import { type LoneJob, loneJobOfEvent, type PublishSource } from "./lone-job.ts";
+import { packBatch, type PackBounds } from "./packs.ts";
+import { type Answered, createRequestSender, largestOf } from "./request-sender.ts";
 import { resultsOf } from "./results.ts";
 import { createRoutes, type Route } from "./routes.ts";
 
@@ -31,8 +31,6 @@ import { createRoutes, type Route } from "./routes.ts";
 const PATIENCE_MS = 250;
 /** Milliseconds for which Redis remembers the last publish of a process, and what it answered. */
 const REMEMBER_MS = 600_000;
-/** Milliseconds before a publish whose answer was lost is sent again over a link that looks ready. */
-const AGAIN_AFTER_MS = 20;
 /**
  * How many jobs and lane entries a request adds before the rest of its events has to wait for the next one.
  * Redis does nothing else meanwhile: this many take it about a second.
@@ -41,13 +39,10 @@ const MOST_JOBS = 10_000;
 
 /** What stands around an event in the data of a job, in bytes: the id of its subscription, and its key. */
 const ROOM_BYTES = 4_096;
-/** Milliseconds after which a draft goes whose publish has not come: it is sent in the same write. */
-const DRAFT_MS = 60_000;
 
-/** The result of an event that no subscription wants. */
+/** The result of an event that no subscription wants, and those of a publish of one event to one. */
 const UNWANTED: PublishResult = { status: "accepted", subscriptions: 0 };
-
-type Answered = Exclude<PublishAnswer, readonly ["undrafted"]>;
+const ONE_WANTED_ONCE: readonly PublishResult[] = [{ status: "accepted", subscriptions: 1 }];
 
 /** Puts envelopes into the queues of all that want them. */
 export interface Publisher {
@@ -70,9 +65,11 @@ export function createPublisher(session: Session): Publisher {
   const { batch, deduplicationWindowMs } = options;
   const { maxEvents, maxBytes } = batch;
   const hasShortScript = addsAsProven();
+  const sendUntilAnswered = createRequestSender(session);
   let bounds = boundsNow();
   let lastSeq = 0;
-  let lastPublish: Promise<unknown> = Promise.resolve();
+  /** Undefined while there is none. */
+  let lastPublish: Promise<void> | undefined;
   let routed: RegistrySnapshot | undefined;
   let routeOf: (name: string) => Route;
 
@@ -84,8 +81,12 @@ export function createPublisher(session: Session): Publisher {
 
   /** One at a time: Redis remembers only the last publish of a process. */
   function inTurn<T>(publish: () => Promise<T>): Promise<T> {
-    const result = lastPublish.then(publish);
-    lastPublish = result.catch(() => {});
+    const result = lastPublish ? lastPublish.then(publish) : publish();
+    const end = (): void => {
+      if (lastPublish === ended) lastPublish = undefined;
+    };
+    const ended: Promise<void> = result.then(end, end);
+    lastPublish = ended;
     return result;
   }
 
@@ -99,7 +100,9 @@ export function createPublisher(session: Session): Publisher {
     groups?: readonly GroupRelease[],
   ): Promise<readonly PublishResult[]> {
     let sentAt = clock.monotonic();
-    const results = [...(await sendSome(batch, deadline, groups))];
+    const first = await sendSome(batch, deadline, groups);
+    if (first.length === batch.length) return first;
+    const results = [...first];
     while (results.length < batch.length) {
       const rest = batch.slice(results.length);
       const now = clock.monotonic();
@@ -125,7 +128,9 @@ export function createPublisher(session: Session): Publisher {
       try {
         if (!link.isReady)
           await link.whenReady(Math.min(deadline, clock.monotonic() + PATIENCE_MS));
-        await route(isStale);
+        // Nothing is waited for where nothing has to be asked.
+        const present = isStale ? undefined : registry.present;
+        routeBy(present ?? (await registry.snapshot(isStale)));
       } catch (cause) {
         return rejections(batch, "Redis cannot be reached", cause);
       }
@@ -134,6 +139,25 @@ export function createPublisher(session: Session): Publisher {
         const reason = forgotten.detail ?? "";
         return rejections(batch, reason, new Error(reason));
       }
+      const seq = (lastSeq += 1);
+      const source: PublishSource = {
+        own: keys.own,
+        version: routed?.version ?? "0",
+        orphanedAfterMs: context.orphanedAfterMs,
+        emitter: { id: ids.emitter, seq, ttlMs: REMEMBER_MS },
+      };
+      const lone = loneJobIn(batch, source, groups);
+      // Not another async function: an emit that is awaited alone waits for each of them.
+      let inShort: number | undefined;
+      if (lone) {
+        try {
+          inShort = await scripts.publishOne(keys.version, lone);
+        } catch (err) {
+          logger.debug({ err }, "A publish that was sent in short has failed; it is sent in full");
+        }
+        if (inShort === ONE_ANSWER.done) return ONE_WANTED_ONCE;
+        if (inShort === ONE_ANSWER.stale) continue;
+      }
       const packed = packBatch(batch, routeOf, { ...bounds, bodies, maxJobs }, ids);
       if (groups && packed.routes.length < batch.length) throw new TooManyJobs();
       const largest = largestOf(packed);
@@ -141,12 +165,8 @@ export function createPublisher(session: Session): Publisher {
         await link.learnMostBytes();
         if (largest > link.mostBytes) return sendWithoutLarge(batch, deadline, groups);
       }
-      const seq = (lastSeq += 1);
       const request: PublishRequest = {
-        own: keys.own,
-        version: routed?.version ?? "0",
-        orphanedAfterMs: context.orphanedAfterMs,
-        emitter: { id: ids.emitter, seq, ttlMs: REMEMBER_MS },
+        ...source,
         targets: packed.targets,
         packs: packed.packs,
         lanes: packed.lanes,
@@ -156,7 +176,8 @@ export function createPublisher(session: Session): Publisher {
       };
       let answer: Answered;
       try {
-        answer = await sendUntilAnswered(request, packed, deadline);
+        const isInShort = hasShortScript && inShort !== ONE_ANSWER.other;
+        answer = await sendUntilAnswered(request, packed, deadline, isInShort);
       } catch (cause) {
         if (isTooLarge(cause) && largest > 0) {
           await learnLimit(largest, deadline);
@@ -232,11 +253,21 @@ export function createPublisher(session: Session): Publisher {
     await link.whenReady(deadline);
   }
 
-  async function route(afresh: boolean): Promise<void> {
-    const snapshot = await registry.snapshot(afresh);
+  function routeBy(snapshot: RegistrySnapshot): void {
     if (snapshot === routed) return;
     routeOf = createRoutes(snapshot, keys, options.lockDurationMs);
     routed = snapshot;
+  }
+
+  /** The job that a batch becomes, where it is one event for one subscription. */
+  function loneJobIn(
+    batch: readonly Envelope[],
+    source: PublishSource,
+    groups: readonly GroupRelease[] | undefined,
+  ): LoneJob | undefined {
+    const [envelope] = batch;
+    if (!envelope || batch.length > 1 || !hasShortScript) return undefined;
+    return loneJobOfEvent({ ...source, groups }, envelope, routeOf(envelope.name), ids);
   }
 
   /** Whether the list of subscriptions as this process knows it has nobody who wants any of these. */
@@ -256,97 +287,20 @@ export function createPublisher(session: Session): Publisher {
     return inTurn(() => send(batch, deadline));
   }
 
-  /** The same request again does nothing but answer, so it may be sent until there is an answer. */
-  async function sendUntilAnswered(
-    given: PublishRequest,
-    { texts, bodies }: Pick<PackedBatch, "texts" | "bodies">,
-    deadline: number,
-  ): Promise<Answered> {
-    const from = clock.monotonic();
-    let attempt = 1;
-    let losses = 0;
-    for (let request = given; ; request = sooner(given, clock.monotonic() - from)) {
-      let sent: Promise<unknown> | undefined;
-      try {
-        if (bodies.length === 0) return await sendOnce(request, texts);
-        link.gather();
-        // Not those of an attempt that may have arrived: they are bodies by now.
-        const drafts = `${request.drafts}${attempt}:`;
-        attempt += 1;
-        sent = sendDrafts(drafts, bodies);
-        return await sendOnce({ ...request, drafts }, texts, sent);
-      } catch (error) {
-        // A draft that Redis refuses for good may have ended the connection.
-        const refused = await sent?.then(noProblem, onlyLasting);
-        if (refused) throw refused;
-        if (isLasting(error) || isRefusal(error) || clock.monotonic() >= deadline) throw error;
-        losses += 1;
-        if (losses === MOST_LOSSES && largestOf({ texts, bodies }) > 0) {
-          throw new LostWhileSent();
-        }
-        logger.debug({ err: error }, "The answer to a publish was lost; it is sent again");
-      }
-      await new Promise<void>((resolve) => {
-        clock.setTimeout(resolve, AGAIN_AFTER_MS, { keepAlive: true });
-      });
-      await link.whenReady(deadline);
-    }
-  }
-
-  /** Before the script, in the same connection. What became of them, the script finds out. */
-  function sendDrafts(prefix: string, bodies: readonly Body[]): Promise<unknown> {
-    const made = scripts.draft(prefix, [bodies.length, DRAFT_MS]);
-    const filled = bodies.map(({ packs }, at) => {
-      const fields = packs.flatMap((pack, index) => [String(index + 1), pack]);
-      return link.client.hset(`${prefix}${at + 1}`, ...fields);
-    });
-    const all = Promise.all([made, ...filled]);
-    all.catch(() => {});
-    return all;
-  }
-
-  async function sendOnce(
-    request: PublishRequest,
-    texts: readonly string[],
-    drafts?: Promise<unknown>,
-  ): Promise<Answered> {
-    const loneJob = hasShortScript ? loneJobOf(request, texts) : undefined;
-    if (loneJob) {
-      const answer = await scripts.publishOne(keys.version, loneJob);
-      if (answer[0] !== "other") return answer as Answered;
-    }
-    const answer = await scripts.publish(keys.version, request, texts);
-    if (answer[0] !== "undrafted") return answer;
-    // Says why, unless they have expired.
-    await drafts;
-    throw new Error("What a publish refers to has expired");
-  }
-
   return {
     publish: (batch, { deadline }) =>
       isUnwanted(batch) ? passUnwanted(batch, deadline) : inTurn(() => send(batch, deadline)),
-    publishGroup: createGroupPublishes(inTurn, send),
+    publishGroup: createGroupPublishes(
+      // What is released in the same moment as the first leaves with it.
+      (work) => inTurn(() => Promise.resolve().then(work)),
+      send,
+    ),
   };
-}
-
-/** The bytes of the largest text, if any is large. */
-function largestOf({ texts, bodies }: Pick<PackedBatch, "texts" | "bodies">): number {
-  let largest = largestAbove(LARGE_BYTES, texts);
-  for (const { packs } of bodies) largest = Math.max(largest, largestAbove(LARGE_BYTES, packs));
-  return largest;
 }
 
 /** Whether an event alone makes a text large. */
 function isLarge(envelope: Envelope): boolean {
   return Buffer.byteLength(encodeEnvelope(envelope)) > LARGE_BYTES - ROOM_BYTES;
-}
-
-function noProblem(): undefined {
-  return undefined;
-}
-
-function onlyLasting(error: unknown): Error | undefined {
-  return isLasting(error) ? error : undefined;
 }
 
 function rejections(
@@ -363,16 +317,4 @@ function rejections(
     ...(cause !== undefined && { cause: safeError(cause) }),
   } as const;
   return batch.map(() => result);
-}
-
-/** A publish that is sent again `ms` milliseconds later: what is left of its delays. */
-function sooner(request: PublishRequest, ms: number): PublishRequest {
-  const packs = request.packs.map((pack) => {
-    const { delay } = pack.job;
-    // It stays a delayed one: that may have another way into its queue.
-    return delay === 0
-      ? pack
-      : { ...pack, job: { ...pack.job, delay: Math.max(Math.ceil(delay - ms), 1) } };
-  });
-  return { ...request, packs };
 }

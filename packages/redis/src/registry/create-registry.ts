@@ -34,6 +34,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
   /** What was warned of. */
   const differences = new Map<string, string | undefined>();
   const forgotten = createForgotten(context);
+  let followed: RegistrySnapshot | undefined;
   let timer: Timer | undefined;
   let isClosed = false;
 
@@ -42,6 +43,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
     const snapshot = await remembered.check(() => copy.read(afresh === true || forgotten.isSome));
     forgotten.follow(snapshot);
     if (forgotten.isSome && !timer) lookLater();
+    followed = snapshot;
     return snapshot;
   }
 
@@ -171,6 +173,11 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
   }
 
   return {
+    get present() {
+      const { present } = copy;
+      if (!present || present !== followed || forgotten.isSome) return undefined;
+      return remembered.isSureOf(present) ? present : undefined;
+    },
     snapshot: current,
     forgotten,
 

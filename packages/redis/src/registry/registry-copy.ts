@@ -6,6 +6,8 @@ import type { RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
 
 /** This process's copy of the list of subscriptions. */
 export interface RegistryCopy {
+  /** Undefined until there is one. */
+  readonly present: RegistrySnapshot | undefined;
   /** The copy, read from Redis if there is none yet, or anew, beginning after this call. */
   read(afresh?: boolean): Promise<RegistrySnapshot>;
   /** Replaces the copy by what was just written. */
@@ -74,6 +76,9 @@ export function createRegistryCopy(
   }
 
   return {
+    get present() {
+      return copy;
+    },
     replace,
     async read(afresh = false) {
       if (!afresh && copy) return copy;

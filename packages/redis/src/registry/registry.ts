@@ -35,6 +35,8 @@ export interface RegistrySnapshot {
 
 /** The list of subscriptions in Redis, and this process's copy of it. */
 export interface Registry extends SubscriptionRegistry {
+  /** The copy, if nothing has to be asked or awaited first. */
+  readonly present: RegistrySnapshot | undefined;
   /** The copy, read from Redis if there is none yet or `afresh`. */
   snapshot(afresh?: boolean): Promise<RegistrySnapshot>;
   /** What Redis has forgotten. */

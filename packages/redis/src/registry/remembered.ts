@@ -15,6 +15,8 @@ export interface Remembered {
    * has declared is declared again before.
    */
   check(read: () => Promise<RegistrySnapshot>): Promise<RegistrySnapshot>;
+  /** Whether {@link check} would pass that snapshot on as it is. */
+  isSureOf(snapshot: RegistrySnapshot): boolean;
   close(): void;
 }
 
@@ -29,11 +31,14 @@ export function createRemembered(
   /** Redis may have come back without its data, or with older ones. */
   let isDoubtful = false;
   let declaring: Promise<void> | undefined;
+  /** Passed last: it is not compared anew for each publish. */
+  let passed: RegistrySnapshot | undefined;
 
   async function again(): Promise<void> {
     isDoubtful = false;
     try {
       birth = birthOf(await declare([...declared.values()]));
+      passed = undefined;
     } catch (error) {
       isDoubtful = true;
       throw error;
@@ -61,9 +66,11 @@ export function createRemembered(
     add(specs, version) {
       for (const spec of specs) declared.set(spec.subscriptionId, spec);
       birth = birthOf(version);
+      passed = undefined;
     },
 
     forget(subscriptionId, events) {
+      passed = undefined;
       const spec = declared.get(subscriptionId);
       const left = events ? (spec?.events.filter((event) => !events.includes(event)) ?? []) : [];
       if (spec && left.length > 0) declared.set(subscriptionId, { ...spec, events: left });
@@ -75,6 +82,7 @@ export function createRemembered(
       const snapshot = await read();
       const isSpoilt = [...snapshot.unreadable].some((id) => declared.has(id));
       if (declared.size === 0 || (birthOf(snapshot.version) === birth && !isSpoilt)) {
+        passed = snapshot;
         return snapshot;
       }
       if (!isSpoilt) {
@@ -83,6 +91,8 @@ export function createRemembered(
       await declareAgain();
       return read();
     },
+
+    isSureOf: (snapshot) => snapshot === passed && !isDoubtful && !declaring,
 
     close: unlisten,
   };

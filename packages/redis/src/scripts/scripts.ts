@@ -103,10 +103,8 @@ export interface Scripts {
     request: PublishRequest,
     events: readonly string[],
   ): Promise<PublishAnswer>;
-  publishOne(
-    versionKey: string,
-    args: readonly Argument[],
-  ): Promise<PublishAnswer | readonly ["other"]>;
+  /** Answers with one of `ONE_ANSWER`. */
+  publishOne(versionKey: string, args: readonly Argument[]): Promise<number>;
   complete(jobKey: string, args: readonly Argument[]): Promise<SettleAnswer>;
   settle(jobKey: string, request: SettleRequest, data: readonly string[]): Promise<SettleAnswer>;
   turn(jobKey: string, request: TurnRequest, data: readonly string[]): Promise<TurnAnswer>;
@@ -180,8 +178,7 @@ export function createScripts(client: RedisClient): Scripts {
     draft: (key, args) => commands.busbarDraft(key, args),
     publish: (key, request, events) =>
       commands.busbarPublish(key, JSON.stringify(request), events) as Promise<PublishAnswer>,
-    publishOne: (key, args) =>
-      commands.busbarPublishOne(key, args) as ReturnType<Scripts["publishOne"]>,
+    publishOne: (key, args) => commands.busbarPublishOne(key, args) as Promise<number>,
     complete: (key, args) => commands.busbarComplete(key, args) as Promise<SettleAnswer>,
     settle: (key, request, data) =>
       commands.busbarSettle(key, JSON.stringify(request), data) as Promise<SettleAnswer>,

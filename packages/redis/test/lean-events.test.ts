@@ -12,7 +12,7 @@ const common = commonParts([first]);
 
 describe("an event that has what is common", () => {
   test("is written with its id and its data only", () => {
-    expect(encodeLean(first, common)).toBe('{"id":"a","data":{"orderId":1}}');
+    expect(encodeLean([first], common)).toBe('{"id":"a","data":{"orderId":1}}');
   });
 });
 
@@ -41,7 +41,7 @@ describe("every event is read as it was written", () => {
       },
     ],
   ])("%s", (_, envelope) => {
-    const text = `{"events":[${encodeLean(envelope, common)}${leanTail(common)}`;
+    const text = `{"events":[${encodeLean([envelope], common)}${leanTail(common)}`;
     expect(readJobData<{ events: Envelope[] }>(text).events).toEqual([envelope]);
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createJobIds, eventsOf, withEvents } from "../src/publish/job-ids.ts";
 import { packBatch, type PackBounds } from "../src/publish/packs.ts";
 import { packHead, type Route, type Target, turnHead } from "../src/publish/routes.ts";
+import { commonParts, encodeLean } from "../src/lean-events.ts";
 import { envelope } from "./support/test-session.ts";
 
 const BOUNDS: PackBounds = {
@@ -76,6 +77,51 @@ describe("packBatch", () => {
     const bounds = { ...BOUNDS, maxBytes: 2 * one };
     const { jobs } = pack(batch, { "order.placed": route(target("a")) }, bounds);
     expect(jobs.map(({ ids }) => ids.length)).toEqual([2, 1, 1, 1]);
+  });
+
+  test("fills packs with events of different sizes as if each were encoded alone", () => {
+    const bounds = { ...BOUNDS, maxEvents: 20, maxBytes: 2_000, bodies: false };
+    const lengths = Array.from({ length: 300 }, (_, index) =>
+      index % 41 === 0 ? 5_000 : (index * index * 37) % (index % 7 === 0 ? 900 : 60),
+    );
+    const batch = lengths.map((length, index) =>
+      envelope(`${index}`, { data: "ü".repeat(length), name: index % 3 === 0 ? "x" : "y" }),
+    );
+    const to = route(target("a"));
+    const { jobs, texts } = pack(batch, { x: to, y: to }, bounds);
+
+    const expected: string[][] = [];
+    let room = 0;
+    for (const it of batch) {
+      const bytes = Buffer.byteLength(encodeLean([it], commonParts(batch))) + 1;
+      const present = expected.at(-1);
+      if (present && bytes <= room && present.length < bounds.maxEvents) present.push(it.id);
+      else expected.push([it.id]);
+      room = (expected.at(-1) === present ? room : bounds.maxBytes) - bytes;
+    }
+    expect(jobs.map(({ ids }) => ids)).toEqual(expected);
+    expect(texts).toHaveLength(expected.length);
+  });
+
+  test("encodes events one by one that are together longer than a text can be", () => {
+    let left = 0;
+    const data = {
+      toJSON: () => {
+        left -= 1;
+        if (left === 0) throw new RangeError("Invalid string length");
+        return 1;
+      },
+    };
+    const batch = numbered(5, { data: data as never });
+    // The first one is encoded to know how large they are.
+    left = 3;
+    const { jobs } = pack(
+      batch,
+      { "order.placed": route(target("a")) },
+      { ...BOUNDS, maxEvents: 9 },
+    );
+    expect(left).toBeLessThan(0);
+    expect(jobs.map(({ ids }) => ids)).toEqual([["0", "1", "2", "3", "4"]]);
   });
 
   test("encodes an event once for all that want it", () => {

@@ -48,7 +48,7 @@ export function loneJobOfEvent(
   if (laneKey(target, orderingKey) !== undefined) return undefined;
   const common = commonParts([envelope]);
   const { spec, ordering } = target;
-  const data = `${spec.head}${encodeLean(envelope, common)}${leanTail(common)}`;
+  const data = `${spec.head}${encodeLean([envelope], common)}${leanTail(common)}`;
   // A character is at most three bytes.
   if (data.length * 3 > LARGE_BYTES) return undefined;
   const job = {

@@ -1,18 +1,17 @@
 import { encodeEnvelope, type Envelope } from "@busbar/core/provider";
 import { encodeKey, encodeLabel } from "../key-text.ts";
-import { commonParts, encodeLean, leanTail } from "../lean-events.ts";
+import { commonParts, leanTail } from "../lean-events.ts";
 import { type Body, MOST_PACKS, takeBodies, type WholePack } from "./bodies.ts";
 import type { PackSpec, PublishRequest } from "../scripts/publish-script.ts";
 import type { JobIds } from "./job-ids.ts";
 import { laneKey, type Route, type Target } from "./routes.ts";
+import { createRuns, type Run, type RunBounds } from "./runs.ts";
 
 /** The priority of what has none, and of whatever is kept in order. */
 export const NORMAL_PRIORITY = 100;
 
-/** The bounds of a pack. One event may exceed the bytes alone. */
-export interface PackBounds {
-  readonly maxEvents: number;
-  readonly maxBytes: number;
+/** The bounds of packs. */
+export interface PackBounds extends RunBounds {
   readonly deduplicationWindowMs: number;
   /** Whether packs may be stored apart from the jobs that refer to them. */
   readonly bodies: boolean;
@@ -37,19 +36,6 @@ export interface PackedBatch extends Pick<PublishRequest, "targets" | "lanes"> {
     readonly packs: ReadonlyMap<PackSpec, number>;
     readonly lanes: ReadonlyMap<number, number>;
   };
-}
-
-/** Consecutive events with the same targets, priority and delay, encoded once for all targets. */
-interface Run {
-  readonly route: Route;
-  readonly priority: number;
-  readonly delay: number;
-  readonly name: string;
-  text: string;
-  events: number;
-  bytes: number;
-  hasOtherNames: boolean;
-  oldestAt: number;
 }
 
 interface OpenPack {
@@ -79,8 +65,8 @@ export function packBatch(
   const unshared = new Set<number>();
   const common = commonParts(batch);
   const tail = leanTail(common);
-  let run: Run | undefined;
-  let closed: Run | undefined;
+  const runs = createRuns(bounds, common, addRun);
+  let last: Run | undefined;
   let jobs = 0;
 
   function positionOf(target: Target): number {
@@ -101,15 +87,14 @@ export function packBatch(
     pack.job.name = encodeLabel(hasOtherNames ? `${name} +${pack.count - 1}` : name);
   }
 
-  function closeRun(): void {
-    if (!run) return;
+  function addRun(run: Run): void {
     const { route, delay, name, events, bytes } = run;
     const position = texts.push(run.text);
     candidates.push({ ...run, position });
     if (route.targets.length === 1) unshared.add(position);
     // A job refers to many packs of a body.
-    const share = bounds.bodies && closed && isAlike(closed, run) ? 1 / MOST_PACKS : 1;
-    closed = run;
+    const share = bounds.bodies && last && isAlike(last, run) ? 1 / MOST_PACKS : 1;
+    last = run;
     for (const target of route.targets) {
       const at = positionOf(target);
       const priority = target.ordering === "none" ? run.priority : NORMAL_PRIORITY;
@@ -134,7 +119,6 @@ export function packBatch(
         open[at] = { pack, name, hasOtherNames: run.hasOtherNames, bytes };
       }
     }
-    run = undefined;
   }
 
   /** An event that some of its targets keep in order, or that may be a duplicate. */
@@ -177,39 +161,20 @@ export function packBatch(
     const route = routeOf(envelope.name);
     routes.push(route);
     if (route.targets.length === 0) continue;
-    const { priority = NORMAL_PRIORITY, delayMs = 0, name, metadata } = envelope;
-    const { published_at: publishedAt } = metadata;
+    const { priority = NORMAL_PRIORITY, delayMs = 0 } = envelope;
     const delay = Math.max(Math.ceil(delayMs), 0);
     if (
       envelope.deduplicationId !== undefined ||
       route.ordersAll ||
       (route.ordersKeys && envelope.orderingKey !== undefined)
     ) {
-      closeRun();
+      runs.end();
       addAlone(envelope, index, route, encodeEnvelope(envelope), delay);
-      continue;
-    }
-    const text = encodeLean(envelope, common);
-    const bytes = Buffer.byteLength(text) + 1;
-    if (
-      run?.route === route &&
-      run.priority === priority &&
-      run.delay === delay &&
-      run.events < bounds.maxEvents &&
-      run.bytes + bytes <= bounds.maxBytes
-    ) {
-      run.text += `,${text}`;
-      run.events += 1;
-      run.bytes += bytes;
-      run.hasOtherNames ||= name !== run.name;
-      if (publishedAt < run.oldestAt) run.oldestAt = publishedAt;
     } else {
-      closeRun();
-      const [events, hasOtherNames, oldestAt] = [1, false, publishedAt];
-      run = { route, priority, delay, name, text, events, bytes, hasOtherNames, oldestAt };
+      runs.add(envelope, route, priority, delay);
     }
   }
-  closeRun();
+  runs.end();
   for (let position = 1; position < open.length; position += 1) closePack(position);
   const taken = takeBodies(bounds.bodies ? candidates : [], { texts, packs, targets, tail, ids });
   for (const pack of taken.packs) {

@@ -1,4 +1,7 @@
+import { createEventBus, type Event } from "@busbar/core";
+import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { redisProvider } from "../src/index.ts";
 import { ACK } from "./support/consumer.ts";
 import { eventually } from "./support/eventually.ts";
 import { envelope, subscription, type TestSession } from "./support/test-session.ts";
@@ -7,6 +10,8 @@ import { useSessions } from "./support/use-sessions.ts";
 
 const open = useSessions();
 const consume = useConsumers();
+/** As many queues, each with locks of its own. */
+const SUBSCRIPTIONS = 100;
 /** Renewed after a third of it. */
 const SOON = { lockDurationMs: 300, stalledCheckMs: 10_000 };
 
@@ -97,3 +102,40 @@ describe("locks in hand", () => {
     acknowledge?.();
   });
 });
+
+test("many subscriptions that keep the event loop busy for longer than locks last repeat nothing", async () => {
+  const session = await open();
+  const warnings: string[] = [];
+  const ignore = (): void => {};
+  const warn = (_: object, message: string): void => void warnings.push(message);
+  const bus = createEventBus({
+    name: randomUUID(),
+    provider: redisProvider({
+      redisUrl: `redis://127.0.0.1:${session.redis.options.port}`,
+      lockDurationMs: 500,
+      stalledCheckMs: 100,
+    }),
+    logger: { debug: ignore, info: ignore, warn, error: warn },
+  });
+  const runs = new Map<string, number>();
+  for (let index = 0; index < SUBSCRIPTIONS; index += 1) {
+    const subscriberId = `s-${index}`;
+    const work = ({ id }: Event): void => {
+      const until = performance.now() + 0.5;
+      while (performance.now() < until);
+      runs.set(`${subscriberId} ${id}`, (runs.get(`${subscriberId} ${id}`) ?? 0) + 1);
+    };
+    bus.subscribe("order.placed", work, { subscriberId });
+  }
+  await bus.start();
+  try {
+    const all = Array.from({ length: 20 }, (_, data) => ({ name: "order.placed", data }));
+    await bus.emit(all);
+    await eventually(() => expect(runs.size).toBe(20 * SUBSCRIPTIONS), 40_000);
+    await bus.settled({ timeoutMs: 20_000 });
+    expect([...runs.values()].filter((count) => count > 1)).toEqual([]);
+    expect(warnings).toEqual([]);
+  } finally {
+    await bus.stop({ graceMs: 5_000 });
+  }
+}, 60_000);

@@ -115,8 +115,8 @@ describe("events of which each is a job for each of many subscriptions", () => {
     LIMIT,
     async () => {
       const session = await open();
-      await session.registry.declare(ordered(3_000));
-      const bus = await startEmitter(session, 1_500);
+      await session.registry.declare(ordered(2_000));
+      const bus = await startEmitter(session, 1_000);
       const messages = Array.from({ length: 200 }, (_, at) => ({
         id: `event-${at}`,
         name: "order.placed",
@@ -143,36 +143,38 @@ describe("events of which each is a job for each of many subscriptions", () => {
   );
 });
 
-test.runIf(isStress)(
-  "5 000 subscriptions of one process handle 100 events each, and stop in time",
-  { timeout: 300_000 },
-  async () => {
-    let handled = 0;
-    const bus = createEventBus({
-      name: randomUUID(),
-      provider: redisProvider({ redisUrl: redis.url }),
-    });
-    closing.push(() => bus.stop({ graceMs: 0 }));
-    for (const subscriberId of ids(MANY)) {
-      bus.subscribe("order.placed", () => void (handled += 1), { subscriberId });
-    }
-    await bus.start();
-    const times: number[] = [];
-    let refused = 0;
-    // To open thousands of connections keeps the process busy for as long as its machine takes.
-    while (times.length < 100 + refused) {
-      const from = performance.now();
-      await bus.emit("order.placed", {}).catch((error: unknown) => {
-        if (!isBusbarError(error) || !("unknown" in error.details)) throw error;
-        refused += 1;
+if (isStress) {
+  test(
+    "5 000 subscriptions of one process handle 100 events each, and stop in time",
+    { timeout: 300_000 },
+    async () => {
+      let handled = 0;
+      const bus = createEventBus({
+        name: randomUUID(),
+        provider: redisProvider({ redisUrl: redis.url }),
       });
-      times.push(performance.now() - from);
-    }
-    expect(Math.max(...times)).toBeLessThan(13_000);
-    await eventually(() => expect(handled).toBeGreaterThanOrEqual(100 * MANY), 250_000);
-    const from = performance.now();
-    await bus.stop({ graceMs: 20_000 });
-    console.log({ slowestEmitMs: Math.max(...times), refused, stopMs: performance.now() - from });
-    expect(performance.now() - from).toBeLessThan(20_000);
-  },
-);
+      closing.push(() => bus.stop({ graceMs: 0 }));
+      for (const subscriberId of ids(MANY)) {
+        bus.subscribe("order.placed", () => void (handled += 1), { subscriberId });
+      }
+      await bus.start();
+      const times: number[] = [];
+      let refused = 0;
+      // To open thousands of connections keeps the process busy for as long as its machine takes.
+      while (times.length < 100 + refused) {
+        const from = performance.now();
+        await bus.emit("order.placed", {}).catch((error: unknown) => {
+          if (!isBusbarError(error) || !("unknown" in error.details)) throw error;
+          refused += 1;
+        });
+        times.push(performance.now() - from);
+      }
+      expect(Math.max(...times)).toBeLessThan(13_000);
+      await eventually(() => expect(handled).toBeGreaterThanOrEqual(100 * MANY), 250_000);
+      const from = performance.now();
+      await bus.stop({ graceMs: 20_000 });
+      console.log({ slowestEmitMs: Math.max(...times), refused, stopMs: performance.now() - from });
+      expect(performance.now() - from).toBeLessThan(20_000);
+    },
+  );
+}

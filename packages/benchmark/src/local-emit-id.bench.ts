@@ -11,6 +11,7 @@ export const question: Question = {
   needs: ["peers"],
   contestants: oneByOneContestants({ subscribers: 1, dataAt: (index) => ids[index % ids.length] }),
   comparisons: [
+    { of: "busbar", to: "floor" },
     { of: "busbar", to: "medusa" },
     { of: "busbar-none", to: "medusa" },
     { of: "busbar", to: "emittery" },

@@ -9,8 +9,9 @@ export const question: Question = {
   needs: ["peers"],
   contestants: oneByOneContestants({ subscribers: 1 }),
   comparisons: [
-    { of: "busbar", to: "medusa", atLeast: 1.5 },
-    { of: "busbar-none", to: "medusa", atLeast: 3 },
+    { of: "busbar", to: "floor", atLeast: 0.75 },
+    { of: "busbar", to: "medusa" },
+    { of: "busbar-none", to: "medusa" },
     { of: "busbar", to: "emittery" },
     { of: "busbar-none", to: "emittery", atLeast: 1 },
     { of: "busbar", to: "eventemitter3" },

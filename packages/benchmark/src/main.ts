@@ -1,4 +1,4 @@
-// pnpm bench [part of a question's name ...] [--rounds n] [--warm-up ms] [--measure ms]
+// pnpm bench [part of a question's name ...] [--node version ...] [--rounds n] [--warm-up ms] [--measure ms]
 import { parseArgs } from "node:util";
 import { installPeers } from "./peers.ts";
 import { postgresVersion } from "./postgres-server.ts";
@@ -62,10 +62,10 @@ for (const { name, question } of asked) {
   process.stdout.write(`${report(summed, question)}\n`);
   answers.push(summed);
 }
-writeResults(effort, programs, answers);
+const resultsFile = writeResults(effort, programs, answers);
 const questions = asked.map(({ question }) => question);
 process.stdout.write(
-  `${targetLines(answers, questions)}\n\npackages/benchmark/results/latest.json\n`,
+  `${targetLines(answers, questions)}\n\npackages/benchmark/results/${resultsFile}\n`,
 );
 
 function positive(option: string, text: string): number {

@@ -30,12 +30,12 @@ export function machine(): Machine {
   };
 }
 
-/** Writes `results/latest.json`, which the next run overwrites. */
+/** Writes a file in `results/`, which the next run on a Node of the same major version overwrites. Returns its name. */
 export function writeResults(
   effort: Effort,
   programs: Readonly<Record<string, string | undefined>>,
   answers: readonly Answer[],
-): void {
+): string {
   const results = {
     date: new Date().toISOString().slice(0, 10),
     commit: commit(),
@@ -45,7 +45,10 @@ export function writeResults(
     answers,
   };
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "latest.json"), `${JSON.stringify(results, undefined, 2)}\n`);
+  const [major] = process.versions.node.split(".");
+  const name = `node-${major}.json`;
+  writeFileSync(join(folder, name), `${JSON.stringify(results, undefined, 2)}\n`);
+  return name;
 }
 
 function ownVersions(): Readonly<Record<string, string>> {

@@ -4,6 +4,7 @@ import type { Contestant, Metric } from "../question.ts";
 import { openBusbar } from "./busbar.ts";
 import { openEmittery } from "./emittery.ts";
 import { openEventEmitter3 } from "./event-emitter3.ts";
+import { openFloor } from "./floor.ts";
 import { openMedusa } from "./medusa.ts";
 
 /** A bus with its subscribers, ready for events. */
@@ -67,6 +68,7 @@ export function emitContestants(plan: EmitPlan): readonly Contestant[] {
     contestant("busbar-none", 'Busbar, isolation: "none"', (options) =>
       openBusbar("none", options),
     ),
+    contestant("floor", "floor", openFloor),
     contestant("medusa", "Medusa event-bus-local", openMedusa),
     contestant("emittery", "emittery", openEmittery),
     contestant("eventemitter3", "eventemitter3, no bus at all", openEventEmitter3),

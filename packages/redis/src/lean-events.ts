@@ -18,7 +18,12 @@ export type LeanEvent = Pick<Envelope, "id" | "data"> &
 
 /** What the events of a batch have in common: what the first one has, if there is one. */
 export function commonParts([first]: readonly Envelope[]): CommonParts {
-  return { name: first?.name ?? "", at: first?.metadata.created_at ?? 0 };
+  return first ? commonPartsOf(first) : { name: "", at: 0 };
+}
+
+/** The same of an event that is alone. */
+export function commonPartsOf({ name, metadata }: Envelope): CommonParts {
+  return { name, at: metadata.created_at };
 }
 
 /**
@@ -28,8 +33,13 @@ export function commonParts([first]: readonly Envelope[]): CommonParts {
  */
 export function encodeLean(envelopes: readonly Envelope[], common: CommonParts): string {
   const [first] = envelopes;
-  if (first && envelopes.length === 1) return JSON.stringify(leanOf(first, common));
+  if (first && envelopes.length === 1) return encodeLeanOne(first, common);
   return JSON.stringify(envelopes.map((envelope) => leanOf(envelope, common))).slice(1, -1);
+}
+
+/** The same of one. */
+export function encodeLeanOne(envelope: Envelope, common: CommonParts): string {
+  return JSON.stringify(leanOf(envelope, common));
 }
 
 /** What stands at the end of a job's data, after its events. */

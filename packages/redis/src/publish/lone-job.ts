@@ -1,6 +1,6 @@
 import type { Envelope } from "@busbar/core/provider";
 import { encodeLabel } from "../key-text.ts";
-import { commonParts, encodeLean, leanTail } from "../lean-events.ts";
+import { commonPartsOf, encodeLeanOne, leanTail } from "../lean-events.ts";
 import { groupEventsKey, REMEMBER_STAGING_MS, stagingKey } from "../scripts/group-library.ts";
 import type { GroupRelease, JobSpec, PublishRequest } from "../scripts/publish-script.ts";
 import { LARGE_BYTES } from "../text-sizes.ts";
@@ -10,9 +10,6 @@ import { laneKey, type Route } from "./routes.ts";
 
 /** The part of a request that does not depend on the events. */
 export type PublishSource = Pick<PublishRequest, "own" | "version" | "orphanedAfterMs" | "emitter">;
-
-/** What a publish is apart from what it adds. */
-type Given = PublishSource & { readonly groups?: readonly GroupRelease[] | undefined };
 
 /** The arguments of the short script. */
 export type LoneJob = readonly (string | number)[];
@@ -28,7 +25,7 @@ export function loneJobOf(request: PublishRequest, texts: readonly string[]): Lo
   // A tail is still to be put behind its events.
   if (!data || texts.length > 1 || pack.tail !== undefined || pack.body) return undefined;
   if (delay > 0 || dedup) return undefined;
-  return argumentsOf(request, target, pack.job, data);
+  return argumentsOf(request, request.groups, target, pack.job, data);
 }
 
 /**
@@ -36,7 +33,8 @@ export function loneJobOf(request: PublishRequest, texts: readonly string[]): Lo
  * longer than all the rest of an emit.
  */
 export function loneJobOfEvent(
-  given: Given,
+  source: PublishSource,
+  groups: readonly GroupRelease[] | undefined,
   envelope: Envelope,
   { targets }: Route,
   ids: JobIds,
@@ -46,9 +44,9 @@ export function loneJobOfEvent(
   const { deduplicationId, delayMs = 0, orderingKey, priority = NORMAL_PRIORITY } = envelope;
   if (deduplicationId !== undefined || delayMs > 0) return undefined;
   if (laneKey(target, orderingKey) !== undefined) return undefined;
-  const common = commonParts([envelope]);
+  const common = commonPartsOf(envelope);
   const { spec, ordering } = target;
-  const data = `${spec.head}${encodeLean([envelope], common)}${leanTail(common)}`;
+  const data = `${spec.head}${encodeLeanOne(envelope, common)}${leanTail(common)}`;
   // A character is at most three bytes.
   if (data.length * 3 > LARGE_BYTES) return undefined;
   const job = {
@@ -56,18 +54,19 @@ export function loneJobOfEvent(
     name: encodeLabel(envelope.name),
     priority: ordering === "none" ? priority : NORMAL_PRIORITY,
   };
-  return argumentsOf(given, spec, job, data);
+  return argumentsOf(source, groups, spec, job, data);
 }
 
 function argumentsOf(
-  { own, version, orphanedAfterMs, emitter, groups }: Given,
+  { own, version, orphanedAfterMs, emitter }: PublishSource,
+  groups: readonly GroupRelease[] | undefined,
   { subscription, queue }: PublishRequest["targets"][number],
   { id, name, priority }: Pick<JobSpec, "id" | "name" | "priority">,
   data: string,
 ): LoneJob | undefined {
   const release = groups && unstagedArgs(own, groups);
   if (groups && !release) return undefined;
-  return [
+  const args: readonly (string | number)[] = [
     version,
     `${own}emitter:${emitter.id}`,
     emitter.seq,
@@ -81,8 +80,8 @@ function argumentsOf(
     priority,
     `{"attempts":1,"priority":${priority}}`,
     data,
-    ...(release ?? []),
   ];
+  return release ? [...args, ...release] : args;
 }
 
 /** Of a group that has nothing, and whose only event was not staged. */

@@ -94,15 +94,13 @@ export function createPublisher(session: Session): Publisher {
    * In as few requests as may be, one after the other. What is not likely to be answered before the deadline
    * is refused for the moment.
    */
-  async function send(
+  async function sendAll(
     batch: readonly Envelope[],
     deadline: number,
     groups?: readonly GroupRelease[],
   ): Promise<readonly PublishResult[]> {
     let sentAt = clock.monotonic();
-    const first = await sendSome(batch, deadline, groups);
-    if (first.length === batch.length) return first;
-    const results = [...first];
+    const results = [...(await sendSome(batch, deadline, groups))];
     while (results.length < batch.length) {
       const rest = batch.slice(results.length);
       const now = clock.monotonic();
@@ -113,6 +111,17 @@ export function createPublisher(session: Session): Publisher {
       results.push(...(await sendSome(rest, deadline)));
     }
     return results;
+  }
+
+  function send(
+    batch: readonly Envelope[],
+    deadline: number,
+    groups?: readonly GroupRelease[],
+  ): Promise<readonly PublishResult[]> {
+    // What one event adds stays together.
+    return batch.length === 1
+      ? sendSome(batch, deadline, groups)
+      : sendAll(batch, deadline, groups);
   }
 
   /** Sends one request. Resolves with the results of those events, from the first one, that it had. */
@@ -267,7 +276,7 @@ export function createPublisher(session: Session): Publisher {
   ): LoneJob | undefined {
     const [envelope] = batch;
     if (!envelope || batch.length > 1 || !hasShortScript) return undefined;
-    return loneJobOfEvent({ ...source, groups }, envelope, routeOf(envelope.name), ids);
+    return loneJobOfEvent(source, groups, envelope, routeOf(envelope.name), ids);
   }
 
   /** Whether the list of subscriptions as this process knows it has nobody who wants any of these. */

@@ -1,9 +1,12 @@
 // Database and broker away, for seconds; for a minute each with BUSBAR_CONFORMANCE=stress.
 import { setTimeout as sleep } from "node:timers/promises";
 import { localProvider } from "@busbar/local";
+import postgresJs from "postgres";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 // @boundaries-ignore servers of its own, to stop and start
 import { startServer, type TestServer } from "../../../.ci/servers/start-server.mjs";
+import type { OutboxStore } from "../src/store.ts";
+import { postgresStore } from "../src/stores/postgres-store.ts";
 import { redisBroker } from "./support/redis-broker.ts";
 import { startShop } from "./support/shop.ts";
 import { postgresDatabase, sqliteDatabase, type TestDatabase } from "./support/stores.ts";
@@ -137,5 +140,39 @@ describe("when the database", () => {
     await emit("after");
     await until(() => seen.length === 2, "the second event");
     expect(seen).toEqual(["before", "after"]);
+  });
+
+  test("has ended the connection of Postgres.js that listens, what was committed meanwhile is found", async () => {
+    const database = await open(postgresDatabase);
+    const { url = "", schema } = database.connection;
+    const sql = postgresJs(url, { onnotice: () => {} });
+    cleanUp.push(() => sql.end());
+    const seen: unknown[] = [];
+    const relaying = await startShop(database, ({ data }) => void seen.push(data), {
+      store: postgresStore({ sql: sql as never, schema }) as OutboxStore<never>,
+      relay: { pollEveryMs: 600_000 },
+    });
+    const emitting = await startShop(database, () => {}, { relay: false });
+    cleanUp.push(() => Promise.all([relaying.bus.stop(), emitting.bus.stop()]));
+    const listeners = (): Promise<Record<string, unknown>[]> =>
+      database.query("SELECT pid FROM pg_stat_activity WHERE query ILIKE $1", [
+        `listen%${database.prefix}%`,
+      ]);
+    await until(async () => (await listeners()).length === 1, "a listener");
+    await database.transaction((tx) => emitting.bus.withTransaction(tx).emit("a", "before"));
+    await until(() => seen.length === 1, "the first event");
+    // It is a matter of milliseconds whether it listens again before the commit.
+    for (let round = 2; round < 8; round += 1) {
+      const [before] = await until(
+        async () => (await listeners()).length === 1 && listeners(),
+        "a listener",
+      );
+      await database.transaction(async (tx) => {
+        await emitting.bus.withTransaction(tx).emit("a", round);
+        // It has ended by then, and its end is known to nobody but the database.
+        await database.query("SELECT pg_terminate_backend($1, 5000)", [before?.["pid"]]);
+      });
+      await until(() => seen.length === round, "what was committed meanwhile");
+    }
   });
 });

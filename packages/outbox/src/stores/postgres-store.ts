@@ -14,6 +14,7 @@ export interface PostgresSql<Tx extends PostgresTransaction> extends PostgresTra
   listen(
     channel: string,
     onNotify: (payload: string) => void,
+    onListen?: () => void,
   ): PromiseLike<{ unlisten(): Promise<void> }>;
 }
 
@@ -49,7 +50,8 @@ export function postgresStore<Tx extends PostgresTransaction>(
 /** Hears notifications by way of a client of `postgres`, which connects again by itself. */
 export function postgresListen<Tx extends PostgresTransaction>(sql: PostgresSql<Tx>): Listen {
   return async (channel, onNotify) => {
-    const listening = await sql.listen(channel, onNotify);
+    // Each time that it listens again it may have missed some.
+    const listening = await sql.listen(channel, onNotify, onNotify);
     return () => listening.unlisten();
   };
 }

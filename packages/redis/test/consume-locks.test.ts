@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { redisProvider } from "../src/index.ts";
 import { ACK } from "./support/consumer.ts";
 import { eventually } from "./support/eventually.ts";
-import { envelope, subscription, type TestSession } from "./support/test-session.ts";
+import { envelope, type TestSession } from "./support/test-session.ts";
 import { useConsumers } from "./support/use-consumers.ts";
 import { useSessions } from "./support/use-sessions.ts";
 
@@ -20,6 +20,19 @@ const DONE = { ready: 0, delayed: 0, inFlight: 0 };
 async function lockOf({ redis, keys }: TestSession): Promise<string> {
   const [id = ""] = await redis.lrange(`${keys.queue("mail")}active`, 0, -1);
   return `${keys.queue("mail")}${id}:lock`;
+}
+
+/** Publishes an event, and has it in hand. Its handler, and that of the next, waits for `acknowledge`. */
+async function holdOne(session: TestSession) {
+  let acknowledge = (): void => {};
+  const consumer = await consume(
+    session,
+    {},
+    () => new Promise((resolve) => (acknowledge = () => resolve(ACK))),
+  );
+  await session.publish(envelope("1"));
+  await consumer.has(1);
+  return { consumer, acknowledge: () => acknowledge() };
 }
 
 describe("locks in hand", () => {
@@ -39,18 +52,10 @@ describe("locks in hand", () => {
         },
       }),
     });
-    await session.registry.declare([subscription("mail")]);
-    let acknowledge: (() => void) | undefined;
-    const consumer = await consume(
-      session,
-      {},
-      () => new Promise((resolve) => (acknowledge = () => resolve(ACK))),
-    );
-    await session.publish(envelope("1"));
-    await consumer.has(1);
+    const { consumer, acknowledge } = await holdOne(session);
     const lock = await lockOf(session);
     finish = async () => {
-      acknowledge?.();
+      acknowledge();
       await eventually(async () => expect(await session.redis.exists(lock)).toBe(0));
     };
     await eventually(() => expect(renewals).toBe(1));
@@ -59,26 +64,18 @@ describe("locks in hand", () => {
     await session.publish(envelope("2"));
     await consumer.has(2);
     expect(session.warnings).toEqual([]);
-    acknowledge?.();
+    acknowledge();
   });
 
   test("that have ended are taken again as long as nobody else has found the job", async () => {
     const session = await open({ options: SOON });
-    await session.registry.declare([subscription("mail")]);
-    let acknowledge: (() => void) | undefined;
-    const consumer = await consume(
-      session,
-      {},
-      () => new Promise((resolve) => (acknowledge = () => resolve(ACK))),
-    );
-    await session.publish(envelope("1"));
-    await consumer.has(1);
+    const { consumer, acknowledge } = await holdOne(session);
     const lock = await lockOf(session);
     await session.redis.del(lock);
     await eventually(async () => expect(await session.redis.exists(lock)).toBe(1));
     await session.redis.del(lock);
     // As is a job that ends before its lock is renewed.
-    acknowledge?.();
+    acknowledge();
     await eventually(async () => expect(await session.admin.stats()).toMatchObject([DONE]));
     expect(session.warnings).toEqual([]);
     expect(consumer.ids).toEqual(["1"]);
@@ -86,20 +83,12 @@ describe("locks in hand", () => {
 
   test("that others have by now are warned of", async () => {
     const session = await open({ options: SOON });
-    await session.registry.declare([subscription("mail")]);
-    let acknowledge: (() => void) | undefined;
-    const consumer = await consume(
-      session,
-      {},
-      () => new Promise((resolve) => (acknowledge = () => resolve(ACK))),
-    );
-    await session.publish(envelope("1"));
-    await consumer.has(1);
+    const { acknowledge } = await holdOne(session);
     await session.redis.set(await lockOf(session), "another");
     await eventually(() =>
       expect(session.warnings).toEqual(["Locks ended; others repeat the work"]),
     );
-    acknowledge?.();
+    acknowledge();
   });
 });
 

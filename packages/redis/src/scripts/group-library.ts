@@ -56,15 +56,16 @@ end
 local function is_group(own, id)
   return is_kind(group_list(own, id), "list") and is_kind(group_meta(own, id), "hash")
 end
--- Before anything is written.
+-- Before anything is written. Answers with how many groups expire.
 local function expect_lists_of_groups(own)
   expect(own .. "groups", "zset")
   expect(groups_marked(own), "zset")
-  expect(groups_expiring(own), "zset")
+  return expect(groups_expiring(own), "zset")
 end
+-- Answers with how many events it has.
 local function expect_group(own, id)
-  expect(group_list(own, id), "list")
   expect(group_meta(own, id), "hash")
+  return expect(group_list(own, id), "list")
 end
 local function expect_groups(own, id)
   expect_lists_of_groups(own)
@@ -88,16 +89,16 @@ local function staging_key(own, token) return own .. "staged:" .. token end
 local function remember_staging(own, token)
   return redis.call("SET", staging_key(own, token), "1", "NX", "PX", ${REMEMBER_STAGING_MS})
 end
--- How many events a release takes out of its group: those of its claim, or all that the group holds. Nil: it
--- may publish none.
-local function released_events(own, release, now)
+-- How many events a release takes out of its group, which holds so many: those of its claim, or all. Nil: it may
+-- publish none.
+local function released_events(own, release, held, mayExpire, now)
   local id = release.id
   if release.token then return claimed_events(own, id, release.token) end
   if release.unstaged and redis.call("EXISTS", staging_key(own, release.unstaged)) == 1 then return nil end
-  if redis.call("LLEN", group_list(own, id)) ~= release.events then return nil end
+  if held ~= release.events then return nil end
   if release.events == 0 then return 0 end
   local meta = redis.call("HMGET", group_meta(own, id), "stager", "claimedUntil")
-  local expiresAt = redis.call("ZSCORE", groups_expiring(own), id)
+  local expiresAt = mayExpire and redis.call("ZSCORE", groups_expiring(own), id)
   local isWhole = meta[1] == release.stager and (tonumber(meta[2]) or 0) <= now
     and (not expiresAt or tonumber(expiresAt) > now)
   return isWhole and release.events or nil

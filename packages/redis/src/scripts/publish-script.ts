@@ -167,10 +167,9 @@ for index, body in ipairs(bodies) do
 end
 
 local groups, unclaimed, areAllStaged = request.groups or {}, {}, true
-if #groups > 0 then expect_lists_of_groups(own) end
+local mayExpire = #groups > 0 and expect_lists_of_groups(own) > 0
 for position, group in ipairs(groups) do
-  expect_group(own, group.id)
-  group.released = released_events(own, group, now)
+  group.released = released_events(own, group, expect_group(own, group.id), mayExpire, now)
   if not group.released then table.insert(unclaimed, position) end
   if group.unstaged then areAllStaged = false end
 end

@@ -2,6 +2,7 @@ import type { EmitOptions, EventMessage } from "./contract/event.ts";
 import type { ClearGroupOptions, IEventBusModule } from "./contract/event-bus-module.ts";
 import type { Interceptor } from "./contract/interceptor.ts";
 import type { Middleware } from "./contract/middleware.ts";
+import type { BusListener, BusNoticeName } from "./contract/notices.ts";
 import type { Subscriber, SubscriberContext } from "./contract/subscriber.ts";
 import type { Subscription } from "./deliver/subscription.ts";
 import type { EventSelector } from "./deliver/subscriptions.ts";
@@ -16,6 +17,7 @@ import {
   checkTexts,
   oneOf,
 } from "./values/arguments.ts";
+import { NOTICE_NAMES } from "./observe/notices.ts";
 import { BusRuntime } from "./lifecycle/bus-runtime.ts";
 import type { DeadLetters } from "./admin/dead-letters.ts";
 import type { Emission } from "./emit/emitter.ts";
@@ -110,6 +112,31 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
   use(middleware: Middleware): this {
     this.#runtime.middleware.push(middleware);
     return this;
+  }
+
+  /**
+   * Calls `listener` with each notice of one name, from now on: what happens to events and deliveries in this
+   * process, and to the bus. {@link BusNotices} says which names there are, and what each listener gets.
+   *
+   * The bus calls listeners in the order in which they were added, and does not wait for them. If a listener
+   * throws or rejects, the bus logs a warning, once for each listener, and goes on. A bus without listeners
+   * spends no time on notices. May be called before `start`.
+   *
+   * @returns A function that ends it. Safe to call twice.
+   * @throws TypeError when there is no notice of that name, or `listener` is not a function.
+   *
+   * @example
+   * ```ts
+   * const end = bus.on("dead", ({ subscriberId, event, reason }) => {
+   *   console.error(`${subscriberId} has given up ${event.name} ${event.id}: ${reason}`);
+   * });
+   * ```
+   */
+  on<Name extends BusNoticeName>(name: Name, listener: BusListener<Name>): () => void {
+    const reason = oneOf(...NOTICE_NAMES)(name);
+    if (reason !== undefined) throw new TypeError(`on(): the name of a notice ${reason}`);
+    if (typeof listener !== "function") throw new TypeError("on(): a listener must be a function");
+    return this.#runtime.notices.on(name, listener);
   }
 
   /**

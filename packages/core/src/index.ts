@@ -35,6 +35,15 @@ export type { Interceptor } from "./contract/interceptor.ts";
 export type { Issue } from "./contract/issue.ts";
 export type { Logger } from "./contract/logger.ts";
 export type { Middleware } from "./contract/middleware.ts";
+export type {
+  BusListener,
+  BusNoticeName,
+  BusNotices,
+  DeadReason,
+  NoticedDelivery,
+  NoticedEvent,
+  NoticedRun,
+} from "./contract/notices.ts";
 export type { DeliveryContext, Subscriber, SubscriberContext } from "./contract/subscriber.ts";
 export { createApp, loadConfig } from "./create-app.ts";
 export type { SubscriberArgs } from "./deliver/subscriber-args.ts";

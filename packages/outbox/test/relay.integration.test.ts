@@ -56,6 +56,19 @@ describe.each(databases)("a relay on %s", (name, createDatabase) => {
     }
   });
 
+  test("tells the listeners of its bus of each event that it publishes, and of nothing before", async () => {
+    const { bus } = await start({ relay: NO_POLL });
+    const heard: unknown[] = [];
+    bus.on("emitted", ({ event }) => void heard.push(event.id));
+    let ids: readonly string[] = [];
+    await database.transaction(async (tx) => {
+      ids = await bus.withTransaction(tx).emit("a", 1);
+      expect(heard).toEqual([]);
+    });
+    await until(() => heard.length === 1, "the notice", 2_000);
+    expect(heard).toEqual(ids);
+  });
+
   test.runIf(name === "PostgreSQL")("is woken by a commit of another process", async () => {
     await start({ relay: NO_POLL });
     const other = await start({ relay: false });

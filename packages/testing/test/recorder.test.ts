@@ -47,6 +47,20 @@ describe("emitted", () => {
     expect(provider.emitted().map(({ name }) => name)).toEqual(["order.paid"]);
   });
 
+  test("is what listeners of the bus are told", async () => {
+    const { bus, provider } = await startBus();
+    const told: string[] = [];
+    bus.on("emitted", ({ event }) => void told.push(event.id));
+    provider.rejectPublish();
+    await expect(bus.emit("order.placed", {})).rejects.toThrow("Injected refusal");
+    await bus.emit([
+      { name: "order.placed", data: {} },
+      { name: "order.paid", data: {} },
+    ]);
+    expect(told).toEqual(provider.emitted().map(({ id }) => id));
+    expect(told).toHaveLength(2);
+  });
+
   test("has an event already when its handler runs", async () => {
     const seen: number[] = [];
     const { bus, provider } = await startBus((bus) =>

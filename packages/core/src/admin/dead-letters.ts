@@ -1,4 +1,5 @@
 import type { Event } from "../contract/event.ts";
+import type { DeadReason } from "../contract/notices.ts";
 import type { DeadDelivery, Page, ProviderAdmin } from "../contract/provider.ts";
 import { stateOf } from "../deliver/failures.ts";
 import { receivedEvent } from "../deliver/received-event.ts";
@@ -40,12 +41,8 @@ export interface DeadLetter {
   readonly id: string;
   readonly subscriptionId: string;
   readonly event: Event;
-  /**
-   * `failed`: no attempts left. `permanent`: a `PermanentError`. `crashed`: the process ended too often
-   * while handling it. `invalid`: does not match its schema at consume. `retired`: waited when its
-   * subscription was retired. `corrupt`: the provider cannot read it, and `event.data` is its text.
-   */
-  readonly reason: string;
+  /** Why the delivery is dead. If it is `corrupt`, `event.data` is the text that could not be read. */
+  readonly reason: DeadReason;
   /** Runs that failed or timed out. */
   readonly attempts: number;
   /**
@@ -260,7 +257,7 @@ function deadLetter(subscriptionId: string, dead: DeadDelivery): DeadLetter {
     id: dead.id,
     subscriptionId,
     event: receivedEvent(dead.envelope, true),
-    reason: dead.reason,
+    reason: dead.reason as DeadReason,
     attempts: state.runs,
     errors: state.errors.map((error) => ({ ...error, at: new Date(error.at) }) as DeadLetterError),
     diedAt: new Date(dead.diedAt),

@@ -10,6 +10,7 @@ import type {
 import type { Subscription } from "../deliver/subscription.ts";
 import type { ClockSkew, ClockWatch } from "./clock-watch.ts";
 import type { BusCounters } from "../observe/counters.ts";
+import type { Notices } from "../observe/notices.ts";
 import type { Role } from "../contract/bus-options.ts";
 
 /** Where a bus is in its life. */
@@ -107,6 +108,8 @@ type StateReport = Extract<ProviderReport, { type: "state" }>;
 interface Finding {
   readonly status: BusHealth["status"];
   readonly detail: string | undefined;
+  /** Safe to log. */
+  readonly cause?: unknown;
 }
 
 const FINE: Finding = { status: "up", detail: undefined };
@@ -119,20 +122,25 @@ export class HealthRecord {
   #probed = FINE;
   #status: BusHealth["status"] = "down";
   #since: number;
+  readonly #provider: string;
+  readonly #notices: Notices;
 
-  constructor(now: number) {
+  /** @param provider The name of the provider. */
+  constructor(now: number, provider: string, notices: Notices) {
     this.#since = now;
+    this.#provider = provider;
+    this.#notices = notices;
   }
 
   /** Takes a provider's report of its state. */
   report({ state, cause }: StateReport, now: number): void {
     const status = state === "ready" ? "up" : state === "degraded" ? "degraded" : "down";
-    const detail = isError(cause) ? safeError(cause).message : state;
-    this.set(status, now, status === "up" ? undefined : detail);
+    const error = isError(cause) ? safeError(cause) : undefined;
+    this.set(status, now, status === "up" ? undefined : (error?.message ?? state), error);
   }
 
-  set(status: BusHealth["status"], now: number, detail: string | undefined): void {
-    this.#said = { status, detail };
+  set(status: BusHealth["status"], now: number, detail: string | undefined, cause?: Error): void {
+    this.#said = { status, detail, cause };
     this.#update(now);
   }
 
@@ -161,9 +169,11 @@ export class HealthRecord {
 
   /** A probe finds faults; it cannot make up for those that were reported. */
   #update(now: number): void {
-    const status = this.#said.status === "up" ? this.#probed.status : this.#said.status;
-    if (status !== this.#status) this.#since = now;
+    const { status, detail, cause } = this.#said.status === "up" ? this.#probed : this.#said;
+    if (status === this.#status) return;
+    this.#since = now;
     this.#status = status;
+    this.#notices.tell("state", () => ({ status, provider: this.#provider, detail, cause }));
   }
 }
 
@@ -173,6 +183,7 @@ async function probe(provider: EventProvider): Promise<Finding> {
     const { ok, detail } = await provider.probe();
     return { status: ok ? "up" : "degraded", detail };
   } catch (error) {
-    return { status: "degraded", detail: safeError(error).message };
+    const cause = safeError(error);
+    return { status: "degraded", detail: cause.message, cause };
   }
 }

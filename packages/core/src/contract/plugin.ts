@@ -2,6 +2,7 @@ import type { IEventBusModule } from "./event-bus-module.ts";
 import type { GroupStaging } from "../contract/provider.ts";
 import type { Logger } from "./logger.ts";
 import type { Middleware } from "./middleware.ts";
+import type { ListenToBus } from "./notices.ts";
 import type { Envelope, ProviderCapabilities, PublishResult } from "./provider.ts";
 
 /** What a plugin may use of the bus it is attached to. */
@@ -16,6 +17,8 @@ export interface PluginContext {
    * subscription gets what it wants: do not await it in `start`.
    */
   publishEnvelopes(envelopes: readonly Envelope[]): Promise<readonly PublishResult[]>;
+  /** Listens to the bus, as `bus.on` does. */
+  readonly on: ListenToBus;
   /**
    * Calls back with the id of each event that is settled: it, and all that was emitted because of it,
    * is acknowledged, dead or refused. Until then a crash of this process loses it. Returns a function

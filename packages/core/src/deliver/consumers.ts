@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { ConsumerHandle, EventProvider } from "../contract/provider.ts";
+import type { Notices } from "../observe/notices.ts";
 import { detached } from "../causality/detached.ts";
 import type { DeliveryEngine } from "./engine.ts";
 import type { Subscription } from "./subscription.ts";
@@ -19,6 +20,7 @@ export interface ConsumersOptions {
   readonly engine: DeliveryEngine;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly notices: Notices;
   /** False in a process that only emits. */
   readonly consumes: boolean;
 }
@@ -224,11 +226,11 @@ export class Consumers {
   }
 
   async #lookForOrphans(): Promise<void> {
-    const { logger, provider } = this.#options;
+    const { logger, notices, provider } = this.#options;
     try {
       if (!provider.subscriptions) return;
       const { warnOfOrphans } = await import("./orphans.ts");
-      this.#orphans = await warnOfOrphans(provider.subscriptions, this.#orphans, logger);
+      this.#orphans = await warnOfOrphans(provider.subscriptions, this.#orphans, logger, notices);
     } catch (err) {
       logger.debug({ err }, "Orphaned subscriptions could not be looked for; will try in a minute");
     }

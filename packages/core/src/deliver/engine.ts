@@ -1,9 +1,11 @@
 import { runCausedBy } from "../causality/causality.ts";
 import type { BusCounters } from "../observe/counters.ts";
+import type { Notices } from "../observe/notices.ts";
 import type { ScopingContainer } from "../contract/container.ts";
 import type { SettlementTracker } from "../causality/settlement-tracker.ts";
 import type { Clock } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
+import type { BusNotices, DeadReason, NoticedDelivery } from "../contract/notices.ts";
 import type { Delivery, Settlement } from "../contract/provider.ts";
 import { BusbarError, isPermanentError, isReleaseDelivery } from "../errors/errors.ts";
 import { isInstance, itemsOf, memberOf } from "../errors/thrown.ts";
@@ -17,6 +19,7 @@ import {
   withFailure,
 } from "./failures.ts";
 import type { HandlerRunner } from "./handler-runner.ts";
+import { noticedEvent } from "./received-event.ts";
 import { RunSlot, type RunSteps } from "./run-slot.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -43,6 +46,7 @@ export interface EngineOptions {
   readonly maxCrashes: number;
   readonly services: ScopingContainer;
   readonly counters: BusCounters;
+  readonly notices: Notices;
   readonly tracker: SettlementTracker | undefined;
   readonly runner: HandlerRunner;
 }
@@ -56,7 +60,7 @@ export class DeliveryEngine {
   #runs = 0;
   readonly #steps: RunSteps = {
     execute: (slot) => this.#limited(slot),
-    succeed: (slot) => this.#end(slot, this.#succeeded(slot.run)),
+    succeed: (slot) => this.#end(slot, this.#succeeded(slot)),
     fail: (slot, thrown) => this.#end(slot, this.#failed(slot, thrown)),
   };
 
@@ -87,7 +91,7 @@ export class DeliveryEngine {
    * Not an async function: this is where an event spends its time, and each promise costs.
    */
   deliverTo(subscription: Subscription, delivery: Delivery, settle: Settle): void {
-    const { bus, handlerLogger: logger, services, maxCrashes } = this.#options;
+    const { bus, clock, handlerLogger: logger, services, maxCrashes, notices } = this.#options;
     const { envelope } = delivery;
     const state = delivery.state === undefined ? NO_FAILURES : stateOf(delivery.state);
     if (delivery.crashes > maxCrashes) {
@@ -96,12 +100,12 @@ export class DeliveryEngine {
     }
     const handlers = subscription.handlersFor(envelope.name);
     // Code for the event is on its way, in another process, or gone: it is not ours to judge.
+    const run = new DeliveryRun(bus, envelope, subscription.id, state.runs + 1, logger, services);
     if (handlers.length === 0) {
-      settle({ type: "release", delayMs: this.#awayMs(delivery) });
+      settle(this.#released(run, "no-handler", this.#awayMs(delivery)));
       return;
     }
 
-    const run = new DeliveryRun(bus, envelope, subscription.id, state.runs + 1, logger, services);
     const slot = this.#freeSlots.pop() ?? this.#addSlot();
     slot.isBusy = true;
     slot.order = ++this.#runs;
@@ -109,6 +113,7 @@ export class DeliveryEngine {
     slot.subscription = subscription;
     slot.handlers = handlers;
     slot.state = state;
+    slot.startedAt = notices.isHeard ? clock.monotonic() : undefined;
     slot.settle = settle;
     let work: void | Promise<void>;
     try {
@@ -157,10 +162,12 @@ export class DeliveryEngine {
       .map(({ run }) => run);
   }
 
-  #succeeded({ envelope, subscriberId }: DeliveryRun): Settlement {
-    const { counters, tracker } = this.#options;
+  #succeeded(slot: RunSlot): Settlement {
+    const { counters, notices, tracker } = this.#options;
+    const { envelope, subscriberId } = slot.run;
     counters.acknowledged += 1;
     tracker?.settled(envelope, subscriberId);
+    if (notices.isHeard) notices.tell("delivered", () => this.#noticedRun(slot));
     return ACK;
   }
 
@@ -203,10 +210,11 @@ export class DeliveryEngine {
     });
   }
 
-  #failed({ subscription, run, state: before }: RunSlot, thrown: unknown): Settlement {
-    if (run.isCutShort) return { type: "release" };
-    if (isReleaseDelivery(thrown)) return { type: "release", delayMs: thrown.delayMs };
-    const { clock, random, counters, tracker } = this.#options;
+  #failed(slot: RunSlot, thrown: unknown): Settlement {
+    const { subscription, run, state: before } = slot;
+    if (run.isCutShort) return this.#released(run, "shutdown", undefined);
+    if (isReleaseDelivery(thrown)) return this.#released(run, "requested", thrown.delayMs);
+    const { clock, random, counters, notices, tracker } = this.#options;
     counters.failed += 1;
     const state = withFailure(before, recordFailure(thrown, clock.now()));
     const { policy } = subscription;
@@ -215,9 +223,19 @@ export class DeliveryEngine {
     const isRetired = subscription.isRetired(run.envelope.name);
     const reason =
       deathReason(run, thrown, state.runs, attempts) ?? (isRetired ? "retired" : undefined);
-    if (reason) return this.#dead(run, reason, state, thrown);
-
+    const tellFailed = (delayMs?: number): void =>
+      notices.tell("failed", () => ({
+        ...this.#noticedRun(slot),
+        attempts,
+        error: thrown,
+        delayMs,
+      }));
+    if (reason) {
+      tellFailed();
+      return this.#dead(run, reason, state, thrown);
+    }
     const delayMs = backoffDelay(policy.backoff ?? wished?.backoff, state.runs, random);
+    tellFailed(delayMs);
     this.#log(
       "warn",
       run,
@@ -239,10 +257,11 @@ export class DeliveryEngine {
     return this.#dead(run, "crashed", { ...state, runs: before.runs }, error);
   }
 
-  #dead(run: DeliveryRun, reason: string, state: DeliveryState, err: unknown): Settlement {
-    const { counters, tracker } = this.#options;
+  #dead(run: DeliveryRun, reason: DeadReason, state: DeliveryState, err: unknown): Settlement {
+    const { counters, notices, tracker } = this.#options;
     counters.dead += 1;
     tracker?.settled(run.envelope, run.subscriberId);
+    notices.tell("dead", () => ({ ...noticedDelivery(run), reason, error: err }));
     this.#log(
       "error",
       run,
@@ -250,6 +269,22 @@ export class DeliveryEngine {
       `Subscriber "${run.subscriberId}" has a dead letter after ${state.runs} attempts (${reason}); replay or discard it`,
     );
     return { type: "dead", reason, state };
+  }
+
+  #released(
+    run: DeliveryRun,
+    reason: BusNotices["released"]["reason"],
+    delayMs: number | undefined,
+  ): Settlement {
+    const { notices } = this.#options;
+    notices.tell("released", () => ({ ...noticedDelivery(run), reason, delayMs }));
+    return delayMs === undefined ? { type: "release" } : { type: "release", delayMs };
+  }
+
+  #noticedRun({ run, startedAt }: RunSlot): BusNotices["delivered"] {
+    const now = this.#options.clock.monotonic();
+    const durationMs = startedAt === undefined ? undefined : now - startedAt;
+    return { ...noticedDelivery(run), durationMs };
   }
 
   #endedLate(run: DeliveryRun, tookMs: number): void {
@@ -278,12 +313,16 @@ export class DeliveryEngine {
   }
 }
 
+function noticedDelivery({ envelope, subscriberId, attempt }: DeliveryRun): NoticedDelivery {
+  return { subscriberId, event: noticedEvent(envelope), attempt };
+}
+
 function deathReason(
   run: DeliveryRun,
   thrown: unknown,
   runs: number,
   attempts: number,
-): string | undefined {
+): DeadReason | undefined {
   if (run.isInvalid) return "invalid";
   if (isPermanent(thrown)) return "permanent";
   return runs >= attempts ? "failed" : undefined;

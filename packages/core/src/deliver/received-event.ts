@@ -1,5 +1,6 @@
 import { cloneJson, cloneNested } from "../values/json-clone.ts";
 import type { Event, EventMetadata } from "../contract/event.ts";
+import type { NoticedEvent } from "../contract/notices.ts";
 import type { Envelope } from "../contract/provider.ts";
 
 /**
@@ -15,6 +16,11 @@ export function receivedEvent(envelope: Envelope, isolated: boolean): Event {
     data: isolated ? cloneJson(data) : data,
     metadata: receivedMetadata(metadata),
   };
+}
+
+/** The event in an envelope, as listeners of the bus see it: without its data. */
+export function noticedEvent({ id, name, metadata }: Envelope): NoticedEvent {
+  return { id, name, metadata: receivedMetadata(metadata) };
 }
 
 function receivedMetadata(metadata: Envelope["metadata"]): EventMetadata {

@@ -24,6 +24,8 @@ export class RunSlot {
   handlers!: readonly Subscriber[];
   /** As it was before the run. */
   state!: DeliveryState;
+  /** On the scale of `clock.monotonic()`, if the bus has a listener. */
+  startedAt: number | undefined = undefined;
   settle!: (settlement: Settlement) => void;
   readonly execute: () => void | Promise<void>;
   readonly succeed: () => void;

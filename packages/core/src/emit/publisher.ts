@@ -2,7 +2,9 @@ import type { Clock } from "../contract/clock.ts";
 import type { Envelope, EventProvider, PublishResult } from "../contract/provider.ts";
 import { BusbarError, type EmitOutcome, isBusbarError } from "../errors/errors.ts";
 import { type CurrentRun, currentRun } from "../causality/causality.ts";
+import { noticedEvent } from "../deliver/received-event.ts";
 import type { BusCounters } from "../observe/counters.ts";
+import type { Notices } from "../observe/notices.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
 import { safeError, safeText } from "../errors/safe-error.ts";
 import { GroupCommit, isRetryable, type PublishResults } from "./group-commit.ts";
@@ -21,6 +23,7 @@ export interface PublisherOptions {
   readonly clock: Clock;
   readonly timeLimit: EmitTimeLimit;
   readonly counters: BusCounters;
+  readonly notices: Notices;
   /** Present where every delivery runs in this process. */
   readonly tracker: SettlementTracker | undefined;
 }
@@ -81,7 +84,7 @@ export class Publisher {
     envelopes: readonly Envelope[],
     run: CurrentRun | undefined = currentRun(),
   ): readonly PublishResult[] | undefined {
-    const { provider, tracker, counters } = this.#options;
+    const { provider, tracker } = this.#options;
     const results = provider.tryPublish?.(envelopes);
     if (!results) return undefined;
     const cause = tracker && this.#causeIn(run);
@@ -91,7 +94,7 @@ export class Publisher {
       if (result.status === "accepted") {
         tracker?.accepted(envelopes[index] as Envelope, cause, result.subscriptions);
       }
-      count(counters, result);
+      this.#count(envelopes[index] as Envelope, result);
     }
     return results;
   }
@@ -200,17 +203,30 @@ export class Publisher {
   }
 
   #end(envelopes: readonly Envelope[], results: Readonly<PublishResults>): void {
-    const { tracker, counters } = this.#options;
+    const { tracker } = this.#options;
     for (let index = 0; index < envelopes.length; index += 1) {
       const result = results[index];
       const subscriptions = result?.status === "accepted" ? result.subscriptions : 0;
       tracker?.published(envelopes[index] as Envelope, subscriptions);
-      count(counters, result);
+      this.#count(envelopes[index] as Envelope, result);
     }
     this.#underWay -= 1;
     if (this.#underWay > 0 || !this.#onIdle) return;
     this.#onIdle();
     this.#onIdle = undefined;
+  }
+
+  #count(envelope: Envelope, result: PublishResult | undefined): void {
+    const { counters, notices } = this.#options;
+    if (result?.status === "duplicate") counters.duplicates += 1;
+    if (result?.status !== "accepted") return;
+    const { subscriptions } = result;
+    counters.emitted += 1;
+    if (subscriptions === 0) counters.unrouted += 1;
+    if (!notices.isHeard) return;
+    notices.tell("emitted", () => ({ event: noticedEvent(envelope), subscriptions }));
+    if (subscriptions > 0) return;
+    notices.tell("unrouted", () => ({ event: noticedEvent(envelope) }));
   }
 
   /** The envelope in whose handler the caller is, if it is one of this bus. */
@@ -236,13 +252,6 @@ export class Publisher {
 
 function wrongCount(results: readonly unknown[], envelopes: readonly unknown[]): Error {
   return new Error(`it has ${results.length} results for ${envelopes.length} envelopes`);
-}
-
-function count(counters: BusCounters, result: PublishResult | undefined): void {
-  if (result?.status === "duplicate") counters.duplicates += 1;
-  if (result?.status !== "accepted") return;
-  counters.emitted += 1;
-  if (result.subscriptions === 0) counters.unrouted += 1;
 }
 
 /**

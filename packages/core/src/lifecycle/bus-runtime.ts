@@ -15,6 +15,7 @@ import { type CompleteProvider, completeProvider } from "./complete-provider.ts"
 import { ClockWatch, serversOf } from "../admin/clock-watch.ts";
 import { Consumers } from "../deliver/consumers.ts";
 import { createCounters } from "../observe/counters.ts";
+import { Notices } from "../observe/notices.ts";
 import { DeadLetters } from "../admin/dead-letters.ts";
 import { EmitTimeLimit } from "../emit/emit-time-limit.ts";
 import { Emitter } from "../emit/emitter.ts";
@@ -45,6 +46,7 @@ export class BusRuntime {
   readonly emitter: Emitter;
   readonly deadLetters: DeadLetters;
   readonly holding: Holding;
+  readonly notices: Notices;
   readonly #bus: IEventBusModule;
   readonly #settings: BusSettings;
   readonly #provider: CompleteProvider;
@@ -77,11 +79,18 @@ export class BusRuntime {
       ...(options.middleware ?? []),
       ...this.#plugins.flatMap((plugin) => plugin.middleware ?? []),
     ];
-    this.#health = new HealthRecord(clock.now());
+    this.notices = new Notices(logger);
+    this.#health = new HealthRecord(clock.now(), provider.name, this.notices);
     this.#clocks = new ClockWatch({ clock, logger, servers: serversOf(provider, this.#plugins) });
     this.#support = new Support(provider, logger);
     this.#tracker = durable ? undefined : new SettlementTracker();
-    const shared = { clock, logger, counters: this.#counters, tracker: this.#tracker };
+    const shared = {
+      clock,
+      logger,
+      counters: this.#counters,
+      notices: this.notices,
+      tracker: this.#tracker,
+    };
     const timeLimit = new EmitTimeLimit(clock, settings.emitTimeoutMs);
     this.#timeLimit = timeLimit;
     this.#publisher = new Publisher({ ...shared, bus, provider, timeLimit });
@@ -143,6 +152,7 @@ export class BusRuntime {
         plugins: this.#plugins,
         subscriptions: this.subscriptions,
         counters: this.#counters,
+        notices: this.notices,
         health: this.#health,
         clocks: this.#clocks,
         tracker: this.#tracker,

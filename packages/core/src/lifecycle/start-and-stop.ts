@@ -7,6 +7,7 @@ import type { Subscription } from "../deliver/subscription.ts";
 import type { ClockWatch } from "../admin/clock-watch.ts";
 import type { Consumers } from "../deliver/consumers.ts";
 import type { BusCounters } from "../observe/counters.ts";
+import type { Notices } from "../observe/notices.ts";
 import type { EmitTimeLimit } from "../emit/emit-time-limit.ts";
 import type { Groups } from "../groups/groups.ts";
 import type { HealthRecord } from "../admin/inspection.ts";
@@ -33,6 +34,7 @@ export interface StartAndStopOptions {
   readonly plugins: readonly Plugin[];
   readonly subscriptions: Iterable<Subscription>;
   readonly counters: BusCounters;
+  readonly notices: Notices;
   readonly health: HealthRecord;
   readonly clocks: ClockWatch;
   readonly tracker: SettlementTracker | undefined;
@@ -73,6 +75,7 @@ export class StartAndStop implements LifecycleSteps {
           bus: this.#options.bus,
           capabilities,
           publishEnvelopes: (envelopes) => this.#publishEnvelopes(envelopes),
+          on: (noticeName, listener) => this.#options.notices.on(noticeName, listener),
           onSettled: tracker && ((callback) => this.#onSettled(tracker, plugin, callback)),
         });
         started.push(plugin);

@@ -58,7 +58,7 @@ const CORE_ROOMS = {
   errors: ["contract"],
   values: ["contract", "errors"],
   observe: ["contract"],
-  causality: ["contract", "errors"],
+  causality: ["contract", "errors", "values"],
   provider: ["contract", "errors", "values", "causality"],
   deliver: ["contract", "errors", "values", "observe", "causality", "provider"],
   emit: ["contract", "errors", "values", "observe", "causality", "deliver"],
@@ -78,7 +78,7 @@ const CORE_ROOMS = {
     "memory",
   ],
   events: ["contract", "errors", "values", "deliver"],
-  memory: ["contract", "errors", "causality", "provider", "groups"],
+  memory: ["contract", "errors", "values", "causality", "provider", "groups"],
   workflows: ["contract", "errors", "values", "causality", "events"],
   app: ["contract", "errors", "values", "provider", "deliver", "events", BESIDE],
 };

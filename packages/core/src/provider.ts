@@ -10,7 +10,6 @@ export type {
   ConsumeSpec,
   DeadDelivery,
   Deliver,
-  DeliverTo,
   Delivery,
   Envelope,
   EnvelopeMetadata,
@@ -44,7 +43,7 @@ export { stateOfCorrupt, withoutErrorTexts } from "./deliver/provider-states.ts"
 export { rejectSafely, safeError, type SafeErrorOptions } from "./errors/safe-error.ts";
 export { isLastingError } from "./errors/unavailable.ts";
 export { safeLogger } from "./errors/safe-logger.ts";
-export { cloneJson } from "./values/json-clone.ts";
+export { cloneJson } from "./values/json.ts";
 export { unknownKeyReason } from "./values/nearest-name.ts";
 export {
   defineProvider,

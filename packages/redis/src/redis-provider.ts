@@ -154,9 +154,9 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
     start: (context) => rejectSafely(() => start(context)),
     publish: (batch, how) => call("publish", ({ publisher }) => publisher.publish(batch, how)),
 
-    async consume(spec, deliver, deliverTo) {
+    async consume(spec, deliver) {
       const consumer = await call("consume", ({ session }) =>
-        createConsumer(session, spec, deliver, deliverTo),
+        createConsumer(session, spec, deliver),
       );
       consumers.add(consumer);
       // It was not there yet when the others were closed.

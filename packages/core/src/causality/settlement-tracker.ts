@@ -1,5 +1,6 @@
 import type { Envelope } from "../contract/provider.ts";
 import type { UnsettledEvent } from "../errors/errors.ts";
+import { Chain, type Linked } from "../values/chain.ts";
 import { OutgoingEnvelope } from "./outgoing-envelope.ts";
 
 /**
@@ -16,7 +17,7 @@ const DESCRIBED_LEVELS = 20;
 const DESCRIBED_SUBSCRIPTIONS = 20;
 
 /** An event, until it and all that was emitted because of it is acknowledged or dead. */
-export class TrackedEvent {
+export class TrackedEvent implements Linked<TrackedEvent> {
   readonly id: string;
   readonly name: string;
   parent: TrackedEvent | undefined = undefined;
@@ -78,8 +79,7 @@ export type RunningSubscriptions = (eventId: string) => readonly string[];
  * event of a tree always stays.
  */
 export class SettlementTracker {
-  /** The latest of the unsettled. */
-  #last: TrackedEvent | undefined;
+  readonly #unsettled = new Chain<TrackedEvent>();
   /** How many there are. */
   #size = 0;
   /** Those that are handled and wait for what they caused, without the first of each tree. */
@@ -146,12 +146,12 @@ export class SettlementTracker {
 
   /** Whether nothing is left. */
   get isIdle(): boolean {
-    return this.#last === undefined;
+    return this.#unsettled.last === undefined;
   }
 
   /** The unsettled events with an id. */
   withId(eventId: string): readonly TrackedEvent[] {
-    return [...this.#unsettled()].filter(({ id }) => id === eventId);
+    return [...this.#unsettled].filter(({ id }) => id === eventId);
   }
 
   /**
@@ -176,13 +176,13 @@ export class SettlementTracker {
   ): UnsettledTrees {
     const roots =
       events?.filter(({ isSettled }) => !isSettled) ??
-      [...this.#unsettled()].filter(({ parent }) => parent === undefined).reverse();
+      [...this.#unsettled].filter(({ parent }) => parent === undefined).reverse();
     return describe(roots, running);
   }
 
   /** Forgets everything: for when the queues are known to be empty. */
   clear(): void {
-    for (const event of this.#unsettled()) this.#forget(event);
+    for (const event of this.#unsettled) this.#forget(event);
     this.#byId = undefined;
     this.#isExact = true;
     this.#wake();
@@ -198,9 +198,7 @@ export class SettlementTracker {
     const event = new TrackedEvent(envelope.id, envelope.name, publishing, open);
     if (cause) this.#findCause(cause)?.adopt(event);
     this.#size += 1;
-    event.previous = this.#last;
-    if (this.#last) this.#last.next = event;
-    this.#last = event;
+    this.#unsettled.add(event);
     OutgoingEnvelope.setNote(envelope, event);
     this.#byId?.set(envelope.id, event);
   }
@@ -210,7 +208,7 @@ export class SettlementTracker {
     const note = OutgoingEnvelope.noteOn(envelope);
     if (note) return note.isSettled || note.isSkipped ? undefined : note;
     // One of ours that was not tracked yet needs no look-up; nor does anything while nothing is open.
-    if (envelope instanceof OutgoingEnvelope || !this.#last) return undefined;
+    if (envelope instanceof OutgoingEnvelope || !this.#unsettled.last) return undefined;
     this.#byId = this.#index();
     return this.#byId.get(envelope.id);
   }
@@ -227,7 +225,7 @@ export class SettlementTracker {
   /** By id; what was emitted twice under one id counts as one event from now on. */
   #index(): Map<string, TrackedEvent> {
     const index = new Map<string, TrackedEvent>();
-    for (const event of this.#unsettled()) {
+    for (const event of this.#unsettled) {
       const known = index.get(event.id);
       if (!known) {
         index.set(event.id, event);
@@ -241,16 +239,6 @@ export class SettlementTracker {
       this.#unlink(event);
     }
     return index;
-  }
-
-  *#unsettled(): Generator<TrackedEvent> {
-    let event = this.#last;
-    while (event) {
-      // The one that is looked at may be unlinked meanwhile.
-      const { previous }: TrackedEvent = event;
-      yield event;
-      event = previous;
-    }
   }
 
   #forgetIfDone(settled: TrackedEvent): void {
@@ -306,12 +294,7 @@ export class SettlementTracker {
   #unlink(event: TrackedEvent): void {
     this.#size -= 1;
     if (event.children) this.#causes.delete(event);
-    if (event.previous) event.previous.next = event.next;
-    if (event.next) event.next.previous = event.previous;
-    else this.#last = event.previous;
-    // A dead letter's envelope would keep all that came before.
-    event.previous = undefined;
-    event.next = undefined;
+    this.#unsettled.delete(event);
   }
 
   #wake(): void {

@@ -146,12 +146,6 @@ export type Settlement =
 /** The bus's way to run a delivery once. Never rejects but for a bug. */
 export type Deliver = (delivery: Delivery) => Promise<Settlement>;
 
-/**
- * As {@link Deliver}, without a promise: calls `settle` once, perhaps before it returns, and does not
- * throw.
- */
-export type DeliverTo = (delivery: Delivery, settle: (settlement: Settlement) => void) => void;
-
 /** A subscription that this process runs, and how many of its deliveries at the same time. */
 export interface ConsumeSpec extends SubscriptionSpec {
   readonly concurrency: number;
@@ -252,16 +246,8 @@ export interface EventProvider {
    * Begins to hand over a subscription's envelopes, at most `concurrency` at a time, and settles each
    * as `deliver` says. Consumers of one subscription compete; different subscriptions each get every
    * envelope. Should `deliver` reject, the delivery is unsettled and comes again.
-   *
-   * @param deliverTo Does the same. Given by the bus for a provider that has many deliveries in hand at
-   *   once, as one in memory or one that packs them has: there a promise costs more than the rest of a
-   *   delivery. Others leave it out.
    */
-  consume(
-    subscription: ConsumeSpec,
-    deliver: Deliver,
-    deliverTo?: DeliverTo,
-  ): Promise<ConsumerHandle>;
+  consume(subscription: ConsumeSpec, deliver: Deliver): Promise<ConsumerHandle>;
 
   /**
    * Ends every consumer as its `close` would, then closes only what the provider opened itself. One

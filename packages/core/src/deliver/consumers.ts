@@ -178,10 +178,8 @@ export class Consumers {
   async #consume(subscription: Subscription): Promise<void> {
     const { provider, engine, consumes } = this.#options;
     if (!consumes || subscription.paused || subscription.consumer || this.#closed) return;
-    subscription.consumer = await provider.consume(
-      subscription.consumeSpec,
-      (delivery) => engine.deliver(subscription, delivery),
-      (delivery, settle) => engine.deliverTo(subscription, delivery, settle),
+    subscription.consumer = await provider.consume(subscription.consumeSpec, (delivery) =>
+      engine.deliver(subscription, delivery),
     );
     // Paused or unsubscribed meanwhile, when there was no consumer yet to close.
     const isOver = subscription.paused || subscription.events.length === 0;

@@ -19,6 +19,11 @@ export class DeliveryRun implements DeliveryContext, CurrentRun {
   /** Set by middleware. */
   tx: unknown = undefined;
   readonly #services: ScopingContainer;
+  /** On the scale of `clock.monotonic()`, if the bus has a listener. */
+  startedAt: number | undefined = undefined;
+  /** Its neighbours among those under way. */
+  previous: DeliveryRun | undefined = undefined;
+  next: DeliveryRun | undefined = undefined;
   #controller: AbortController | undefined = undefined;
   #abortReason: unknown = undefined;
   #scope: Scope | undefined = undefined;

@@ -7,8 +7,10 @@ import type { Clock } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { BusNotices, DeadReason, NoticedDelivery } from "../contract/notices.ts";
 import type { Delivery, Settlement } from "../contract/provider.ts";
+import type { Subscriber } from "../contract/subscriber.ts";
 import { BusbarError, isPermanentError, isReleaseDelivery } from "../errors/errors.ts";
 import { isInstance, itemsOf, memberOf } from "../errors/thrown.ts";
+import { Chain } from "../values/chain.ts";
 import { backoffDelay } from "./backoff.ts";
 import { DeliveryRun } from "./delivery-run.ts";
 import {
@@ -20,7 +22,6 @@ import {
 } from "./failures.ts";
 import type { HandlerRunner } from "./handler-runner.ts";
 import { noticedEvent } from "./received-event.ts";
-import { RunSlot, type RunSteps } from "./run-slot.ts";
 import type { Subscription } from "./subscription.ts";
 
 const ACK: Settlement = { type: "ack" };
@@ -31,8 +32,6 @@ const AWAY_AT_MOST_MS = 800;
 /** Calls back once, and never at once, whatever a promise of the user's has in its place. */
 // oxlint-disable-next-line typescript/unbound-method
 const nativeThen = Promise.prototype.then;
-
-type Settle = (settlement: Settlement) => void;
 
 /** What a {@link DeliveryEngine} needs. */
 export interface EngineOptions {
@@ -54,15 +53,8 @@ export interface EngineOptions {
 /** Runs deliveries, and decides what becomes of them. */
 export class DeliveryEngine {
   readonly #options: EngineOptions;
-  /** As many as there have been runs at the same time. */
-  readonly #slots: RunSlot[] = [];
-  readonly #freeSlots: RunSlot[] = [];
-  #runs = 0;
-  readonly #steps: RunSteps = {
-    execute: (slot) => this.#limited(slot),
-    succeed: (slot) => this.#end(slot, this.#succeeded(slot)),
-    fail: (slot, thrown) => this.#end(slot, this.#failed(slot, thrown)),
-  };
+  /** The runs that have not ended. */
+  readonly #underWay = new Chain<DeliveryRun>();
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -70,61 +62,48 @@ export class DeliveryEngine {
 
   /** The subscriptions that run an event at the moment. */
   running(eventId: string): readonly string[] {
-    return this.#underWay()
+    return [...this.#underWay]
+      .toReversed()
       .filter(({ envelope }) => envelope.id === eventId)
       .map(({ subscriberId }) => subscriberId);
   }
 
   /** Aborts every run because the bus stops: they count as nothing, and are handed back. */
   cutShort(reason: unknown): void {
-    for (const run of this.#underWay().toReversed()) run.cutShort(reason);
-  }
-
-  /** Runs one delivery once. Never rejects. */
-  deliver(subscription: Subscription, delivery: Delivery): Promise<Settlement> {
-    return new Promise((resolve) => this.deliverTo(subscription, delivery, resolve));
+    for (const run of this.#underWay) run.cutShort(reason);
   }
 
   /**
-   * Runs one delivery once, and tells `settle` what becomes of it.
+   * Runs one delivery once. Resolves with what becomes of it, and never rejects.
    *
    * Not an async function: this is where an event spends its time, and each promise costs.
    */
-  deliverTo(subscription: Subscription, delivery: Delivery, settle: Settle): void {
+  deliver(subscription: Subscription, delivery: Delivery): Promise<Settlement> {
     const { bus, clock, handlerLogger: logger, services, maxCrashes, notices } = this.#options;
     const { envelope } = delivery;
     const state = delivery.state === undefined ? NO_FAILURES : stateOf(delivery.state);
     if (delivery.crashes > maxCrashes) {
-      settle(this.#crashed(subscription, delivery, state));
-      return;
+      return Promise.resolve(this.#crashed(subscription, delivery, state));
     }
+    const run = new DeliveryRun(bus, envelope, subscription.id, state.runs + 1, logger, services);
     const handlers = subscription.handlersFor(envelope.name);
     // Code for the event is on its way, in another process, or gone: it is not ours to judge.
-    const run = new DeliveryRun(bus, envelope, subscription.id, state.runs + 1, logger, services);
     if (handlers.length === 0) {
-      settle(this.#released(run, "no-handler", this.#awayMs(delivery)));
-      return;
+      return Promise.resolve(this.#released(run, "no-handler", this.#awayMs(delivery)));
     }
-
-    const slot = this.#freeSlots.pop() ?? this.#addSlot();
-    slot.isBusy = true;
-    slot.order = ++this.#runs;
-    slot.run = run;
-    slot.subscription = subscription;
-    slot.handlers = handlers;
-    slot.state = state;
-    slot.startedAt = notices.isHeard ? clock.monotonic() : undefined;
-    slot.settle = settle;
-    let work: void | Promise<void>;
+    this.#underWay.add(run);
+    run.startedAt = notices.isHeard ? clock.monotonic() : undefined;
+    const succeed = (): Settlement | Promise<Settlement> => this.#end(run, this.#succeeded(run));
+    const fail = (thrown: unknown): Settlement | Promise<Settlement> =>
+      this.#end(run, this.#failed(subscription, run, state, thrown));
     try {
-      work = runCausedBy(run, slot.execute);
+      const work = runCausedBy(run, () => this.#limited(subscription, run, handlers));
+      if (!work) return Promise.resolve(succeed());
       // What a handler returns is the user's: reading it may throw, and its own `then` may do anything.
-      if (work) void nativeThen.call(Promise.resolve(work), slot.succeed, slot.fail);
+      return nativeThen.call(Promise.resolve(work), succeed, fail) as Promise<Settlement>;
     } catch (thrown) {
-      slot.fail(thrown);
-      return;
+      return Promise.resolve(fail(thrown));
     }
-    if (!work) slot.succeed();
   }
 
   /**
@@ -140,38 +119,24 @@ export class DeliveryEngine {
     return awayMs;
   }
 
-  #end(slot: RunSlot, settlement: Settlement): void {
-    const { run, settle } = slot;
-    slot.isBusy = false;
-    this.#freeSlots.push(slot);
-    if (run.hasScope) void this.#dispose(run).then(() => settle(settlement));
-    else settle(settlement);
+  #end(run: DeliveryRun, settlement: Settlement): Settlement | Promise<Settlement> {
+    this.#underWay.delete(run);
+    return run.hasScope ? this.#dispose(run).then(() => settlement) : settlement;
   }
 
-  #addSlot(): RunSlot {
-    const slot = new RunSlot(this.#steps);
-    this.#slots.push(slot);
-    return slot;
-  }
-
-  /** The runs that have not ended, in the order in which they began. */
-  #underWay(): readonly DeliveryRun[] {
-    return this.#slots
-      .filter(({ isBusy }) => isBusy)
-      .toSorted((a, b) => a.order - b.order)
-      .map(({ run }) => run);
-  }
-
-  #succeeded(slot: RunSlot): Settlement {
+  #succeeded(run: DeliveryRun): Settlement {
     const { counters, notices, tracker } = this.#options;
-    const { envelope, subscriberId } = slot.run;
     counters.acknowledged += 1;
-    tracker?.settled(envelope, subscriberId);
-    if (notices.isHeard) notices.tell("delivered", () => this.#noticedRun(slot));
+    tracker?.settled(run.envelope, run.subscriberId);
+    if (notices.isHeard) notices.tell("delivered", () => this.#noticedRun(run));
     return ACK;
   }
 
-  #limited({ subscription: { policy }, run, handlers }: RunSlot): void | Promise<void> {
+  #limited(
+    { policy }: Subscription,
+    run: DeliveryRun,
+    handlers: readonly Subscriber[],
+  ): void | Promise<void> {
     const work = this.#options.runner.run(run, handlers);
     return policy.timeoutMs === undefined ? work : this.#withTimeout(run, work, policy.timeoutMs);
   }
@@ -210,8 +175,12 @@ export class DeliveryEngine {
     });
   }
 
-  #failed(slot: RunSlot, thrown: unknown): Settlement {
-    const { subscription, run, state: before } = slot;
+  #failed(
+    subscription: Subscription,
+    run: DeliveryRun,
+    before: DeliveryState,
+    thrown: unknown,
+  ): Settlement {
     if (run.isCutShort) return this.#released(run, "shutdown", undefined);
     if (isReleaseDelivery(thrown)) return this.#released(run, "requested", thrown.delayMs);
     const { clock, random, counters, notices, tracker } = this.#options;
@@ -225,7 +194,7 @@ export class DeliveryEngine {
       deathReason(run, thrown, state.runs, attempts) ?? (isRetired ? "retired" : undefined);
     const tellFailed = (delayMs?: number): void =>
       notices.tell("failed", () => ({
-        ...this.#noticedRun(slot),
+        ...this.#noticedRun(run),
         attempts,
         error: thrown,
         delayMs,
@@ -281,7 +250,8 @@ export class DeliveryEngine {
     return delayMs === undefined ? { type: "release" } : { type: "release", delayMs };
   }
 
-  #noticedRun({ run, startedAt }: RunSlot): BusNotices["delivered"] {
+  #noticedRun(run: DeliveryRun): BusNotices["delivered"] {
+    const { startedAt } = run;
     const now = this.#options.clock.monotonic();
     const durationMs = startedAt === undefined ? undefined : now - startedAt;
     return { ...noticedDelivery(run), durationMs };

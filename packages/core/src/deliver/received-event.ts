@@ -1,4 +1,4 @@
-import { cloneJson, cloneNested } from "../values/json-clone.ts";
+import { cloneJson, cloneNested } from "../values/json.ts";
 import type { Event, EventMetadata } from "../contract/event.ts";
 import type { NoticedEvent } from "../contract/notices.ts";
 import type { Envelope } from "../contract/provider.ts";

@@ -9,9 +9,7 @@ import type { CausationDepth } from "../causality/causation-depth.ts";
 import { didYouMean } from "../values/arguments.ts";
 import type { CurrentRun } from "../causality/causality.ts";
 import { checkEmitOptions, mergeEmitOptions, priorityNumber } from "./emit-options.ts";
-import { isOwn } from "../values/json-clone.ts";
-import { copyAsJson } from "../values/json-copy.ts";
-import { JsonSize } from "../values/json-size.ts";
+import { copyAsJson, isOwn, JsonSize } from "../values/json.ts";
 import { OutgoingEnvelope } from "../causality/outgoing-envelope.ts";
 
 const MAX_ID_LENGTH = 255;

@@ -5,8 +5,7 @@ import type { Issue } from "../contract/issue.ts";
 import { receivedEvent } from "../deliver/received-event.ts";
 import { invalidMessage, readMetadata } from "./envelopes.ts";
 import { checkEventName } from "../values/event-names.ts";
-import { copyAsJson } from "../values/json-copy.ts";
-import { JsonSize } from "../values/json-size.ts";
+import { copyAsJson, JsonSize } from "../values/json.ts";
 import { OutgoingEnvelope } from "../causality/outgoing-envelope.ts";
 
 /** Rejects data that does not match the schema of its event. */

@@ -1,12 +1,11 @@
 import type { Envelope, SubscriptionSpec } from "../contract/provider.ts";
-import { DelayedItems } from "./delayed-items.ts";
-import { KeyLanes } from "./key-lanes.ts";
 import type { QueueHost } from "./queue-host.ts";
-import { bySequence, QueueItem } from "./queue-item.ts";
-import { ReadyItems } from "./ready-items.ts";
+import { bySequence, DelayedItems, KeyLanes, QueueItem, ReadyItems } from "./waiting-items.ts";
 
 /** What waits in one queue: ready, delayed, or behind another of its key. */
 export class Backlog {
+  /** How much waits. */
+  size = 0;
   readonly ready: ReadyItems = new ReadyItems();
   readonly #delayed: DelayedItems;
   readonly #lanes = new KeyLanes();
@@ -20,10 +19,6 @@ export class Backlog {
     this.#ordering = ordering;
     this.#onReady = onReady;
     this.#delayed = new DelayedItems(host.clock, (item) => this.#comeDue(item));
-  }
-
-  get size(): number {
-    return this.ready.size + this.#delayed.size + this.#lanes.size;
   }
 
   /** When the next delayed item is due, on the clock's monotonic scale. */
@@ -48,18 +43,16 @@ export class Backlog {
 
   /** Takes an envelope in that was published now, and waits for its delay. */
   add(envelope: Envelope): void {
-    const { delayMs } = envelope;
-    if (delayMs === undefined || delayMs <= 0) {
-      this.addDue(envelope);
-      return;
-    }
     const item = new QueueItem(envelope, this.#host.nextSequence());
-    item.due = this.#host.clock.monotonic() + delayMs;
-    this.#delayed.add(item);
+    const { delayMs } = envelope;
+    this.size += 1;
+    if (delayMs !== undefined && delayMs > 0) this.#delay(item, delayMs);
+    else this.#enter(item);
   }
 
   /** Takes an envelope in whose delay is over: it is replayed, for example. */
   addDue(envelope: Envelope): void {
+    this.size += 1;
     this.#enter(new QueueItem(envelope, this.#host.nextSequence()));
   }
 
@@ -68,15 +61,23 @@ export class Backlog {
     const item = new QueueItem(envelope, this.#host.nextSequence());
     item.key = key;
     item.holdsKey = true;
+    this.size += 1;
     this.#makeReady(item);
+  }
+
+  /** The next to run, which waits no more. */
+  take(): QueueItem | undefined {
+    const item = this.ready.take();
+    if (item) this.size -= 1;
+    return item;
   }
 
   /** Takes an item back after a run. It holds its key through the delay. */
   takeBack(item: QueueItem, delayMs: number, keepsPlace: boolean): void {
     item.keepsPlace = keepsPlace;
+    this.size += 1;
     if (delayMs > 0) {
-      item.due = this.#host.clock.monotonic() + delayMs;
-      this.#delayed.add(item);
+      this.#delay(item, delayMs);
       return;
     }
     if (!keepsPlace) item.sequence = this.#host.nextSequence();
@@ -107,6 +108,7 @@ export class Backlog {
   /** Empties it, in order. Those that held a key still say so. */
   takeAll(): QueueItem[] {
     const items = [...this.ready.takeAll(), ...this.#delayed.takeAll(), ...this.#lanes.takeAll()];
+    this.size = 0;
     for (const item of items) this.leave(item);
     return items.toSorted(bySequence);
   }
@@ -132,9 +134,14 @@ export class Backlog {
     }
   }
 
+  #delay(item: QueueItem, delayMs: number): void {
+    item.due = this.#host.clock.monotonic() + delayMs;
+    this.#delayed.add(item);
+  }
+
   /** Ready, or behind the others of its key. */
   #enter(item: QueueItem): void {
-    if (!item.holdsKey) {
+    if (this.#ordering !== "none" && !item.holdsKey) {
       const key = this.#keyOf(item.envelope);
       if (key !== undefined && !this.#lanes.join(item, key)) return;
     }

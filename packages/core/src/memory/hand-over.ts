@@ -1,20 +1,57 @@
-import type { TurnTaker } from "./hand-over-turn.ts";
+import { detachedScope } from "../causality/detached.ts";
 import type { MemoryConsumer } from "./memory-consumer.ts";
 import type { QueueHost } from "./queue-host.ts";
-import type { ReadyItems } from "./ready-items.ts";
+import type { QueueItem } from "./waiting-items.ts";
 
 /** Hand-overs in a row before I/O and timers get their turn. */
 const BUDGET = 256;
 
+const RESOLVED = Promise.resolve();
+
 /**
- * Hands what is ready to whoever has a free slot. Never at once, so that a publish runs no handler,
+ * The microtask in which the queues of a provider hand over: one for all that have something ready by then, as
+ * each costs as much as a delivery.
+ */
+export class HandOverTurn {
+  /**
+   * Deliveries run in here and not in the async context of whoever published last, or has started the
+   * provider: a handler must not find another's AsyncLocalStorage, and would find none on a provider that
+   * crosses processes.
+   */
+  readonly #scope = detachedScope();
+  #waiting: HandOver[] = [];
+
+  /** Calls `handOver` in the next turn. */
+  join(handOver: HandOver): void {
+    // Not queueMicrotask, which makes an async resource of its own for each call.
+    if (this.#waiting.push(handOver) === 1) void RESOLVED.then(this.#run);
+  }
+
+  readonly #run = (): void => {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#scope.runInAsyncScope(handOverAll, undefined, waiting);
+  };
+}
+
+function handOverAll(waiting: readonly HandOver[]): void {
+  for (const handOver of waiting) handOver.run();
+}
+
+/** What a {@link HandOver} takes from. */
+export interface HandOverSource {
+  readonly ready: { readonly size: number };
+  /** The next delivery, which is in flight from now on. */
+  takeNext(): QueueItem | undefined;
+}
+
+/**
+ * Hands what is ready in a queue to whoever has a free slot. Never at once, so that a publish runs no handler,
  * but in a microtask; after a full budget, in a later turn of the event loop.
  */
-export class HandOver implements TurnTaker {
-  next: TurnTaker | undefined = undefined;
+export class HandOver {
   readonly #host: QueueHost;
-  readonly #ready: ReadyItems;
-  readonly #onHandedOver: () => void;
+  readonly #source: HandOverSource;
   readonly #consumers: MemoryConsumer[] = [];
   /** Whose turn it is among the consumers. */
   #turn = 0;
@@ -26,10 +63,9 @@ export class HandOver implements TurnTaker {
   #paused = false;
   #stopped = false;
 
-  constructor(host: QueueHost, ready: ReadyItems, onHandedOver: () => void) {
+  constructor(host: QueueHost, source: HandOverSource) {
     this.#host = host;
-    this.#ready = ready;
-    this.#onHandedOver = onHandedOver;
+    this.#source = source;
   }
 
   /** Whether there is somebody to hand anything to. */
@@ -59,12 +95,13 @@ export class HandOver implements TurnTaker {
 
   slotFreed(): void {
     this.#allBusy = false;
-    this.schedule();
+    if (this.#source.ready.size > 0) this.schedule();
   }
 
+  /** Something may be ready, or somebody free. */
   schedule(): void {
-    if (this.#scheduled || this.#allBusy || this.#stopped) return;
-    if (this.#ready.size === 0 || !this.isOpen) return;
+    if (this.#scheduled || this.#allBusy || this.#stopped || this.#paused) return;
+    if (this.#source.ready.size === 0 || this.#consumers.length === 0) return;
     this.#scheduled = true;
     if (this.#budget > 0) this.#host.turn.join(this);
     else this.#immediate = setImmediate(this.#nextTurn);
@@ -82,21 +119,21 @@ export class HandOver implements TurnTaker {
     this.#host.turn.join(this);
   };
 
-  handOver(): void {
-    while (this.#budget > 0 && this.#ready.size > 0 && !this.#paused && !this.#stopped) {
+  /** Hands over as much as there is, and as is free. */
+  run(): void {
+    while (this.#budget > 0 && this.#source.ready.size > 0 && !this.#paused && !this.#stopped) {
       const consumer = this.#nextConsumer();
       if (!consumer) {
         this.#allBusy = true;
         break;
       }
-      const item = this.#ready.take();
+      const item = this.#source.takeNext();
       if (!item) break;
       this.#budget--;
-      this.#onHandedOver();
       consumer.hand(item);
     }
     this.#scheduled = false;
-    this.schedule();
+    if (this.#source.ready.size > 0) this.schedule();
     this.#host.progressed();
   }
 

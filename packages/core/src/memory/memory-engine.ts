@@ -3,7 +3,6 @@ import type {
   ConsumerHandle,
   ConsumeSpec,
   Deliver,
-  DeliverTo,
   Envelope,
   ProviderContext,
   ProviderReport,
@@ -13,8 +12,8 @@ import type {
   SubscriptionSpec,
 } from "../contract/provider.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
-import { HandOverTurn } from "./hand-over-turn.ts";
-import { MemoryConsumer, settling } from "./memory-consumer.ts";
+import { HandOverTurn } from "./hand-over.ts";
+import { MemoryConsumer } from "./memory-consumer.ts";
 import { MemorySubscriptions } from "./memory-subscriptions.ts";
 import type { QueueHost } from "./queue-host.ts";
 import type { SubscriptionQueue } from "./subscription-queue.ts";
@@ -89,13 +88,12 @@ export class MemoryEngine implements QueueHost, PublishTarget {
   /** Puts all envelopes in all their queues, if there is room without a doubt. */
   tryPublish(batch: readonly Envelope[]): readonly PublishResult[] | undefined {
     if (this.#room.size > 0) return undefined;
-    const room = this.maxPending - batch.length;
     let checked: readonly SubscriptionQueue[] | undefined;
     for (const { name } of batch) {
       const queues = this.subscriptions.queuesFor(name);
       // Many events of one name go to the same queues.
       if (queues === checked) continue;
-      for (const queue of queues) if (queue.pending > room || queue.isBehind) return undefined;
+      for (const queue of queues) if (!queue.takesAtOnce(batch.length)) return undefined;
       checked = queues;
     }
     return batch.map((envelope) => this.place(envelope));
@@ -133,15 +131,10 @@ export class MemoryEngine implements QueueHost, PublishTarget {
     return count;
   }
 
-  consume(spec: ConsumeSpec, deliver: Deliver, deliverTo: DeliverTo | undefined): ConsumerHandle {
+  consume(spec: ConsumeSpec, deliver: Deliver): ConsumerHandle {
     this.declare([spec]);
     const queue = this.subscriptions.queue(spec.subscriptionId) as SubscriptionQueue;
-    const consumer = new MemoryConsumer(
-      queue,
-      this,
-      deliverTo ?? settling(deliver),
-      spec.concurrency,
-    );
+    const consumer = new MemoryConsumer(queue, this, deliver, spec.concurrency);
     queue.attach(consumer);
     return consumer;
   }

@@ -2,7 +2,6 @@ import type {
   ConsumerHandle,
   ConsumeSpec,
   Deliver,
-  DeliverTo,
   Envelope,
   EventProvider,
   ProbeResult,
@@ -119,12 +118,8 @@ class InMemoryProvider implements MemoryProvider {
     return engine && !engine.isStopped ? engine.tryPublish(batch) : undefined;
   }
 
-  async consume(
-    spec: ConsumeSpec,
-    deliver: Deliver,
-    deliverTo?: DeliverTo,
-  ): Promise<ConsumerHandle> {
-    return this.#running("consume").consume(spec, deliver, deliverTo);
+  async consume(spec: ConsumeSpec, deliver: Deliver): Promise<ConsumerHandle> {
+    return this.#running("consume").consume(spec, deliver);
   }
 
   stop({ graceMs }: { readonly graceMs: number }): Promise<void> {

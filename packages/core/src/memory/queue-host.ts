@@ -1,6 +1,6 @@
 import type { Clock } from "../contract/clock.ts";
 import type { ProviderContext, ProviderReport } from "../contract/provider.ts";
-import type { HandOverTurn } from "./hand-over-turn.ts";
+import type { HandOverTurn } from "./hand-over.ts";
 import type { SubscriptionQueue } from "./subscription-queue.ts";
 
 /** What the queues of one provider share. */

@@ -9,11 +9,11 @@ import type {
 } from "../contract/provider.ts";
 import { Backlog } from "./backlog.ts";
 import { type DeadLetter, DeadLetters } from "./dead-letters.ts";
-import { HandOver } from "./hand-over.ts";
+import { HandOver, type HandOverSource } from "./hand-over.ts";
 import type { MemoryConsumer } from "./memory-consumer.ts";
 import type { QueueHost } from "./queue-host.ts";
-import type { QueueItem } from "./queue-item.ts";
 import { RecentIds } from "./recent-ids.ts";
+import type { QueueItem } from "./waiting-items.ts";
 
 /** The policy of a queue, as long as it lasts: another policy of the subscription is another queue. */
 export type QueuePolicy = Pick<
@@ -25,7 +25,7 @@ export type QueuePolicy = Pick<
  * The queue of one subscription. A delivery is ready, delayed, waiting for its key, in flight or
  * dead, and in exactly one of the five.
  */
-export class SubscriptionQueue {
+export class SubscriptionQueue implements HandOverSource {
   readonly policy: QueuePolicy;
   /** Deduplication ids that this subscription has been given. */
   readonly recentIds: RecentIds;
@@ -44,16 +44,33 @@ export class SubscriptionQueue {
     this.recentIds = new RecentIds(host.deduplicationWindowMs);
     this.#backlog = new Backlog(host, policy.ordering, () => this.#handOver.schedule());
     this.#dead = new DeadLetters(host.clock, host.deadLetters, (letters) => this.#dropped(letters));
-    this.#handOver = new HandOver(host, this.#backlog.ready, () => void this.#inFlight++);
+    this.#handOver = new HandOver(host, this);
   }
 
   get subscriptionId(): string {
     return this.policy.subscriptionId;
   }
 
+  /** Deliveries that could run now. */
+  get ready(): { readonly size: number } {
+    return this.#backlog.ready;
+  }
+
+  /** The next delivery to run, which is in flight from now on. */
+  takeNext(): QueueItem | undefined {
+    const item = this.#backlog.take();
+    if (item) this.#inFlight += 1;
+    return item;
+  }
+
   /** Deliveries that wait: ready, delayed, or for their key. */
   get pending(): number {
     return this.#backlog.size;
+  }
+
+  /** Whether that many more may come, and nothing waits for I/O and timers to have their turn. */
+  takesAtOnce(count: number): boolean {
+    return this.#backlog.size + count <= this.#host.maxPending && !this.#handOver.isBehind;
   }
 
   get isFull(): boolean {

@@ -25,22 +25,18 @@ export class WaitingRoom {
   readonly #target: PublishTarget;
   /** By the ids of their subscriptions, so that they are few. */
   readonly #groups = new Map<string, WaiterGroup>();
-  #size = 0;
+  /** How many envelopes wait. */
+  size = 0;
   #lastSequence = 0;
 
   constructor(target: PublishTarget) {
     this.#target = target;
   }
 
-  /** How many envelopes wait. */
-  get size(): number {
-    return this.#size;
-  }
-
   /** The queue for which an envelope that comes now has to wait. */
   obstacle(queues: readonly SubscriptionQueue[]): SubscriptionQueue | undefined {
     for (const queue of queues) {
-      if (queue.isFull || (this.#size > 0 && queue.isOrdered && this.#isAwaited(queue))) {
+      if (queue.isFull || (this.size > 0 && queue.isOrdered && this.#isAwaited(queue))) {
         return queue;
       }
     }
@@ -54,7 +50,7 @@ export class WaitingRoom {
     const waiter = { publish, index, envelope, sequence, group, done: false };
     publish.waiters.push(waiter);
     this.#line(waiter);
-    this.#size++;
+    this.size++;
   }
 
   /** Lets in those for whom there is room. */
@@ -78,7 +74,7 @@ export class WaitingRoom {
 
   /** The subscriptions have changed, and with them who goes where. */
   regroup(): void {
-    if (this.#size === 0) return;
+    if (this.size === 0) return;
     const waiters = this.#all();
     this.#groups.clear();
     for (const waiter of waiters) {
@@ -145,7 +141,7 @@ export class WaitingRoom {
   #finish(waiter: Waiter, result: PublishResult): void {
     const { group } = waiter;
     waiter.done = true;
-    this.#size--;
+    this.size--;
     group.live--;
     if (group.live === 0) {
       this.#groups.delete(group.key);

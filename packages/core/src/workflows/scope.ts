@@ -1,4 +1,4 @@
-import { setMember } from "../values/json-clone.ts";
+import { setMember } from "../values/json.ts";
 import { flatten, type WorkflowNode } from "./composition.ts";
 import { type PlaceholderReference, type PlaceholderSource, referenceOf } from "./placeholder.ts";
 

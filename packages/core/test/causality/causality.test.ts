@@ -196,9 +196,9 @@ describe("causality", () => {
     const inner = memoryProvider();
     let deliver: Deliver | undefined;
     const provider = providerLike(inner, {
-      consume: (spec, its, to) => {
+      consume: (spec, its) => {
         deliver = its;
-        return inner.consume(spec, its, to);
+        return inner.consume(spec, its);
       },
       publish: async (batch) => {
         for (const envelope of batch) {

@@ -1,12 +1,4 @@
-import type {
-  ConsumerHandle,
-  ConsumeSpec,
-  Deliver,
-  Delivery,
-  DeliverTo,
-  Settlement,
-  Timer,
-} from "@busbar/core/provider";
+import type { ConsumerHandle, ConsumeSpec, Deliver, Delivery, Timer } from "@busbar/core/provider";
 import { queueName } from "../keys.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
 import type { Session } from "../session.ts";
@@ -35,14 +27,13 @@ export async function createConsumer(
   session: Session,
   spec: ConsumeSpec,
   deliver: Deliver,
-  deliverTo?: DeliverTo,
 ): Promise<ConsumerHandle> {
   let share = shares.get(session);
   if (!share) {
     share = createProcessShare(session);
     shares.set(session, share);
   }
-  const consumer = new Consumer(share, spec, deliver, deliverTo);
+  const consumer = new Consumer(share, spec, deliver);
   await consumer.start();
   return { close: ({ graceMs }) => consumer.close(graceMs) };
 }
@@ -55,7 +46,6 @@ export class Consumer implements RunOwner {
   readonly #share: ProcessShare;
   readonly #spec: ConsumeSpec;
   readonly #deliver: Deliver;
-  readonly #deliverTo: DeliverTo | undefined;
   readonly #readers = new Map<string, QueueReader>();
   readonly #runs = new Set<HeldJob>();
   /** Jobs of which something waits for a slot, in the order in which they came. */
@@ -75,16 +65,10 @@ export class Consumer implements RunOwner {
   #onDeadline: (() => void) | undefined;
   #onIdle: (() => void) | undefined;
 
-  constructor(
-    share: ProcessShare,
-    spec: ConsumeSpec,
-    deliver: Deliver,
-    deliverTo: DeliverTo | undefined,
-  ) {
+  constructor(share: ProcessShare, spec: ConsumeSpec, deliver: Deliver) {
     this.#share = share;
     this.#spec = spec;
     this.#deliver = deliver;
-    this.#deliverTo = deliverTo;
     this.concurrency = spec.concurrency;
     this.blocks = spec.onOrderedFailure === "block";
     this.suspects = share.suspects;
@@ -192,8 +176,15 @@ export class Consumer implements RunOwner {
   }
 
   deliver(delivery: Delivery, settle: Settle): void {
-    if (this.#deliverTo) this.#deliverTo(delivery, settle);
-    else void this.#settlementOf(delivery).then(settle);
+    const fail = (err: unknown): void => {
+      this.unsettled(err);
+      settle(undefined);
+    };
+    try {
+      this.#deliver(delivery).then(settle, fail);
+    } catch (err) {
+      fail(err);
+    }
   }
 
   unsettled(err: unknown): void {
@@ -245,15 +236,6 @@ export class Consumer implements RunOwner {
     this.#readers.clear();
     this.#isClosed = true;
     this.#deadlineTimer?.cancel();
-  }
-
-  async #settlementOf(delivery: Delivery): Promise<Settlement | undefined> {
-    try {
-      return await this.#deliver(delivery);
-    } catch (err) {
-      this.unsettled(err);
-      return undefined;
-    }
   }
 
   #within(limitMs: number, work: Promise<unknown>): Promise<unknown> {

@@ -1,16 +1,24 @@
 import { types } from "node:util";
 
-import type { JsonObject, JsonValue } from "../contract/json.ts";
 import type { Issue } from "../contract/issue.ts";
+import type { JsonObject, JsonValue } from "../contract/json.ts";
 import { cut } from "../errors/quoted.ts";
 import { safeError } from "../errors/safe-error.ts";
-import { isOwn, setMember } from "./json-clone.ts";
-import { BYTES_AROUND, BYTES_PER_NUMBER, BYTES_PER_UNIT, type JsonSize } from "./json-size.ts";
 
 /** Deeper than any payload that is meant; shallow enough for the stack. */
 const MAX_DEPTH = 500;
 /** Characters of a path in an issue: names of members may be of any length. */
 const PATH_CHARACTERS = 300;
+/** UTF-8 bytes of JSON that one UTF-16 unit takes at most: a control character as an escape. */
+const BYTES_PER_UNIT = 6;
+/** At most, with the comma behind it: `-1.2345678901234567e-100,`. */
+const BYTES_PER_NUMBER = 25;
+/** Quotes and a comma, brackets and a comma, `false,`. */
+const BYTES_AROUND = 6;
+/** The bound is at most that many times the true size: `1,` in an array counts as 31 bytes. */
+const BOUND_PER_BYTE = 16;
+/** A walk gives up that far above the limit: what is below it is counted, for a message with the size. */
+const GIVE_UP_FACTOR = 64;
 
 class NotJson extends Error {}
 
@@ -275,4 +283,98 @@ function joinPath(path: string, segments: readonly string[]): string {
     path,
   );
   return cut(joined, PATH_CHARACTERS).toWellFormed();
+}
+
+/**
+ * Bounds the size of what is copied, as UTF-8 bytes of JSON. A bound costs next to nothing in the walk that
+ * copies; only where it is above the limit is it worth counting.
+ */
+export class JsonSize {
+  readonly maxBytes: number;
+  /** At least as much as all that was copied has. */
+  bound = 0;
+
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
+  }
+
+  /** A fresh one with the same limit. */
+  again(): JsonSize {
+    return new JsonSize(this.maxBytes);
+  }
+
+  /** Whether there is no need to copy, nor to count, the rest. */
+  get isFarAbove(): boolean {
+    return this.bound > this.maxBytes * GIVE_UP_FACTOR;
+  }
+
+  /** What was copied has no fewer bytes. */
+  get atLeast(): number {
+    return Math.floor(this.bound / BOUND_PER_BYTE);
+  }
+
+  /** Adds an issue when data and what comes with it have more bytes than the limit. */
+  check(data: JsonValue, others: JsonValue | undefined, at: string, issues: Issue[]): void {
+    if (this.bound <= this.maxBytes) return;
+    const bytes = jsonBytes(data);
+    if (bytes > this.maxBytes) {
+      issues.push({ path: `${at}data`, reason: this.reason(bytes) });
+      return;
+    }
+    const all = others === undefined ? bytes : bytes + jsonBytes(others);
+    if (all <= this.maxBytes) return;
+    issues.push({ path: `${at}metadata`, reason: `with data ${this.reason(all)}` });
+  }
+
+  reason(bytes: number, about = ""): string {
+    return `has ${about}${bytes} bytes as JSON, and maxPayloadBytes is ${this.maxBytes}`;
+  }
+}
+
+function jsonBytes(value: JsonValue): number {
+  try {
+    return Buffer.byteLength(JSON.stringify(value));
+  } catch {
+    // Longer than any string can be.
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
+/** Copies a value that is JSON already, so that a handler may do with it what it likes. */
+export function cloneJson<T extends JsonValue | undefined>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(cloneJson) as unknown as T;
+  // Spread first, because engines are at their best with it, and then what is nested.
+  return cloneNested({ ...(value as object) }) as T;
+}
+
+/** Makes a clone of what is nested in a shallow clone of JSON, and gives the shallow one back. */
+export function cloneNested<T extends Record<string, unknown>>(shallow: T): T {
+  const clone: Record<string, unknown> = shallow;
+  for (const key in clone) {
+    const member = clone[key];
+    if (typeof member !== "object" || member === null || !isOwn(clone, key)) continue;
+    setMember(clone, key, cloneJson(member as JsonValue));
+  }
+  return shallow;
+}
+
+/** Unlike `Object.hasOwn`, this costs nothing in a loop over members. */
+export function isOwn(object: object, key: string): boolean {
+  return Object.prototype.hasOwnProperty.call(object, key);
+}
+
+/** Sets a member, also one that is named `__proto__`. */
+export function setMember<T>(target: Record<string, T>, key: string, value: T): void {
+  if (key === "__proto__") {
+    // Assigning would set the prototype and lose the member.
+    Object.defineProperty(target, key, {
+      value,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
+  } else {
+    target[key] = value;
+  }
 }

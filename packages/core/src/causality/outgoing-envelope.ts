@@ -29,10 +29,20 @@ export class OutgoingEnvelope implements Envelope {
     this.metadata = metadata;
   }
 
-  /** An envelope that differs from another in some members. */
-  static from(envelope: Envelope, changes: Partial<Envelope>): OutgoingEnvelope {
-    const { id, name, data, metadata, ...options } = { ...envelope, ...changes };
-    return Object.assign(new OutgoingEnvelope(id, name, data, metadata), options);
+  /** An envelope that differs from another in some members. Written out: each release of a group makes some. */
+  static from(
+    envelope: Envelope,
+    changes: Partial<Pick<Envelope, "name" | "data" | "metadata" | "delayMs">>,
+  ): OutgoingEnvelope {
+    const { name = envelope.name, data = envelope.data, metadata = envelope.metadata } = changes;
+    const changed = new OutgoingEnvelope(envelope.id, name, data, metadata);
+    changed.policy = envelope.policy;
+    changed.orderingKey = envelope.orderingKey;
+    changed.priority = envelope.priority;
+    changed.delayMs = changes.delayMs ?? envelope.delayMs;
+    changed.deduplicationId = envelope.deduplicationId;
+    changed.providerOptions = envelope.providerOptions;
+    return changed;
   }
 
   /** The note on an envelope, if it can have one, and has. */

@@ -98,11 +98,10 @@ export class Groups {
   /** Resolves once the events are published, or are sure to be. */
   async release(eventGroupId: string, inHandler: boolean): Promise<void> {
     if (!this.#releaser) throw this.#unsupported();
-    const who = `The release of group ${quoted(eventGroupId)}`;
     let marked = false;
     const release = this.#releaser.release(eventGroupId, inHandler, () => (marked = true));
     try {
-      await this.#timeLimit.within(release, this.#timeLimit.deadline(), () => ({ who }));
+      await this.#withinTime(release, eventGroupId);
     } catch (err) {
       // Where the mark outlives the process, the release will be finished: here, or by another process.
       if (!marked || !this.#isDurable || !isPassing(err)) throw withMark(err, marked);
@@ -125,14 +124,19 @@ export class Groups {
   async releaseAtOnce(held: HeldEvents, inHandler: boolean): Promise<boolean> {
     const release = this.#releaser?.releaseAtOnce(held, inHandler);
     if (!release) return false;
-    const who = `The release of group ${quoted(held.eventGroupId)}`;
     try {
-      return await this.#timeLimit.within(release, this.#timeLimit.deadline(), () => ({ who }));
+      return await this.#withinTime(release, held.eventGroupId);
     } catch (err) {
       held.mayBeReleased = true;
       this.#logger.debug({ err }, "Whether a group was released in one step is not known");
       return false;
     }
+  }
+
+  #withinTime<T>(release: Promise<T>, eventGroupId: string): Promise<T> {
+    return this.#timeLimit.within(release, this.#timeLimit.deadline(), () => ({
+      who: `The release of group ${quoted(eventGroupId)}`,
+    }));
   }
 
   async clear(eventGroupId: string, options: ClearGroupOptions): Promise<void> {

@@ -214,6 +214,8 @@ function rejectedOf(
   envelopes: readonly Envelope[],
   results: readonly PublishResult[],
 ): Set<Staged> {
+  const rejected = new Set<Staged>();
+  if (results.every(({ status }) => status !== "rejected")) return rejected;
   // Two events may have one id; then the first envelope with it is the first of them.
   const byId = new Map<string, Staged[]>();
   for (const staged of claimed) {
@@ -222,7 +224,6 @@ function rejectedOf(
     if (others) others.push(staged);
     else byId.set(id, [staged]);
   }
-  const rejected = new Set<Staged>();
   for (const [index, { id }] of envelopes.entries()) {
     const staged = byId.get(id)?.shift();
     if (staged && results[index]?.status === "rejected") rejected.add(staged);

@@ -1,3 +1,4 @@
+import { isOwn } from "./json.ts";
 import { nearestName } from "./nearest-name.ts";
 import { quoted } from "../errors/quoted.ts";
 import { ILL_FORMED } from "./text-issue.ts";
@@ -11,25 +12,38 @@ export type Checks<Options> = { readonly [Name in keyof Options]-?: Check };
 /**
  * Checks the options of a call: a misspelt one would be ignored without a word.
  *
+ * @param call The call, as its error names it; a function where it takes long to say.
  * @throws TypeError that names the call, the option, and the one that was most likely meant.
  */
 export function assertOptions<Options extends object>(
-  call: string,
+  call: string | (() => string),
   options: Options,
   checks: Checks<Options>,
 ): void {
+  const issue = optionsIssue(options, checks);
+  if (issue !== undefined) {
+    throw new TypeError(`${typeof call === "string" ? call : call()}${issue}`);
+  }
+}
+
+/** What is wrong with some options, as it follows the name of the call. */
+function optionsIssue<Options extends object>(
+  options: Options,
+  checks: Checks<Options>,
+): string | undefined {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new TypeError(`${call} takes its options as an object`);
+    return " takes its options as an object";
   }
-  for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(checks, name)) {
-      throw new TypeError(
-        `${call} has no option ${quoted(name)}${didYouMean(name, Object.keys(checks))}`,
-      );
+  for (const name in options) {
+    if (!isOwn(options, name)) continue;
+    if (!isOwn(checks, name)) {
+      return ` has no option ${quoted(name)}${didYouMean(name, Object.keys(checks))}`;
     }
-    const reason = value === undefined ? undefined : checks[name as keyof Options](value);
-    if (reason !== undefined) throw new TypeError(`${call}: option ${name} ${reason}`);
+    const value: unknown = options[name];
+    const reason = value === undefined ? undefined : checks[name](value);
+    if (reason !== undefined) return `: option ${name} ${reason}`;
   }
+  return undefined;
 }
 
 /** `, did you mean "…"?` when one of the known names is near. */

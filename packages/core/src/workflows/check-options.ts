@@ -81,19 +81,19 @@ export function assertRunOptions(
   workflowId: string,
   options: RunOptions & WorkflowRunContainer,
 ): void {
-  assertOptions(runOf(workflowId), options, RUN);
+  assertOptions(() => runOf(workflowId), options, RUN);
   assertNested(workflowId, options);
 }
 
 /** As {@link assertRunOptions}, of a workflow that has its container. */
 export function assertBoundRunOptions(workflowId: string, options: RunOptions): void {
-  assertOptions(runOf(workflowId), options, BOUND_RUN);
+  assertOptions(() => runOf(workflowId), options, BOUND_RUN);
   assertNested(workflowId, options);
 }
 
 function assertNested(workflowId: string, { context, events }: RunOptions): void {
-  if (context) assertOptions(`context in ${runOf(workflowId)}`, context, CONTEXT);
-  if (events) assertOptions(`events in ${runOf(workflowId)}`, events, EVENTS);
+  if (context) assertOptions(() => `context in ${runOf(workflowId)}`, context, CONTEXT);
+  if (events) assertOptions(() => `events in ${runOf(workflowId)}`, events, EVENTS);
 }
 
 function runOf(workflowId: string): string {

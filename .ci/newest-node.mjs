@@ -1,16 +1,41 @@
-// Runs the tests of packages that need no server on the newest Node with long-term support: all tests run
-// on one Node, and there is more than one way in which Node loads TypeScript and carries async context.
+// Runs tests on the newest Node with long-term support: all tests run on one Node, and there is more than one way
+// in which Node loads TypeScript, carries async context, and ends sockets.
 import { join } from "node:path";
 import { finish, root, run } from "./lib.mjs";
+import { NEWEST_NODE, nodeProgram } from "./node-releases.mjs";
+import { provideServer } from "./servers/provide-server.mjs";
 
-const version = "24.21.0";
-const packages = ["core", "testing"];
+// All tests of these, and of the others those for which the Node matters most: the conformance suite, and what
+// becomes of events when connections and processes end. Not what takes minutes under load, and little from Node.
+const tests = [
+  "packages/core/test/",
+  "packages/testing/test/",
+  "examples/custom-module/test/",
+  "packages/redis/test/conformance.test.ts",
+  "packages/redis/test/consume-crash.test.ts",
+  "packages/redis/test/consume-faults.test.ts",
+  "packages/redis/test/faults.test.ts",
+  "packages/redis/test/lasting-errors.test.ts",
+  "packages/outbox/test/",
+];
+const stress = ["packages/outbox/test/crash.integration.test.ts"];
 
-const vitest = join(root, "node_modules/vitest/vitest.mjs");
-const command = ["--yes", `--package=node@${version}`, "--", "node", vitest, "run"];
-const problems = [];
-for (const name of packages) {
-  const { code, output } = await run("npx", command, { cwd: join(root, "packages", name) });
-  if (code !== 0) problems.push(`packages/${name} on Node ${version}:\n${output.trimEnd()}`);
-}
-finish(problems, `the tests of ${packages.join(" and ")} pass on Node ${version}`);
+const redis = await provideServer("redis", { detached: true });
+const { code, output } = await run(
+  await nodeProgram(NEWEST_NODE),
+  [
+    join(root, "node_modules/vitest/vitest.mjs"),
+    "run",
+    "--root=.",
+    "--config=.ci/vitest.config.ts",
+    "--reporter=dot",
+    ...stress.map((file) => `--exclude=${file}`),
+    ...tests,
+  ],
+  { env: redis.env },
+);
+await redis.stop();
+finish(
+  code === 0 ? [] : [`Node ${NEWEST_NODE}:\n${output.trimEnd()}`],
+  `the tests of core, testing, outbox, the conformance suite and faults pass on Node ${NEWEST_NODE}`,
+);

@@ -59,6 +59,7 @@ export class Emitter {
   readonly #options: EmitterOptions;
   readonly #nextId = createEventIds();
   readonly #checkName = createNameCheck();
+  readonly #memberNames: string[] = [];
   readonly #depth: CausationDepth;
 
   constructor(options: EmitterOptions) {
@@ -118,6 +119,7 @@ export class Emitter {
       depth: this.#depth,
       providerName,
       maxPayloadBytes,
+      memberNames: this.#memberNames,
       now: this.#options.clock.now(),
       nextId: this.#nextId,
       checkName: this.#checkName,

@@ -9,7 +9,7 @@ import type { CausationDepth } from "../causality/causation-depth.ts";
 import { didYouMean } from "../values/arguments.ts";
 import type { CurrentRun } from "../causality/causality.ts";
 import { checkEmitOptions, mergeEmitOptions, priorityNumber } from "./emit-options.ts";
-import { copyAsJson, isOwn, JsonSize } from "../values/json.ts";
+import { copyAsJson, isOwn, JsonWalk } from "../values/json.ts";
 import { OutgoingEnvelope } from "../causality/outgoing-envelope.ts";
 
 const MAX_ID_LENGTH = 255;
@@ -24,6 +24,8 @@ export interface EnvelopeSource {
   readonly providerName: string;
   /** UTF-8 bytes of JSON that data may have, together with metadata. */
   readonly maxPayloadBytes: number;
+  /** What walks over data remember, for the next one. */
+  readonly memberNames: string[];
   readonly now: number;
   nextId(now: number): string;
   /** What is wrong with the name of an event, if anything. */
@@ -93,19 +95,19 @@ function createEnvelope(
 ): OutgoingEnvelope {
   const nameIssue = source.checkName(message.name);
   if (nameIssue) issues.push({ path: `${at}name`, reason: nameIssue });
-  const size = new JsonSize(source.maxPayloadBytes);
-  const data = copyAsJson(message.data, at, "data", issues, size);
+  const walk = new JsonWalk(source.maxPayloadBytes, source.memberNames);
+  const data = copyAsJson(message.data, at, "data", issues, walk);
   if (message.options !== undefined) checkEmitOptions(message.options, `${at}options`, issues);
   const id = message.id ?? source.nextId(source.now);
-  const metadata = createMetadata(source, message, id, at, issues, size);
+  const metadata = createMetadata(source, message, id, at, issues, walk);
   const envelope = new OutgoingEnvelope(id, message.name, data, metadata);
   // One that is refused has options that may be anything.
   if (issues.length > 0) return envelope;
   const options = mergeEmitOptions(message.options, source.options, source.defaults);
   if (options !== undefined) {
-    applyOptions(source, envelope, options, `${at}options`, issues, size);
+    applyOptions(source, envelope, options, `${at}options`, issues, walk);
   }
-  size.check(data, message.metadata && metadata, at, issues);
+  walk.check(data, message.metadata && metadata, at, issues);
   return envelope;
 }
 
@@ -142,7 +144,7 @@ function applyOptions(
   options: EmitOptions,
   path: string,
   issues: Issue[],
-  size: JsonSize,
+  walk: JsonWalk,
 ): void {
   envelope.policy = policyOf(options);
   envelope.orderingKey = options.orderingKey;
@@ -150,7 +152,7 @@ function applyOptions(
   envelope.delayMs = options.delay || undefined;
   envelope.deduplicationId = options.deduplicationId;
   const own = options.provider?.[source.providerName];
-  envelope.providerOptions = ownOptions(own, path, source, issues, size);
+  envelope.providerOptions = ownOptions(own, path, source, issues, walk);
 }
 
 function policyOf({ attempts, backoff, internal }: EmitOptions): EnvelopePolicy | undefined {
@@ -164,10 +166,10 @@ function ownOptions(
   path: string,
   { providerName }: EnvelopeSource,
   issues: Issue[],
-  size: JsonSize,
+  walk: JsonWalk,
 ): JsonObject | undefined {
   if (options === undefined) return undefined;
-  return copyAsJson(options, `${path}.provider.`, providerName, issues, size) as JsonObject;
+  return copyAsJson(options, `${path}.provider.`, providerName, issues, walk) as JsonObject;
 }
 
 function createMetadata(
@@ -176,7 +178,7 @@ function createMetadata(
   id: string,
   at: string,
   issues: Issue[],
-  size: JsonSize,
+  walk: JsonWalk,
 ): EnvelopeMetadata {
   const { now, run, depth } = source;
   if (metadata === undefined) {
@@ -190,7 +192,7 @@ function createMetadata(
           causationDepth: depth.in(run, at, issues),
         };
   }
-  const given = readMetadata(metadata, at, issues, size);
+  const given = readMetadata(metadata, at, issues, walk);
   if (!given) return NO_METADATA;
   const { created_at } = metadata;
   return {
@@ -210,7 +212,7 @@ export function readMetadata(
   metadata: unknown,
   at: string,
   issues: Issue[],
-  size: JsonSize,
+  walk: JsonWalk,
 ): Readonly<Record<string, JsonValue>> | undefined {
   if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) {
     issues.push({ path: `${at}metadata`, reason: "must be an object" });
@@ -218,7 +220,7 @@ export function readMetadata(
   }
   const { created_at: _, published_at: __, ...others } = metadata as EventMetadata;
   const before = issues.length;
-  const given = copyAsJson(others, at, "metadata", issues, size) as Record<string, JsonValue>;
+  const given = copyAsJson(others, at, "metadata", issues, walk) as Record<string, JsonValue>;
   if (issues.length > before) return undefined;
   for (const member of ["eventGroupId", "stepId", "correlationId", "causationId"]) {
     const id = given[member];

@@ -5,7 +5,7 @@ import type { Issue } from "../contract/issue.ts";
 import { receivedEvent } from "../deliver/received-event.ts";
 import { invalidMessage, readMetadata } from "./envelopes.ts";
 import { checkEventName } from "../values/event-names.ts";
-import { copyAsJson, JsonSize } from "../values/json.ts";
+import { copyAsJson, JsonWalk } from "../values/json.ts";
 import { OutgoingEnvelope } from "../causality/outgoing-envelope.ts";
 
 /** Rejects data that does not match the schema of its event. */
@@ -64,10 +64,10 @@ function replaced(envelope: Envelope, replacement: Event, maxPayloadBytes: numbe
   const { name, data, metadata } = replacement;
   const nameIssue = checkEventName(name);
   if (nameIssue) issues.push({ path: "name", reason: nameIssue });
-  const size = new JsonSize(maxPayloadBytes);
-  const newData = copyAsJson(data, "", "data", issues, size);
-  const newMetadata = readMetadata(metadata ?? {}, "", issues, size);
-  if (issues.length === 0) size.check(newData, newMetadata, "", issues);
+  const walk = new JsonWalk(maxPayloadBytes);
+  const newData = copyAsJson(data, "", "data", issues, walk);
+  const newMetadata = readMetadata(metadata ?? {}, "", issues, walk);
+  if (issues.length === 0) walk.check(newData, newMetadata, "", issues);
   if (!newMetadata || issues.length > 0) {
     throw invalidMessage(
       issues.map((issue) => ({ ...issue, path: `(intercepted) ${issue.path}` })),

@@ -377,6 +377,15 @@ describe("data that is not JSON", () => {
     expect(await refused(value)).toEqual([{ path: "[0].data", reason }]);
   });
 
+  test("a name is refused among events that look alike but for it, each time", async () => {
+    const half = { first: 1, ["a\ud800"]: 2, last: 3 };
+    const reason = "the name of a member has half of a surrogate pair, which is no character";
+    expect(await refused({ first: 1, a: 2, last: 3 }, half, { a: 2 }, half)).toEqual([
+      { path: "[1].data", reason },
+      { path: "[3].data", reason },
+    ]);
+  });
+
   test("a cycle is refused, and the path ends where it closes", async () => {
     const order: { id: number; lines: unknown[] } = { id: 1, lines: [] };
     order.lines.push({ id: 2, order });

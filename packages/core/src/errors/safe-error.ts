@@ -27,8 +27,8 @@ export interface SafeErrorOptions {
  * of the statement or the options of the connection there. Passwords in URLs, text that a JSON parser quotes,
  * and arguments that Redis quotes are taken out of messages. Long messages and stacks are cut.
  *
- * The copy of a `TypeError` is a `TypeError`; the copy of a `BusbarError` keeps its `details`. Idempotent, and
- * never throws, whatever it is given.
+ * The copy of a `TypeError` or a `RangeError` is one as well; the copy of a `BusbarError` keeps its `details`.
+ * Idempotent, and never throws, whatever it is given.
  *
  * @example
  * ```ts
@@ -123,7 +123,8 @@ function withoutDetails(
     const details = safeDetails(thrown.details, KEPT_DETAILS_DEPTH);
     return new BusbarError(thrown.code as BusbarErrorCode, text, details as never, options);
   }
-  return thrown instanceof TypeError ? new TypeError(text, options) : new Error(text, options);
+  const type = [TypeError, RangeError].find((known) => thrown instanceof known) ?? Error;
+  return new type(text, options);
 }
 
 /** Details are ours; the errors in them are not. */

@@ -112,6 +112,10 @@ describe("safeError", () => {
     expect(everythingIn(safe)).not.toContain("SECRET");
   });
 
+  test("a RangeError stays one", () => {
+    expect(safeError(thrownBy(() => "x".repeat(-1)))).toBeInstanceOf(RangeError);
+  });
+
   test("knows errors of other realms", () => {
     const error: unknown = runInNewContext(`Object.assign(new Error("far"), { secret: "SECRET" })`);
     expect(safeError(error).message).toBe("far");

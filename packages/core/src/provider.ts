@@ -49,7 +49,6 @@ export {
   defineProvider,
   type OpenProvider,
   type ProviderDefinition,
-  type ProviderPart,
 } from "./provider/define-provider.ts";
 export {
   decodeDeadDelivery,
@@ -64,6 +63,7 @@ export {
   type PolledDelivery,
   type PollingConsumerOptions,
 } from "./provider/polling-consumer.ts";
+export type { ProviderPart } from "./provider/safe-provider.ts";
 export {
   createRouter,
   matchesPattern,

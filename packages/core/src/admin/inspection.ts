@@ -181,7 +181,8 @@ async function probe(provider: EventProvider): Promise<Finding> {
   if (!provider.probe) return FINE;
   try {
     const { ok, detail } = await provider.probe();
-    return { status: ok ? "up" : "degraded", detail };
+    const text = detail === undefined ? undefined : safeError(detail).message;
+    return { status: ok ? "up" : "degraded", detail: text };
   } catch (error) {
     const cause = safeError(error);
     return { status: "degraded", detail: cause.message, cause };

@@ -7,6 +7,7 @@ import type { TypedEventBus } from "../typed-event-bus.ts";
 import { safeLogger } from "../errors/safe-logger.ts";
 import type { BusbarConfig } from "./config.ts";
 import { handleSignals } from "./signals.ts";
+import { safeError } from "../errors/safe-error.ts";
 
 /** What goes before the configuration. */
 export interface AppOverrides {
@@ -131,7 +132,7 @@ export function createAppLifecycle(parts: AppParts): App {
       try {
         await step();
       } catch (error) {
-        errors.push(error);
+        errors.push(safeError(error));
       }
     }
     ignoreSignals();

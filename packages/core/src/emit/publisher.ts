@@ -79,13 +79,19 @@ export class Publisher {
    * Publishes at once, where the provider can: gives one result per envelope, or has done nothing.
    *
    * @param run The handler's run that the caller is part of.
+   * @throws BusbarError `BUSBAR_UNAVAILABLE` when it throws.
    */
   tryPublish(
     envelopes: readonly Envelope[],
     run: CurrentRun | undefined = currentRun(),
   ): readonly PublishResult[] | undefined {
     const { provider, tracker } = this.#options;
-    const results = provider.tryPublish?.(envelopes);
+    let results: readonly PublishResult[] | undefined;
+    try {
+      results = provider.tryPublish?.(envelopes);
+    } catch (error) {
+      throw this.#failure(error, envelopes, []);
+    }
     if (!results) return undefined;
     const cause = tracker && this.#causeIn(run);
     // No delivery has begun: the provider hands over later.

@@ -64,6 +64,35 @@ export async function rejectSafely<T>(
   }
 }
 
+/** Those of an object's methods that it has: what they throw or reject with is a {@link safeError}. */
+export function safeMethods<T extends object, Name extends keyof T>(
+  owner: T,
+  names: readonly Name[],
+): Pick<T, Name> {
+  const methods = names
+    .filter((name) => typeof owner[name] === "function")
+    .map((name) => [name, (...args: readonly unknown[]) => callSafely(owner, name, args)]);
+  return Object.fromEntries(methods) as Pick<T, Name>;
+}
+
+function callSafely<T extends object>(owner: T, name: keyof T, args: readonly unknown[]): unknown {
+  try {
+    const result: unknown = Reflect.apply(owner[name] as () => unknown, owner, args);
+    return isThenable(result) ? Promise.resolve(result).catch(throwSafely) : result;
+  } catch (error) {
+    throw safeError(error);
+  }
+}
+
+/** The statement of a query builder is one as well, and no promise. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value;
+}
+
+function throwSafely(error: unknown): never {
+  throw safeError(error);
+}
+
 type Redact = (message: string) => string;
 
 function unchanged(message: string): string {

@@ -23,15 +23,15 @@ export function isLastingError(error: unknown): boolean {
   return LASTING.has(error.code);
 }
 
-/** Wraps what a provider threw, once, without what must not be shown; errors of ours pass as they are. */
+/** Wraps what a provider threw, once, without what must not be shown; errors of ours are not wrapped. */
 export function unavailable(
   provider: string,
   what: string,
   cause: unknown,
   outcome?: Partial<EmitOutcome>,
 ): unknown {
-  if (isBusbarError(cause)) return cause;
   const safe = safeError(cause);
+  if (isBusbarError(safe)) return safe;
   return new BusbarError(
     "BUSBAR_UNAVAILABLE",
     `${what}: ${safe.message}`,

@@ -11,6 +11,7 @@ import { type EventSelector, Subscriptions } from "../deliver/subscriptions.ts";
 import { BusbarError } from "../errors/errors.ts";
 import { quoted } from "../errors/quoted.ts";
 import { currentRun } from "../causality/causality.ts";
+import { safePlugin, safeProvider } from "../provider/safe-provider.ts";
 import { type CompleteProvider, completeProvider } from "./complete-provider.ts";
 import { ClockWatch, serversOf } from "../admin/clock-watch.ts";
 import { Consumers } from "../deliver/consumers.ts";
@@ -67,14 +68,15 @@ export class BusRuntime {
   constructor(bus: IEventBusModule, options: EventBusOptions<object>) {
     const settings = readSettings(options);
     const { clock, logger } = settings;
-    const provider = completeProvider(options.provider);
+    const provider = completeProvider(safeProvider(options.provider));
     const { durable } = provider.capabilities;
     this.#bus = bus;
     this.#settings = settings;
     this.#provider = provider;
     const { plugins = [], inbox } = options;
     // Last, and so within all other middleware.
-    this.#plugins = inbox ? [...plugins, inbox.createInbox()] : plugins;
+    const all = inbox ? [...plugins, inbox.createInbox()] : plugins;
+    this.#plugins = all.map(safePlugin);
     this.middleware = [
       ...(options.middleware ?? []),
       ...this.#plugins.flatMap((plugin) => plugin.middleware ?? []),
@@ -223,8 +225,8 @@ export class BusRuntime {
     backlog: RetiredBacklog,
   ): Promise<number> {
     await this.#ready("retire");
-    const registry = this.#provider.subscriptions;
-    if (!registry) throw unsupported(this.#provider.name, "retire", "retiring subscriptions");
+    const { name, subscriptions: registry } = this.#provider;
+    if (!registry) throw unsupported(name, "retire", "retiring subscriptions");
     const known = await registry.list();
     if (!known.some((entry) => entry.subscriptionId === subscriptionId)) {
       throw new BusbarError(

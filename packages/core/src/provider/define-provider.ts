@@ -1,4 +1,5 @@
 import type { Clock } from "../contract/clock.ts";
+import type { Logger } from "../contract/logger.ts";
 import type {
   ConsumerHandle,
   EventProvider,
@@ -6,18 +7,8 @@ import type {
   ProviderContext,
 } from "../contract/provider.ts";
 import { BusbarError } from "../errors/errors.ts";
-
-/** The methods of each part that a provider may have or lack. */
-const PARTS = {
-  subscriptions: ["declare", "list", "retire"],
-  admin: ["stats", "listDead", "replayDead", "discardDead"],
-  groups: ["stage", "mark", "claim", "complete", "abandon", "clear", "list"],
-} as const satisfies {
-  [Part in ProviderPart]: readonly (keyof NonNullable<EventProvider[Part]>)[];
-};
-
-/** A part that a provider may have or lack. */
-export type ProviderPart = "subscriptions" | "admin" | "groups";
+import { rejectSafely, safeError } from "../errors/safe-error.ts";
+import { PART_METHODS, type ProviderPart, safeProvider } from "./safe-provider.ts";
 
 type ProviderParts<Part extends ProviderPart> = {
   readonly [Name in Part]: NonNullable<EventProvider[Name]>;
@@ -59,7 +50,8 @@ export type OpenProvider<Part extends ProviderPart = never> = Pick<
 
 /**
  * Makes a provider out of what it is while it is open. It opens once; before that and after `stop`
- * its methods reject, and `probe` says no; `stop` ends every consumer, and closes at most once.
+ * its methods reject, and `probe` says no; `stop` ends every consumer, and closes at most once, also if the
+ * one or the other fails. Whatever the provider throws reaches callers as a {@link safeError}.
  *
  * @example
  * ```ts
@@ -74,6 +66,7 @@ export function defineProvider<Part extends ProviderPart = never>(
   let starting: Promise<void> | undefined;
   let opened: OpenProvider<Part> | undefined;
   let clock: Clock | undefined;
+  let logger: Logger | undefined;
   const controller = new AbortController();
   let stopping: Promise<void> | undefined;
 
@@ -84,7 +77,14 @@ export function defineProvider<Part extends ProviderPart = never>(
 
   /** There is something new: what another process would look for later, this one finds at once. */
   function wake(): void {
-    for (const consumer of consumers) consumer.wake?.();
+    for (const consumer of consumers) {
+      try {
+        consumer.wake?.();
+      } catch (err) {
+        // What it was woken for has been done.
+        logger?.error({ err, provider: name }, "A consumer could not be woken");
+      }
+    }
   }
 
   async function close(graceMs: number): Promise<void> {
@@ -94,11 +94,31 @@ export function defineProvider<Part extends ProviderPart = never>(
       if (graceMs > 0) await endOfOpening(graceMs);
       return;
     }
-    await open.drain?.({ graceMs });
     const left = open.drain ? 0 : graceMs;
-    await Promise.all([...consumers].map((consumer) => consumer.close({ graceMs: left })));
-    opened = undefined;
-    await open.close();
+    const steps = [
+      () => open.drain?.({ graceMs }),
+      () => closeConsumers(left),
+      () => {
+        opened = undefined;
+        return open.close();
+      },
+    ];
+    const errors: unknown[] = [];
+    // One that fails must not leave open what the others close.
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+  }
+
+  async function closeConsumers(graceMs: number): Promise<void> {
+    const closing = [...consumers].map(async (consumer) => consumer.close({ graceMs }));
+    const outcomes = await Promise.allSettled(closing);
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   }
 
   /** Resolves when `open` has ended, however it does, or when that much time has passed. */
@@ -140,7 +160,7 @@ export function defineProvider<Part extends ProviderPart = never>(
 
     async start(context) {
       if (starting) throw new TypeError(`Provider "${name}" starts once: make another one`);
-      clock = context.clock;
+      ({ clock, logger } = context);
       starting = open(context);
       try {
         await starting;
@@ -151,9 +171,13 @@ export function defineProvider<Part extends ProviderPart = never>(
     },
 
     async publish(batch, options) {
-      const results = await running("publish").publish(batch, options);
-      wake();
-      return results;
+      try {
+        const results = await running("publish").publish(batch, options);
+        wake();
+        return results;
+      } catch (error) {
+        throw safeError(error);
+      }
     },
 
     async consume(spec, deliver) {
@@ -161,10 +185,11 @@ export function defineProvider<Part extends ProviderPart = never>(
       consumers.add(consumer);
       if (stopping) await consumer.close({ graceMs: 0 });
       return {
-        async close(options) {
-          await consumer.close(options);
-          consumers.delete(consumer);
-        },
+        close: (options) =>
+          rejectSafely(async () => {
+            await consumer.close(options);
+            consumers.delete(consumer);
+          }),
       };
     },
 
@@ -183,7 +208,7 @@ export function defineProvider<Part extends ProviderPart = never>(
   };
 
   const delegates = parts.map((part) => {
-    const methods = PARTS[part].map((method) => {
+    const methods = PART_METHODS[part].map((method) => {
       const delegate = async (...args: unknown[]): Promise<unknown> => {
         const open = running(`${part}.${method}`);
         const methodsOf = open[part] as unknown as Record<string, (...given: unknown[]) => unknown>;
@@ -195,5 +220,6 @@ export function defineProvider<Part extends ProviderPart = never>(
     });
     return [part, Object.fromEntries(methods)];
   });
-  return Object.assign(provider, Object.fromEntries(delegates));
+  return safeProvider(Object.assign(provider, Object.fromEntries(delegates))) as EventProvider &
+    ProviderParts<Part>;
 }

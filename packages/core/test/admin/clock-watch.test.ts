@@ -21,6 +21,8 @@ async function startOnServer(answersAfterMs = 0): Promise<TestBus> {
   });
   const plugin = definePlugin({ name: "rows", serverTime: async () => serverNow() });
   const test = await startTestBus({ provider, plugins: [plugin] });
+  // The first look has ended.
+  await idle();
   const { clock } = test;
   const startedAt = clock.now() - clock.monotonic();
   serverNow = () => startedAt + clock.monotonic();

@@ -202,7 +202,7 @@ describe("stop()", () => {
     );
     app.container.resolve("db");
     await app.start();
-    await expect(app.stop()).rejects.toBe(failure);
+    await expect(app.stop()).rejects.toThrow(failure.message);
     expect(disposed).toBe(true);
   });
 

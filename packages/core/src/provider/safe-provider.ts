@@ -1,0 +1,64 @@
+import type { Plugin } from "../contract/plugin.ts";
+import type { EventProvider, GroupStaging } from "../contract/provider.ts";
+import { safeMethods } from "../errors/safe-error.ts";
+
+/** A part that a provider may have or lack. */
+export type ProviderPart = "subscriptions" | "admin" | "groups";
+
+/** The methods of each part. */
+export const PART_METHODS: {
+  readonly [Part in ProviderPart]: readonly (string & keyof NonNullable<EventProvider[Part]>)[];
+} = {
+  subscriptions: ["declare", "list", "retire"],
+  admin: ["stats", "listDead", "replayDead", "discardDead"],
+  groups: ["stage", "mark", "claim", "complete", "abandon", "clear", "list"],
+};
+
+/**
+ * Wraps a provider: what its methods and those of its parts throw or reject with reaches callers as a safe error.
+ * The errors of drivers hold connection strings and payloads, and anything may be thrown.
+ *
+ * For speed `publish` and `tryPublish` stay as they are: their callers make the error safe.
+ */
+export function safeProvider(provider: EventProvider): EventProvider {
+  const { name, capabilities, subscriptions, admin, groups, clock, random } = provider;
+  return {
+    ...safeMethods(provider, ["start", "consume", "stop", "probe", "serverTime"]),
+    name,
+    capabilities,
+    publish: (batch, options) => provider.publish(batch, options),
+    ...(provider.tryPublish && { tryPublish: (batch) => provider.tryPublish?.(batch) }),
+    ...(subscriptions && {
+      subscriptions: safeMethods(subscriptions, PART_METHODS.subscriptions),
+    }),
+    ...(admin && { admin: safeMethods(admin, PART_METHODS.admin) }),
+    ...(groups && { groups: safeGroups(groups) }),
+    clock,
+    random,
+  };
+}
+
+/** Wraps a plugin as {@link safeProvider} wraps a provider. Its middleware fails runs, as handlers do. */
+export function safePlugin(plugin: Plugin): Plugin {
+  const { name, middleware, staging } = plugin;
+  return {
+    ...safeMethods(plugin, ["start", "stop", "stopped", "serverTime"]),
+    name,
+    middleware,
+    ...(staging && {
+      staging: {
+        ...safeMethods(staging, ["stage"]),
+        delays: staging.delays,
+        ...(staging.groups && { groups: safeGroups(staging.groups) }),
+      },
+    }),
+  };
+}
+
+function safeGroups(groups: GroupStaging): GroupStaging {
+  const { known } = groups;
+  return {
+    ...safeMethods(groups, PART_METHODS.groups),
+    ...(known && { known: safeMethods(known, ["take", "release"]) }),
+  };
+}

@@ -3,7 +3,7 @@ import type { ClearGroupOptions, IEventBusModule } from "./contract/event-bus-mo
 import type { Interceptor } from "./contract/interceptor.ts";
 import type { Middleware } from "./contract/middleware.ts";
 import type { BusListener, BusNoticeName } from "./contract/notices.ts";
-import type { Subscriber, SubscriberContext } from "./contract/subscriber.ts";
+import type { Subscriber, SubscriberContext, SubscriptionDefaults } from "./contract/subscriber.ts";
 import type { Subscription } from "./deliver/subscription.ts";
 import type { EventSelector } from "./deliver/subscriptions.ts";
 import { BusbarError } from "./errors/errors.ts";
@@ -26,6 +26,9 @@ import { offerHolding } from "./contract/held-events.ts";
 import type { EventBusOptions } from "./contract/bus-options.ts";
 import type { SettledOptions } from "./admin/settled.ts";
 import { TransactionalBus } from "./emit/transactional-bus.ts";
+
+/** Set once, by {@link EventBus}. */
+let runtimeOf: (bus: EventBus) => BusRuntime;
 
 /** Options of {@link EventBus.retire}. */
 export interface RetireOptions {
@@ -52,6 +55,10 @@ export interface StopOptions {
  * Subscribe first, then `start`, then emit. `stop` when done: it drains.
  */
 export class EventBus implements IEventBusModule, AsyncDisposable {
+  static {
+    runtimeOf = (bus) => bus.#runtime;
+  }
+
   readonly #runtime: BusRuntime;
 
   constructor(options: EventBusOptions<object>) {
@@ -248,6 +255,17 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
       id,
     });
   }
+}
+
+/** Subscribes as `bus.subscribe` does, with defaults that go before those of the bus. For folders of subscribers. */
+export function subscribeWithDefaults(
+  bus: EventBus,
+  event: EventSelector,
+  subscriber: Subscriber,
+  context: SubscriberContext,
+  defaults: SubscriptionDefaults | undefined,
+): void {
+  runtimeOf(bus).subscribe(event, subscriber, context, defaults);
 }
 
 /**

@@ -13,7 +13,12 @@ export type {
 } from "./admin/inspection.ts";
 export type { SettledOptions } from "./admin/settled.ts";
 export type { App, AppBus, AppCradle, AppOverrides } from "./app/app.ts";
-export { type BusbarConfig, defineConfig, type ModuleConfig } from "./app/config.ts";
+export {
+  type BusbarConfig,
+  defineConfig,
+  type ModuleConfig,
+  type SubscribersFolder,
+} from "./app/config.ts";
 export type {
   BusOptions,
   DeadLetterOptions,
@@ -44,7 +49,12 @@ export type {
   NoticedEvent,
   NoticedRun,
 } from "./contract/notices.ts";
-export type { DeliveryContext, Subscriber, SubscriberContext } from "./contract/subscriber.ts";
+export type {
+  DeliveryContext,
+  Subscriber,
+  SubscriberContext,
+  SubscriptionDefaults,
+} from "./contract/subscriber.ts";
 export { createApp, loadConfig } from "./create-app.ts";
 export type { SubscriberArgs } from "./deliver/subscriber-args.ts";
 export {

@@ -2,7 +2,9 @@ import { BUS_OPTIONS } from "../contract/bus-options.ts";
 import { isServiceResolver } from "./container.ts";
 import { Modules } from "../contract/container.ts";
 import type { Issue } from "../contract/issue.ts";
-import { configError } from "./config-error.ts";
+import type { SubscriptionDefaults } from "../contract/subscriber.ts";
+import { readSubscriptionDefaults } from "../deliver/policy.ts";
+import { configError, messageOf } from "./config-error.ts";
 import type { BusbarConfig } from "./config.ts";
 import { unknownKeyReason } from "../values/nearest-name.ts";
 import { isRole, roleReason } from "./role.ts";
@@ -15,10 +17,10 @@ const checks: Record<keyof BusbarConfig, Check> = {
     "must be a string of 1 to 100 letters, digits, ., _ and -",
   ),
   modules: rule((value) => typeof value === "object", "must be an array or an object"),
-  subscribers: rule(
-    (value) => isPath(value) || (Array.isArray(value) && value.every(isPath)),
-    "must be a folder, or an array of folders",
-  ),
+  subscribers: (value, path) =>
+    Array.isArray(value)
+      ? value.flatMap((folder, index) => checkFolder(folder, `${path}[${index}]`))
+      : checkFolder(value, path),
   plugins: checkPlugins,
   middleware: rule(
     (value) => Array.isArray(value) && value.every(isFunction),
@@ -93,6 +95,21 @@ function isPath(value: unknown): boolean {
 
 function isFunction(value: unknown): boolean {
   return typeof value === "function";
+}
+
+function checkFolder(value: unknown, path: string): readonly Issue[] {
+  if (isPath(value)) return [];
+  if (!isRecord(value) || !isPath(value["folder"])) {
+    const reason = `must be a folder, { folder, defaults }, or an array of these, not ${describe(value)}`;
+    return [{ path, reason }];
+  }
+  const issues = unknownKeys(value, ["folder", "defaults"], path);
+  try {
+    readSubscriptionDefaults(value["defaults"] as SubscriptionDefaults | undefined, "defaults");
+    return issues;
+  } catch (error) {
+    return [...issues, { path, reason: messageOf(error) }];
+  }
 }
 
 function checkPlugins(value: unknown, path: string): readonly Issue[] {

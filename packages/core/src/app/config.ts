@@ -5,6 +5,7 @@ import type { Logger } from "../contract/logger.ts";
 import type { Middleware } from "../contract/middleware.ts";
 import type { InboxStore, Plugin } from "../contract/plugin.ts";
 import type { EventCatalogue } from "../contract/catalogue.ts";
+import type { SubscriptionDefaults } from "../contract/subscriber.ts";
 
 /** Which event module an application uses, and with what options. */
 export interface ModuleConfig {
@@ -37,6 +38,14 @@ export interface ModulesByKey {
   readonly event_bus?: ModuleConfig | undefined;
 }
 
+/** A folder of subscriber files, with defaults of its own. */
+export interface SubscribersFolder {
+  /** The path of the folder, relative to the configuration file. */
+  readonly folder: string;
+  /** How the folder's subscriptions are delivered to. Go before `bus.subscriptionDefaults`. None by default. */
+  readonly defaults?: SubscriptionDefaults | undefined;
+}
+
 /**
  * An application's configuration: what `busbar.config.ts` exports by default. `Events` and `Received`
  * are what is emitted and what subscribers get, as its catalogue of events says.
@@ -55,10 +64,14 @@ export interface BusbarConfig<Events extends object = object, Received extends o
    */
   readonly modules?: readonly ModuleEntry[] | ModulesByKey | undefined;
   /**
-   * Folders of subscriber files, relative to the configuration file. See `SubscriberConfig`.
+   * Folders of subscriber files, relative to the configuration file. See `SubscriberConfig`. None by default.
    * Files and folders whose names begin with `_` or `.`, tests and declarations are passed over.
    */
-  readonly subscribers?: string | readonly string[] | undefined;
+  readonly subscribers?:
+    | string
+    | SubscribersFolder
+    | readonly (string | SubscribersFolder)[]
+    | undefined;
   readonly plugins?: readonly Plugin[] | undefined;
   /** Wraps every run of every delivery, the first one outermost. */
   readonly middleware?: readonly Middleware[] | undefined;

@@ -1,6 +1,8 @@
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import type { IEventBusModule } from "../contract/event-bus-module.ts";
+import type { SubscriptionDefaults } from "../contract/subscriber.ts";
+import { type EventBus, subscribeWithDefaults } from "../event-bus.ts";
+import type { SubscribersFolder } from "./config.ts";
 import { toSubscriberArgs } from "../deliver/subscriber-args.ts";
 import { BusbarError, isBusbarError } from "../errors/errors.ts";
 import type { Issue } from "../contract/issue.ts";
@@ -12,6 +14,8 @@ import type { SourceLoader } from "./source-loader.ts";
 /** A subscriber, and the file that it was loaded from. */
 export interface LoadedSubscriber extends SubscriberDefinition {
   readonly file: string;
+  /** Those of its folder. */
+  readonly defaults: SubscriptionDefaults | undefined;
 }
 
 interface FileIssue extends Issue {
@@ -22,18 +26,18 @@ interface FileIssue extends Issue {
 /**
  * Loads the subscriber files of some folders, in the order of the folders and of the files' ids.
  *
- * @param folders - Relative to `root`.
+ * @param folders - Their paths are relative to `root`.
  * @throws BusbarError `BUSBAR_INVALID_CONFIG` that lists every file that is wrong, and why.
  */
 export async function loadSubscribers(
-  folders: readonly string[],
+  folders: readonly SubscribersFolder[],
   root: string,
   loader: SourceLoader,
 ): Promise<readonly LoadedSubscriber[]> {
   const issues: FileIssue[] = [];
   const subscribers: LoadedSubscriber[] = [];
   const seen = new Set<string>();
-  for (const folder of folders) {
+  for (const { folder, defaults } of folders) {
     const directory = path.resolve(root, folder);
     for (const found of list(directory, issues)) {
       if (seen.has(found.file)) {
@@ -42,7 +46,7 @@ export async function loadSubscribers(
       }
       seen.add(found.file);
       const subscriber = await loadOne(found, loader, issues);
-      if (subscriber !== undefined) subscribers.push(subscriber);
+      if (subscriber !== undefined) subscribers.push({ ...subscriber, defaults });
     }
   }
   issues.push(...sharedIds(subscribers));
@@ -56,14 +60,16 @@ export async function loadSubscribers(
  * @throws BusbarError `BUSBAR_INVALID_CONFIG` that lists every file that the bus refuses, and why.
  * @throws BusbarError `BUSBAR_UNSUPPORTED` for a file that asks what the provider cannot do.
  */
-export function subscribeAll(bus: IEventBusModule, subscribers: readonly LoadedSubscriber[]): void {
+export function subscribeAll(bus: EventBus, subscribers: readonly LoadedSubscriber[]): void {
   const issues: FileIssue[] = [];
-  for (const { file, handler, events, context } of subscribers) {
+  for (const { file, handler, events, context, defaults } of subscribers) {
     try {
-      bus.subscribe(
+      subscribeWithDefaults(
+        bus,
         events,
         (event, delivery) => handler(toSubscriberArgs(event, delivery)),
         context,
+        defaults,
       );
     } catch (cause) {
       if (isBusbarError(cause, "BUSBAR_UNSUPPORTED")) throw unsupportedBy(file, cause);
@@ -98,7 +104,7 @@ async function loadOne(
   { file, id }: SubscriberFile,
   loader: SourceLoader,
   issues: FileIssue[],
-): Promise<LoadedSubscriber | undefined> {
+): Promise<Omit<LoadedSubscriber, "defaults"> | undefined> {
   let exports: Readonly<Record<string, unknown>>;
   try {
     exports = await loader.load(pathToFileURL(file));

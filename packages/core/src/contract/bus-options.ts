@@ -6,6 +6,7 @@ import type { Middleware } from "./middleware.ts";
 import type { InboxStore, Plugin } from "./plugin.ts";
 import type { EventProvider } from "./provider.ts";
 import type { EventCatalogue } from "./catalogue.ts";
+import type { SubscriptionDefaults } from "./subscriber.ts";
 
 /**
  * What a process does: `shared` emits and consumes, `server` emits and never consumes (and needs a
@@ -29,6 +30,16 @@ export interface DeadLetterOptions {
 export interface BusOptions {
   /** Options of every emit that says nothing else. */
   readonly defaults?: EmitOptions | undefined;
+  /**
+   * How this process delivers to subscriptions that say nothing else. They go before `defaults`, and after the
+   * options of a message or an emit. None by default.
+   *
+   * @example
+   * ```ts
+   * subscriptionDefaults: { attempts: 5, backoff: { type: "exponential", delay: 1_000 }, timeoutMs: 30_000 }
+   * ```
+   */
+  readonly subscriptionDefaults?: SubscriptionDefaults | undefined;
   /**
    * `copy`: every handler gets an event of its own. `none`: the handlers of an event share one
    * object, its data, metadata and dates included, for those who do so on purpose. The emitter's own
@@ -82,6 +93,7 @@ export interface BusOptions {
 /** The names of {@link BusOptions}. */
 export const BUS_OPTIONS: Readonly<Record<keyof BusOptions, true>> = {
   defaults: true,
+  subscriptionDefaults: true,
   isolation: true,
   emitTimeoutMs: true,
   maxCrashes: true,

@@ -51,6 +51,8 @@ export interface EnvelopePolicy {
   readonly attempts?: number | undefined;
   readonly backoff?: Backoff | undefined;
   readonly internal?: boolean | undefined;
+  /** Which of these are the `defaults` of the emitter's bus: `subscriptionDefaults` go before them. */
+  readonly byDefault?: readonly ("attempts" | "backoff")[] | undefined;
 }
 
 /** What a provider can do. Fixed when the provider is made; each is tested in both directions. */

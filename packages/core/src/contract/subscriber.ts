@@ -83,3 +83,9 @@ export interface SubscriberContext {
   /** Ids that this subscription had before. What waits under them is delivered here. */
   readonly aliases?: readonly string[] | undefined;
 }
+
+/**
+ * How subscriptions are delivered to that say nothing else. An `attempts` or `backoff` that a message or an emit
+ * gives goes before them; the `defaults` of emits go after them.
+ */
+export type SubscriptionDefaults = Omit<SubscriberContext, "subscriberId" | "aliases">;

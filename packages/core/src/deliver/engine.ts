@@ -21,6 +21,7 @@ import {
   withFailure,
 } from "./failures.ts";
 import type { HandlerRunner } from "./handler-runner.ts";
+import { effective } from "./policy.ts";
 import { noticedEvent } from "./received-event.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -133,12 +134,12 @@ export class DeliveryEngine {
   }
 
   #limited(
-    { policy }: Subscription,
+    { timeoutMs }: Subscription,
     run: DeliveryRun,
     handlers: readonly Subscriber[],
   ): void | Promise<void> {
     const work = this.#options.runner.run(run, handlers);
-    return policy.timeoutMs === undefined ? work : this.#withTimeout(run, work, policy.timeoutMs);
+    return timeoutMs === undefined ? work : this.#withTimeout(run, work, timeoutMs);
   }
 
   #withTimeout(run: DeliveryRun, work: void | Promise<void>, timeoutMs: number): Promise<void> {
@@ -186,9 +187,8 @@ export class DeliveryEngine {
     const { clock, random, counters, notices, tracker } = this.#options;
     counters.failed += 1;
     const state = withFailure(before, recordFailure(thrown, clock.now()));
-    const { policy } = subscription;
     const wished = run.envelope.policy;
-    const attempts = policy.attempts ?? wished?.attempts ?? 1;
+    const attempts = effective("attempts", subscription, wished) ?? 1;
     const isRetired = subscription.isRetired(run.envelope.name);
     const reason =
       deathReason(run, thrown, state.runs, attempts) ?? (isRetired ? "retired" : undefined);
@@ -203,7 +203,7 @@ export class DeliveryEngine {
       tellFailed();
       return this.#dead(run, reason, state, thrown);
     }
-    const delayMs = backoffDelay(policy.backoff ?? wished?.backoff, state.runs, random);
+    const delayMs = backoffDelay(effective("backoff", subscription, wished), state.runs, random);
     tellFailed(delayMs);
     this.#log(
       "warn",

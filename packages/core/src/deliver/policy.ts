@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 
-import type { SubscriberContext } from "../contract/subscriber.ts";
+import type { EnvelopePolicy } from "../contract/provider.ts";
+import type { SubscriberContext, SubscriptionDefaults } from "../contract/subscriber.ts";
 import { type Check, didYouMean, oneOf } from "../values/arguments.ts";
 import { checkAttempts, checkBackoff } from "../values/policy-checks.ts";
 import { textIssue } from "../values/text-issue.ts";
@@ -25,6 +26,8 @@ const CHECKS: { readonly [Name in keyof SubscriptionPolicy]-?: Check } = {
       ? undefined
       : "must be an array of subscriber ids",
 };
+
+const POLICY_NAMES = Object.keys(CHECKS);
 
 /** The id that the anonymous subscribers of an event or pattern share. */
 export function anonymousId(event: string): string {
@@ -52,20 +55,61 @@ export function checkSubscriberId(id: unknown): string | undefined {
  * @throws TypeError when a member is unknown or has a value that it cannot have.
  */
 export function readPolicy(context: SubscriberContext, subscriptionId: string): SubscriptionPolicy {
+  const { subscriberId: _, ...policy } = context;
+  return readMembers(policy, CHECKS, (name, reason) => {
+    const hint = reason ?? `is not an option of a subscriber${didYouMean(name, POLICY_NAMES)}`;
+    return `Subscriber ${quoted(subscriptionId)}: ${name} ${hint}`;
+  });
+}
+
+/**
+ * Reads the defaults of subscriptions, leaving out what is undefined.
+ *
+ * @param where What they are called where they stand, for messages.
+ * @throws TypeError when a member is unknown or has a value that it cannot have.
+ */
+export function readSubscriptionDefaults(
+  defaults: SubscriptionDefaults | undefined,
+  where: string,
+): SubscriptionDefaults {
+  if (defaults === undefined) return {};
+  if (typeof defaults !== "object" || defaults === null || Array.isArray(defaults)) {
+    throw new TypeError(`${where} must be an object`);
+  }
+  const { aliases: _, ...checks } = CHECKS;
+  return readMembers(defaults, checks, (name, reason) => {
+    const hint = reason ?? `is not a default${didYouMean(name, Object.keys(checks))}`;
+    return `${where}.${name} ${hint}`;
+  });
+}
+
+function readMembers(
+  given: object,
+  checks: Readonly<Record<string, Check>>,
+  problem: (name: string, reason: string | undefined) => string,
+): SubscriptionPolicy {
   const policy: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(context)) {
-    if (name === "subscriberId" || value === undefined) continue;
-    const check = Object.hasOwn(CHECKS, name)
-      ? CHECKS[name as keyof SubscriptionPolicy]
-      : undefined;
-    const reason = check
-      ? check(value)
-      : `is not an option of a subscriber${didYouMean(name, Object.keys(CHECKS))}`;
-    if (reason) throw new TypeError(`Subscriber ${quoted(subscriptionId)}: ${name} ${reason}`);
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    const reason = check?.(value);
+    if (!check || reason) throw new TypeError(problem(name, reason));
     // The caller may go on to use the object for something else.
     policy[name] = structuredClone(value);
   }
   return policy;
+}
+
+/** What holds for a delivery: of the subscriber, the emitter, the defaults of either, in this order. */
+export function effective<Name extends "attempts" | "backoff">(
+  name: Name,
+  { policy, defaults }: { policy: SubscriptionPolicy; defaults: SubscriptionDefaults },
+  emitted: EnvelopePolicy | undefined,
+): SubscriptionPolicy[Name] {
+  const own = policy[name];
+  if (own !== undefined) return own;
+  const isDefault = emitted?.byDefault?.includes(name) ?? false;
+  return isDefault ? (defaults[name] ?? emitted?.[name]) : (emitted?.[name] ?? defaults[name]);
 }
 
 /**
@@ -79,7 +123,7 @@ export function assertSamePolicy(
   subscriptionId: string,
 ): void {
   if (Object.keys(added).length === 0) return;
-  for (const name of Object.keys(CHECKS) as (keyof SubscriptionPolicy)[]) {
+  for (const name of POLICY_NAMES as (keyof SubscriptionPolicy)[]) {
     if (!isDeepStrictEqual(known[name], added[name])) {
       throw new TypeError(
         `Subscriber ${quoted(subscriptionId)} has two policies: ${name} is ${show(known[name])} and ${show(added[name])}; give them once, or alike`,

@@ -1,5 +1,5 @@
 import type { ConsumerHandle, ConsumeSpec, SubscriptionSpec } from "../contract/provider.ts";
-import type { Subscriber } from "../contract/subscriber.ts";
+import type { Subscriber, SubscriptionDefaults } from "../contract/subscriber.ts";
 import { matchesPattern } from "../provider/router.ts";
 import type { SubscriptionPolicy } from "./policy.ts";
 
@@ -11,6 +11,8 @@ const REMEMBERED_NAMES = 1000;
 export class Subscription {
   readonly id: string;
   readonly policy: SubscriptionPolicy;
+  /** What holds where the policy says nothing. */
+  defaults: SubscriptionDefaults;
   paused = false;
   consumer: ConsumerHandle | undefined;
   readonly #handlers = new Map<string, readonly Subscriber[]>();
@@ -18,9 +20,10 @@ export class Subscription {
   /** Names and patterns that were taken from it for good. */
   readonly #retired = new Set<string>();
 
-  constructor(id: string, policy: SubscriptionPolicy) {
+  constructor(id: string, policy: SubscriptionPolicy, defaults: SubscriptionDefaults) {
     this.id = id;
     this.policy = policy;
+    this.defaults = defaults;
   }
 
   /** The names and patterns that it has code for. */
@@ -32,14 +35,20 @@ export class Subscription {
     return {
       subscriptionId: this.id,
       events: this.events,
-      ordering: this.policy.ordering ?? "none",
-      onOrderedFailure: this.policy.onOrderedFailure ?? "park",
+      ordering: this.policy.ordering ?? this.defaults.ordering ?? "none",
+      onOrderedFailure: this.policy.onOrderedFailure ?? this.defaults.onOrderedFailure ?? "park",
       aliases: this.policy.aliases ?? [],
     };
   }
 
   get consumeSpec(): ConsumeSpec {
-    return { ...this.spec, concurrency: this.policy.concurrency ?? DEFAULT_CONCURRENCY };
+    const concurrency = this.policy.concurrency ?? this.defaults.concurrency ?? DEFAULT_CONCURRENCY;
+    return { ...this.spec, concurrency };
+  }
+
+  /** Milliseconds that a run may take. Undefined: as long as it likes. */
+  get timeoutMs(): number | undefined {
+    return this.policy.timeoutMs ?? this.defaults.timeoutMs;
   }
 
   has(event: string): boolean {

@@ -1,6 +1,10 @@
 import { inspect } from "node:util";
 
-import type { Subscriber, SubscriberContext } from "../contract/subscriber.ts";
+import type {
+  Subscriber,
+  SubscriberContext,
+  SubscriptionDefaults,
+} from "../contract/subscriber.ts";
 import { checkSelector, nameOf } from "../values/event-names.ts";
 import { assertPattern } from "../provider/router.ts";
 import { cut, escapeControls, quoted } from "../errors/quoted.ts";
@@ -19,6 +23,12 @@ export interface RemovedEvents {
 /** The subscriptions that this process has code for. */
 export class Subscriptions implements Iterable<Subscription> {
   readonly #byId = new Map<string, Subscription>();
+  readonly #defaults: SubscriptionDefaults;
+
+  /** @param defaults Those of the bus. */
+  constructor(defaults: SubscriptionDefaults) {
+    this.#defaults = defaults;
+  }
 
   [Symbol.iterator](): Iterator<Subscription> {
     return this.#byId.values();
@@ -31,12 +41,14 @@ export class Subscriptions implements Iterable<Subscription> {
   /**
    * Adds a handler to events. All or nothing: a mistake in one of them adds none.
    *
+   * @param defaults Go before those of the bus.
    * @returns The subscriptions that have changed.
    */
   add(
     selector: EventSelector,
     handler: Subscriber,
     context: SubscriberContext = {},
+    defaults?: SubscriptionDefaults,
   ): ReadonlySet<Subscription> {
     if (typeof handler !== "function") throw new TypeError("A subscriber must be a function");
     const events = selectedEvents(selector);
@@ -51,7 +63,8 @@ export class Subscriptions implements Iterable<Subscription> {
     });
     const changed = new Set<Subscription>();
     for (const { event, id, policy } of targets) {
-      const subscription = this.#byId.get(id) ?? new Subscription(id, policy);
+      const subscription = this.#byId.get(id) ?? new Subscription(id, policy, this.#defaults);
+      if (defaults) subscription.defaults = { ...this.#defaults, ...defaults };
       this.#byId.set(id, subscription);
       subscription.add(event, handler);
       changed.add(subscription);

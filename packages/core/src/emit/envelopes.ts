@@ -12,6 +12,7 @@ import { checkEmitOptions, mergeEmitOptions, priorityNumber } from "./emit-optio
 import { copyAsJson, isOwn, JsonWalk } from "../values/json.ts";
 import { OutgoingEnvelope } from "../causality/outgoing-envelope.ts";
 
+const MAY_BE_BY_DEFAULT = ["attempts", "backoff"] as const;
 const MAX_ID_LENGTH = 255;
 const MESSAGE_MEMBERS = ["name", "data", "id", "metadata", "options"];
 
@@ -106,6 +107,7 @@ function createEnvelope(
   const options = mergeEmitOptions(message.options, source.options, source.defaults);
   if (options !== undefined) {
     applyOptions(source, envelope, options, `${at}options`, issues, walk);
+    envelope.policy = policyOf(options, source, message.options);
   }
   walk.check(data, message.metadata && metadata, at, issues);
   return envelope;
@@ -146,7 +148,6 @@ function applyOptions(
   issues: Issue[],
   walk: JsonWalk,
 ): void {
-  envelope.policy = policyOf(options);
   envelope.orderingKey = options.orderingKey;
   envelope.priority = priorityNumber(options);
   envelope.delayMs = options.delay || undefined;
@@ -155,10 +156,26 @@ function applyOptions(
   envelope.providerOptions = ownOptions(own, path, source, issues, walk);
 }
 
-function policyOf({ attempts, backoff, internal }: EmitOptions): EnvelopePolicy | undefined {
+/** The policy of merged options. `own` are those of the message. */
+function policyOf(
+  { attempts, backoff, internal }: EmitOptions,
+  { options, defaults }: EnvelopeSource,
+  own: EmitOptions | undefined,
+): EnvelopePolicy | undefined {
   if (attempts === undefined && backoff === undefined && !internal) return undefined;
-  // The caller may go on to use the object for something else.
-  return { attempts, backoff: typeof backoff === "object" ? { ...backoff } : backoff, internal };
+  const byDefault =
+    defaults &&
+    MAY_BE_BY_DEFAULT.filter(
+      (name) =>
+        defaults[name] !== undefined && own?.[name] === undefined && options?.[name] === undefined,
+    );
+  return {
+    attempts,
+    // The caller may go on to use the object for something else.
+    backoff: typeof backoff === "object" ? { ...backoff } : backoff,
+    internal,
+    ...(byDefault?.length && { byDefault }),
+  };
 }
 
 function ownOptions(

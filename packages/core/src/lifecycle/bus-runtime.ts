@@ -3,7 +3,11 @@ import type { Interceptor } from "../contract/interceptor.ts";
 import type { Middleware } from "../contract/middleware.ts";
 import type { Plugin, StagingPlugin } from "../contract/plugin.ts";
 import type { ProviderAdmin, RetiredBacklog } from "../contract/provider.ts";
-import type { Subscriber, SubscriberContext } from "../contract/subscriber.ts";
+import type {
+  Subscriber,
+  SubscriberContext,
+  SubscriptionDefaults,
+} from "../contract/subscriber.ts";
 import { DeliveryEngine } from "../deliver/engine.ts";
 import { HandlerRunner } from "../deliver/handler-runner.ts";
 import type { Subscription } from "../deliver/subscription.ts";
@@ -41,7 +45,7 @@ import type { Stager } from "../emit/transactional-bus.ts";
 
 /** The parts of a bus, and how they work together. */
 export class BusRuntime {
-  readonly subscriptions: Subscriptions = new Subscriptions();
+  readonly subscriptions: Subscriptions;
   readonly interceptors: Set<Interceptor> = new Set();
   readonly middleware: Middleware[];
   readonly emitter: Emitter;
@@ -70,6 +74,7 @@ export class BusRuntime {
     const { clock, logger } = settings;
     const provider = completeProvider(safeProvider(options.provider));
     const { durable } = provider.capabilities;
+    this.subscriptions = new Subscriptions(settings.subscriptionDefaults);
     this.#bus = bus;
     this.#settings = settings;
     this.#provider = provider;
@@ -185,10 +190,18 @@ export class BusRuntime {
     return this.#lifecycle.stop(graceMs);
   }
 
-  subscribe(selector: EventSelector, handler: Subscriber, context?: SubscriberContext): void {
+  subscribe(
+    selector: EventSelector,
+    handler: Subscriber,
+    context?: SubscriberContext,
+    defaults?: SubscriptionDefaults,
+  ): void {
     const { state } = this.#lifecycle;
-    if (context) this.#support.assertPolicy(context, context.subscriberId ?? "anonymous");
-    const changed = this.subscriptions.add(selector, handler, context);
+    const ofBus = this.#settings.subscriptionDefaults;
+    const backoff = context?.backoff ?? defaults?.backoff ?? ofBus.backoff;
+    const ordering = context?.ordering ?? defaults?.ordering ?? ofBus.ordering;
+    this.#support.assertPolicy({ backoff, ordering }, context?.subscriberId ?? "anonymous");
+    const changed = this.subscriptions.add(selector, handler, context, defaults);
     if (state === "starting" || state === "running") this.#consumers.changed(changed);
   }
 

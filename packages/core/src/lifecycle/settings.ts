@@ -1,8 +1,10 @@
 import type { Clock } from "../contract/clock.ts";
 import type { EmitOptions } from "../contract/event.ts";
+import type { SubscriptionDefaults } from "../contract/subscriber.ts";
 import { type Logger, silentLogger } from "../contract/logger.ts";
 import type { EventProvider } from "../contract/provider.ts";
 import { noServices } from "../deliver/delivery-run.ts";
+import { readSubscriptionDefaults } from "../deliver/policy.ts";
 import type { Issue } from "../contract/issue.ts";
 import { safeLogger } from "../errors/safe-logger.ts";
 import { quoted } from "../errors/quoted.ts";
@@ -44,6 +46,7 @@ export interface BusSettings {
   readonly random: () => number;
   readonly services: ScopingContainer;
   readonly defaults: EmitOptions | undefined;
+  readonly subscriptionDefaults: SubscriptionDefaults;
   readonly isolation: "copy" | "none";
   readonly emitTimeoutMs: number;
   readonly maxCrashes: number;
@@ -92,6 +95,10 @@ export function readSettings(options: EventBusOptions<object>): BusSettings {
     role,
     isolation,
     defaults: options.defaults,
+    subscriptionDefaults: readSubscriptionDefaults(
+      options.subscriptionDefaults,
+      "Option subscriptionDefaults",
+    ),
     logger: options.logger ? safeLogger(options.logger) : silentLogger,
     handlerLogger: options.logger ?? silentLogger,
     clock: wholeClock(options.clock ?? options.provider.clock ?? systemClock),

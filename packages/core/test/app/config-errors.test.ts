@@ -37,7 +37,13 @@ const mistakes: readonly { name: string; config: unknown; message: string }[] = 
   {
     name: "subscribers that are no paths",
     config: { subscribers: [1] },
-    message: "subscribers: must be a folder, or an array of folders, not an array",
+    message:
+      "subscribers[0]: must be a folder, { folder, defaults }, or an array of these, not number",
+  },
+  {
+    name: "defaults of a folder that a subscription cannot have",
+    config: { subscribers: ["./a", { folder: "./b", defaults: { attempt: 3 } }] },
+    message: 'subscribers[1]: defaults.attempt is not a default, did you mean "attempts"?',
   },
   {
     name: "middleware that is no function",

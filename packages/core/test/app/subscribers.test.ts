@@ -27,7 +27,33 @@ async function idsOf(
     .map((call) => call.slice("consume ".length));
 }
 
+/** Fails each time. */
+const failing = "export default () => { throw new Error('no') }; ";
+
 describe("createApp loads subscribers", () => {
+  test("with the defaults of their folder, then those of the bus", async () => {
+    const config = (context: string): string =>
+      `${failing}export const config = { event: 'order.placed', context: ${context} };`;
+    const app = await createApp({
+      modules: [{ resolve: valueModule() }],
+      bus: { subscriptionDefaults: { attempts: 2 }, defaults: { attempts: 9 } },
+      subscribers: [{ folder: "./mails", defaults: { attempts: 3 } }, "./others"],
+      root: project({
+        "mails/folder.js": config("{}"),
+        "mails/own.js": config("{ attempts: 4 }"),
+        "others/bus.js": config("{}"),
+      }),
+    });
+    const told: string[] = [];
+    app.bus.on("failed", ({ subscriberId, attempts }) => {
+      told.push(`${subscriberId} ${attempts}`);
+    });
+    await app.start();
+    await app.bus.emit("order.placed", 1);
+    await app.stop();
+    expect(told.toSorted()).toEqual(["bus 2", "folder 3", "own 4"]);
+  });
+
   test("with ids that are their paths, in the order of these", async () => {
     const ids = await idsOf({
       "subs/z.js": idle,

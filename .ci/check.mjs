@@ -11,6 +11,7 @@ const gates = [
   { name: "format", command: "oxfmt --check" },
   { name: "boundaries", command: "turbo boundaries --no-color" },
   { name: "imports", command: "node .ci/import-rules.mjs" },
+  { name: "comments", command: "node .ci/doc-comments.mjs" },
   { name: "packages", command: "node .ci/packages.mjs" },
   { name: "unused", command: "knip --no-progress --treat-config-hints-as-errors" },
   { name: "snippets", command: "node .ci/doc-snippets.mjs" },

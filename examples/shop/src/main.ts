@@ -48,10 +48,10 @@ await order({
 
 heading("The parcel of order 1003 is a dead letter. Nothing is lost.");
 const { items } = await bus.deadLetters.list();
-for (const { subscriptionId, event, reason, errors } of items) {
+for (const { subscriberId, event, reason, errors } of items) {
   line(
     "dead letter",
-    `${event.name} for ${subscriptionId} (${reason}): ${errors[0]?.message}`,
+    `${event.name} for ${subscriberId} (${reason}): ${errors[0]?.message}`,
     "red",
   );
 }

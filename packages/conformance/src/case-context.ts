@@ -24,12 +24,17 @@ type BusOptions = Partial<Omit<EventBusOptions, "events" | "provider">> & {
 
 /** What a case works with. Everything that is made here is stopped when the case is over. */
 export class CaseContext {
+  /** Waits for conditions, within the patience of the harness. */
   readonly waiting: Waiting = new Waiting();
+  /** The prefix of everything that the case makes. */
   readonly namespace: string = `conformance-${randomUUID().slice(0, 8)}`;
   /** Finds payloads in what is logged and thrown. */
   readonly secrets: SecretWatch = watchSecrets([PLANTED]);
+  /** The provider under test. */
   readonly subject: Subject;
+  /** The factor by which every time limit of the case grows. */
   readonly patience: number;
+  /** Milliseconds without news after which nothing more is expected. */
   readonly quietMs: number;
   readonly #caseId: string;
   readonly #cleanups: (() => void | Promise<void>)[] = [];
@@ -42,10 +47,12 @@ export class CaseContext {
     this.quietMs = quietMs;
   }
 
+  /** The harness of the provider under test. */
   get harness(): ProviderHarness {
     return this.subject.harness;
   }
 
+  /** What the provider under test says that it can do. */
   get capabilities(): ProviderCapabilities {
     return this.subject.capabilities;
   }

@@ -7,6 +7,7 @@ import type { Requirement } from "./requirements.ts";
 export interface ConformanceCase {
   /** Stable, such as `settlement/retry-delay`. */
   readonly id: string;
+  /** The part of the contract that the case belongs to. */
   readonly group: string;
   /** A sentence about behaviour. */
   readonly name: string;
@@ -26,6 +27,7 @@ export interface ConformanceCase {
    * @default false
    */
   readonly alone?: boolean | undefined;
+  /** Runs the case. Rejects if the provider does not keep the promise. */
   run(context: CaseContext): Promise<void>;
 }
 

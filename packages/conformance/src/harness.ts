@@ -55,6 +55,7 @@ interface CommonFaults {
 
 /** Faults of a provider whose store is a file or a library, with nothing in between. */
 export interface EmbeddedFaults extends CommonFaults {
+  /** Whether there is a connection that can break. */
   readonly connection: false;
   /** Takes the store away and brings it back, with all that it was promised to keep. */
   restart?(): Promise<void>;
@@ -65,6 +66,7 @@ export interface EmbeddedFaults extends CommonFaults {
  * all but `restart`.
  */
 export interface ConnectedFaults extends CommonFaults {
+  /** Whether there is a connection that can break. */
   readonly connection: true;
   /** Stops the broker and starts it again, with all that it was promised to keep. */
   restart(): Promise<void>;
@@ -110,5 +112,6 @@ export interface ProviderHarness {
   readonly load?: FaultLoad | undefined;
   /** Removes what the provider keeps of a namespace. Called when its case is over. */
   cleanup?(request: { readonly namespace: string }): void | Promise<void>;
+  /** How patient the cases are. For a slow server or a busy machine. */
   readonly timing?: ConformanceTiming | undefined;
 }

@@ -5,12 +5,15 @@ import type { ConformanceMode } from "./mode.ts";
 
 /** The provider under test, as far as it decides which cases are for it. */
 export interface Subject {
+  /** The name of the provider under test. */
   readonly name: string;
+  /** What the provider says that it can do. */
   readonly capabilities: ProviderCapabilities;
   /** The optional parts that it has. */
   readonly parts: readonly OptionalPart[];
   /** Whether its instances remember what they have staged: `GroupStaging.known`. */
   readonly knowsGroups: boolean;
+  /** Makes the provider, and breaks what it stands on. */
   readonly harness: ProviderHarness;
   /** The harness's load, with the defaults of the mode. */
   readonly load: FullLoad;

@@ -18,19 +18,27 @@ export type CaseOutcome =
 
 /** What a provider was seen to do: deterministic, so that it can be committed. */
 export interface Scorecard {
+  /** The suite that made the scorecard, and its version. */
   readonly suite: { readonly name: "@busbar/conformance"; readonly version: number };
+  /** The name of the provider. */
   readonly provider: string;
+  /** What the provider says that it can do. */
   readonly capabilities: ProviderCapabilities;
   /** The optional parts that the provider has. */
   readonly parts: readonly string[];
+  /** How many cases ended in which way. */
   readonly counts: Readonly<Record<CaseOutcome["status"], number>>;
+  /** The outcomes of all cases, by group. */
   readonly groups: readonly ScorecardGroup[];
 }
 
 /** The cases of one group. */
 export interface ScorecardGroup {
+  /** The part of the contract. */
   readonly group: string;
+  /** How many cases of the group ended in which way. */
   readonly counts: Readonly<Record<CaseOutcome["status"], number>>;
+  /** The outcome of each case. */
   readonly cases: readonly (CaseOutcome & { readonly id: string; readonly name: string })[];
 }
 

@@ -33,6 +33,11 @@ export async function createApp<Events extends object = never, Received extends 
  *
  * @throws BusbarError `BUSBAR_INVALID_CONFIG` when there is none, or when it is wrong or cannot be
  *   loaded; `details.file` names it.
+ *
+ * @example
+ * ```ts
+ * const { config, file } = await loadConfig();
+ * ```
  */
 export async function loadConfig(options: LoadConfigOptions = {}): Promise<LoadedConfig> {
   const { readConfigFile } = await import("./app/load-config.ts");

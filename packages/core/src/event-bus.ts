@@ -43,6 +43,12 @@ export interface RetireOptions {
   readonly backlog?: "keep" | "dead-letter" | "discard" | undefined;
 }
 
+/** Names a subscription. */
+export interface SubscriptionRef {
+  /** The id under which it was subscribed. */
+  readonly subscriberId: string;
+}
+
 /** Options of {@link EventBus.stop}. */
 export interface StopOptions {
   /** Milliseconds to wait for deliveries in flight. The bus's own `graceMs` by default. */
@@ -89,8 +95,23 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
     event: EventSelector,
     subscriber: Subscriber<T>,
     context?: SubscriberContext,
+  ): this;
+  /**
+   * Ends a subscription in this process, with all its events. Runs in flight finish. Does nothing if this process
+   * has no such subscription.
+   */
+  unsubscribe(subscription: SubscriptionRef): this;
+  unsubscribe(
+    selected: EventSelector | SubscriptionRef,
+    subscriber?: Subscriber<never>,
+    context?: SubscriberContext,
   ): this {
-    this.#runtime.unsubscribe(event, subscriber as Subscriber, context);
+    if (isSubscriptionRef(selected)) {
+      assertText("unsubscribe()", "subscriberId", selected.subscriberId);
+      this.#runtime.unsubscribeById(selected.subscriberId);
+    } else {
+      this.#runtime.unsubscribe(selected, subscriber as Subscriber, context);
+    }
     return this;
   }
 
@@ -115,7 +136,18 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
     return this;
   }
 
-  /** Wraps every run of every delivery, within the middleware that was added before. */
+  /**
+   * Wraps every run of every delivery, within the middleware that was added before.
+   *
+   * @example
+   * ```ts
+   * bus.use(async ({ event }, next) => {
+   *   const startedAt = performance.now();
+   *   await next();
+   *   timings.record(event.name, performance.now() - startedAt);
+   * });
+   * ```
+   */
   use(middleware: Middleware): this {
     this.#runtime.middleware.push(middleware);
     return this;
@@ -180,6 +212,12 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
    * queues are empty. Events staged in a group do not count before their release.
    *
    * @throws BusbarError `BUSBAR_NOT_SETTLED` on timeout, with the tree of what is left.
+   *
+   * @example
+   * ```ts
+   * const [eventId] = await bus.emit("order.placed", { orderId: "42" });
+   * await bus.settled({ eventId });
+   * ```
    */
   async settled(options: SettledOptions = {}): Promise<void> {
     assertOptions("settled()", options, {
@@ -195,8 +233,8 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
    *
    * @throws BusbarError `BUSBAR_NOT_FOUND` when this process has no such subscription.
    */
-  async pause(subscriptionId: string): Promise<void> {
-    await this.#runtime.pause(this.#subscription(subscriptionId));
+  async pause(subscriberId: string): Promise<void> {
+    await this.#runtime.pause(this.#subscription(subscriberId));
   }
 
   /**
@@ -204,8 +242,8 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
    *
    * @throws BusbarError `BUSBAR_NOT_FOUND` when this process has no such subscription.
    */
-  async resume(subscriptionId: string): Promise<void> {
-    await this.#runtime.resume(this.#subscription(subscriptionId));
+  async resume(subscriberId: string): Promise<void> {
+    await this.#runtime.resume(this.#subscription(subscriberId));
   }
 
   /**
@@ -214,14 +252,19 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
    * dead-lettered or discarded.
    *
    * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
+   *
+   * @example
+   * ```ts
+   * const deadLettered = await bus.retire("send-receipt");
+   * ```
    */
-  async retire(subscriptionId: string, options: RetireOptions = {}): Promise<number> {
-    assertText("retire()", "subscriptionId", subscriptionId);
+  async retire(subscriberId: string, options: RetireOptions = {}): Promise<number> {
+    assertText("retire()", "subscriberId", subscriberId);
     assertOptions("retire()", options, {
       events: checkTexts,
       backlog: oneOf("keep", "dead-letter", "discard"),
     });
-    return this.#runtime.retire(subscriptionId, options.events, options.backlog ?? "dead-letter");
+    return this.#runtime.retire(subscriberId, options.events, options.backlog ?? "dead-letter");
   }
 
   /**
@@ -232,6 +275,14 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
    *
    * @throws BusbarError `BUSBAR_UNSUPPORTED` without such a plugin.
    * @throws TypeError when there is no transaction: `undefined` or `null`.
+   *
+   * @example
+   * ```ts
+   * await db.transaction(async (tx) => {
+   *   await tx.insert(orders).values(order);
+   *   await bus.withTransaction(tx).emit("order.placed", { orderId: order.id });
+   * });
+   * ```
    */
   withTransaction(transaction: unknown): IEventBusModule {
     return new TransactionalBus(this, this.#runtime.stager(transaction));
@@ -266,6 +317,10 @@ export function subscribeWithDefaults(
   defaults: SubscriptionDefaults | undefined,
 ): void {
   runtimeOf(bus).subscribe(event, subscriber, context, defaults);
+}
+
+function isSubscriptionRef(value: EventSelector | SubscriptionRef): value is SubscriptionRef {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**

@@ -13,12 +13,7 @@ export type {
 } from "./admin/inspection.ts";
 export type { SettledOptions } from "./admin/settled.ts";
 export type { App, AppBus, AppCradle, AppOverrides } from "./app/app.ts";
-export {
-  type BusbarConfig,
-  defineConfig,
-  type ModuleConfig,
-  type SubscribersFolder,
-} from "./app/config.ts";
+export { type BusbarConfig, defineConfig, type ModuleConfig } from "./app/config.ts";
 export type {
   BusOptions,
   DeadLetterOptions,
@@ -40,15 +35,7 @@ export type { Interceptor } from "./contract/interceptor.ts";
 export type { Issue } from "./contract/issue.ts";
 export type { Logger } from "./contract/logger.ts";
 export type { Middleware } from "./contract/middleware.ts";
-export type {
-  BusListener,
-  BusNoticeName,
-  BusNotices,
-  DeadReason,
-  NoticedDelivery,
-  NoticedEvent,
-  NoticedRun,
-} from "./contract/notices.ts";
+export type { BusListener, BusNotices, DeadReason } from "./contract/notices.ts";
 export type {
   DeliveryContext,
   Subscriber,

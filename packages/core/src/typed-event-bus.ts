@@ -1,4 +1,4 @@
-import type { EventBus } from "./event-bus.ts";
+import type { EventBus, SubscriptionRef } from "./event-bus.ts";
 import type { IEventBusModule } from "./contract/event-bus-module.ts";
 import type { EmitOptions } from "./contract/event.ts";
 import type { Interceptor } from "./contract/interceptor.ts";
@@ -82,6 +82,14 @@ export interface TypedEventBus<Events extends object, Received extends object = 
   extends
     Omit<EventBus, keyof IEventBusModule | "use" | "withTransaction">,
     TypedEventModule<Events, Received> {
+  /** As {@link IEventBusModule.unsubscribe}, where the type of the event follows name and pattern. */
+  unsubscribe<const Selector extends Subscribable<Received>>(
+    event: Selector,
+    subscriber: TypedHandler<Received, Selector>,
+    context?: SubscriberContext,
+  ): this;
+  /** Ends a subscription in this process, with all its events, as {@link EventBus.unsubscribe} does. */
+  unsubscribe(subscription: SubscriptionRef): this;
   /** As {@link EventBus.use}. */
   use(middleware: Middleware): this;
   /** As {@link EventBus.withTransaction}. */

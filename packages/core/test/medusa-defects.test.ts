@@ -20,7 +20,7 @@ describe("D1: with attempts: 1, the default, a failing subscriber", () => {
     await bus.settled();
     expect((await bus.deadLetters.list()).items).toMatchObject([
       {
-        subscriptionId: "charge",
+        subscriberId: "charge",
         event: { id, name: "order.placed", data: { orderId: 1 } },
         reason: "failed",
         attempts: 1,

@@ -84,6 +84,7 @@ test("subscribe: the event follows the name", () => {
   bus.subscribe("ping", async ({ data }) => void data.at, { subscriberId: "pings", attempts: 3 });
   bus.unsubscribe("ping", ({ data }) => void data.at, { subscriberId: "pings" });
 
+  bus.unsubscribe({ subscriberId: "pings" });
   // @ts-expect-error no such event
   bus.subscribe("order.lost", () => {});
   // @ts-expect-error no such event

@@ -8,7 +8,9 @@ import { fromColumn } from "./text-column.ts";
 export interface FailedEvent {
   /** Of the row, for `retry` and `discard`. */
   readonly id: string;
+  /** The id of the event. */
   readonly eventId: string;
+  /** The name of the event. */
   readonly name: string;
   /** Undefined when it cannot be read. */
   readonly envelope: Envelope | undefined;
@@ -16,6 +18,7 @@ export interface FailedEvent {
   readonly error: string;
   /** How often it was on its way. */
   readonly attempts: number;
+  /** When the event was staged, by the clock of the database. */
   readonly createdAt: Date;
 }
 

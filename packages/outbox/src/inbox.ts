@@ -22,6 +22,7 @@ export interface OnceContext<Tx> extends DeliveryContext {
 
 /** Options of {@link once}. */
 export interface OnceOptions<Tx> {
+  /** The database that has the inbox, such as `pgStore({ pool })`. */
   readonly store: OutboxStore<Tx>;
 }
 
@@ -55,6 +56,7 @@ export function once<T, Tx>(
 
 /** Options of {@link inbox}. */
 export interface InboxOptions<Tx> {
+  /** The database that has the inbox, such as `pgStore({ pool })`. */
   readonly store: OutboxStore<Tx>;
   /**
    * Milliseconds for which it is remembered that an event was handled.
@@ -73,6 +75,11 @@ export interface InboxOptions<Tx> {
 /**
  * Makes a plugin that does for every subscription of the bus what {@link once} does for one: handlers
  * find the transaction in `context.tx`. Marks older than `retentionMs` are deleted.
+ *
+ * @example
+ * ```ts
+ * const bus = createEventBus({ provider, plugins: [inbox({ store: pgStore({ pool }) })] });
+ * ```
  */
 export function inbox<Tx>(options: InboxOptions<Tx>): Plugin {
   const { store, retentionMs = 2_592_000_000, migrate: migrates = true } = options;

@@ -8,6 +8,7 @@ export {
   type OnceContext,
   type OnceOptions,
 } from "./inbox.ts";
+export type { DrainedOptions } from "./drained.ts";
 export type { OutboxInspection } from "./inspection.ts";
 export { migrate } from "./migrate.ts";
 export { outbox, type Outbox, type OutboxOptions } from "./outbox.ts";

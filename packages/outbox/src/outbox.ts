@@ -2,6 +2,7 @@ import { BusbarError, isBusbarError } from "@busbar/core";
 import type { Plugin } from "@busbar/core/plugin";
 import type { Envelope } from "@busbar/core/provider";
 import { CommitWatch } from "./commit-watch.ts";
+import { type DrainedOptions, whenDrained } from "./drained.ts";
 import { type FailedEvents, failedEvents } from "./failed-events.ts";
 import { OutboxGroupStaging } from "./group-staging.ts";
 import { Housekeeping } from "./housekeeping.ts";
@@ -16,6 +17,7 @@ import type { OutboxStore } from "./store.ts";
 
 /** Options of {@link outbox}. */
 export interface OutboxOptions<Tx> {
+  /** The database that has the outbox, such as `pgStore({ pool })`. The plugin does not close it. */
   readonly store: OutboxStore<Tx>;
   /**
    * Whether this process publishes what is in the outbox, and how. With `false` it only stages, and other
@@ -54,7 +56,22 @@ export interface Outbox extends Plugin {
    * is. Staging goes on.
    */
   pause(): Promise<void>;
+  /** Publishes again after `pause`. */
   resume(): void;
+  /**
+   * Resolves once no committed event waits to be published: by this process or by another, and on a provider that
+   * is not durable also settled. Delayed, staged and failed events do not count. Wakes the relay of this process.
+   *
+   * @throws BusbarError `BUSBAR_TIMEOUT` after `timeoutMs`.
+   *
+   * @example
+   * ```ts
+   * await db.transaction((tx) => bus.withTransaction(tx).emit("order.placed", { orderId: "42" }));
+   * await plugin.drained();
+   * await bus.settled();
+   * ```
+   */
+  drained(options?: DrainedOptions): Promise<void>;
   /** The outbox in numbers. */
   inspect(): Promise<OutboxInspection>;
   /** Events that the provider refused for good. */
@@ -135,6 +152,10 @@ export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
     wake,
     pause: async () => relay?.pause(),
     resume: () => relay?.resume(),
+    async drained({ timeoutMs = 10_000 } = {}) {
+      wake();
+      await whenDrained(store, timeoutMs);
+    },
     inspect: () => inspectOutbox(store, relay),
     failed,
   };

@@ -57,6 +57,7 @@ export type Listen = (
  *   what a handler within {@link once} finds in `context.tx`.
  */
 export interface OutboxStore<Tx = unknown> extends SqlExecutor, InboxStore {
+  /** Which SQL the database understands. */
   readonly dialect: Dialect;
   /** The PostgreSQL schema of the tables; whatever `search_path` says when it is undefined. */
   readonly schema: string | undefined;

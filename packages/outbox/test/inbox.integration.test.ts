@@ -115,7 +115,7 @@ describe.each(databases)("the inbox on %s", (_, createDatabase) => {
     await bus.start();
     await bus.emit("a", 1);
     await bus.settled();
-    const dead = await bus.deadLetters.list({ subscriptionId: "a#anonymous" });
+    const dead = await bus.deadLetters.list({ subscriberId: "a#anonymous" });
     expect(JSON.stringify(dead)).toContain("subscriberId");
   });
 });

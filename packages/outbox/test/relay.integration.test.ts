@@ -56,6 +56,34 @@ describe.each(databases)("a relay on %s", (name, createDatabase) => {
     }
   });
 
+  test("drained() resolves once all that is committed is published, and never before", async () => {
+    const { bus, plugin } = await start({ relay: NO_POLL });
+    await plugin.drained();
+    await plugin.pause();
+    await emit(bus, 1, 2, 3);
+    let isDrained = false;
+    const drained = plugin.drained().then(() => (isDrained = true));
+    await expect(plugin.drained({ timeoutMs: 50 })).rejects.toMatchObject({
+      code: "BUSBAR_TIMEOUT",
+      details: { timeoutMs: 50, what: "the outbox" },
+    });
+    expect(isDrained).toBe(false);
+    plugin.resume();
+    await drained;
+    expect(seen).toEqual([1, 2, 3]);
+    expect(await plugin.inspect()).toMatchObject({ pending: 0 });
+  });
+
+  test("drained() waits for another process that publishes, and not for delayed events", async () => {
+    const { bus, plugin } = await start({ relay: false });
+    await emit(bus, 1);
+    await database.transaction((tx) => bus.withTransaction(tx).emit("a", 2, { delay: 600_000 }));
+    await expect(plugin.drained({ timeoutMs: 50 })).rejects.toThrow("still has events to publish");
+    await start({ relay: NO_POLL });
+    await plugin.drained();
+    expect(await plugin.inspect()).toMatchObject({ pending: 0, delayed: 1 });
+  });
+
   test("tells the listeners of its bus of each event that it publishes, and of nothing before", async () => {
     const { bus } = await start({ relay: NO_POLL });
     const heard: unknown[] = [];

@@ -90,7 +90,7 @@ describe("a bus on Redis Cluster", () => {
     await bus.settled();
     expect(new Set(flaky.runs.values())).toEqual(new Set([3]));
     expect(flaky.runs.size).toBe(100);
-    expect((await bus.deadLetters.list({ subscriptionId: "parcel" })).items.length).toBe(100);
+    expect((await bus.deadLetters.list({ subscriberId: "parcel" })).items.length).toBe(100);
     isBroken = false;
     expect(await bus.deadLetters.replay("parcel")).toBe(100);
     await bus.settled();

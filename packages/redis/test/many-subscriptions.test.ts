@@ -58,7 +58,7 @@ function ids(count: number): readonly string[] {
 /** How many deliveries wait, by subscription. */
 async function waitingOf(bus: EventBus): Promise<ReadonlyMap<string, number>> {
   const { subscriptions } = await bus.inspect();
-  return new Map(subscriptions.map((it) => [it.subscriptionId, it.ready]));
+  return new Map(subscriptions.map((it) => [it.subscriberId, it.ready]));
 }
 
 test(

@@ -423,9 +423,9 @@ describe("D23: priority", () => {
   });
 });
 
-async function backlog(bus: EventBus, subscriptionId: string): Promise<number | undefined> {
+async function backlog(bus: EventBus, subscriberId: string): Promise<number | undefined> {
   const { subscriptions } = await bus.inspect();
-  const found = subscriptions.find((each) => each.subscriptionId === subscriptionId);
+  const found = subscriptions.find((each) => each.subscriberId === subscriberId);
   return found && found.ready + found.delayed + found.inFlight;
 }
 

@@ -1,4 +1,4 @@
-import { type BusNoticeName, createEventBus } from "@busbar/core";
+import { type BusNotices, createEventBus } from "@busbar/core";
 import { expect, onTestFinished, test } from "vitest";
 import { redisProvider } from "../src/index.ts";
 import { startRedisServer } from "./support/redis-server.ts";
@@ -9,7 +9,7 @@ test("a bus on Redis tells what happens to single and to grouped events, and of 
   const bus = createEventBus({ provider: redisProvider({ redisUrl: redis.url }) });
   onTestFinished(() => bus.stop({ graceMs: 0 }));
   const heard: string[] = [];
-  const hear = (name: BusNoticeName, text: (notice: never) => string): void =>
+  const hear = (name: keyof BusNotices, text: (notice: never) => string): void =>
     void bus.on(name, (notice) => void heard.push(`${name} ${text(notice as never)}`));
   hear("emitted", ({ event, subscriptions }: { event: { id: string }; subscriptions: number }) => {
     return `${event.id} ${subscriptions}`;

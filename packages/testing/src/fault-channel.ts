@@ -9,12 +9,12 @@ export interface FaultChannelOptions {
   readonly faults: Faults;
   readonly orderOf: OrderOf;
   /** An envelope has been accepted for a subscription: it comes that many milliseconds late, or so often. */
-  onRouted(subscriptionId: string, envelope: Envelope, delaysMs: readonly number[]): void;
+  onRouted(subscriberId: string, envelope: Envelope, delaysMs: readonly number[]): void;
 }
 
 /** An envelope on its way to a queue. */
 interface Transit {
-  readonly subscriptionId: string;
+  readonly subscriberId: string;
   readonly envelope: Envelope;
   readonly timer: Timer;
   /** Whom it must not overtake, nor be overtaken by. */
@@ -38,62 +38,62 @@ export class FaultChannel implements DeliveryChannel {
     this.#clock = clock;
   }
 
-  on(subscriptionId: string, listener: Listener): void {
-    this.#listeners.set(subscriptionId, listener);
+  on(subscriberId: string, listener: Listener): void {
+    this.#listeners.set(subscriberId, listener);
   }
 
-  off(subscriptionId: string, listener: Listener): void {
-    if (this.#listeners.get(subscriptionId) === listener) this.#listeners.delete(subscriptionId);
+  off(subscriberId: string, listener: Listener): void {
+    if (this.#listeners.get(subscriberId) === listener) this.#listeners.delete(subscriberId);
   }
 
-  emit(subscriptionId: string, envelope: Envelope): void {
-    const delaysMs = this.#options.faults.arrivals(subscriptionId, envelope) ?? [0];
-    this.#options.onRouted(subscriptionId, envelope, delaysMs);
-    for (const delayMs of delaysMs) this.#send(subscriptionId, envelope, delayMs);
+  emit(subscriberId: string, envelope: Envelope): void {
+    const delaysMs = this.#options.faults.arrivals(subscriberId, envelope) ?? [0];
+    this.#options.onRouted(subscriberId, envelope, delaysMs);
+    for (const delayMs of delaysMs) this.#send(subscriberId, envelope, delayMs);
   }
 
   /** How many are on their way to a subscription. */
-  inTransit(subscriptionId: string): number {
+  inTransit(subscriberId: string): number {
     let count = 0;
-    for (const transit of this.#transits) if (transit.subscriptionId === subscriptionId) count += 1;
+    for (const transit of this.#transits) if (transit.subscriberId === subscriberId) count += 1;
     return count;
   }
 
   /** Lets everything arrive that is on its way. */
   flush(): void {
-    for (const { subscriptionId, envelope, timer } of this.#transits) {
+    for (const { subscriberId, envelope, timer } of this.#transits) {
       timer.cancel();
-      this.#listeners.get(subscriptionId)?.(envelope);
+      this.#listeners.get(subscriberId)?.(envelope);
     }
     this.#transits.clear();
   }
 
-  #send(subscriptionId: string, envelope: Envelope, delayMs: number): void {
+  #send(subscriberId: string, envelope: Envelope, delayMs: number): void {
     const clock = this.#clock;
     const now = clock?.monotonic() ?? 0;
-    const lane = this.#laneOf(subscriptionId, envelope);
+    const lane = this.#laneOf(subscriberId, envelope);
     // Order that was promised is kept: nothing arrives before what was sent before it.
     const dueBefore = lane === undefined ? 0 : (this.#lastDue.get(lane) ?? 0);
     const due = Math.max(now + delayMs, dueBefore);
     if (lane !== undefined) this.#lastDue.set(lane, due);
     if (!clock || (due <= now && !this.#isBusy(lane))) {
-      this.#listeners.get(subscriptionId)?.(envelope);
+      this.#listeners.get(subscriberId)?.(envelope);
       return;
     }
     const arrive = (): void => {
       this.#transits.delete(transit);
-      this.#listeners.get(subscriptionId)?.(envelope);
+      this.#listeners.get(subscriberId)?.(envelope);
     };
     const timer = clock.setTimeout(arrive, due - now, { keepAlive: true });
-    const transit: Transit = { subscriptionId, envelope, timer, lane };
+    const transit: Transit = { subscriberId, envelope, timer, lane };
     this.#transits.add(transit);
   }
 
-  #laneOf(subscriptionId: string, { orderingKey }: Envelope): string | undefined {
-    const order = this.#options.orderOf(subscriptionId);
+  #laneOf(subscriberId: string, { orderingKey }: Envelope): string | undefined {
+    const order = this.#options.orderOf(subscriberId);
     const key = order === "all" ? "" : orderingKey;
     if (order === "none" || key === undefined) return undefined;
-    return JSON.stringify([subscriptionId, key]);
+    return JSON.stringify([subscriberId, key]);
   }
 
   #isBusy(lane: string | undefined): boolean {

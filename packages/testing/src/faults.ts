@@ -14,7 +14,7 @@ export type PublishFault =
   | { readonly type: "time-out"; readonly accepted: boolean };
 
 /** What a subscription asks of the order of its deliveries. */
-export type OrderOf = (subscriptionId: string) => "none" | "key" | "all";
+export type OrderOf = (subscriberId: string) => "none" | "key" | "all";
 
 /** Decides what goes wrong, and when. Each answer is used once. */
 export interface Faults {
@@ -23,8 +23,8 @@ export interface Faults {
    * How many milliseconds late each copy of an envelope comes to a subscription; undefined: one copy,
    * at once.
    */
-  arrivals(subscriptionId: string, envelope: Envelope): readonly number[] | undefined;
-  handOver(subscriptionId: string, delivery: Delivery): HandOverFault | undefined;
+  arrivals(subscriberId: string, envelope: Envelope): readonly number[] | undefined;
+  handOver(subscriberId: string, delivery: Delivery): HandOverFault | undefined;
 }
 
 /** What one of several says first is what happens. */

@@ -90,18 +90,18 @@ export class InjectedFaults implements Faults {
   #random: Random | undefined;
   #windowMs = 0;
 
-  failNext(subscriptionId: string, options: FailOptions): void {
+  failNext(subscriberId: string, options: FailOptions): void {
     const { error = new Error("Injected failure") } = options;
-    plan(this.#handOvers, subscriptionId, { type: "fail", error, applied() {} }, options);
+    plan(this.#handOvers, subscriberId, { type: "fail", error, applied() {} }, options);
   }
 
-  crashNext(subscriptionId: string, options: CrashOptions): void {
-    plan(this.#handOvers, subscriptionId, { type: "crash", at: options.when ?? "after" }, options);
+  crashNext(subscriberId: string, options: CrashOptions): void {
+    plan(this.#handOvers, subscriberId, { type: "crash", at: options.when ?? "after" }, options);
   }
 
-  arriveNext(subscriptionId: string, copies: readonly number[], options: FaultOptions): void {
+  arriveNext(subscriberId: string, copies: readonly number[], options: FaultOptions): void {
     for (const delayMs of copies) assertMs("delayMs", delayMs);
-    plan(this.#arrivals, subscriptionId, copies, options);
+    plan(this.#arrivals, subscriberId, copies, options);
   }
 
   rejectPublish(options: RejectPublishOptions): void {
@@ -131,14 +131,14 @@ export class InjectedFaults implements Faults {
     return take(this.#publish, undefined)?.fault;
   }
 
-  arrivals(subscriptionId: string, { name }: Envelope): readonly number[] | undefined {
-    const given = take(this.#arrivals.get(subscriptionId), name)?.fault;
+  arrivals(subscriberId: string, { name }: Envelope): readonly number[] | undefined {
+    const given = take(this.#arrivals.get(subscriberId), name)?.fault;
     if (given || !this.#random) return given;
     return [Math.floor(this.#random() * (this.#windowMs + 1))];
   }
 
-  handOver(subscriptionId: string, { envelope }: Delivery): HandOverFault | undefined {
-    const found = take(this.#handOvers.get(subscriptionId), envelope.name);
+  handOver(subscriberId: string, { envelope }: Delivery): HandOverFault | undefined {
+    const found = take(this.#handOvers.get(subscriberId), envelope.name);
     if (found?.fault.type !== "fail") return found?.fault;
     // A delivery that is handed back before it ran has not used it up.
     found.times += 1;
@@ -148,13 +148,13 @@ export class InjectedFaults implements Faults {
 
 function plan<T>(
   all: Map<string, Planned<T>[]>,
-  subscriptionId: string,
+  subscriberId: string,
   fault: T,
   options: FaultOptions,
 ): void {
-  const known = all.get(subscriptionId) ?? [];
+  const known = all.get(subscriberId) ?? [];
   known.push(planned(fault, options));
-  all.set(subscriptionId, known);
+  all.set(subscriberId, known);
 }
 
 function planned<T>(fault: T, options: FaultOptions): Planned<T> {

@@ -187,8 +187,8 @@ export class InstrumentedProvider implements TestingProvider {
     return this.#waiters.next(this.recorder, event, timeoutMs) as Promise<Event<T>>;
   }
 
-  deliveries(subscriptionId?: string): readonly RecordedDelivery[] {
-    return this.recorder.deliveries(subscriptionId);
+  deliveries(subscriberId?: string): readonly RecordedDelivery[] {
+    return this.recorder.deliveries(subscriberId);
   }
 
   trace(): readonly string[] {

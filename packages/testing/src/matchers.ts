@@ -4,7 +4,7 @@ import type { DeliveryOutcome, RecordedDelivery } from "./recorder.ts";
 /** What the matchers look into: a `testingProvider()`. */
 export interface RecordedProvider {
   emitted(event?: string): readonly Event[];
-  deliveries(subscriptionId?: string): readonly RecordedDelivery[];
+  deliveries(subscriberId?: string): readonly RecordedDelivery[];
 }
 
 /** What a delivery must be like. What is absent may be anything. */
@@ -40,15 +40,18 @@ export interface BusbarMatchers<Returned = void> {
   /** Passes when exactly so many events of this name or pattern were emitted. */
   toHaveEmittedTimes(event: string, times: number): Returned;
   /** Passes when a delivery to this subscription was acknowledged, or ended as `expected` says. */
-  toHaveDelivered(subscriptionId: string, expected?: ExpectedDelivery): Returned;
+  toHaveDelivered(subscriberId: string, expected?: ExpectedDelivery): Returned;
   /** Passes when a delivery to this subscription has ended dead, whether replayed since or not. */
-  toHaveDeadLetter(subscriptionId: string, expected?: ExpectedDeadLetter): Returned;
+  toHaveDeadLetter(subscriberId: string, expected?: ExpectedDeadLetter): Returned;
 }
 
 /** What a matcher is called on: the part that `expect` of vitest and of jest have in common. */
 export interface MatcherContext {
+  /** Whether the matcher is called by way of `not`. */
   readonly isNot?: boolean | undefined;
+  /** Compares as `toEqual` does. */
   equals(a: unknown, b: unknown): boolean;
+  /** Formats values for messages. */
   readonly utils: {
     matcherHint(name: string, received?: string, expected?: string, options?: object): string;
     printExpected(value: unknown): string;
@@ -59,7 +62,9 @@ export interface MatcherContext {
 
 /** What a matcher answers. */
 export interface MatcherResult {
+  /** Whether the matcher holds. */
   readonly pass: boolean;
+  /** Makes the message of a failure. */
   message(): string;
 }
 
@@ -81,13 +86,13 @@ export type MatcherFunctions = {
   toHaveDelivered(
     this: MatcherContext,
     received: unknown,
-    subscriptionId: string,
+    subscriberId: string,
     expected?: ExpectedDelivery,
   ): MatcherResult;
   toHaveDeadLetter(
     this: MatcherContext,
     received: unknown,
-    subscriptionId: string,
+    subscriberId: string,
     expected?: ExpectedDeadLetter,
   ): MatcherResult;
 };
@@ -125,28 +130,28 @@ export const matchers: MatcherFunctions = {
     });
   },
 
-  toHaveDelivered(received, subscriptionId, expected = {}) {
+  toHaveDelivered(received, subscriberId, expected = {}) {
     const provider = recordedProvider(received, "toHaveDelivered");
     const { outcome = "acknowledged", times, data, ...exact } = expected;
-    const candidates = provider.deliveries(subscriptionId);
+    const candidates = provider.deliveries(subscriberId);
     const found = candidates.filter(
       (delivery) =>
         delivery.outcome === outcome && fits(this, delivery, exact.event, data, exact.attempt),
     );
     const pass = times === undefined ? found.length > 0 : found.length === times;
     return result(this, "toHaveDelivered", pass, {
-      arguments: "subscriptionId, delivery",
-      expected: [subscriptionId, { outcome, ...expected }],
-      explain: () => deliveriesOf(provider, subscriptionId),
+      arguments: "subscriberId, delivery",
+      expected: [subscriberId, { outcome, ...expected }],
+      explain: () => deliveriesOf(provider, subscriberId),
       found: () => found.map(describeDelivery),
     });
   },
 
-  toHaveDeadLetter(received, subscriptionId, expected = {}) {
+  toHaveDeadLetter(received, subscriberId, expected = {}) {
     const provider = recordedProvider(received, "toHaveDeadLetter");
     const { event, data, reason, error } = expected;
     const found = provider
-      .deliveries(subscriptionId)
+      .deliveries(subscriberId)
       .filter(
         (delivery) =>
           delivery.outcome === "dead" &&
@@ -155,9 +160,9 @@ export const matchers: MatcherFunctions = {
           (error === undefined || includes(delivery.error?.message ?? "", error)),
       );
     return result(this, "toHaveDeadLetter", found.length > 0, {
-      arguments: "subscriptionId, deadLetter",
-      expected: Object.keys(expected).length > 0 ? [subscriptionId, expected] : [subscriptionId],
-      explain: () => deliveriesOf(provider, subscriptionId),
+      arguments: "subscriberId, deadLetter",
+      expected: Object.keys(expected).length > 0 ? [subscriberId, expected] : [subscriberId],
+      explain: () => deliveriesOf(provider, subscriberId),
       found: () => found.map(describeDelivery),
     });
   },
@@ -232,10 +237,10 @@ function comparison(
   return `Emitted with other data:${lines(candidates.map(describeEvent))}`;
 }
 
-function deliveriesOf(provider: RecordedProvider, subscriptionId: string): string {
-  const deliveries = provider.deliveries(subscriptionId);
+function deliveriesOf(provider: RecordedProvider, subscriberId: string): string {
+  const deliveries = provider.deliveries(subscriberId);
   if (deliveries.length > 0) return `Deliveries:${lines(deliveries.map(describeDelivery))}`;
-  const others = provider.deliveries().map((delivery) => delivery.subscriptionId);
+  const others = provider.deliveries().map((delivery) => delivery.subscriberId);
   return `It had no deliveries. Deliveries went to: ${list(others)}`;
 }
 

@@ -6,7 +6,7 @@ import {
   matchesPattern,
   type Settlement,
 } from "@busbar/core/provider";
-import type { Event } from "@busbar/core";
+import type { DeadReason, Event } from "@busbar/core";
 import { Trace } from "./trace.ts";
 
 /**
@@ -24,15 +24,18 @@ export type DeliveryOutcome =
 
 /** One hand-over of an event to a subscription. */
 export interface RecordedDelivery {
-  readonly subscriptionId: string;
+  /** The subscription that the event was delivered to. */
+  readonly subscriberId: string;
+  /** The event, as handlers see it. */
   readonly event: Event;
   /** 1 for the first run, 2 for the first retry. Crashes and releases do not count. */
   readonly attempt: number;
+  /** What became of the delivery. */
   readonly outcome: DeliveryOutcome;
   /** What the last run failed with, where the outcome is `failed` or `dead`. */
   readonly error?: { readonly name: string; readonly message: string } | undefined;
-  /** Why it is dead: `failed`, `permanent`, `crashed` or `invalid`. */
-  readonly reason?: string | undefined;
+  /** Why it is dead. */
+  readonly reason?: DeadReason | undefined;
   /** When it was handed over. */
   readonly at: Date;
 }
@@ -71,11 +74,9 @@ export class Recorder {
     );
   }
 
-  deliveries(subscriptionId: string | undefined): RecordedDelivery[] {
+  deliveries(subscriberId: string | undefined): RecordedDelivery[] {
     return this.#deliveries
-      .filter(
-        (delivery) => subscriptionId === undefined || delivery.subscriptionId === subscriptionId,
-      )
+      .filter((delivery) => subscriberId === undefined || delivery.subscriberId === subscriberId)
       .map((delivery) => ({ ...delivery }));
   }
 
@@ -99,22 +100,22 @@ export class Recorder {
     this.#onAccepted(emission);
   }
 
-  handedOver(subscriptionId: string, { envelope, state }: Delivery): OpenDelivery {
+  handedOver(subscriberId: string, { envelope, state }: Delivery): OpenDelivery {
     const attempt = failuresIn(state).runs + 1;
     const delivery: OpenDelivery = {
-      subscriptionId,
+      subscriberId,
       event: eventOf(envelope),
       attempt,
       outcome: "running",
       at: new Date(this.#clock.now()),
     };
     this.#deliveries.push(delivery);
-    this.trace.add("handed over", envelope, `to ${subscriptionId}, attempt ${attempt}`);
+    this.trace.add("handed over", envelope, `to ${subscriberId}, attempt ${attempt}`);
     return delivery;
   }
 
   settled(delivery: OpenDelivery, envelope: Envelope, settlement: Settlement): void {
-    const by = `by ${delivery.subscriptionId}`;
+    const by = `by ${delivery.subscriberId}`;
     if (settlement.type === "ack") {
       delivery.outcome = "acknowledged";
     } else if (settlement.type === "release") {
@@ -123,7 +124,7 @@ export class Recorder {
       const { last } = failuresIn(settlement.state);
       delivery.outcome = settlement.type === "dead" ? "dead" : "failed";
       delivery.error = last;
-      if (settlement.type === "dead") delivery.reason = settlement.reason;
+      if (settlement.type === "dead") delivery.reason = settlement.reason as DeadReason;
     }
     const why = delivery.error ? `: ${delivery.error.message}` : "";
     this.trace.add(delivery.outcome, envelope, by + why);
@@ -131,7 +132,7 @@ export class Recorder {
 
   crashed(delivery: OpenDelivery, envelope: Envelope, where: string): void {
     delivery.outcome = "crashed";
-    this.trace.add("crashed", envelope, `${where} ${delivery.subscriptionId}`);
+    this.trace.add("crashed", envelope, `${where} ${delivery.subscriberId}`);
   }
 }
 
@@ -144,7 +145,9 @@ function eventOf({ id, name, data, metadata }: Envelope): Event {
     data: structuredClone(data),
     metadata: {
       ...structuredClone(others),
+      createdAt: new Date(created_at),
       created_at: new Date(created_at),
+      publishedAt: new Date(published_at),
       published_at: new Date(published_at),
     },
   };

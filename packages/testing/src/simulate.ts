@@ -25,7 +25,9 @@ export interface Simulation {
 
 /** Something with a start and a stop: a bus, or an application. */
 export interface Startable {
+  /** Starts it. Called before the steps of a simulation. */
   start(): Promise<void>;
+  /** Stops it. Called when a simulation is over. */
   stop(options?: { readonly graceMs?: number | undefined }): Promise<void>;
 }
 

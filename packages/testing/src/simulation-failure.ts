@@ -6,6 +6,7 @@ const SHOWN_LINES = 200;
 
 /** A seed of a simulation in which something did not hold. `cause` is what was thrown. */
 export class SimulationFailure extends Error {
+  /** Always `SimulationFailure`. */
   override readonly name: string = "SimulationFailure";
   /** Give it to `simulate` to have the same happen again: `{ seed }`. */
   readonly seed: number;

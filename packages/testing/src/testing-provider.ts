@@ -82,6 +82,7 @@ export interface NextOptions {
 export interface TestingProvider extends MemoryProvider {
   /** The time of the provider, which a bus on it takes over by itself. */
   readonly clock: Clock;
+  /** The random numbers of the bus, from the `seed` of the provider. */
   readonly random: () => number;
   /** Gives the provider itself to an application that is configured with it. */
   provider(): EventProvider;
@@ -123,24 +124,24 @@ export interface TestingProvider extends MemoryProvider {
    */
   next<T = unknown>(event: string, options?: NextOptions): Promise<Event<T>>;
   /** Every hand-over, in order, with its outcome: all, or those of one subscription. */
-  deliveries(subscriptionId?: string): readonly RecordedDelivery[];
+  deliveries(subscriberId?: string): readonly RecordedDelivery[];
   /** What happened, a line each, for people. */
   trace(): readonly string[];
   /** Forgets what was recorded. Faults, time and what waits stay. */
   clear(): void;
 
   /** Makes runs of a subscription fail as if its handler had thrown. Its retries go on as its policy says. */
-  failNext(subscriptionId: string, options?: FailOptions): void;
+  failNext(subscriberId: string, options?: FailOptions): void;
   /**
    * Ends hand-overs of a subscription unsettled, as if the process had died: they come again. The bus
    * itself has seen the run end and knows of no crash, so wait by `drain` and not by `bus.settled`.
    */
-  crashNext(subscriptionId: string, options?: CrashOptions): void;
+  crashNext(subscriberId: string, options?: CrashOptions): void;
   /** Lets what is emitted next reach a subscription late. Order that it asks for is kept. */
-  delayNext(subscriptionId: string, delayMs: number, options?: FaultOptions): void;
+  delayNext(subscriberId: string, delayMs: number, options?: FaultOptions): void;
   /** Lets what is emitted next reach a subscription twice, the second time `delayMs` later. */
   duplicateNext(
-    subscriptionId: string,
+    subscriberId: string,
     options?: FaultOptions & {
       /** Milliseconds. @default 0 */
       readonly delayMs?: number | undefined;

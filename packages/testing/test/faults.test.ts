@@ -124,7 +124,7 @@ describe("delays, repetitions and disorder", () => {
     await provider.advance(499);
     expect([outcomes(provider, "stock"), outcomes(provider)]).toEqual([["acknowledged"], []]);
     const { subscriptions } = await bus.inspect();
-    expect(subscriptions.find(({ subscriptionId }) => subscriptionId === "mail")?.delayed).toBe(1);
+    expect(subscriptions.find(({ subscriberId }) => subscriberId === "mail")?.delayed).toBe(1);
     await provider.advance(1);
     expect(outcomes(provider)).toEqual(["acknowledged"]);
   });

@@ -30,7 +30,9 @@ describe("emitted", () => {
         data: { orderId: "42" },
         metadata: {
           correlationId: id,
+          createdAt: new Date("2026-01-01T00:00:00Z"),
           created_at: new Date("2026-01-01T00:00:00Z"),
+          publishedAt: new Date("2026-01-01T00:00:00Z"),
           published_at: new Date("2026-01-01T00:00:00Z"),
         },
       },
@@ -152,7 +154,7 @@ describe("deliveries", () => {
       provider.deliveries("mail").map(({ at, ...rest }) => ({ ...rest, at: at.getTime() - start })),
     ).toEqual([
       {
-        subscriptionId: "mail",
+        subscriberId: "mail",
         event: provider.emitted()[0],
         attempt: 1,
         outcome: "failed",
@@ -160,7 +162,7 @@ describe("deliveries", () => {
         at: 0,
       },
       {
-        subscriptionId: "mail",
+        subscriberId: "mail",
         event: provider.emitted()[0],
         attempt: 2,
         outcome: "acknowledged",

@@ -25,7 +25,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
       assert.equal(items.length, 1);
       const [letter] = items;
       assert.deepEqual(
-        [letter?.subscriptionId, letter?.reason, letter?.attempts, letter?.event.id],
+        [letter?.subscriberId, letter?.reason, letter?.attempts, letter?.event.id],
         ["mail", "failed", 1, id],
       );
       assert.equal(letter?.errors[0]?.message, "fails, as it should");

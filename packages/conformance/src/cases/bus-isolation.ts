@@ -27,7 +27,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
       await settled(context, bus);
       assert.equal(fine.runs.length, 20);
       const { items } = await bus.deadLetters.list();
-      assert.ok(items.length === 20 && items.every((it) => it.subscriptionId === "failing"));
+      assert.ok(items.length === 20 && items.every((it) => it.subscriberId === "failing"));
     },
   },
   {

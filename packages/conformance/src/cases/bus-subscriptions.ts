@@ -71,7 +71,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
       );
       const { subscriptions } = await bus.inspect();
       assert.deepEqual(
-        subscriptions.map((it) => [it.subscriptionId, it.ready, it.dead]),
+        subscriptions.map((it) => [it.subscriberId, it.ready, it.dead]),
         [["a#anonymous", 0, 0]],
       );
     },
@@ -112,7 +112,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
       assert.equal(await bus.retire("mail"), 2);
       await bus.emit("a", 3);
       assert.equal((await bus.inspect()).counters.unrouted, 1);
-      const { items } = await bus.deadLetters.list({ subscriptionId: "mail" });
+      const { items } = await bus.deadLetters.list({ subscriberId: "mail" });
       assert.deepEqual(
         items.map(({ reason }) => reason),
         ["retired", "retired"],
@@ -133,18 +133,18 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
       await bus.start();
       await bus.emit([1, 2].map((data) => ({ name: "a", data })));
       await context.waiting.eventually("2 dead letters", async () => {
-        return (await bus.deadLetters.list({ subscriptionId: "mail" })).items.length === 2;
+        return (await bus.deadLetters.list({ subscriberId: "mail" })).items.length === 2;
       });
       await bus.retire("mail");
-      const { items } = await bus.deadLetters.list({ subscriptionId: "mail" });
+      const { items } = await bus.deadLetters.list({ subscriberId: "mail" });
       assert.equal(items.length, 2, "retiring deletes no dead letter");
       assert.equal(await bus.deadLetters.discard("mail"), 2);
-      assert.deepEqual((await bus.deadLetters.list({ subscriptionId: "idle" })).items, []);
+      assert.deepEqual((await bus.deadLetters.list({ subscriberId: "idle" })).items, []);
       assert.equal(await bus.deadLetters.replay("idle"), 0);
       assert.equal(await bus.deadLetters.discard("idle"), 0);
       const notFound = { code: "BUSBAR_NOT_FOUND" };
       for (const id of ["mail", "unknown"]) {
-        await assert.rejects(bus.deadLetters.list({ subscriptionId: id }), notFound);
+        await assert.rejects(bus.deadLetters.list({ subscriberId: id }), notFound);
         await assert.rejects(bus.deadLetters.replay(id), notFound);
         await assert.rejects(bus.deadLetters.discard(id), notFound);
       }
@@ -168,7 +168,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
       });
       const { subscriptions } = await bus.inspect();
       assert.deepEqual(
-        subscriptions.map((it) => [it.subscriptionId, it.events.length, it.ready, it.dead]),
+        subscriptions.map((it) => [it.subscriberId, it.events.length, it.ready, it.dead]),
         [
           ["fails", 1, 0, 3],
           ["paused", 2, 3, 0],

@@ -19,6 +19,7 @@ const PAGE_SIZE = 100;
 
 /** Number and cursor are looked at where they are used. */
 const LIST_CHECKS: Checks<ListDeadLetters> = {
+  subscriberId: checkText,
   subscriptionId: checkText,
   limit: () => undefined,
   cursor: () => undefined,
@@ -26,10 +27,15 @@ const LIST_CHECKS: Checks<ListDeadLetters> = {
 
 /** A failed run of a delivery that is dead. */
 export interface DeadLetterError {
+  /** When the run failed, by the clock of the process that ran it. */
   readonly at: Date;
+  /** The name of the error, such as `TypeError`. `NonError` if what was thrown is no error. */
   readonly name: string;
+  /** The message of the error, at most 1 000 bytes of it. */
   readonly message: string;
+  /** The stack of the error, at most 1 800 bytes of it. */
   readonly stack?: string | undefined;
+  /** The error's own code, such as `ECONNREFUSED`. */
   readonly code?: string | undefined;
   /** The errors that it holds, as an `AggregateError` does, and its causes, as one text. */
   readonly cause?: string | undefined;
@@ -37,9 +43,13 @@ export interface DeadLetterError {
 
 /** A delivery that ended dead: an event that one subscription could not handle. */
 export interface DeadLetter {
-  /** Unique in its subscription. */
+  /** Identifies the dead letter within its subscription. Not the event's id: an event may die twice. */
   readonly id: string;
+  /** The subscription that could not handle the event. */
+  readonly subscriberId: string;
+  /** @deprecated The name of `subscriberId` in 0.1. */
   readonly subscriptionId: string;
+  /** The event, as its handlers saw it. */
   readonly event: Event;
   /** Why the delivery is dead. If it is `corrupt`, `event.data` is the text that could not be read. */
   readonly reason: DeadReason;
@@ -50,12 +60,15 @@ export interface DeadLetter {
    * more, those between the first and the last lose their stacks, and then are left out.
    */
   readonly errors: readonly DeadLetterError[];
+  /** When the delivery died, by the clock of the provider's server where it has one. */
   readonly diedAt: Date;
 }
 
 /** Which page of dead letters to list. */
 export interface ListDeadLetters {
-  /** Those of all subscriptions by default. */
+  /** Whose dead letters to list. Those of all subscriptions by default. */
+  readonly subscriberId?: string | undefined;
+  /** @deprecated The name of `subscriberId` in 0.1. */
   readonly subscriptionId?: string | undefined;
   /** @default 100 */
   readonly limit?: number | undefined;
@@ -88,16 +101,21 @@ export class DeadLetters {
    *
    * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
    * @throws TypeError when `limit` is not a whole number from 1, or `cursor` is of no page before.
+   *
+   * @example
+   * ```ts
+   * const { items } = await bus.deadLetters.list({ subscriberId: "send-receipt" });
+   * ```
    */
   async list(options: ListDeadLetters = {}): Promise<Page<DeadLetter>> {
     assertOptions("deadLetters.list()", options, LIST_CHECKS);
-    const { subscriptionId, limit = PAGE_SIZE, cursor } = options;
+    const { subscriptionId, subscriberId = subscriptionId, limit = PAGE_SIZE, cursor } = options;
     if (!Number.isSafeInteger(limit) || limit < 1) {
       throw new TypeError(`limit must be a whole number from 1: ${limit}`);
     }
-    if (subscriptionId !== undefined) {
-      const page = await this.#listOne(subscriptionId, limit, cursor);
-      if (page.items.length === 0) await this.#assertKnown(subscriptionId);
+    if (subscriberId !== undefined) {
+      const page = await this.#listOne(subscriberId, limit, cursor);
+      if (page.items.length === 0) await this.#assertKnown(subscriberId);
       return page;
     }
 
@@ -122,15 +140,15 @@ export class DeadLetters {
    *
    * @throws BusbarError `BUSBAR_NOT_FOUND` when there is no such one.
    */
-  async get(subscriptionId: string, id: string): Promise<DeadLetter> {
-    assertText("deadLetters.get()", "subscriptionId", subscriptionId);
-    for await (const page of this.#pages(subscriptionId)) {
+  async get(subscriberId: string, id: string): Promise<DeadLetter> {
+    assertText("deadLetters.get()", "subscriberId", subscriberId);
+    for await (const page of this.#pages(subscriberId)) {
       const found = page.find((dead) => dead.id === id);
-      if (found) return deadLetter(subscriptionId, found);
+      if (found) return deadLetter(subscriberId, found);
     }
     throw new BusbarError(
       "BUSBAR_NOT_FOUND",
-      `Subscription ${quoted(subscriptionId)} has no dead letter ${quoted(id)}`,
+      `Subscription ${quoted(subscriberId)} has no dead letter ${quoted(id)}`,
       { kind: "dead letter", id },
     );
   }
@@ -141,12 +159,17 @@ export class DeadLetters {
    *
    * @param ids Absent: all that the subscription has now.
    * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
+   *
+   * @example
+   * ```ts
+   * const replayed = await bus.deadLetters.replay("send-receipt");
+   * ```
    */
-  async replay(subscriptionId: string, ids?: readonly string[]): Promise<number> {
-    const letters = await this.#select("replay", subscriptionId, ids);
+  async replay(subscriberId: string, ids?: readonly string[]): Promise<number> {
+    const letters = await this.#select("replay", subscriberId, ids);
     let replayed = 0;
     for (const chunk of chunks(letters)) {
-      replayed += await this.#replay(subscriptionId, chunk);
+      replayed += await this.#replay(subscriberId, chunk);
     }
     return replayed;
   }
@@ -157,25 +180,25 @@ export class DeadLetters {
    * @param ids Absent: all that the subscription has now.
    * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
    */
-  async discard(subscriptionId: string, ids?: readonly string[]): Promise<number> {
-    const letters = await this.#select("discard", subscriptionId, ids);
+  async discard(subscriberId: string, ids?: readonly string[]): Promise<number> {
+    const letters = await this.#select("discard", subscriberId, ids);
     let discarded = 0;
     for (const chunk of chunks(letters)) {
       discarded += await this.#admin().discardDead(
-        subscriptionId,
+        subscriberId,
         chunk.map(({ id }) => id),
       );
     }
     return discarded;
   }
 
-  async #replay(subscriptionId: string, letters: readonly DeadDelivery[]): Promise<number> {
+  async #replay(subscriberId: string, letters: readonly DeadDelivery[]): Promise<number> {
     const tracker = this.#tracker;
     for (const { envelope } of letters) tracker?.publishing(envelope, undefined);
     let count = 0;
     try {
       const ids = letters.map(({ id }) => id);
-      count = await this.#admin().replayDead(subscriptionId, ids);
+      count = await this.#admin().replayDead(subscriberId, ids);
       return count;
     } finally {
       for (const { envelope } of letters) tracker?.published(envelope, Math.min(count, 1));
@@ -186,54 +209,54 @@ export class DeadLetters {
 
   async #select(
     method: string,
-    subscriptionId: string,
+    subscriberId: string,
     ids: readonly string[] | undefined,
   ): Promise<readonly DeadDelivery[]> {
-    assertText(`deadLetters.${method}()`, "subscriptionId", subscriptionId);
+    assertText(`deadLetters.${method}()`, "subscriberId", subscriberId);
     if (ids !== undefined) assertTexts(`deadLetters.${method}()`, "ids", ids);
     const wanted = ids && new Set(ids);
     const selected: DeadDelivery[] = [];
-    for await (const page of this.#pages(subscriptionId)) {
+    for await (const page of this.#pages(subscriberId)) {
       selected.push(...page.filter(({ id }) => wanted?.has(id) ?? true));
       if (selected.length === wanted?.size) break;
     }
-    if (selected.length === 0) await this.#assertKnown(subscriptionId);
+    if (selected.length === 0) await this.#assertKnown(subscriberId);
     return selected;
   }
 
   /** A misspelt id would do nothing, and look as if there were nothing to do. */
-  async #assertKnown(subscriptionId: string): Promise<void> {
+  async #assertKnown(subscriberId: string): Promise<void> {
     // A provider may leave a subscription out of its numbers of which nothing waits. One that is retired is not
     // listed any more, and has numbers for as long as it has dead letters.
     const [listed, stats] = await Promise.all([this.#listed(), this.#admin().stats()]);
     const left = stats.filter((it) => it.ready + it.delayed + it.inFlight + it.dead > 0);
     const known = [...listed, ...left.map((entry) => entry.subscriptionId)];
-    if (known.includes(subscriptionId)) return;
-    const hint = nearestName(subscriptionId, known);
-    const message = `Nobody knows subscription ${quoted(subscriptionId)}`;
+    if (known.includes(subscriberId)) return;
+    const hint = nearestName(subscriberId, known);
+    const message = `Nobody knows subscription ${quoted(subscriberId)}`;
     throw new BusbarError(
       "BUSBAR_NOT_FOUND",
       hint === undefined ? message : `${message}, did you mean ${quoted(hint)}?`,
-      { kind: "subscription", id: subscriptionId },
+      { kind: "subscription", id: subscriberId },
     );
   }
 
-  async *#pages(subscriptionId: string): AsyncGenerator<readonly DeadDelivery[]> {
+  async *#pages(subscriberId: string): AsyncGenerator<readonly DeadDelivery[]> {
     let cursor: string | undefined;
     do {
-      const page = await this.#admin().listDead(subscriptionId, { limit: PAGE_SIZE, cursor });
+      const page = await this.#admin().listDead(subscriberId, { limit: PAGE_SIZE, cursor });
       yield page.items;
       cursor = page.cursor;
     } while (cursor !== undefined);
   }
 
   async #listOne(
-    subscriptionId: string,
+    subscriberId: string,
     limit: number,
     cursor: string | undefined,
   ): Promise<Page<DeadLetter>> {
-    const page = await this.#admin().listDead(subscriptionId, { limit, cursor });
-    return { ...page, items: page.items.map((dead) => deadLetter(subscriptionId, dead)) };
+    const page = await this.#admin().listDead(subscriberId, { limit, cursor });
+    return { ...page, items: page.items.map((dead) => deadLetter(subscriberId, dead)) };
   }
 }
 
@@ -250,12 +273,13 @@ function readCursor(cursor: string | undefined): readonly [string?, string?] {
   throw new TypeError(`cursor must be the cursor of the page before: ${cursor}`);
 }
 
-function deadLetter(subscriptionId: string, dead: DeadDelivery): DeadLetter {
+function deadLetter(subscriberId: string, dead: DeadDelivery): DeadLetter {
   // A delivery that died without a run, by `retire` or a crash, may have no state.
   const state = stateOf(dead.state);
   return {
     id: dead.id,
-    subscriptionId,
+    subscriberId,
+    subscriptionId: subscriberId,
     event: receivedEvent(dead.envelope, true),
     reason: dead.reason as DeadReason,
     attempts: state.runs,

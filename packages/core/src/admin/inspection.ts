@@ -18,10 +18,15 @@ export type BusState = "new" | "starting" | "running" | "stopping" | "stopped";
 
 /** A subscription as `inspect()` shows it. */
 export interface InspectedSubscription {
+  /** The id of the subscription. */
+  readonly subscriberId: string;
+  /** @deprecated The name of `subscriberId` in 0.1. */
   readonly subscriptionId: string;
+  /** The names and patterns of the subscription, in all processes. */
   readonly events: readonly string[];
   /** Whether this process has code for it. */
   readonly here: boolean;
+  /** Whether `pause` has stopped the subscription in this process. */
   readonly paused: boolean;
   /** Not declared by any process for `orphanedAfterMs`: gets no new events. */
   readonly orphaned: boolean;
@@ -31,7 +36,9 @@ export interface InspectedSubscription {
   readonly ready: number;
   /** Deliveries whose time has not come, or that wait behind another of their key. */
   readonly delayed: number;
+  /** Deliveries that are running, in all processes. */
   readonly inFlight: number;
+  /** Dead letters of the subscription. */
   readonly dead: number;
   /** When the oldest waiting delivery was published. */
   readonly oldestAt: Date | undefined;
@@ -39,17 +46,25 @@ export interface InspectedSubscription {
 
 /** A group that is neither released nor cleared, as `inspect()` shows it. */
 export interface InspectedGroup extends Omit<StagedGroup, "stagedAt"> {
+  /** When the first event of the group was staged. */
   readonly stagedAt: Date;
 }
 
 /** What a bus says of itself. Numbers are of this moment; counters of this process since its start. */
 export interface BusInspection {
+  /** The `name` of the bus. */
   readonly name: string;
+  /** The name of the provider. */
   readonly provider: string;
+  /** Where the bus is in its life. */
   readonly state: BusState;
+  /** What this process does. */
   readonly role: Role;
+  /** The subscriptions of all processes, and of this one, in the order of their ids. */
   readonly subscriptions: readonly InspectedSubscription[];
+  /** The groups that are neither released nor cleared. */
   readonly groups: readonly InspectedGroup[];
+  /** What this process has done since its start. */
   readonly counters: Readonly<BusCounters>;
 }
 
@@ -61,6 +76,7 @@ export interface BusHealth {
   readonly since: Date;
   /** Whether this process takes deliveries. */
   readonly consuming: boolean;
+  /** The name of the provider. */
   readonly provider: string;
   /** One sentence, where there is something to say. */
   readonly detail?: string | undefined;
@@ -83,12 +99,13 @@ export function inspectSubscriptions(
     ...registered.map(({ subscriptionId }) => subscriptionId),
     ...stats.map(({ subscriptionId }) => subscriptionId),
   ]);
-  return [...ids].toSorted().map((subscriptionId) => {
-    const local = byId.get(subscriptionId);
-    const known = registered.find((entry) => entry.subscriptionId === subscriptionId);
-    const numbers = stats.find((entry) => entry.subscriptionId === subscriptionId);
+  return [...ids].toSorted().map((subscriberId) => {
+    const local = byId.get(subscriberId);
+    const known = registered.find((entry) => entry.subscriptionId === subscriberId);
+    const numbers = stats.find((entry) => entry.subscriptionId === subscriberId);
     return {
-      subscriptionId,
+      subscriberId,
+      subscriptionId: subscriberId,
       events: [...new Set([...(known?.events ?? []), ...(local?.events ?? [])])],
       here: local !== undefined,
       paused: local?.paused ?? false,

@@ -35,6 +35,7 @@ export interface AppOverrides {
 /** What every application's container holds, beside the services of its configuration. */
 export interface AppCradle {
   readonly [Modules.EVENT_BUS]: EventBus;
+  /** The logger of the application. Writes nothing by default. */
   readonly logger: Logger;
 }
 
@@ -50,13 +51,16 @@ export interface App<
   Events extends object = never,
   Received extends object = Events,
 > extends AsyncDisposable {
+  /** The bus of the application: typed, if the configuration has `events`. */
   readonly bus: AppBus<Events, Received>;
   /**
    * Holds the bus as `Modules.EVENT_BUS`, `logger`, and the services of the configuration. Its
    * `dispose` is this application's `stop`, so that services outlive the handlers that use them.
    */
   readonly container: AppContainer<AppCradle>;
+  /** The configuration that is in force. */
   readonly config: BusbarConfig;
+  /** The role that is in force. */
   readonly role: Role;
 
   /**

@@ -72,6 +72,9 @@ export interface BusbarConfig<Events extends object = object, Received extends o
     | SubscribersFolder
     | readonly (string | SubscribersFolder)[]
     | undefined;
+  /**
+   * Plugins of the bus, such as the outbox. They start in this order, and stop in the reverse one. None by default.
+   */
   readonly plugins?: readonly Plugin[] | undefined;
   /** Wraps every run of every delivery, the first one outermost. */
   readonly middleware?: readonly Middleware[] | undefined;

@@ -69,6 +69,7 @@ export interface BusOptions {
    * @default no limit; 1_000 are warned of, once for each subscription
    */
   readonly maxCausationDepth?: number | undefined;
+  /** The bound on dead letters. The oldest ones beyond it are deleted, counted and logged. */
   readonly deadLetters?: DeadLetterOptions | undefined;
   /**
    * Milliseconds after which a subscription that no process declares gets no new events.
@@ -110,6 +111,7 @@ export interface EventBusOptions<
   Events extends object = never,
   Received extends object = Events,
 > extends BusOptions {
+  /** What carries the events, such as `localProvider()`. The bus starts and stops it. */
   readonly provider: EventProvider;
   /**
    * Prefixes everything that the provider names. Letters, digits, `.`, `_` and `-`.
@@ -125,6 +127,7 @@ export interface EventBusOptions<
   readonly logger?: Logger | undefined;
   /** What handlers find in `context.container`. */
   readonly container?: ScopingContainer | undefined;
+  /** Plugins, such as the outbox. They start in this order, and stop in the reverse one. None by default. */
   readonly plugins?: readonly Plugin[] | undefined;
   /**
    * Where it is recorded which events a subscription has handled, such as `pgStore({ pool })` of
@@ -132,6 +135,7 @@ export interface EventBusOptions<
    * `context.tx`, and what it writes by it happens once, however often the event is delivered.
    */
   readonly inbox?: InboxStore | undefined;
+  /** Wraps every run of every delivery, the first one outermost. None by default. */
   readonly middleware?: readonly Middleware[] | undefined;
   /** The provider's by default, if it brings one, or else the system's. */
   readonly clock?: Clock | undefined;

@@ -13,6 +13,7 @@ export const Modules: {
  * container fits as it is.
  */
 export interface ServiceContainer {
+  /** Returns the service that is registered under a name. Throws if there is none. */
   resolve(name: "event_bus"): IEventBusModule;
   // Services are the application's own: only it knows their types, and it says so by `T`.
   // oxlint-disable-next-line typescript/no-explicit-any
@@ -21,5 +22,8 @@ export interface ServiceContainer {
 
 /** A container that can make a scope for one delivery. An Awilix container fits as it is. */
 export interface ScopingContainer extends ServiceContainer {
+  /**
+   * Makes the scope of one delivery, which is disposed after the run. Without it, all deliveries share the container.
+   */
   createScope?(): ServiceContainer & { dispose?(): void | Promise<void> };
 }

@@ -4,6 +4,7 @@ import type { Subscriber, SubscriberContext } from "./subscriber.ts";
 
 /** Which events of a group to clear. Both given: those that match both. */
 export interface ClearGroupOptions {
+  /** Names of the events to clear. Events of all names by default. */
   readonly eventNames?: readonly string[] | undefined;
   /** Ids of workflow steps, as in `metadata.stepId`. */
   readonly stepIds?: readonly string[] | undefined;
@@ -29,6 +30,15 @@ export interface IEventBusModule {
    *   outcome is unknown, and emitting again with the same ids is safe where handlers are idempotent.
    * @throws BusbarError `BUSBAR_NOT_RUNNING` after `stop`.
    * @throws TypeError before `start`.
+   *
+   * @example
+   * ```ts
+   * await bus.emit("order.placed", { orderId: "42" });
+   * await bus.emit([
+   *   { name: "order.paid", data: { orderId: "42" } },
+   *   { name: "order.shipped", data: { orderId: "42" }, options: { delay: 60_000 } },
+   * ]);
+   * ```
    */
   emit<T>(
     message: EventMessage<T> | readonly EventMessage<T>[],
@@ -42,6 +52,15 @@ export interface IEventBusModule {
    * an emit that follows waits until the provider knows the subscription.
    *
    * @throws TypeError when the same `subscriberId` is already on the event, or has another policy.
+   *
+   * @example
+   * ```ts
+   * bus.subscribe("order.placed", async ({ data }) => sendReceipt(data), {
+   *   subscriberId: "send-receipt",
+   *   attempts: 5,
+   *   backoff: { type: "exponential", delay: 1_000 },
+   * });
+   * ```
    */
   subscribe<T>(
     event: string | symbol | readonly string[],
@@ -53,6 +72,11 @@ export interface IEventBusModule {
    * Ends a subscription in this process, by function or, with `context.subscriberId`, by id.
    * Runs in flight finish. On a durable provider other processes go on with it, and its events wait
    * for them: `retire` ends it everywhere.
+   *
+   * @example
+   * ```ts
+   * bus.unsubscribe("order.placed", sendReceipt);
+   * ```
    */
   unsubscribe<T>(
     event: string | symbol | readonly string[],
@@ -69,12 +93,24 @@ export interface IEventBusModule {
    * @throws BusbarError `BUSBAR_UNAVAILABLE`, `BUSBAR_EMIT_TIMEOUT` or `BUSBAR_OVERLOADED`; `details.marked`
    *   says whether the group is known to be marked.
    * @throws whatever an interceptor throws.
+   *
+   * @example
+   * ```ts
+   * const metadata = { eventGroupId: "checkout-7" };
+   * await bus.emit({ name: "order.placed", data: { orderId: "42" }, metadata });
+   * await bus.releaseGroupedEvents("checkout-7");
+   * ```
    */
   releaseGroupedEvents(eventGroupId: string): Promise<void>;
 
   /** Drops the staged events of a group: all, or those that `options` name. */
   clearGroupedEvents(eventGroupId: string, options?: ClearGroupOptions): Promise<void>;
 
+  /**
+   * Adds an interceptor, which sees each event before it is published. Interceptors run in the order in which they
+   * were added.
+   */
   addInterceptor(interceptor: Interceptor): this;
+  /** Removes an interceptor. Does nothing if the interceptor was not added. */
   removeInterceptor(interceptor: Interceptor): this;
 }

@@ -4,6 +4,7 @@ import type { EventProvider } from "./provider.ts";
 
 /** What a module's provider function may use of the application. */
 export interface ModuleDependencies {
+  /** The application's logger. */
   readonly logger: Logger;
   /** The application's name. */
   readonly name: string;
@@ -15,6 +16,7 @@ export interface EventModule<Options = unknown> {
   readonly name: string;
   /** Validates the module's options at start; the provider function gets its output. */
   readonly options?: StandardSchemaV1<unknown, Options> | undefined;
+  /** Makes the provider. Called once, when the application is created. */
   provider(
     options: Options,
     dependencies: ModuleDependencies,

@@ -7,9 +7,19 @@ export interface EventMetadata {
   readonly eventGroupId?: string | undefined;
   /** The workflow step that emitted the event, so that compensation can clear its events only. */
   readonly stepId?: string | undefined;
-  /** When `emit` was called. Set by the bus unless given. A `Date` in handlers, on every provider. */
+  /**
+   * When `emit` was called, by the clock of the emitting process. Set by the bus unless given. A `Date` in
+   * handlers, on every provider.
+   */
+  readonly createdAt?: Date | undefined;
+  /**
+   * When the event was published, by the clock of the publishing process; for a grouped event, when its group was
+   * released. Set by the bus: what is given is ignored.
+   */
+  readonly publishedAt?: Date | undefined;
+  /** The same as `createdAt`, under the name that Medusa has for it. `createdAt` goes before it. */
   readonly created_at?: Date | undefined;
-  /** When the event was handed to the provider; for a grouped event, when it was released. */
+  /** The same as `publishedAt`, under the name that Medusa has for it. */
   readonly published_at?: Date | undefined;
   /** Shared by an event and all that was emitted because of it: the id of the first one. */
   readonly correlationId?: string | undefined;
@@ -29,7 +39,11 @@ export interface Event<T = unknown> {
   readonly id: string;
   /** Dotted, such as `order.placed`. */
   readonly name: string;
+  /**
+   * What the emitter gave, as JSON made it. Each handler gets its own copy, unless the bus has `isolation: "none"`.
+   */
   readonly data: T;
+  /** What travels with the event: the emitter's own members, and those that the bus sets. */
   readonly metadata: EventMetadata;
 }
 
@@ -69,8 +83,11 @@ export interface EmitOptions {
   readonly attempts?: number | undefined;
   /** The wait between attempts. None by default. */
   readonly backoff?: Backoff | undefined;
-  /** Milliseconds before the event is delivered; for a grouped event, counted from its release. */
-  readonly delay?: number | undefined;
+  /**
+   * Milliseconds before the event is delivered, counted for a grouped event from its release. Or the time from
+   * which it is delivered: a time that has passed delivers at once. None by default.
+   */
+  readonly delay?: number | Date | undefined;
   /**
    * A hint: a provider without priorities ignores it, and says so once.
    *
@@ -92,10 +109,13 @@ export interface EmitOptions {
 
 /** What one hands to `emit`. The bus makes it an {@link Event}. */
 export interface EventMessage<T = unknown> {
+  /** 1 to 255 characters, dotted, such as `order.placed`. */
   readonly name: string;
+  /** A JSON value. The bus copies it when `emit` is called. */
   readonly data: T;
   /** Emit again with the same id after an outcome that is unknown. Identifies; does not deduplicate. */
   readonly id?: string | undefined;
+  /** What travels with the event beside its data. None by default. */
   readonly metadata?: EventMetadata | undefined;
   /** Goes before the options of the `emit` call. */
   readonly options?: EmitOptions | undefined;

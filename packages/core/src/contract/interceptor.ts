@@ -4,6 +4,7 @@ import type { Event } from "./event.ts";
 export interface InterceptorContext {
   /** Whether the event comes from a group that is being released. */
   readonly isGrouped: boolean;
+  /** The group that is being released. Undefined for an event that is not grouped. */
   readonly eventGroupId?: string | undefined;
 }
 

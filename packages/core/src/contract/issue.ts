@@ -2,5 +2,6 @@
 export interface Issue {
   /** Where, such as `[2].options.attempts`. Empty for the whole. */
   readonly path: string;
+  /** What is wrong there, such as `must be a whole number from 1`. */
   readonly reason: string;
 }

@@ -5,9 +5,13 @@
  * Payloads are never logged.
  */
 export interface Logger {
+  /** Writes what only matters when something is being searched. */
   debug(fields: object, message: string): void;
+  /** Writes what is worth knowing and needs no action. */
   info(fields: object, message: string): void;
+  /** Writes what may need action, such as an attempt that failed. */
   warn(fields: object, message: string): void;
+  /** Writes what needs action, such as a delivery that is dead. */
   error(fields: object, message: string): void;
 }
 

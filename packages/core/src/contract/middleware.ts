@@ -3,6 +3,7 @@ import type { DeliveryContext } from "./subscriber.ts";
 
 /** One run of one delivery, as middleware sees it. */
 export interface DeliveryRun {
+  /** The event, as the first handler gets it. */
   readonly event: Event;
   /** Middleware that begins a transaction for the run puts it into `tx`. */
   readonly context: Omit<DeliveryContext, "tx"> & { tx?: unknown };

@@ -7,7 +7,9 @@ import type { Envelope, ProviderCapabilities, PublishResult } from "./provider.t
 
 /** What a plugin may use of the bus it is attached to. */
 export interface PluginContext {
+  /** The logger of the bus. Errors lose what must not be logged on their way through it. */
   readonly logger: Logger;
+  /** The bus that the plugin is attached to. */
   readonly bus: IEventBusModule;
   /** What the provider can do, with what the bus adds to it. */
   readonly capabilities: ProviderCapabilities;
@@ -47,7 +49,9 @@ export interface StagingPlugin {
 
 /** Attaches to a bus: starts after its provider, and stops before it. */
 export interface Plugin {
+  /** The name of the plugin, for log lines and errors. */
   readonly name: string;
+  /** Starts the plugin, after the provider. If it throws or rejects, so does the start of the bus. */
   start?(context: PluginContext): void | Promise<void>;
   /**
    * Stops. The bus waits for `graceMs` milliseconds, and for at least a second: then it logs an error, and goes on
@@ -61,7 +65,9 @@ export interface Plugin {
   stopped?(options: { readonly graceMs: number }): void | Promise<void>;
   /** As {@link EventProvider.serverTime}, of the server on which the plugin keeps events. */
   serverTime?(): Promise<number | undefined>;
+  /** Keeps events until they may be published. None by default. */
   readonly staging?: StagingPlugin | undefined;
+  /** Wraps every run of every delivery, within the middleware of the bus. None by default. */
   readonly middleware?: Middleware | undefined;
 }
 
@@ -71,7 +77,19 @@ export interface InboxStore {
   createInbox(): Plugin;
 }
 
-/** Types a plugin. */
+/**
+ * Types a plugin.
+ *
+ * @example
+ * ```ts
+ * const deaths = definePlugin({
+ *   name: "deaths",
+ *   start({ on, logger }) {
+ *     on("dead", ({ subscriberId, event }) => logger.error({ subscriberId, event }, "Dead"));
+ *   },
+ * });
+ * ```
+ */
 export function definePlugin(plugin: Plugin): Plugin {
   return plugin;
 }

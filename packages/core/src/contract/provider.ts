@@ -13,11 +13,15 @@ import type { OrderedFailure, Ordering } from "./subscriber.ts";
 export interface Envelope {
   /** Any string of 1–255 characters. Two envelopes may carry the same one. */
   readonly id: string;
+  /** The name of the event: 1 to 255 characters. */
   readonly name: string;
+  /** The data of the event. */
   readonly data: JsonValue;
+  /** The metadata of the event, as JSON. */
   readonly metadata: EnvelopeMetadata;
   /** What the emitter said of delivery. Read by the bus, carried by the provider. */
   readonly policy?: EnvelopePolicy | undefined;
+  /** Envelopes with the same key reach an ordered subscription in the order of their publishes. Absent: no order. */
   readonly orderingKey?: string | undefined;
   /** From 1, the most urgent, to 2 097 151. Absent: 100, which is normal. */
   readonly priority?: number | undefined;
@@ -27,6 +31,7 @@ export interface Envelope {
    * Absent or 0: none.
    */
   readonly delayMs?: number | undefined;
+  /** A second envelope with this id is a `duplicate` for a while. Absent: never. */
   readonly deduplicationId?: string | undefined;
   /** The emitter's options for this provider: the member of `options.provider` with its name. */
   readonly providerOptions?: JsonObject | undefined;
@@ -37,22 +42,34 @@ export interface Envelope {
  * that emitted. They are for people: nothing is decided by them.
  */
 export interface EnvelopeMetadata extends JsonObject {
+  /** When `emit` was called. */
   readonly created_at: number;
+  /** When the envelope was handed to the provider. */
   readonly published_at: number;
+  /** The id of the event that all the others were emitted because of. */
   readonly correlationId: string;
+  /** The id of the event in whose handler this one was emitted. Absent: in none. */
   readonly causationId?: string | undefined;
+  /** How many events stand between this one and the first. Absent: 0. */
   readonly causationDepth?: number | undefined;
+  /** The group that the event was staged in. Absent: in none. */
   readonly eventGroupId?: string | undefined;
+  /** The workflow step that emitted the event. Absent: none. */
   readonly stepId?: string | undefined;
 }
 
 /** The emitter's wishes for delivery, used where a subscription has none of its own. */
 export interface EnvelopePolicy {
+  /** How many runs of a delivery may fail. */
   readonly attempts?: number | undefined;
+  /** The wait between attempts. */
   readonly backoff?: Backoff | undefined;
+  /** Whether failed attempts are logged at debug level. */
   readonly internal?: boolean | undefined;
   /** Which of these are the `defaults` of the emitter's bus: `subscriptionDefaults` go before them. */
   readonly byDefault?: readonly ("attempts" | "backoff")[] | undefined;
+  /** When a grouped event may be delivered at the earliest: milliseconds since the epoch. Read at its release. */
+  readonly dueAt?: number | undefined;
 }
 
 /** What a provider can do. Fixed when the provider is made; each is tested in both directions. */
@@ -127,6 +144,7 @@ export interface PublishOptions {
 
 /** One envelope handed to one subscription. */
 export interface Delivery {
+  /** The envelope to deliver. */
   readonly envelope: Envelope;
   /** The `state` of the last `retry` settlement, unchanged; undefined at first. */
   readonly state?: JsonValue | undefined;
@@ -150,6 +168,7 @@ export type Deliver = (delivery: Delivery) => Promise<Settlement>;
 
 /** A subscription that this process runs, and how many of its deliveries at the same time. */
 export interface ConsumeSpec extends SubscriptionSpec {
+  /** How many deliveries of the subscription this process runs at the same time, at most. */
   readonly concurrency: number;
 }
 
@@ -183,6 +202,7 @@ export type ProviderReport =
 
 /** What the bus gives a provider at `start`. */
 export interface ProviderContext {
+  /** Where the provider logs. Errors lose what must not be logged on their way through it. */
   readonly logger: Logger;
   /**
    * The provider's only source of time: `monotonic()` for durations, deadlines and timers, `now()` for
@@ -203,6 +223,7 @@ export interface ProviderContext {
 
 /** What {@link EventProvider.probe} found. */
 export interface ProbeResult {
+  /** Whether the provider works. */
   readonly ok: boolean;
   /** One sentence for `health()`. */
   readonly detail?: string | undefined;
@@ -212,8 +233,8 @@ export interface ProbeResult {
  * Carries envelopes from the processes that emit to the processes that handle.
  *
  * Implement this to add a transport; applications use the bus. The bus validates, fills in defaults,
- * decides on retries and dead letters, copies payloads, times out and traces, so a provider does
- * none of that.
+ * decides on retries and dead letters, copies payloads and ends runs that take too long. A provider does none of
+ * that.
  *
  * Calls arrive in this order: `start` once; `subscriptions.declare`, `publish` and `consume` any
  * number of times and concurrently; `stop` once or more. `publish` comes also from a process that
@@ -225,6 +246,7 @@ export interface ProbeResult {
 export interface EventProvider {
   /** Stable and lower-case, such as `"redis"`: used in logs, errors, metrics and `options.provider`. */
   readonly name: string;
+  /** What the provider can do. Read once, when the bus is made. */
   readonly capabilities: ProviderCapabilities;
 
   /** Resolves once an envelope could be published. Nothing is consumed yet. */
@@ -283,10 +305,13 @@ export interface EventProvider {
 
 /** A subscription as the provider knows it. */
 export interface SubscriptionSpec {
+  /** The id of the subscription: the application's `subscriberId`. */
   readonly subscriptionId: string;
   /** Names and patterns, without repetition. */
   readonly events: readonly string[];
+  /** Which deliveries wait for each other. */
   readonly ordering: Ordering;
+  /** Whether the death of an ordered delivery blocks its key. */
   readonly onOrderedFailure: OrderedFailure;
   /** Earlier ids: what waits or is dead under them belongs to this subscription from now on. */
   readonly aliases: readonly string[];
@@ -314,6 +339,7 @@ export interface SubscriptionRegistry {
    * `strictestPolicies`.
    */
   declare(subscriptions: readonly SubscriptionSpec[]): Promise<void>;
+  /** Resolves with the subscriptions of all processes, under their present ids. */
   list(): Promise<readonly RegisteredSubscription[]>;
   /**
    * Removes events from a subscription, or all of it when `events` is absent. Resolves with the number
@@ -330,12 +356,15 @@ export interface SubscriptionRegistry {
 
 /** A subscription's queue in numbers. */
 export interface SubscriptionStats {
+  /** The present id of the subscription. */
   readonly subscriptionId: string;
   /** Deliveries that could be handed over now. */
   readonly ready: number;
   /** Deliveries whose time has not come, and those that wait behind another of their key. */
   readonly delayed: number;
+  /** Deliveries that a process has, unsettled. */
   readonly inFlight: number;
+  /** Dead letters that are kept. */
   readonly dead: number;
   /** Milliseconds since the epoch at which the oldest waiting delivery was published. */
   readonly oldestAt?: number | undefined;
@@ -345,7 +374,9 @@ export interface SubscriptionStats {
 export interface DeadDelivery {
   /** Unique in its subscription; an event emitted twice may die twice. */
   readonly id: string;
+  /** The envelope that was delivered in vain. */
   readonly envelope: Envelope;
+  /** The `reason` of the `dead` settlement, or the provider's own: `retired` or `corrupt`. */
   readonly reason: string;
   /** The `state` of the `dead` settlement, unchanged. */
   readonly state: JsonValue;
@@ -355,6 +386,7 @@ export interface DeadDelivery {
 
 /** One page of a list. */
 export interface Page<T> {
+  /** The items of the page. May be empty. */
   readonly items: readonly T[];
   /** Give it back for the next page. Absent on the last one. */
   readonly cursor?: string | undefined;
@@ -389,7 +421,9 @@ export interface StagedEvent {
 
 /** A group in numbers, for `inspect()`. */
 export interface StagedGroup {
+  /** The staged group. */
   readonly eventGroupId: string;
+  /** How many events the group holds. */
   readonly events: number;
   /** When its first event was staged, in milliseconds since the epoch, by the clock of the staging's server. */
   readonly stagedAt: number;
@@ -399,6 +433,7 @@ export interface StagedGroup {
 
 /** The right to publish a group's events, for a while. */
 export interface GroupClaim {
+  /** The claimed group. */
   readonly eventGroupId: string;
   /** In the order of their emits. */
   readonly events: readonly StagedEvent[];
@@ -477,6 +512,7 @@ export interface GroupStaging {
   abandon(claim: GroupClaim): Promise<void>;
   /** Deletes staged events. Resolves with how many. */
   clear(eventGroupId: string, options: ClearGroupOptions): Promise<number>;
+  /** Resolves with every group that is neither released nor cleared. */
   list(): Promise<readonly StagedGroup[]>;
   /** A shorter way to release a group, if there is one. */
   readonly known?: KnownGroups | undefined;

@@ -17,13 +17,13 @@ export async function warnOfOrphans(
   notices: Notices,
 ): Promise<ReadonlySet<string>> {
   const orphans = (await subscriptions.list()).filter(({ orphaned }) => orphaned);
-  for (const { subscriptionId, withheld, ...orphan } of orphans) {
-    if (known.has(subscriptionId)) continue;
+  for (const { subscriptionId: subscriberId, withheld, ...orphan } of orphans) {
+    if (known.has(subscriberId)) continue;
     const lastSeenAt = new Date(orphan.lastSeenAt);
-    notices.tell("orphaned", () => ({ subscriberId: subscriptionId, lastSeenAt, withheld }));
+    notices.tell("orphaned", () => ({ subscriberId, lastSeenAt, withheld }));
     logger.warn(
-      { subscriptionId, lastSeenAt, withheld },
-      `Subscription ${quoted(subscriptionId)} gets no new events: no process has declared it for long. Retire it, or start one with code for it`,
+      { subscriberId, lastSeenAt, withheld },
+      `Subscription ${quoted(subscriberId)} gets no new events: no process has declared it for long. Retire it, or start one with code for it`,
     );
   }
   return new Set(orphans.map(({ subscriptionId }) => subscriptionId));

@@ -26,7 +26,7 @@ export function noticedEvent({ id, name, metadata }: Envelope): NoticedEvent {
 function receivedMetadata(metadata: Envelope["metadata"]): EventMetadata {
   // The clone is ours, and takes the Dates in the place of their numbers.
   const received: Record<string, unknown> = cloneNested({ ...metadata });
-  received["created_at"] = new Date(metadata.created_at);
-  received["published_at"] = new Date(metadata.published_at);
+  received["createdAt"] = received["created_at"] = new Date(metadata.created_at);
+  received["publishedAt"] = received["published_at"] = new Date(metadata.published_at);
   return received;
 }

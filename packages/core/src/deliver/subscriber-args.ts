@@ -3,6 +3,7 @@ import type { DeliveryContext } from "../contract/subscriber.ts";
 
 /** What the handler of a subscriber file is called with. */
 export interface SubscriberArgs<T = unknown> extends DeliveryContext {
+  /** The event to handle. */
   readonly event: Event<T>;
 }
 

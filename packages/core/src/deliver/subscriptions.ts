@@ -94,6 +94,15 @@ export class Subscriptions implements Iterable<Subscription> {
     return [...removed.values()];
   }
 
+  /** Removes all events of a subscription. */
+  removeById(subscriberId: string): readonly RemovedEvents[] {
+    const subscription = this.#byId.get(subscriberId);
+    if (!subscription) return [];
+    const events = [...subscription.events];
+    this.forget(subscriberId, undefined);
+    return [{ subscription, events }];
+  }
+
   /** Removes a subscription, or some of its events, from this process. */
   forget(subscriptionId: string, events: readonly string[] | undefined): void {
     const subscription = this.#byId.get(subscriptionId);

@@ -14,7 +14,7 @@ const LEVELS = { high: 10, normal: 100, low: 1000 } as const;
 const CHECKS: { readonly [Name in keyof EmitOptions]-?: (value: unknown) => string | undefined } = {
   attempts: checkAttempts,
   backoff: checkBackoff,
-  delay: checkMilliseconds,
+  delay: checkDelay,
   priority: checkPriority,
   internal: (value) => (typeof value === "boolean" ? undefined : "must be true or false"),
   orderingKey: checkKey,
@@ -79,6 +79,14 @@ export function priorityNumber(options: EmitOptions): number | undefined {
   const priority = options.priority ?? (options.internal ? "low" : undefined);
   const number = typeof priority === "string" ? LEVELS[priority] : priority;
   return number === LEVELS.normal ? undefined : number;
+}
+
+function checkDelay(value: unknown): string | undefined {
+  if (!(value instanceof Date)) {
+    const reason = checkMilliseconds(value);
+    return reason && `${reason}, or a Date`;
+  }
+  return Number.isNaN(value.getTime()) ? "must be a valid Date" : undefined;
 }
 
 function checkPriority(value: unknown): string | undefined {

@@ -107,7 +107,7 @@ function createEnvelope(
   const options = mergeEmitOptions(message.options, source.options, source.defaults);
   if (options !== undefined) {
     applyOptions(source, envelope, options, `${at}options`, issues, walk);
-    envelope.policy = policyOf(options, source, message.options);
+    envelope.policy = policyOf(options, source, message.options, metadata);
   }
   walk.check(data, message.metadata && metadata, at, issues);
   return envelope;
@@ -150,7 +150,9 @@ function applyOptions(
 ): void {
   envelope.orderingKey = options.orderingKey;
   envelope.priority = priorityNumber(options);
-  envelope.delayMs = options.delay || undefined;
+  const { delay } = options;
+  envelope.delayMs =
+    (isDate(delay) ? Math.max(0, delay.getTime() - source.now) : delay) || undefined;
   envelope.deduplicationId = options.deduplicationId;
   const own = options.provider?.[source.providerName];
   envelope.providerOptions = ownOptions(own, path, source, issues, walk);
@@ -158,11 +160,15 @@ function applyOptions(
 
 /** The policy of merged options. `own` are those of the message. */
 function policyOf(
-  { attempts, backoff, internal }: EmitOptions,
+  { attempts, backoff, internal, delay }: EmitOptions,
   { options, defaults }: EnvelopeSource,
   own: EmitOptions | undefined,
+  { eventGroupId }: EnvelopeMetadata,
 ): EnvelopePolicy | undefined {
-  if (attempts === undefined && backoff === undefined && !internal) return undefined;
+  const dueAt = isDate(delay) && eventGroupId !== undefined ? delay.getTime() : undefined;
+  if (attempts === undefined && backoff === undefined && !internal && dueAt === undefined) {
+    return undefined;
+  }
   const byDefault =
     defaults &&
     MAY_BE_BY_DEFAULT.filter(
@@ -175,6 +181,7 @@ function policyOf(
     backoff: typeof backoff === "object" ? { ...backoff } : backoff,
     internal,
     ...(byDefault?.length && { byDefault }),
+    ...(dueAt !== undefined && { dueAt }),
   };
 }
 
@@ -211,7 +218,8 @@ function createMetadata(
   }
   const given = readMetadata(metadata, at, issues, walk);
   if (!given) return NO_METADATA;
-  const { created_at } = metadata;
+  const member = metadata.createdAt === undefined ? "created_at" : "createdAt";
+  const createdAt = metadata[member];
   return {
     correlationId: run?.envelope.metadata.correlationId ?? id,
     ...(run && { causationId: run.envelope.id }),
@@ -219,12 +227,12 @@ function createMetadata(
     // Many pass on the metadata of the event that they handle: its depth is not theirs.
     ...(run && { causationDepth: depth.in(run, at, issues) }),
     created_at:
-      created_at === undefined ? now : readTime(created_at, `${at}metadata.created_at`, issues),
+      createdAt === undefined ? now : readTime(createdAt, `${at}metadata.${member}`, issues),
     published_at: now,
   };
 }
 
-/** Metadata as JSON, without the two times; undefined, and issues, when it cannot be that. */
+/** Metadata as JSON, without the times; undefined, and issues, when it cannot be that. */
 export function readMetadata(
   metadata: unknown,
   at: string,
@@ -235,7 +243,8 @@ export function readMetadata(
     issues.push({ path: `${at}metadata`, reason: "must be an object" });
     return undefined;
   }
-  const { created_at: _, published_at: __, ...others } = metadata as EventMetadata;
+  const { createdAt: _, publishedAt: __, ...rest } = metadata as EventMetadata;
+  const { created_at: ___, published_at: ____, ...others } = rest;
   const before = issues.length;
   const given = copyAsJson(others, at, "metadata", issues, walk) as Record<string, JsonValue>;
   if (issues.length > before) return undefined;
@@ -253,6 +262,10 @@ export function readMetadata(
 
 function isDepth(value: JsonValue): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isDate(delay: number | Date | undefined): delay is Date {
+  return typeof delay === "object";
 }
 
 function readTime(value: unknown, path: string, issues: Issue[]): number {

@@ -14,7 +14,9 @@ export interface EmitOutcome {
 
 /** A delivery, or an event, that `settled` waited for in vain. */
 export interface UnsettledEvent {
+  /** The id of the event. */
   readonly id: string;
+  /** The name of the event. */
   readonly name: string;
   /** Deliveries that are neither acknowledged nor dead. */
   readonly deliveries: number;
@@ -70,7 +72,10 @@ export interface BusbarErrorDetails {
     readonly omitted: number;
   };
   /** No such subscription or dead letter. */
-  BUSBAR_NOT_FOUND: { readonly kind: string; readonly id: string };
+  BUSBAR_NOT_FOUND: {
+    readonly kind: "subscription" | "dead letter";
+    readonly id: string;
+  };
   /** A handler or a workflow step took longer than its `timeoutMs`. */
   BUSBAR_TIMEOUT: { readonly timeoutMs: number; readonly what: string };
   /** A workflow failed, and so did the compensation of some of its steps. Needs a person. */
@@ -82,8 +87,11 @@ export type BusbarErrorCode = keyof BusbarErrorDetails;
 
 /** The only error class of Busbar. Codes and details are stable; messages are not. */
 export class BusbarError<Code extends BusbarErrorCode = BusbarErrorCode> extends Error {
+  /** Always `BusbarError`. */
   override readonly name = "BusbarError";
+  /** What went wrong. Stable, unlike the message. */
   readonly code: Code;
+  /** The values of the call that failed. Their members follow from the code. */
   readonly details: BusbarErrorDetails[Code];
 
   constructor(
@@ -101,6 +109,11 @@ export class BusbarError<Code extends BusbarErrorCode = BusbarErrorCode> extends
 /**
  * Whether a value is a {@link BusbarError}, of one code if it is given. Works across copies of the
  * package, unlike `instanceof`.
+ *
+ * @example
+ * ```ts
+ * if (isBusbarError(error, "BUSBAR_EMIT_TIMEOUT")) console.warn(error.details.unknown);
+ * ```
  */
 export function isBusbarError<Code extends BusbarErrorCode = BusbarErrorCode>(
   error: unknown,
@@ -115,10 +128,15 @@ export function isBusbarError<Code extends BusbarErrorCode = BusbarErrorCode>(
 }
 
 /**
- * Thrown by a handler, it makes the delivery dead at once, whatever attempts are left: for what no
- * retry can mend.
+ * Thrown by a handler, it makes the delivery dead at once, even if attempts are left: for what no retry can fix.
+ *
+ * @example
+ * ```ts
+ * throw new PermanentError("A negative total never gets better");
+ * ```
  */
 export class PermanentError extends Error {
+  /** Always `PermanentError`. */
   override readonly name: string = "PermanentError";
 }
 
@@ -138,6 +156,7 @@ export function isPermanentError(error: unknown): boolean {
  * ```
  */
 export class ReleaseDelivery extends Error {
+  /** Always `ReleaseDelivery`. */
   override readonly name: string = "ReleaseDelivery";
   /** Milliseconds until the delivery may run again. */
   readonly delayMs: number;

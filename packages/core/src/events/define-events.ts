@@ -43,6 +43,7 @@ export interface DefinedEvents<
   Events extends object = EventInputs<Schemas>,
   Received extends object = Events,
 > extends EventCatalogue<Events, Received> {
+  /** The schemas that the catalogue was made of, by the names of the events. */
   readonly schemas: Schemas;
   /**
    * Types a handler outside of a bus, with its events and its policy: as the default export of a

@@ -26,6 +26,7 @@ export type SelectedName<Events extends object, Selector> = NamesOf<
 
 /** An {@link Event} whose name is known, so that the name tells the type of the data. */
 export interface NamedEvent<Name extends string, T> extends Event<T> {
+  /** The name of the event, as a literal type. */
   readonly name: Name;
 }
 

@@ -6,6 +6,7 @@ import type { EventSelector, SelectedEvent } from "./event-patterns.ts";
 
 /** {@link SubscriberArgs} whose event is one of those that were selected. */
 export interface TypedSubscriberArgs<E extends Event> extends SubscriberArgs<E["data"]> {
+  /** The event to handle, with the type that its name has in the catalogue. */
   readonly event: E;
 }
 

@@ -245,7 +245,9 @@ export class GroupReleaser {
 }
 
 function releasedEnvelope({ envelope }: StagedEvent, now: number): Envelope {
+  const dueAt = envelope.policy?.dueAt;
   return OutgoingEnvelope.from(envelope, {
     metadata: { ...envelope.metadata, published_at: now },
+    ...(dueAt !== undefined && { delayMs: Math.max(0, dueAt - now) }),
   });
 }

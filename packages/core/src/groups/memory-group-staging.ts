@@ -14,6 +14,7 @@ import { quoted } from "../errors/quoted.ts";
 
 /** Options of {@link MemoryGroupStaging}. */
 export interface MemoryGroupStagingOptions {
+  /** What leases and expiry go by. */
   readonly clock: Clock;
   /** Publishes what a release lets go. Resolves with one result per envelope. */
   readonly publish: (

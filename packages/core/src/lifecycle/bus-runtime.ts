@@ -11,7 +11,7 @@ import type {
 import { DeliveryEngine } from "../deliver/engine.ts";
 import { HandlerRunner } from "../deliver/handler-runner.ts";
 import type { Subscription } from "../deliver/subscription.ts";
-import { type EventSelector, Subscriptions } from "../deliver/subscriptions.ts";
+import { type EventSelector, type RemovedEvents, Subscriptions } from "../deliver/subscriptions.ts";
 import { BusbarError } from "../errors/errors.ts";
 import { quoted } from "../errors/quoted.ts";
 import { currentRun } from "../causality/causality.ts";
@@ -206,8 +206,15 @@ export class BusRuntime {
   }
 
   unsubscribe(selector: EventSelector, handler: Subscriber, context?: SubscriberContext): void {
+    this.#removed(this.subscriptions.remove(selector, handler, context));
+  }
+
+  unsubscribeById(subscriberId: string): void {
+    this.#removed(this.subscriptions.removeById(subscriberId));
+  }
+
+  #removed(removed: readonly RemovedEvents[]): void {
     const { state } = this.#lifecycle;
-    const removed = this.subscriptions.remove(selector, handler, context);
     if (state === "starting" || state === "running") this.#consumers.removed(removed);
   }
 
@@ -233,7 +240,7 @@ export class BusRuntime {
   }
 
   async retire(
-    subscriptionId: string,
+    subscriberId: string,
     events: readonly string[] | undefined,
     backlog: RetiredBacklog,
   ): Promise<number> {
@@ -241,21 +248,21 @@ export class BusRuntime {
     const { name, subscriptions: registry } = this.#provider;
     if (!registry) throw unsupported(name, "retire", "retiring subscriptions");
     const known = await registry.list();
-    if (!known.some((entry) => entry.subscriptionId === subscriptionId)) {
+    if (!known.some((entry) => entry.subscriptionId === subscriberId)) {
       throw new BusbarError(
         "BUSBAR_NOT_FOUND",
-        `Nobody knows subscription ${quoted(subscriptionId)}`,
+        `Nobody knows subscription ${quoted(subscriberId)}`,
         {
           kind: "subscription",
-          id: subscriptionId,
+          id: subscriberId,
         },
       );
     }
-    const subscription = this.subscriptions.get(subscriptionId);
+    const subscription = this.subscriptions.get(subscriberId);
     if (backlog !== "keep") subscription?.retire(events ?? subscription.events);
-    this.subscriptions.forget(subscriptionId, events);
+    this.subscriptions.forget(subscriberId, events);
     if (subscription?.events.length === 0) this.#consumers.ended(subscription);
-    const count = await registry.retire(subscriptionId, { events, backlog });
+    const count = await registry.retire(subscriberId, { events, backlog });
     if (count > 0) this.#tracker?.loseTrack();
     return count;
   }

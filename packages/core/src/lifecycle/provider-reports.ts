@@ -27,20 +27,20 @@ export function receiveReport(receiver: ReportReceiver, report: ProviderReport):
       break;
     }
     case "discarded": {
-      const { subscriptionId, count } = report;
+      const { subscriptionId: subscriberId, count } = report;
       counters.discarded += count;
       tracker?.loseTrack();
       logger.warn(
-        { provider, subscriptionId, count },
+        { provider, subscriberId, count },
         `${count} deliveries were given up: provider "${provider}" is not durable`,
       );
       break;
     }
     case "dead-letters-dropped": {
-      const { subscriptionId, count } = report;
+      const { subscriptionId: subscriberId, count } = report;
       counters.deadLettersDropped += count;
       logger.warn(
-        { provider, subscriptionId, count },
+        { provider, subscriberId, count },
         `${count} dead letters were dropped at their bound`,
       );
     }

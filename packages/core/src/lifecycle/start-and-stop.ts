@@ -171,12 +171,10 @@ export class StartAndStop implements LifecycleSteps {
   async #reportLostDeadLetters(): Promise<void> {
     const { provider, settings } = this.#options;
     if (provider.capabilities.durable || !this.#hasProviderStarted) return;
-    for (const { subscriptionId, dead: count } of (await provider.admin?.stats()) ?? []) {
+    for (const { subscriptionId: subscriberId, dead: count } of (await provider.admin?.stats()) ??
+      []) {
       if (count === 0) continue;
-      settings.logger.warn(
-        { subscriptionId, count },
-        `${count} dead letters are gone with the bus`,
-      );
+      settings.logger.warn({ subscriberId, count }, `${count} dead letters are gone with the bus`);
     }
   }
 

@@ -6,7 +6,10 @@ import type { Envelope } from "../contract/provider.ts";
  * as it is; a test's channel may delay, repeat, reorder or drop.
  */
 export interface DeliveryChannel {
+  /** Adds the queue of a subscription. */
   on(subscriptionId: string, listener: (envelope: Envelope) => void): unknown;
+  /** Removes the queue of a subscription. */
   off(subscriptionId: string, listener: (envelope: Envelope) => void): unknown;
+  /** Brings an envelope to the queue of a subscription. */
   emit(subscriptionId: string, envelope: Envelope): unknown;
 }

@@ -39,8 +39,11 @@ export interface MemoryProviderOptions {
 
 /** An {@link EventProvider} with all parts that it can have without a store. */
 export interface MemoryProvider extends EventProvider {
+  /** The subscription list of this process. */
   readonly subscriptions: SubscriptionRegistry;
+  /** Backlog and dead letters of this process. */
   readonly admin: ProviderAdmin;
+  /** Says whether the provider has started and not stopped. */
   probe(): Promise<ProbeResult>;
 }
 

@@ -18,6 +18,7 @@ type Ability = "delay" | "priority" | "deduplication" | "ordering";
 
 /** What {@link defineProvider} makes a provider of. */
 export interface ProviderDefinition<Part extends ProviderPart = never> {
+  /** The `name` of the provider. */
   readonly name: string;
   /** A capability that is not named is declined. */
   readonly capabilities: Omit<ProviderCapabilities, Ability> &

@@ -7,13 +7,17 @@ export interface StoredDelivery {
   readonly envelope: string;
   /** Absent or null until there is one. */
   readonly state?: string | null | undefined;
+  /** How many deliveries before this one ended unsettled. */
   readonly crashes: number;
 }
 
 /** A {@link DeadDelivery} as it is stored: its objects as JSON text. */
 export interface StoredDeadDelivery extends Omit<StoredDelivery, "crashes"> {
+  /** The id of the dead letter. */
   readonly id: string | number;
+  /** Why the delivery is dead. */
   readonly reason: string;
+  /** Milliseconds since the epoch. */
   readonly diedAt: number;
 }
 

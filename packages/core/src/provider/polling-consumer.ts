@@ -9,7 +9,9 @@ const RETRY_AFTER_AT_MOST_MS = 10_000;
 
 /** What a store hands out: a delivery, and the store's own proof that it is in hand. */
 export interface PolledDelivery<Token> {
+  /** The store's proof that this process has the delivery. */
   readonly token: Token;
+  /** What to hand to the bus. */
   readonly delivery: Delivery;
 }
 
@@ -17,7 +19,9 @@ export interface PolledDelivery<Token> {
 export interface PollingConsumerOptions<Token> {
   /** Deliveries at the same time: the `concurrency` of the subscription. */
   readonly concurrency: number;
+  /** The clock that the provider got from the bus. */
   readonly clock: Clock;
+  /** Where failures of the store are logged. */
   readonly logger: Logger;
   /** From `consume`. */
   readonly deliver: (delivery: Delivery) => Promise<Settlement>;

@@ -4,6 +4,7 @@ const MAX_CACHED_NAMES = 10_000;
 
 /** The part of a subscription that a {@link Router} needs. */
 export interface RoutedSubscription {
+  /** The subscription that an event goes to. */
   readonly subscriptionId: string;
   /** Names and patterns. */
   readonly events: readonly string[];

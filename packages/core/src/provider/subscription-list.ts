@@ -21,7 +21,9 @@ export type DeclaredPolicies = { readonly [Policy in OrderPolicy]?: number | und
 
 /** A subscription that goes by another id from now on. */
 export interface RenamedSubscription {
+  /** The earlier id. */
   readonly from: string;
+  /** The present id. */
   readonly to: string;
 }
 
@@ -67,6 +69,7 @@ interface StoredSubscription extends SubscriptionSpec {
 
 /** A {@link SubscriptionList} as it is stored: JSON. */
 export interface StoredSubscriptions {
+  /** The subscriptions under their present ids. */
   readonly subscriptions: readonly StoredSubscription[];
   /** Earlier ids, each with the present one. */
   readonly renamed: readonly (readonly [earlier: string, present: string])[];
@@ -91,6 +94,7 @@ export interface SubscriptionList {
    * decide.
    */
   retire(subscriptionId: string, events?: readonly string[]): (name: string) => boolean;
+  /** Returns every subscription, and whether it is orphaned. */
   list(): RegisteredSubscription[];
   /** The subscription that is on the list under this id, with the policies that hold. */
   get(subscriptionId: string): SubscriptionSpec | undefined;
@@ -103,6 +107,7 @@ export interface SubscriptionList {
   readonly changed: boolean;
   /** The id of today for one that may be of an earlier release. */
   presentId(subscriptionId: string): string;
+  /** Returns the list as JSON, to be stored. */
   toJSON(): StoredSubscriptions;
 }
 

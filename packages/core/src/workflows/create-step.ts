@@ -31,6 +31,7 @@ export interface StepOptions {
 
 /** {@link StepOptions} of a new step. */
 export interface CreateStepOptions extends StepOptions {
+  /** Identifies the step within its workflow. */
   readonly name: string;
 }
 

@@ -63,11 +63,13 @@ export interface RunWorkflow<TInput, TResult, TExtra = unknown> {
 
 /** Options of a run that has a result whenever it resolves. */
 export interface ThrowingRun {
+  /** Whether `run` rejects when the workflow fails: it does. */
   readonly throwOnError?: true | undefined;
 }
 
 /** A workflow, bound to a container. */
 export interface BoundWorkflow<TInput, TResult> {
+  /** Runs the workflow with the container that it is bound to. */
   readonly run: RunWorkflow<TInput, TResult>;
 }
 

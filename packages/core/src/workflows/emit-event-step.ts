@@ -14,6 +14,7 @@ export type EmitEventData<T extends object = object> = T | readonly T[] | undefi
 
 /** What {@link emitEventStep} emits. Placeholders may be anywhere inside, except in a function. */
 export interface EmitEventStepInput<T extends object = object> {
+  /** The name of the event. */
   readonly eventName: string;
   /** The data, or a function of the step's context that returns it, or resolves with it. */
   readonly data:

@@ -17,8 +17,11 @@ export interface WorkflowRunContext {
 
 /** A try to release the events of a run that succeeded has failed. */
 export interface ReleaseFailure {
+  /** Why the release has failed. */
   readonly error: unknown;
+  /** The group that could not be released. */
   readonly eventGroupId: string;
+  /** Identifies the run. */
   readonly transactionId: string;
   /** Tries so far. */
   readonly tries: number;
@@ -39,6 +42,7 @@ export interface WorkflowRunEvents<TResult> {
 
 /** How to run a workflow. */
 export interface WorkflowRunSettings<TResult> {
+  /** Ids and metadata of the run. New ids by default. */
   readonly context?: WorkflowRunContext | undefined;
   /**
    * Whether `run` rejects when the workflow fails.
@@ -52,6 +56,7 @@ export interface WorkflowRunSettings<TResult> {
    * @default false
    */
   readonly logOnError?: boolean | undefined;
+  /** Functions that the run calls. None by default. */
   readonly events?: WorkflowRunEvents<TResult> | undefined;
 }
 
@@ -76,6 +81,7 @@ export interface WorkflowRunContainer {
 export interface WorkflowRunError {
   /** The step; for one of a child, `child/step`. For what is no step, the workflow. */
   readonly step: string;
+  /** Whether the step ran, or was being compensated. */
   readonly action: "invoke" | "compensate";
   /** What was thrown, the very same value. */
   readonly error: unknown;
@@ -83,8 +89,11 @@ export interface WorkflowRunError {
 
 /** A run, once it has ended. */
 export interface WorkflowTransaction {
+  /** Identifies the run. */
   readonly transactionId: string;
+  /** The name of the workflow. */
   readonly workflowId: string;
+  /** The group of the run's events. */
   readonly eventGroupId: string;
   /**
    * `done`: all steps have succeeded. `reverted`: one failed, and those before it were compensated.
@@ -99,6 +108,7 @@ export interface WorkflowRun<TResult> {
   readonly result: TResult;
   /** Empty if the workflow succeeded. */
   readonly errors: readonly WorkflowRunError[];
+  /** The run itself: its ids and how it ended. */
   readonly transaction: WorkflowTransaction;
   /**
    * `released`: the run's events were handed to the event module. `pending`: that failed, and is

@@ -9,7 +9,9 @@ import { PermanentError } from "../errors/errors.ts";
  * ```
  */
 export class StepResponse<out TOutput, out TCompensateInput = TOutput> {
+  /** What the step gives to the workflow. */
   readonly output: TOutput;
+  /** What the step's compensation gets. The output by default. */
   readonly compensateInput: TCompensateInput;
 
   /** `compensateInput` is the output when it is not given. */

@@ -13,6 +13,7 @@ export type Payloads<T> =
 
 /** What a typed `emitEventStep` takes: the type of the data follows the name. */
 export interface TypedEmitEventStepInput<Name extends string, T> {
+  /** The name of the event, one of the catalogue. */
   readonly eventName: Name;
   /**
    * One payload or several, with placeholders anywhere inside, or a function of the step's context

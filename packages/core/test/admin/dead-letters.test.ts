@@ -31,12 +31,12 @@ async function emitEach(bus: EventBus, ...data: readonly unknown[]): Promise<voi
 const dataOf = (items: readonly DeadLetter[]) => items.map(({ event }) => event.data);
 
 /** All pages of a list, each as the data of its events. */
-async function pages(bus: EventBus, limit: number, subscriptionId?: string) {
+async function pages(bus: EventBus, limit: number, subscriberId?: string) {
   const found: unknown[][] = [];
   let cursor: string | undefined;
   do {
-    const page = await bus.deadLetters.list({ limit, cursor, subscriptionId });
-    found.push(page.items.map((item) => `${item.subscriptionId}:${String(item.event.data)}`));
+    const page = await bus.deadLetters.list({ limit, cursor, subscriberId });
+    found.push(page.items.map((item) => `${item.subscriberId}:${String(item.event.data)}`));
     cursor = page.cursor;
   } while (cursor !== undefined && found.length < 100);
   return found;
@@ -64,13 +64,16 @@ describe("a dead letter", () => {
     expect(items).toStrictEqual([
       {
         id: expect.any(String),
+        subscriberId: "mail",
         subscriptionId: "mail",
         event: {
           id,
           name: "order.placed",
           data,
           metadata: {
+            createdAt: new Date(began),
             created_at: new Date(began),
+            publishedAt: new Date(began),
             published_at: new Date(began),
             correlationId: id,
             tenant: { id: 7 },
@@ -226,8 +229,8 @@ describe("deadLetters.list", () => {
     const { bus } = await startTestBus();
     breakable(bus, "mail");
     expect(await bus.deadLetters.list()).toEqual({ items: [] });
-    expect(await bus.deadLetters.list({ subscriptionId: "mail" })).toEqual({ items: [] });
-    await expect(bus.deadLetters.list({ subscriptionId: "nobody" })).rejects.toMatchObject({
+    expect(await bus.deadLetters.list({ subscriberId: "mail" })).toEqual({ items: [] });
+    await expect(bus.deadLetters.list({ subscriberId: "nobody" })).rejects.toMatchObject({
       code: "BUSBAR_NOT_FOUND",
       details: { kind: "subscription", id: "nobody" },
     });
@@ -239,7 +242,7 @@ describe("deadLetters.list", () => {
     breakable(bus, "mail");
     await emitEach(bus, 1, 2, 3);
     const { items } = await bus.deadLetters.list();
-    expect(items.map((item) => [item.subscriptionId, item.event.data])).toEqual([
+    expect(items.map((item) => [item.subscriberId, item.event.data])).toEqual([
       ["mail", 1],
       ["mail", 2],
       ["mail", 3],
@@ -247,7 +250,7 @@ describe("deadLetters.list", () => {
       ["stock", 2],
       ["stock", 3],
     ]);
-    expect(dataOf((await bus.deadLetters.list({ subscriptionId: "stock" })).items)).toEqual([
+    expect(dataOf((await bus.deadLetters.list({ subscriberId: "stock" })).items)).toEqual([
       1, 2, 3,
     ]);
   });
@@ -310,7 +313,7 @@ describe("deadLetters.list", () => {
   test.each([0, -1, 1.5, Number.NaN])("refuses a limit of %d with a TypeError", async (limit) => {
     const { bus } = await startTestBus();
     await expect(bus.deadLetters.list({ limit })).rejects.toThrow(TypeError);
-    await expect(bus.deadLetters.list({ subscriptionId: "mail", limit })).rejects.toThrow(
+    await expect(bus.deadLetters.list({ subscriberId: "mail", limit })).rejects.toThrow(
       "limit must be a whole number from 1",
     );
   });
@@ -335,8 +338,8 @@ describe("deadLetters.get", () => {
     breakable(bus, "mail");
     await bus.emit(Array.from({ length: 150 }, (_, data) => ({ name: "a", data })));
     await bus.settled();
-    const { cursor } = await bus.deadLetters.list({ subscriptionId: "mail" });
-    const [, wanted] = (await bus.deadLetters.list({ subscriptionId: "mail", cursor })).items;
+    const { cursor } = await bus.deadLetters.list({ subscriberId: "mail" });
+    const [, wanted] = (await bus.deadLetters.list({ subscriberId: "mail", cursor })).items;
     expect(await bus.deadLetters.get("mail", wanted?.id as string)).toEqual(wanted);
   });
 
@@ -385,7 +388,7 @@ describe("deadLetters.replay", () => {
     expect(await bus.deadLetters.replay("mail")).toBe(1);
     await bus.settled();
     expect(mail.attempts).toEqual([1, 2, 1, 2]);
-    const [dead] = (await bus.deadLetters.list({ subscriptionId: "mail" })).items;
+    const [dead] = (await bus.deadLetters.list({ subscriberId: "mail" })).items;
     expect(dead).toMatchObject({ attempts: 2 });
     expect(dead?.errors).toHaveLength(2);
     mail.isBroken = false;
@@ -393,7 +396,7 @@ describe("deadLetters.replay", () => {
     await bus.settled();
     expect(mail.handled).toEqual([1]);
     expect([stock.attempts.length, audited]).toEqual([1, 1]);
-    expect((await bus.deadLetters.list()).items.map((item) => item.subscriptionId)).toEqual([
+    expect((await bus.deadLetters.list()).items.map((item) => item.subscriberId)).toEqual([
       "stock",
     ]);
   });
@@ -497,8 +500,8 @@ describe("deadLetters.discard", () => {
     const mail = breakable(bus, "mail");
     breakable(bus, "stock");
     await emitEach(bus, 1, 2, 3, 4);
-    const list = async (subscriptionId: string) =>
-      (await bus.deadLetters.list({ subscriptionId })).items;
+    const list = async (subscriberId: string) =>
+      (await bus.deadLetters.list({ subscriberId })).items;
     const [first, second] = await list("mail");
     expect(await bus.deadLetters.discard("mail", [first?.id as string])).toBe(1);
     expect(await bus.deadLetters.discard("mail", [first?.id as string])).toBe(0);
@@ -531,7 +534,7 @@ describe("the bound on dead letters", () => {
     const dropped = logger.at("warn").filter(({ message }) => /dropped/.test(message));
     expect(dropped).toHaveLength(4);
     expect(dropped[0]).toMatchObject({
-      fields: { provider: "memory", subscriptionId: "mail", count: 1 },
+      fields: { provider: "memory", subscriberId: "mail", count: 1 },
     });
   });
 

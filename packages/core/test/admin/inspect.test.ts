@@ -62,8 +62,16 @@ describe("inspect()", () => {
     const common = { here: true, paused: false, orphaned: false, withheld: 0 };
     const none = { ready: 0, delayed: 0, inFlight: 0, dead: 0, oldestAt: undefined };
     expect((await bus.inspect()).subscriptions).toEqual([
-      { subscriptionId: "broken", events: ["a"], ...common, ...none, dead: 3 },
       {
+        subscriberId: "broken",
+        subscriptionId: "broken",
+        events: ["a"],
+        ...common,
+        ...none,
+        dead: 3,
+      },
+      {
+        subscriberId: "busy",
         subscriptionId: "busy",
         events: ["a", "b.*"],
         ...common,
@@ -73,7 +81,7 @@ describe("inspect()", () => {
         dead: 0,
         oldestAt,
       },
-      { subscriptionId: "idle", events: ["a"], ...common, ...none },
+      { subscriberId: "idle", subscriptionId: "idle", events: ["a"], ...common, ...none },
     ]);
   });
 
@@ -111,8 +119,8 @@ describe("inspect()", () => {
     collect(bus, { subscriberId: "here" }, "b");
     await bus.emit("b", 1);
     expect((await bus.inspect()).subscriptions).toMatchObject([
-      { subscriptionId: "elsewhere", events: ["a"], here: false, orphaned: true, withheld: 7 },
-      { subscriptionId: "here", events: ["b"], here: true, orphaned: false, withheld: 0 },
+      { subscriberId: "elsewhere", events: ["a"], here: false, orphaned: true, withheld: 7 },
+      { subscriberId: "here", events: ["b"], here: true, orphaned: false, withheld: 0 },
     ]);
   });
 

@@ -24,7 +24,13 @@ describe("an event", () => {
       id,
       name: "order.placed",
       data: { orderId: 1 },
-      metadata: { created_at: now, published_at: now, correlationId: id },
+      metadata: {
+        createdAt: now,
+        created_at: now,
+        publishedAt: now,
+        published_at: now,
+        correlationId: id,
+      },
     });
   });
 
@@ -99,9 +105,11 @@ describe("an event", () => {
     await bus.emit({ name: "a", data: 1, metadata });
     await bus.settled();
     const {
-      created_at: _,
-      published_at: __,
-      correlationId: ___,
+      createdAt: _,
+      created_at: __,
+      publishedAt: ___,
+      published_at: ____,
+      correlationId: _____,
       ...own
     } = events.get("a")?.metadata ?? {};
     expect(own).toStrictEqual({

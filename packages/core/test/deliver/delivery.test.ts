@@ -152,7 +152,7 @@ describe("anonymous subscribers of one event", () => {
     const { items } = await bus.deadLetters.list();
     expect(items).toMatchObject([
       {
-        subscriptionId: "a#anonymous",
+        subscriberId: "a#anonymous",
         attempts: 1,
         errors: [
           {

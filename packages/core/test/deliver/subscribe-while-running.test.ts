@@ -124,7 +124,7 @@ describe("unsubscribe while the bus runs", () => {
     finish.open();
     await bus.emit("a", "while nobody is there");
     expect(await bus.inspect()).toMatchObject({
-      subscriptions: [{ subscriptionId: "mail", here: false, ready: 2 }],
+      subscriptions: [{ subscriberId: "mail", here: false, ready: 2 }],
     });
     bus.subscribe("a", ({ data }) => void seen.push(`back: ${String(data)}`), context);
     await bus.emit("a", 5);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { EventSelector } from "../../src/deliver/subscriptions.ts";
+import type { Event } from "../../src/contract/event.ts";
 import type { Subscriber, SubscriberContext } from "../../src/contract/subscriber.ts";
 import { createTestBus, startTestBus } from "../support/test-bus.ts";
 
@@ -87,6 +88,27 @@ describe("subscribe", () => {
     expect(bus.unsubscribe("a", handler).unsubscribe("never.seen", handler)).toBe(bus);
   });
 
+  test("is ended by its id alone, with all its events, and by nothing else", async () => {
+    const { bus } = await startTestBus();
+    const seen: string[] = [];
+    for (const subscriberId of ["mail", "stock"]) {
+      const see = ({ name }: Event): void => void seen.push(`${subscriberId} ${name}`);
+      bus.subscribe(["a", "b.*"], see, { subscriberId });
+    }
+    expect(bus.unsubscribe({ subscriberId: "mail" })).toBe(bus);
+    bus.unsubscribe({ subscriberId: "nobody" });
+    await bus.emit([
+      { name: "a", data: 1 },
+      { name: "b.c", data: 2 },
+    ]);
+    await bus.settled();
+    expect(seen.toSorted()).toEqual(["stock a", "stock b.c"]);
+    expect((await bus.inspect()).subscriptions.map(({ subscriberId }) => subscriberId)).toEqual([
+      "stock",
+    ]);
+    expect(() => bus.unsubscribe({} as { subscriberId: string })).toThrow(TypeError);
+  });
+
   test("does not touch the function or its context", async () => {
     const { bus } = await startTestBus();
     let runs = 0;
@@ -129,7 +151,7 @@ describe("subscribe", () => {
     await bus.settled();
     expect(seen).toEqual(["pattern 1", "name 1", "pattern 2"]);
     const { subscriptions, counters } = await bus.inspect();
-    expect(subscriptions.map(({ subscriptionId }) => subscriptionId)).toEqual(["mail"]);
+    expect(subscriptions.map(({ subscriberId }) => subscriberId)).toEqual(["mail"]);
     expect(subscriptions[0]?.events).toEqual(["order.*", "order.placed"]);
     expect(counters.acknowledged).toBe(2);
   });
@@ -147,7 +169,7 @@ describe("subscribe", () => {
     bus.subscribe(["order.placed", "order.*"], see);
     bus.subscribe("order.placed", () => {});
     const { subscriptions } = await bus.inspect();
-    expect(subscriptions.map(({ subscriptionId }) => subscriptionId)).toEqual([
+    expect(subscriptions.map(({ subscriberId }) => subscriberId)).toEqual([
       "order.*#anonymous",
       "order.placed#anonymous",
     ]);

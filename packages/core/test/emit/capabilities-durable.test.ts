@@ -205,7 +205,7 @@ describe("a durable provider", () => {
     };
     expect(await lookAfterAMinute()).toEqual([]);
     orphaned = true;
-    const warning = { subscriptionId: "left", lastSeenAt: new Date(0), withheld: 3 };
+    const warning = { subscriberId: "left", lastSeenAt: new Date(0), withheld: 3 };
     expect(await lookAfterAMinute()).toEqual([warning]);
     expect(await lookAfterAMinute()).toEqual([warning]);
     orphaned = false;

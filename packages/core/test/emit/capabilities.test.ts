@@ -104,7 +104,7 @@ describe("a provider that can only start, publish, consume and stop", () => {
     const { items } = await bus.deadLetters.list();
     expect(items).toMatchObject(
       [1, 2, 3].map((data) => ({
-        subscriptionId: "s",
+        subscriberId: "s",
         event: { data },
         reason: "failed",
         attempts: 2,
@@ -112,8 +112,8 @@ describe("a provider that can only start, publish, consume and stop", () => {
       })),
     );
     expect((await bus.inspect()).subscriptions).toMatchObject([
-      { subscriptionId: "other", dead: 0 },
-      { subscriptionId: "s", dead: 3 },
+      { subscriberId: "other", dead: 0 },
+      { subscriberId: "s", dead: 3 },
     ]);
     isBroken = false;
     const [first, second] = items.map(({ id }) => id);
@@ -221,7 +221,7 @@ describe("a provider that can only start, publish, consume and stop", () => {
     await bus.stop();
     expect(clock.pendingTimers()).toBe(0);
     expect(logger.at("warn").map(({ fields }) => fields)).toEqual([
-      { provider: "minimal", subscriptionId: "(delayed events)", count: 2 },
+      { provider: "minimal", subscriberId: "(delayed events)", count: 2 },
     ]);
     await clock.advance(5000);
     expect(seen.data).toEqual([]);
@@ -305,7 +305,7 @@ describe("a provider that can only start, publish, consume and stop", () => {
     await stop;
     expect(clock.pendingTimers()).toBe(0);
     expect(logger.at("warn").map(({ fields }) => fields)).toEqual([
-      { provider: "minimal", subscriptionId: "(delayed events)", count: 1 },
+      { provider: "minimal", subscriberId: "(delayed events)", count: 1 },
     ]);
   });
 
@@ -325,7 +325,7 @@ describe("a provider that can only start, publish, consume and stop", () => {
     expect(clock.pendingTimers()).toBe(0);
     const discarded = logger.at("warn").filter(({ fields }) => "count" in fields);
     expect(discarded.map(({ fields }) => fields)).toEqual([
-      { provider: "minimal", subscriptionId: "s", count: 1 },
+      { provider: "minimal", subscriberId: "s", count: 1 },
     ]);
   });
 

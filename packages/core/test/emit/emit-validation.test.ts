@@ -117,6 +117,7 @@ describe("what is no message", () => {
 describe("malformed options", () => {
   const WHOLE = "must be a whole number from 1";
   const MILLISECONDS = "must be a number of milliseconds from 0";
+  const DELAY = `${MILLISECONDS}, or a Date`;
   const PRIORITY = `must be "high", "normal", "low" or a whole number from 1 to 2097151`;
   const KEY = "must be a string of 1 to 255 characters";
   const OWN =
@@ -130,10 +131,11 @@ describe("malformed options", () => {
     ["attempts", Number.NaN, WHOLE],
     ["attempts", Number.POSITIVE_INFINITY, WHOLE],
     ["attempts", null, WHOLE],
-    ["delay", -1, MILLISECONDS],
-    ["delay", "100", MILLISECONDS],
-    ["delay", Number.NaN, MILLISECONDS],
-    ["delay", Number.POSITIVE_INFINITY, MILLISECONDS],
+    ["delay", -1, DELAY],
+    ["delay", "100", DELAY],
+    ["delay", Number.NaN, DELAY],
+    ["delay", Number.POSITIVE_INFINITY, DELAY],
+    ["delay", new Date(Number.NaN), "must be a valid Date"],
     ["priority", 0, PRIORITY],
     ["priority", 2_097_152, PRIORITY],
     ["priority", 1.5, PRIORITY],

@@ -18,7 +18,12 @@ describe("interceptors", () => {
       { name: "order.placed", data: { at: now } },
       { name: "order.paid", data: null, metadata: { source: "till" } },
     ]);
-    const metadata = { created_at: now, published_at: now };
+    const metadata = {
+      createdAt: now,
+      created_at: now,
+      publishedAt: now,
+      published_at: now,
+    };
     expect(seen).toEqual([
       {
         event: {
@@ -108,14 +113,23 @@ describe("interceptors", () => {
         id,
         name: "order.placed",
         data: "replaced",
-        metadata: { created_at: now, published_at: now, correlationId: id, extra: true },
+        metadata: {
+          createdAt: now,
+          created_at: now,
+          publishedAt: now,
+          published_at: now,
+          correlationId: id,
+          extra: true,
+        },
       },
       {
         id: grouped,
         name: "order.placed",
         data: "replaced",
         metadata: {
+          createdAt: now,
           created_at: now,
+          publishedAt: new Date(now.getTime() + 1000),
           published_at: new Date(now.getTime() + 1000),
           correlationId: grouped,
           eventGroupId: "g",

@@ -38,7 +38,7 @@ describe("error codes", () => {
 });
 
 describe("BusbarError", () => {
-  const details = { kind: "subscription", id: "s" };
+  const details = { kind: "subscription", id: "s" } as const;
 
   test("has a code, details, a message and a cause", () => {
     const cause = new Error("why");

@@ -35,8 +35,8 @@ describe("pause and resume", () => {
     expect(other.data).toEqual([1, 2, 3]);
     const { subscriptions } = await bus.inspect();
     expect(subscriptions).toMatchObject([
-      { subscriptionId: "other", paused: false, ready: 0 },
-      { subscriptionId: "s", paused: true, ready: 2, inFlight: 0 },
+      { subscriberId: "other", paused: false, ready: 0 },
+      { subscriberId: "s", paused: true, ready: 2, inFlight: 0 },
     ]);
     await bus.resume("s");
     await bus.settled();
@@ -165,7 +165,7 @@ describe("pause and resume", () => {
     await idle();
     expect(seen).toEqual([]);
     const { subscriptions } = await bus.inspect();
-    expect(subscriptions.map(({ subscriptionId, ready }) => [subscriptionId, ready])).toEqual([
+    expect(subscriptions.map(({ subscriberId, ready }) => [subscriberId, ready])).toEqual([
       ["paused", 1],
     ]);
     await bus.resume("paused");

@@ -185,7 +185,7 @@ describe("stop", () => {
     expect(logger.at("warn")).toEqual([
       {
         level: "warn",
-        fields: { subscriptionId: "mail", count: 1 },
+        fields: { subscriberId: "mail", count: 1 },
         message: "1 dead letters are gone with the bus",
       },
     ]);
@@ -248,8 +248,8 @@ describe("stop", () => {
     await stop;
     const discarded = logger.at("warn").map(({ fields }) => fields);
     expect(discarded).toEqual([
-      { provider: "memory", subscriptionId: "hangs", count: 3 },
-      { provider: "memory", subscriptionId: "paused", count: 3 },
+      { provider: "memory", subscriberId: "hangs", count: 3 },
+      { provider: "memory", subscriberId: "paused", count: 3 },
     ]);
   });
 

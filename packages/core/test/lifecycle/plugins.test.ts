@@ -251,7 +251,9 @@ describe("plugins", () => {
         name: "order.placed",
         data: { total: 1 },
         metadata: {
+          createdAt: new Date(1),
           created_at: new Date(1),
+          publishedAt: new Date(2),
           published_at: new Date(2),
           correlationId: "c",
           tenant: "t",

@@ -51,7 +51,7 @@ describe("a mistake in a call is a TypeError that names it", () => {
       (bus) => bus.retire("mail", { backlog: untyped("drop") }),
     ],
     [
-      "retire(): subscriptionId must be well-formed, without half of a surrogate pair",
+      "retire(): subscriberId must be well-formed, without half of a surrogate pair",
       (bus) => bus.retire(half),
     ],
     [
@@ -71,11 +71,11 @@ describe("a mistake in a call is a TypeError that names it", () => {
       (bus) => bus.clearGroupedEvents("g", { stepIds: ["s", half] }),
     ],
     [
-      'deadLetters.list() has no option "subscription", did you mean "subscriptionId"?',
-      (bus) => bus.deadLetters.list(untyped({ subscription: "mail" })),
+      'deadLetters.list() has no option "subscriber", did you mean "subscriberId"?',
+      (bus) => bus.deadLetters.list(untyped({ subscriber: "mail" })),
     ],
     [
-      "deadLetters.replay(): subscriptionId must be a string that is not empty",
+      "deadLetters.replay(): subscriberId must be a string that is not empty",
       (bus) => bus.deadLetters.replay(untyped(undefined)),
     ],
     [
@@ -83,7 +83,7 @@ describe("a mistake in a call is a TypeError that names it", () => {
       (bus) => bus.deadLetters.replay("mail", untyped("1")),
     ],
     [
-      "deadLetters.discard(): subscriptionId must be well-formed, without half of a surrogate pair",
+      "deadLetters.discard(): subscriberId must be well-formed, without half of a surrogate pair",
       (bus) => bus.deadLetters.discard(half),
     ],
   ])("%s", async (message, call) => {

@@ -6,11 +6,13 @@ import { assertTransaction } from "../transactions.ts";
 
 /** What runs a query in Drizzle: a PostgreSQL database, or a transaction on one. */
 export interface DrizzleExecutor {
+  /** Runs one statement. */
   execute(query: SQL): PromiseLike<unknown>;
 }
 
 /** A PostgreSQL database of Drizzle, by way of `node-postgres`, `postgres-js` or another driver. */
 export interface DrizzleDatabase<Tx extends DrizzleExecutor> extends DrizzleExecutor {
+  /** Runs `work` in a transaction. */
   transaction<T>(work: (transaction: Tx) => Promise<T>): Promise<T>;
 }
 
@@ -19,6 +21,7 @@ export interface DrizzleStoreOptions<Tx extends DrizzleExecutor> extends Omit<
   AdapterOptions,
   "dialect"
 > {
+  /** The database of Drizzle that has the outbox. */
   readonly db: DrizzleDatabase<Tx>;
 }
 

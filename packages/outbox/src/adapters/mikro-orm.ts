@@ -5,8 +5,10 @@ import { assertTransaction } from "../transactions.ts";
 
 /** The part of an SQL entity manager of MikroORM that is used. */
 export interface MikroOrmEntityManager {
+  /** Returns the open transaction, if there is one. */
   // oxlint-disable-next-line typescript/no-explicit-any -- a context of the query builder beneath, passed on
   getTransactionContext(): any;
+  /** Returns the connection of the manager. */
   getConnection(): {
     execute(
       query: string,
@@ -22,7 +24,9 @@ export interface MikroOrmEntityManager {
 export interface MikroOrmRootEntityManager<
   Tx extends MikroOrmEntityManager,
 > extends MikroOrmEntityManager {
+  /** Makes a manager of its own. */
   fork(): MikroOrmRootEntityManager<Tx>;
+  /** Runs `work` in a transaction. */
   transactional<T>(work: (manager: Tx) => Promise<T>): Promise<T>;
 }
 

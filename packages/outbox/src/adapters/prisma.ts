@@ -5,11 +5,13 @@ import { assertTransaction } from "../transactions.ts";
 
 /** The part of an interactive transaction of Prisma that is used. */
 export interface PrismaTransaction {
+  /** Runs SQL with parameters, and resolves with its rows. */
   $queryRawUnsafe(query: string, ...values: unknown[]): PromiseLike<unknown>;
 }
 
 /** The part of a Prisma client that is used. */
 export interface PrismaClientLike<Tx extends PrismaTransaction> extends PrismaTransaction {
+  /** Runs `work` in an interactive transaction. */
   $transaction<T>(
     work: (transaction: Tx) => Promise<T>,
     options?: { maxWait?: number; timeout?: number },

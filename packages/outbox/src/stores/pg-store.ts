@@ -16,31 +16,40 @@ import { assertTransaction } from "../transactions.ts";
 
 /** The part of what `pg` answers that is used. */
 export interface PgResult {
+  /** The rows of the answer. */
   readonly rows: readonly unknown[];
 }
 
 /** A statement that PostgreSQL keeps under a name, as `pg` takes it. */
 export interface PgPrepared {
+  /** The name under which the server keeps the prepared statement. */
   readonly name: string;
+  /** The SQL of the statement. */
   readonly text: string;
+  /** The values of the parameters. */
   readonly values: unknown[];
 }
 
 /** The part of a `pg` client, or pool, that runs statements. */
 export interface PgQueryable {
+  /** Runs one statement. */
   query(text: string, values?: unknown[]): Promise<PgResult | PgResult[]>;
   query(statement: PgPrepared): Promise<PgResult | PgResult[]>;
 }
 
 /** The part of a `pg` pool's client that is used. A transaction of the caller's is one, too. */
 export interface PgClient extends PgQueryable {
+  /** Gives the client back to the pool; with an error, the pool closes it. */
   release(error?: Error | boolean): void;
+  /** Adds a listener. */
   on(event: "error" | "end" | "notification", listener: (argument?: never) => void): unknown;
+  /** Removes a listener. */
   removeListener(event: string, listener: (argument?: never) => void): unknown;
 }
 
 /** The part of a `pg` pool that is used. */
 export interface PgPool<Client extends PgClient = PgClient> extends PgQueryable {
+  /** Calls back with a client of the pool, or with the error that there is none. */
   connect(callback: (error: Error | undefined, client: Client | undefined) => void): void;
 }
 

@@ -4,13 +4,16 @@ import { assertTransaction } from "../transactions.ts";
 
 /** The part of a `postgres` (Postgres.js) transaction that is used. */
 export interface PostgresTransaction {
+  /** Runs SQL with parameters `$1`, `$2`, … */
   // oxlint-disable-next-line typescript/no-explicit-any -- Postgres.js types its parameters by its own types
   unsafe(query: string, parameters?: any[]): PromiseLike<readonly unknown[]>;
 }
 
 /** The part of a `postgres` (Postgres.js) client that is used. */
 export interface PostgresSql<Tx extends PostgresTransaction> extends PostgresTransaction {
+  /** Runs `work` in a transaction. */
   begin<T>(work: (transaction: Tx) => Promise<T>): Promise<unknown>;
+  /** Listens to a channel. */
   listen(
     channel: string,
     onNotify: (payload: string) => void,

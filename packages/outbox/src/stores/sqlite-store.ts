@@ -10,7 +10,9 @@ const WITHIN_ANOTHER = "cannot start a transaction within a transaction";
 
 /** The part of a prepared statement that is used. */
 export interface SqliteStatement {
+  /** Runs the statement, and returns its rows. */
   all(...values: SqlValue[]): unknown[];
+  /** Runs the statement, which has no rows. */
   run(...values: SqlValue[]): unknown;
   /** Where it is false, as in better-sqlite3, `all` refuses the statement. */
   readonly reader?: boolean;
@@ -18,7 +20,9 @@ export interface SqliteStatement {
 
 /** The part of a synchronous SQLite database: `libsql`, `better-sqlite3` and `node:sqlite` have it. */
 export interface SqliteDatabase {
+  /** Prepares a statement. */
   prepare(sql: string): SqliteStatement;
+  /** Runs SQL without parameters. */
   exec(sql: string): unknown;
 }
 

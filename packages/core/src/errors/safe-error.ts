@@ -1,5 +1,6 @@
 import { BusbarError, type BusbarErrorCode } from "./errors.ts";
 import { cut } from "./quoted.ts";
+import { isError, isInstance, itemsOf, memberOf } from "./thrown.ts";
 
 /** Causes below an error, and errors that an AggregateError holds, that are kept. */
 const KEPT_CAUSES = 5;
@@ -100,8 +101,10 @@ function unchanged(message: string): string {
 }
 
 function copyOf(thrown: unknown, redact: Redact, depth: number): Error {
-  if (!isErrorLike(thrown)) return new Error(safeText(redact(textOf(thrown))));
-  const { name, message, cause, errors, stack, code } = thrown;
+  // Not only an instance of Error: those of other realms are none, and objects with a message say as much.
+  const message = memberOf(thrown, "message");
+  if (typeof message !== "string") return new Error(safeText(redact(textOf(thrown))));
+  const [name, cause, code] = ["name", "cause", "code"].map((member) => memberOf(thrown, member));
   const title = typeof name === "string" ? name.slice(0, 100) : "Error";
   const text = safeText(redact(withoutQuotes(title, message)));
   const options =
@@ -109,56 +112,43 @@ function copyOf(thrown: unknown, redact: Redact, depth: number): Error {
       ? undefined
       : { cause: copyOf(cause, redact, depth - 1) };
   const copy =
-    depth > 0 && title === "AggregateError" && Array.isArray(errors)
+    depth > 0 && title === "AggregateError"
       ? new AggregateError(
-          errors.slice(0, KEPT_ERRORS).map((error) => copyOf(error, redact, depth - 1)),
+          itemsOf(memberOf(thrown, "errors"), KEPT_ERRORS).map((error) =>
+            copyOf(error, redact, depth - 1),
+          ),
           text,
           options,
         )
       : withoutDetails(thrown, title, text, options);
   setHidden(copy, "name", title);
-  setHidden(copy, "stack", safeStack(title, text, withoutMessage(stack, message)));
+  setHidden(
+    copy,
+    "stack",
+    safeStack(title, text, withoutMessage(memberOf(thrown, "stack"), message)),
+  );
   if (!(copy instanceof BusbarError) && isCode(code)) Object.assign(copy, { code });
   return copy;
 }
 
-interface ErrorLike {
-  readonly name?: unknown;
-  readonly message: string;
-  readonly cause?: unknown;
-  readonly errors?: unknown;
-  readonly stack?: unknown;
-  readonly code?: unknown;
-  readonly details?: unknown;
-}
-
-/** Also errors of other realms, which no `instanceof` knows. */
-function isErrorLike(thrown: unknown): thrown is ErrorLike {
-  return (
-    typeof thrown === "object" &&
-    thrown !== null &&
-    "message" in thrown &&
-    typeof thrown.message === "string"
-  );
-}
-
 function withoutDetails(
-  thrown: ErrorLike,
+  thrown: unknown,
   name: string,
   text: string,
   options: ErrorOptions | undefined,
 ): Error {
-  if (name === "BusbarError" && typeof thrown.code === "string") {
-    const details = safeDetails(thrown.details, KEPT_DETAILS_DEPTH);
-    return new BusbarError(thrown.code as BusbarErrorCode, text, details as never, options);
+  const code = memberOf(thrown, "code");
+  if (name === "BusbarError" && typeof code === "string") {
+    const details = safeDetails(memberOf(thrown, "details"), KEPT_DETAILS_DEPTH);
+    return new BusbarError(code as BusbarErrorCode, text, details as never, options);
   }
-  const type = [TypeError, RangeError].find((known) => thrown instanceof known) ?? Error;
+  const type = [TypeError, RangeError].find((known) => isInstance(thrown, known)) ?? Error;
   return new type(text, options);
 }
 
 /** Details are ours; the errors in them are not. */
 function safeDetails(value: unknown, depth: number): unknown {
-  if (value instanceof Error) return safeError(value);
+  if (isError(value)) return safeError(value);
   if (typeof value !== "object" || value === null || depth === 0) return value;
   if (Array.isArray(value)) return value.map((item) => safeDetails(item, depth - 1));
   return Object.fromEntries(

@@ -116,6 +116,20 @@ describe("safeError", () => {
     expect(safeError(thrownBy(() => "x".repeat(-1)))).toBeInstanceOf(RangeError);
   });
 
+  test.each(["name", "code", "cause", "stack", "errors"])(
+    "keeps what can be read of an error whose %s cannot",
+    (member) => {
+      const error = new AggregateError([new Error("one of several")], "all failed");
+      Object.defineProperty(error, member, {
+        get() {
+          throw new Error("SECRET");
+        },
+      });
+      expect(safeError(error).message).toBe("all failed");
+      expect(everythingIn(safeError(error))).not.toContain("SECRET");
+    },
+  );
+
   test("knows errors of other realms", () => {
     const error: unknown = runInNewContext(`Object.assign(new Error("far"), { secret: "SECRET" })`);
     expect(safeError(error).message).toBe("far");

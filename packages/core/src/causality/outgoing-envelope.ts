@@ -60,4 +60,12 @@ export class OutgoingEnvelope implements Envelope {
     if (!(#sharedEvent in envelope)) return create(envelope);
     return (envelope.#sharedEvent ??= create(envelope));
   }
+
+  /**
+   * Lets go of the event that handlers have shared. An envelope lives long enough to be moved to the old generation,
+   * and would take an event that was made since with it, although both are garbage.
+   */
+  static forgetSharedEvent(envelope: Envelope): void {
+    if (#sharedEvent in envelope && envelope.#sharedEvent) envelope.#sharedEvent = undefined;
+  }
 }

@@ -136,6 +136,7 @@ export class SettlementTracker {
     if (!event) return;
     event.retrying?.delete(subscriptionId);
     event.open -= 1;
+    if (event.open === 0) OutgoingEnvelope.forgetSharedEvent(envelope);
     this.#forgetIfDone(event);
   }
 

@@ -75,7 +75,6 @@ const CORE_ROOMS = {
     "emit",
     "groups",
     "admin",
-    "memory",
   ],
   events: ["contract", "errors", "values", "deliver"],
   memory: ["contract", "errors", "values", "causality", "provider", "groups"],

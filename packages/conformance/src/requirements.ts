@@ -71,6 +71,11 @@ export function has(part: OptionalPart): Requirement {
   return ({ parts }) => unless(parts.includes(part), `the provider has no ${part} part`);
 }
 
+/** The provider lacks the optional part. */
+export function lacks(part: OptionalPart): Requirement {
+  return ({ parts }) => unless(!parts.includes(part), `the provider has the ${part} part`);
+}
+
 /** Instances of the provider remember what they have staged. */
 export const knowsGroups: Requirement = (subject) =>
   unless(subject.knowsGroups, "the provider does not remember what it has staged");

@@ -4,6 +4,7 @@ import type { Event } from "@busbar/core";
 import { createGate } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { Recorder, settled } from "../recorder.ts";
+import { has } from "../requirements.ts";
 
 const fail = (): never => {
   throw new Error("fails, as it should");
@@ -15,6 +16,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
     id: "isolated-failure",
     name: "a subscription that fails repeats, delays and fails no other",
     promise: "design 4.2: one failing subscription never delays, repeats or fails another",
+    when: has("admin"),
     async run(context) {
       const bus = await context.bus();
       const [failing, fine] = [new Recorder(context), new Recorder(context)];
@@ -76,6 +78,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
     id: "timeout",
     name: "a handler that hangs loses its slot at its time limit",
     promise: "design 4.5: a hanging handler loses its slot by timeoutMs",
+    when: has("admin"),
     async run(context) {
       const bus = await context.bus();
       const seen = new Recorder(context);
@@ -178,6 +181,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
     name: "an event knows how many causes it has, also through a retry and as a dead letter",
     promise:
       "contract: causationDepth is one more than that of the event in whose handler it was emitted",
+    when: has("admin"),
     async run(context) {
       const bus = await context.bus();
       const depths: unknown[] = [];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { consumer, envelope, envelopes, subscription } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
-import { all, cannot, durable, has, notDurable, refusesGroups } from "../requirements.ts";
+import { all, cannot, durable, has, lacks, notDurable, refusesGroups } from "../requirements.ts";
 
 const UNSUPPORTED = { code: "BUSBAR_UNSUPPORTED" };
 const REFUSED = "design 4.8: unsupported is an error, naming provider and option";
@@ -38,34 +38,15 @@ export const capabilities: readonly ConformanceCase[] = defineCases("capabilitie
   },
   {
     id: "no-delay-refused",
-    name: "a durable provider without delays has them refused by the bus",
+    name: "a provider without delays has them refused by the bus",
     promise: REFUSED,
-    when: all(cannot("delay"), durable),
+    when: cannot("delay"),
     async run(context) {
       const bus = await context.bus();
       await bus.start();
       await assert.rejects(bus.emit("a", 1, { delay: 100 }), UNSUPPORTED);
       await assert.rejects(bus.emit("a", 1, { attempts: 2, backoff: 100 }), UNSUPPORTED);
       assert.throws(() => bus.subscribe("a", () => {}, { backoff: 100 }), UNSUPPORTED);
-    },
-  },
-  {
-    id: "no-delay-emulated",
-    name: "a provider in memory without delays has them added by the bus",
-    promise: "design 3.2: what core does when a capability is missing",
-    when: all(cannot("delay"), notDurable),
-    async run(context) {
-      const bus = await context.bus();
-      const handled: number[] = [];
-      bus.subscribe("a", () => {
-        handled.push(performance.now());
-        context.waiting.changed();
-      });
-      await bus.start();
-      const from = performance.now();
-      await bus.emit("a", 1, { delay: 100 });
-      await context.waiting.until("a delayed event", () => handled.length > 0);
-      assert.ok((handled[0] ?? 0) - from >= 97);
     },
   },
   {
@@ -82,9 +63,9 @@ export const capabilities: readonly ConformanceCase[] = defineCases("capabilitie
   },
   {
     id: "no-deduplication-refused",
-    name: "a durable provider without deduplication has it refused by the bus",
+    name: "a provider without deduplication has it refused by the bus",
     promise: REFUSED,
-    when: all(cannot("deduplication"), durable),
+    when: cannot("deduplication"),
     async run(context) {
       const bus = await context.bus();
       await bus.start();
@@ -102,6 +83,34 @@ export const capabilities: readonly ConformanceCase[] = defineCases("capabilitie
       const grouped = { name: "a", data: 1, metadata: { eventGroupId: "g" } };
       await assert.rejects(bus.emit(grouped), UNSUPPORTED);
       await assert.rejects(bus.releaseGroupedEvents("g"), UNSUPPORTED);
+    },
+  },
+  {
+    id: "no-admin-refused",
+    name: "a provider without an admin part has dead letters refused by the bus",
+    promise: REFUSED,
+    when: lacks("admin"),
+    async run(context) {
+      const bus = await context.bus();
+      bus.subscribe("a", () => Promise.reject(new Error("no")), { subscriberId: "mail" });
+      await bus.start();
+      await bus.emit("a", 1);
+      await bus.settled();
+      await assert.rejects(bus.deadLetters.list(), UNSUPPORTED);
+      await assert.rejects(bus.deadLetters.replay("mail"), UNSUPPORTED);
+      const { counters } = await bus.inspect();
+      assert.deepEqual([counters.dead, counters.deadLettersDropped], [1, 1], "counted as dropped");
+    },
+  },
+  {
+    id: "no-list-refused",
+    name: "a provider without a subscription list has a retirement refused by the bus",
+    promise: REFUSED,
+    when: lacks("subscriptions"),
+    async run(context) {
+      const bus = await context.bus();
+      await bus.start();
+      await assert.rejects(bus.retire("mail"), UNSUPPORTED);
     },
   },
   {

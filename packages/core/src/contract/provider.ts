@@ -72,7 +72,10 @@ export interface EnvelopePolicy {
   readonly dueAt?: number | undefined;
 }
 
-/** What a provider can do. Fixed when the provider is made; each is tested in both directions. */
+/**
+ * What a provider can do. Fixed when the provider is made; each is tested in both directions. The bus refuses what
+ * is declined with `BUSBAR_UNSUPPORTED`; only `priority` it ignores, with one warning.
+ */
 export interface ProviderCapabilities {
   /** A published envelope, the subscription list and dead letters survive a crash of every process. */
   readonly durable: boolean;
@@ -280,9 +283,12 @@ export interface EventProvider {
    */
   stop(options: { readonly graceMs: number }): Promise<void>;
 
-  /** The subscription list. Required when durable. */
+  /** The subscription list. Required when durable. Without it the bus refuses `retire`. */
   readonly subscriptions?: SubscriptionRegistry | undefined;
-  /** Backlog and dead letters. Required when durable. */
+  /**
+   * Backlog and dead letters. Required when durable. Without it the bus refuses `deadLetters`, `inspect()` shows
+   * zeros, and a delivery that is settled as `dead` is deleted.
+   */
   readonly admin?: ProviderAdmin | undefined;
   /** Durable staging of grouped events. Without it a durable provider refuses groups. */
   readonly groups?: GroupStaging | undefined;

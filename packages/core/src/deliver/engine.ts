@@ -44,6 +44,8 @@ export interface EngineOptions {
   /** What handlers find in `context.logger`. */
   readonly handlerLogger: Logger;
   readonly maxCrashes: number;
+  /** Whether the provider keeps dead letters. */
+  readonly keepsDead: boolean;
   readonly services: ScopingContainer;
   readonly counters: BusCounters;
   readonly notices: Notices;
@@ -227,15 +229,18 @@ export class DeliveryEngine {
   }
 
   #dead(run: DeliveryRun, reason: DeadReason, state: DeliveryState, err: unknown): Settlement {
-    const { counters, notices, tracker } = this.#options;
+    const { counters, keepsDead, notices, tracker } = this.#options;
     counters.dead += 1;
+    if (!keepsDead) counters.deadLettersDropped += 1;
     tracker?.settled(run.envelope, run.subscriberId);
     notices.tell("dead", () => ({ ...noticedDelivery(run), reason, error: err }));
     this.#log(
       "error",
       run,
       { reason, err },
-      `Subscriber "${run.subscriberId}" has a dead letter after ${state.runs} attempts (${reason}); replay or discard it`,
+      keepsDead
+        ? `Subscriber "${run.subscriberId}" has a dead letter after ${state.runs} attempts (${reason}); replay or discard it`
+        : `Subscriber "${run.subscriberId}" lost a delivery after ${state.runs} attempts (${reason}): the provider keeps no dead letters`,
     );
     return { type: "dead", reason, state };
   }

@@ -2,7 +2,7 @@ import type { ClearGroupOptions, IEventBusModule } from "../contract/event-bus-m
 import type { Interceptor } from "../contract/interceptor.ts";
 import type { Middleware } from "../contract/middleware.ts";
 import type { Plugin, StagingPlugin } from "../contract/plugin.ts";
-import type { ProviderAdmin, RetiredBacklog } from "../contract/provider.ts";
+import type { EventProvider, ProviderAdmin, RetiredBacklog } from "../contract/provider.ts";
 import type {
   Subscriber,
   SubscriberContext,
@@ -16,7 +16,6 @@ import { BusbarError } from "../errors/errors.ts";
 import { quoted } from "../errors/quoted.ts";
 import { currentRun } from "../causality/causality.ts";
 import { safePlugin, safeProvider } from "../provider/safe-provider.ts";
-import { type CompleteProvider, completeProvider } from "./complete-provider.ts";
 import { ClockWatch, serversOf } from "../admin/clock-watch.ts";
 import { Consumers } from "../deliver/consumers.ts";
 import { createCounters } from "../observe/counters.ts";
@@ -54,7 +53,7 @@ export class BusRuntime {
   readonly notices: Notices;
   readonly #bus: IEventBusModule;
   readonly #settings: BusSettings;
-  readonly #provider: CompleteProvider;
+  readonly #provider: EventProvider;
   readonly #plugins: readonly Plugin[];
   readonly #counters = createCounters();
   readonly #lifecycle: Lifecycle;
@@ -72,7 +71,7 @@ export class BusRuntime {
   constructor(bus: IEventBusModule, options: EventBusOptions<object>) {
     const settings = readSettings(options);
     const { clock, logger } = settings;
-    const provider = completeProvider(safeProvider(options.provider));
+    const provider = safeProvider(options.provider);
     const { durable } = provider.capabilities;
     this.subscriptions = new Subscriptions(settings.subscriptionDefaults);
     this.#bus = bus;
@@ -107,6 +106,7 @@ export class BusRuntime {
       handlerLogger: settings.handlerLogger,
       random: settings.random,
       maxCrashes: settings.maxCrashes,
+      keepsDead: provider.admin !== undefined,
       services: settings.services,
       runner: new HandlerRunner({
         isolated: settings.isolation === "copy",
@@ -172,7 +172,7 @@ export class BusRuntime {
     );
     const admin = (): ProviderAdmin => {
       this.#lifecycle.assertRunning("deadLetters", true);
-      return provider.admin;
+      return this.#admin("deadLetters", "dead letters");
     };
     const listed = async (): Promise<readonly string[]> => {
       const others = (await provider.subscriptions?.list()) ?? [];
@@ -275,7 +275,8 @@ export class BusRuntime {
     const tracker = this.#tracker;
     const running = (id: string): readonly string[] => this.#engine.running(id);
     if (tracker && (await settledHere(tracker, clock, running, options))) return;
-    await settledEverywhere(this.#provider.admin, clock, options);
+    const what = "settled() after it has given deliveries up";
+    await settledEverywhere(this.#admin("settled", what), clock, options);
     tracker?.clear();
   }
 
@@ -313,7 +314,7 @@ export class BusRuntime {
     const { admin, subscriptions: registry, name: provider } = this.#provider;
     const [registered, stats, groups] = await Promise.all([
       registry?.list() ?? [],
-      admin.stats(),
+      admin?.stats() ?? [],
       this.#groups.list(),
     ]);
     return {
@@ -325,6 +326,13 @@ export class BusRuntime {
       groups: groups.map((group) => ({ ...group, stagedAt: new Date(group.stagedAt) })),
       counters: { ...this.#counters },
     };
+  }
+
+  /** @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider has no admin part. */
+  #admin(option: string, what: string): ProviderAdmin {
+    const { admin, name } = this.#provider;
+    if (!admin) throw unsupported(name, option, what);
+    return admin;
   }
 
   health(): Promise<BusHealth> {

@@ -14,7 +14,7 @@ export interface BusCounters {
   failed: number;
   /** Deliveries that ended dead. */
   dead: number;
-  /** Dead letters that left because of their bound. */
+  /** Dead letters that were deleted at their bound, or that the provider could not keep. */
   deadLettersDropped: number;
   /** Deliveries and staged events that were given up because the process stopped or a TTL ended. */
   discarded: number;

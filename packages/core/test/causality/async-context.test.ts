@@ -2,7 +2,6 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createEventBus, type EventBus } from "../../src/event-bus.ts";
 import { memoryProvider } from "../support/test-bus.ts";
-import { createMinimalProvider } from "../support/minimal-provider.ts";
 
 const user = new AsyncLocalStorage<string>();
 
@@ -68,27 +67,5 @@ describe("a subscriber finds the async context of nobody", () => {
     await user.run("bob", () => bus.resume("paused"));
     await bus.settled();
     expect(found.map(([, store]) => store)).toEqual(Array.from({ length: 10 }, () => undefined));
-  });
-
-  test("also when the bus replays for a provider that cannot", async () => {
-    const { bus, found, look, start } = await startedByAnn(createMinimalProvider() as never);
-    bus.subscribe(
-      "a",
-      (event) => {
-        look(event);
-        if (found.length === 1) throw new Error("no");
-      },
-      { subscriberId: "mail" },
-    );
-    await start();
-    await user.run("ann", () => bus.emit("a", "ann"));
-    await bus.settled();
-    await user.run("bob", () => bus.deadLetters.replay("mail"));
-    await bus.settled();
-    // This provider delivers within the publish: that is the emitter's own context.
-    expect(found).toEqual([
-      ["ann", "ann"],
-      ["ann", undefined],
-    ]);
   });
 });

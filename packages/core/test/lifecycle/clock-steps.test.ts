@@ -2,7 +2,6 @@ import { expect, describe, test } from "vitest";
 import type { PublishResult } from "../../src/contract/provider.ts";
 import { memoryProvider, providerLike, startTestBus } from "../support/test-bus.ts";
 import { collect } from "../support/collect.ts";
-import { createMinimalProvider } from "../support/minimal-provider.ts";
 
 const HOUR_MS = 3_600_000;
 const REFUSED: PublishResult = {
@@ -116,30 +115,6 @@ describe.each([
     await bus.emit("order.placed", 1, id);
     await bus.settled();
     expect((await bus.deadLetters.list()).items).toHaveLength(1);
-  });
-
-  test("moves nothing that the bus adds to a provider which has no delays", async () => {
-    const { bus, clock } = await startTestBus({ provider: createMinimalProvider() });
-    const runs: string[] = [];
-    const fail = { subscriberId: "mail", attempts: 2, backoff: 300 };
-    bus.subscribe(
-      "order.*",
-      ({ name }, { attempt }) => {
-        runs.push(`${name} ${attempt}`);
-        if (name === "order.again" && attempt === 1) throw new Error("again");
-      },
-      fail,
-    );
-    await bus.emit("order.later", 1, { delay: 600 });
-    await bus.emit("order.again", 1);
-    await clock.advance(0);
-    clock.stepWall(stepMs);
-    await clock.advance(299);
-    expect(runs).toEqual(["order.again 1"]);
-    await clock.advance(1);
-    expect(runs).toEqual(["order.again 1", "order.again 2"]);
-    await clock.advance(300);
-    expect(runs.at(-1)).toBe("order.later 1");
   });
 
   test("expires no group", async () => {

@@ -45,15 +45,4 @@ describe("a provider with a clock of its own", () => {
     const provider = providerLike(memoryProvider(), others);
     expect(await waitOf(provider, clock, { clock, random: () => 0.5 })).toBe(50);
   });
-
-  test("does so too when the bus adds to it what it lacks", async () => {
-    const clock = createManualClock();
-    const inner = memoryProvider();
-    const provider = providerLike(inner, {
-      clock,
-      random: () => 0.75,
-      capabilities: { ...inner.capabilities, delay: false },
-    });
-    expect(await waitOf(provider, clock)).toBe(25);
-  });
 });

@@ -76,7 +76,7 @@ export interface BusbarErrorDetails {
     readonly kind: "subscription" | "dead letter";
     readonly id: string;
   };
-  /** A handler or a workflow step took longer than its `timeoutMs`. */
+  /** A handler, a workflow step or `drained()` of the outbox took longer than its `timeoutMs`. */
   BUSBAR_TIMEOUT: { readonly timeoutMs: number; readonly what: string };
   /** A workflow failed, and so did the compensation of some of its steps. Needs a person. */
   BUSBAR_COMPENSATION_FAILED: WorkflowFailureDetails;

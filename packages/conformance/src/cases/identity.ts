@@ -165,6 +165,8 @@ function wholeEnvelope({ capabilities }: CaseContext): Envelope {
       attempts: 3,
       backoff: { type: "exponential", delay: 10, jitter: 0.5, maxDelay: 1_000 },
       internal: true,
+      byDefault: ["attempts"],
+      dueAt: 1_700_000_000_003,
     },
     providerOptions: { someOption: { nested: true } },
     ...(ordering && { orderingKey: "key: ü/1" }),

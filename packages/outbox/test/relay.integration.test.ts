@@ -84,7 +84,7 @@ describe.each(databases)("a relay on %s", (name, createDatabase) => {
     expect(await plugin.inspect()).toMatchObject({ pending: 0, delayed: 1 });
   });
 
-  test("tells the listeners of its bus of each event that it publishes, and of nothing before", async () => {
+  test("reports each event that it publishes to the listeners of its bus, and nothing before", async () => {
     const { bus } = await start({ relay: NO_POLL });
     const heard: unknown[] = [];
     bus.on("emitted", ({ event }) => void heard.push(event.id));

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { redisProvider } from "../src/index.ts";
 import { startRedisServer } from "./support/redis-server.ts";
 
-test("a bus on Redis tells what happens to single and to grouped events, and of its state", async () => {
+test("a bus on Redis reports what happens to single and to grouped events, and of its state", async () => {
   const redis = await startRedisServer();
   onTestFinished(redis.stop);
   const bus = createEventBus({ provider: redisProvider({ redisUrl: redis.url }) });

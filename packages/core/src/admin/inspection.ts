@@ -190,7 +190,7 @@ export class HealthRecord {
     if (status === this.#status) return;
     this.#since = now;
     this.#status = status;
-    this.#notices.tell("state", () => ({ status, provider: this.#provider, detail, cause }));
+    this.#notices.report("state", () => ({ status, provider: this.#provider, detail, cause }));
   }
 }
 

@@ -131,7 +131,7 @@ export class DeliveryEngine {
     const { counters, notices, tracker } = this.#options;
     counters.acknowledged += 1;
     tracker?.settled(run.envelope, run.subscriberId);
-    if (notices.isHeard) notices.tell("delivered", () => this.#noticedRun(run));
+    if (notices.isHeard) notices.report("delivered", () => this.#noticedRun(run));
     return ACK;
   }
 
@@ -194,19 +194,19 @@ export class DeliveryEngine {
     const isRetired = subscription.isRetired(run.envelope.name);
     const reason =
       deathReason(run, thrown, state.runs, attempts) ?? (isRetired ? "retired" : undefined);
-    const tellFailed = (delayMs?: number): void =>
-      notices.tell("failed", () => ({
+    const reportFailure = (delayMs?: number): void =>
+      notices.report("failed", () => ({
         ...this.#noticedRun(run),
         attempts,
         error: thrown,
         delayMs,
       }));
     if (reason) {
-      tellFailed();
+      reportFailure();
       return this.#dead(run, reason, state, thrown);
     }
     const delayMs = backoffDelay(effective("backoff", subscription, wished), state.runs, random);
-    tellFailed(delayMs);
+    reportFailure(delayMs);
     this.#log(
       "warn",
       run,
@@ -233,7 +233,7 @@ export class DeliveryEngine {
     counters.dead += 1;
     if (!keepsDead) counters.deadLettersDropped += 1;
     tracker?.settled(run.envelope, run.subscriberId);
-    notices.tell("dead", () => ({ ...noticedDelivery(run), reason, error: err }));
+    notices.report("dead", () => ({ ...noticedDelivery(run), reason, error: err }));
     this.#log(
       "error",
       run,
@@ -251,7 +251,7 @@ export class DeliveryEngine {
     delayMs: number | undefined,
   ): Settlement {
     const { notices } = this.#options;
-    notices.tell("released", () => ({ ...noticedDelivery(run), reason, delayMs }));
+    notices.report("released", () => ({ ...noticedDelivery(run), reason, delayMs }));
     return delayMs === undefined ? { type: "release" } : { type: "release", delayMs };
   }
 

@@ -20,7 +20,7 @@ export async function warnOfOrphans(
   for (const { subscriptionId: subscriberId, withheld, ...orphan } of orphans) {
     if (known.has(subscriberId)) continue;
     const lastSeenAt = new Date(orphan.lastSeenAt);
-    notices.tell("orphaned", () => ({ subscriberId, lastSeenAt, withheld }));
+    notices.report("orphaned", () => ({ subscriberId, lastSeenAt, withheld }));
     logger.warn(
       { subscriberId, lastSeenAt, withheld },
       `Subscription ${quoted(subscriberId)} gets no new events: no process has declared it for long. Retire it, or start one with code for it`,

@@ -230,9 +230,9 @@ export class Publisher {
     counters.emitted += 1;
     if (subscriptions === 0) counters.unrouted += 1;
     if (!notices.isHeard) return;
-    notices.tell("emitted", () => ({ event: noticedEvent(envelope), subscriptions }));
+    notices.report("emitted", () => ({ event: noticedEvent(envelope), subscriptions }));
     if (subscriptions > 0) return;
-    notices.tell("unrouted", () => ({ event: noticedEvent(envelope) }));
+    notices.report("unrouted", () => ({ event: noticedEvent(envelope) }));
   }
 
   /** The envelope in whose handler the caller is, if it is one of this bus. */

@@ -53,7 +53,7 @@ export class Notices {
   }
 
   /** Calls the listeners of one name, in the order in which they were added. Never throws. */
-  tell<Name extends BusNoticeName>(name: Name, makeNotice: () => BusNotices[Name]): void {
+  report<Name extends BusNoticeName>(name: Name, makeNotice: () => BusNotices[Name]): void {
     const registrations = this.#registrations.get(name);
     if (!registrations) return;
     const notice = Object.freeze(makeNotice());

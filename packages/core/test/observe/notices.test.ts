@@ -13,7 +13,7 @@ import {
   startTestBus,
 } from "../support/test-bus.ts";
 
-/** What a bus tells, in its order. */
+/** What a bus reports, in its order. */
 function hear<Name extends BusNoticeName>(
   bus: EventBus,
   ...names: readonly Name[]
@@ -28,7 +28,7 @@ function namesIn(heard: readonly (readonly [string, unknown])[]): readonly strin
 }
 
 describe("bus.on", () => {
-  test("tells of an event that is accepted, of one that nobody wants, and of a delivery", async () => {
+  test("reports an accepted event, an unwanted event, and a delivery", async () => {
     const { bus } = await startTestBus();
     const heard = hear(bus, "emitted", "unrouted", "delivered");
     bus.subscribe("order.placed", () => {}, { subscriberId: "mail" });
@@ -64,7 +64,7 @@ describe("bus.on", () => {
     expect(namesIn(heard)).toEqual(["emitted", "delivered"]);
   });
 
-  test("tells of each failed run, when the delivery runs again, and of its death", async () => {
+  test("reports each failed run, when the delivery runs again, and its death", async () => {
     const { bus, clock } = await startTestBus();
     const heard = hear(bus, "delivered", "failed", "dead");
     const error = new Error("no connection");
@@ -84,7 +84,7 @@ describe("bus.on", () => {
     ]);
   });
 
-  test("tells how long a run took, by the monotonic clock", async () => {
+  test("reports how long a run took, by the monotonic clock", async () => {
     const { bus, clock } = await startTestBus();
     const gate = createGate();
     const heard = hear(bus, "delivered");
@@ -96,7 +96,7 @@ describe("bus.on", () => {
     expect(heard).toMatchObject([["delivered", { durationMs: 250 }]]);
   });
 
-  test("tells a listener that came during a run of its end, but not how long it took", async () => {
+  test("reports the end of a run that began before the first listener, but not how long it took", async () => {
     const { bus } = await startTestBus();
     const gate = createGate();
     bus.subscribe("order.placed", () => gate.opened);
@@ -108,7 +108,7 @@ describe("bus.on", () => {
     expect(heard).toMatchObject([["delivered", { durationMs: undefined }]]);
   });
 
-  test("tells why a delivery is dead", async () => {
+  test("reports why a delivery is dead", async () => {
     const { bus } = await startTestBus();
     const heard = hear(bus, "failed", "dead");
     bus.subscribe("order.placed", () => {
@@ -122,7 +122,7 @@ describe("bus.on", () => {
     ]);
   });
 
-  test("tells of a delivery that died because the process crashed with it", async () => {
+  test("reports a delivery that died because the process crashed with it", async () => {
     const { bus } = createTestBus({
       provider: providerLike(memoryProvider(), {
         consume: async ({ subscriptionId: name }, deliver) => {
@@ -138,7 +138,7 @@ describe("bus.on", () => {
     expect(heard).toMatchObject([["dead", { subscriberId: "mail", reason: "crashed" }]]);
   });
 
-  test("tells of deliveries that are released, and why", async () => {
+  test("reports which deliveries are released, and why", async () => {
     const { bus, clock } = await startTestBus();
     const heard = hear(bus, "released", "failed");
     let runs = 0;
@@ -165,7 +165,7 @@ describe("bus.on", () => {
     ]);
   });
 
-  test("tells of a group's events when the group is released", async () => {
+  test("reports the events of a group when the group is released", async () => {
     const { bus } = await startTestBus();
     const heard = hear(bus, "emitted");
     const [id] = await bus.emit({ name: "a", data: 1, metadata: { eventGroupId: "g" } });
@@ -174,7 +174,7 @@ describe("bus.on", () => {
     expect(heard).toMatchObject([["emitted", { event: { id }, subscriptions: 0 }]]);
   });
 
-  test("tells of the bus's start and stop, and of what the provider reports, with the cause", async () => {
+  test("reports the start and stop of the bus, and what the provider reports, with the cause", async () => {
     let report: ((report: ProviderReport) => void) | undefined;
     const inner = memoryProvider();
     const { bus } = createTestBus({
@@ -203,7 +203,7 @@ describe("bus.on", () => {
     ]);
   });
 
-  test("tells of what health() finds", async () => {
+  test("reports what health() finds", async () => {
     let ok = true;
     const { bus } = await startTestBus({
       provider: providerLike(memoryProvider(), {
@@ -217,7 +217,7 @@ describe("bus.on", () => {
     expect(heard).toMatchObject([["state", { status: "degraded", detail: "no answer" }]]);
   });
 
-  test("tells of each subscription that no process declares, once", async () => {
+  test("reports each subscription that no process declares, once", async () => {
     const inner = memoryProvider();
     const orphan = {
       subscriptionId: "gone",
@@ -240,10 +240,10 @@ describe("bus.on", () => {
       }),
     });
     const heard = hear(bus, "orphaned");
-    const told = new Promise<void>((resolve) => bus.on("orphaned", () => resolve()));
+    const reported = new Promise<void>((resolve) => bus.on("orphaned", () => resolve()));
     await bus.start();
     await clock.advance(60_000);
-    await told;
+    await reported;
     await clock.advance(60_000);
     expect(heard).toEqual([
       ["orphaned", { subscriberId: "gone", lastSeenAt: new Date(5), withheld: 3 }],
@@ -302,7 +302,7 @@ describe("bus.on", () => {
     expect(warnings.toSorted()).toEqual(["async", "later", "sync", "then"]);
   });
 
-  test("a listener cannot change what others are told", async () => {
+  test("a listener cannot change what others get", async () => {
     const { bus, logger } = await startTestBus();
     bus.on("emitted", (notice) => {
       (notice as { subscriptions: number }).subscriptions = 99;

@@ -25,14 +25,10 @@ const current = new AsyncLocalStorage<CurrentRun | CurrentPart>();
 const scopesUndoEntering = doScopesUndoEntering();
 
 /** Runs `callback` as part of a handler's run: what it emits was caused by that run's event. */
-export function runCausedBy<T>(run: CurrentRun, callback: () => T): T {
-  return within(run, callback);
-}
+export const runCausedBy: <T>(run: CurrentRun, callback: () => T) => T = within;
 
 /** Runs `callback` as a part of whatever handler's run the part says. */
-export function runAsPart<T>(part: CurrentPart, callback: () => T): T {
-  return within(part, callback);
-}
+export const runAsPart: <T>(part: CurrentPart, callback: () => T) => T = within;
 
 /** The handler's run that the caller is part of, if any. */
 export function currentRun(): CurrentRun | undefined {

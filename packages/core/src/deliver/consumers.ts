@@ -33,6 +33,8 @@ export class Consumers {
   /** Changes are told to the provider one after the other, and the first of them is the start. */
   #changes: Promise<void>;
   #pending = 1;
+  /** Settles once the provider knows all that `subscribe` was called for; undefined if it does. Written here only. */
+  whenDeclared: Promise<void> | undefined;
   #endStart!: () => void;
   #timer: Timer | undefined;
   /** Ends the wait before a change is told again. */
@@ -47,6 +49,7 @@ export class Consumers {
     this.#changes = new Promise((resolve) => {
       this.#endStart = resolve;
     });
+    this.whenDeclared = this.#changes;
   }
 
   /** Declares and consumes every subscription. Rejects when the provider does. */
@@ -56,7 +59,7 @@ export class Consumers {
     try {
       await this.#tell([...subscriptions]);
     } finally {
-      this.#pending -= 1;
+      this.#ended();
       this.#endStart();
     }
     if (provider.capabilities.durable) this.#declareLater();
@@ -101,9 +104,9 @@ export class Consumers {
     void this.#release(subscription);
   }
 
-  /** Resolves once the provider knows all that `subscribe` was called for; undefined if it does. */
-  whenDeclared(): Promise<void> | undefined {
-    return this.#pending === 0 ? undefined : this.#changes;
+  #ended(): void {
+    this.#pending -= 1;
+    if (this.#pending === 0) this.whenDeclared = undefined;
   }
 
   /** Takes no new deliveries, and resolves once those in flight have ended. */
@@ -123,7 +126,8 @@ export class Consumers {
     this.#pending += 1;
     this.#changes = this.#changes
       .then(() => detached(() => this.#persist(change)))
-      .finally(() => (this.#pending -= 1));
+      .finally(() => this.#ended());
+    this.whenDeclared = this.#changes;
     return this.#changes;
   }
 

@@ -7,7 +7,6 @@ import type { Clock } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { BusNotices, DeadReason, NoticedDelivery } from "../contract/notices.ts";
 import type { Delivery, Settlement } from "../contract/provider.ts";
-import type { Subscriber } from "../contract/subscriber.ts";
 import { BusbarError, isPermanentError, isReleaseDelivery } from "../errors/errors.ts";
 import { isInstance, itemsOf, memberOf } from "../errors/thrown.ts";
 import { Chain } from "../values/chain.ts";
@@ -100,7 +99,11 @@ export class DeliveryEngine {
     const fail = (thrown: unknown): Settlement | Promise<Settlement> =>
       this.#end(run, this.#failed(subscription, run, state, thrown));
     try {
-      const work = runCausedBy(run, () => this.#limited(subscription, run, handlers));
+      const { timeoutMs } = subscription;
+      const work = runCausedBy(run, () => {
+        const ran = this.#options.runner.run(run, handlers);
+        return timeoutMs === undefined ? ran : this.#withTimeout(run, ran, timeoutMs);
+      });
       if (!work) return Promise.resolve(succeed());
       // What a handler returns is the user's: reading it may throw, and its own `then` may do anything.
       return nativeThen.call(Promise.resolve(work), succeed, fail) as Promise<Settlement>;
@@ -133,15 +136,6 @@ export class DeliveryEngine {
     tracker?.settled(run.envelope, run.subscriberId);
     if (notices.isHeard) notices.report("delivered", () => this.#noticedRun(run));
     return ACK;
-  }
-
-  #limited(
-    { timeoutMs }: Subscription,
-    run: DeliveryRun,
-    handlers: readonly Subscriber[],
-  ): void | Promise<void> {
-    const work = this.#options.runner.run(run, handlers);
-    return timeoutMs === undefined ? work : this.#withTimeout(run, work, timeoutMs);
   }
 
   #withTimeout(run: DeliveryRun, work: void | Promise<void>, timeoutMs: number): Promise<void> {

@@ -49,7 +49,7 @@ export interface EmitterOptions {
    *
    * @throws TypeError before start, and BusbarError `BUSBAR_NOT_RUNNING` after stop.
    */
-  readonly ready: () => Promise<void> | undefined;
+  readonly ready: (method: string) => Promise<void> | undefined;
   /** Absent where groups cannot be staged. */
   readonly staging: GroupStaging | undefined;
 }
@@ -84,12 +84,14 @@ export class Emitter {
     third: EmitOptions | undefined,
   ): Promise<readonly string[]> {
     try {
-      const declared = this.#options.ready();
+      const declared = this.#options.ready("emit");
       const run = currentRun();
       // Before any wait: what is emitted is what the data is now.
       const prepared = this.prepare(first, second, third, run);
       if (!declared && Array.isArray(prepared) && this.#isPlain(prepared)) {
-        if (this.#tryPublish(prepared, run)) return Promise.resolve(prepared.map(idOf));
+        if (this.#options.publisher.tryPublish(prepared, run)) {
+          return Promise.resolve(prepared.map(({ id }) => id));
+        }
         return this.#publish(prepared, run, this.#options.timeLimit.deadline());
       }
       return this.#emitInTime(prepared, declared, run);
@@ -111,7 +113,8 @@ export class Emitter {
     isDelayedElsewhere: boolean = false,
   ): readonly OutgoingEnvelope[] | Promise<readonly OutgoingEnvelope[]> {
     const { defaults, providerName, support, staging, catalogue, maxPayloadBytes } = this.#options;
-    const name = typeof first === "string" || typeof first === "symbol" ? first : undefined;
+    const name =
+      typeof first === "symbol" ? nameOf(first) : typeof first === "string" ? first : undefined;
     const source: EnvelopeSource = {
       options: name === undefined ? (second as EmitOptions | undefined) : third,
       defaults,
@@ -121,6 +124,7 @@ export class Emitter {
       maxPayloadBytes,
       memberNames: this.#memberNames,
       now: this.#options.clock.now(),
+      withOptions: [],
       nextId: this.#nextId,
       checkName: this.#checkName,
     };
@@ -129,13 +133,11 @@ export class Emitter {
       : [
           name === undefined
             ? createSingleEnvelope(source, first as EventMessage)
-            : createNamedEnvelope(source, nameOf(name), second),
+            : createNamedEnvelope(source, name, second),
         ];
-    for (const envelope of envelopes) {
-      support.assertEnvelope(envelope, isDelayedElsewhere);
-      if (envelope.metadata.eventGroupId !== undefined && !staging) {
-        throw unsupported(providerName, "eventGroupId", "groups (metadata.eventGroupId)");
-      }
+    for (const envelope of source.withOptions) support.assertEnvelope(envelope, isDelayedElsewhere);
+    if (!staging && envelopes.some(isGrouped)) {
+      throw unsupported(providerName, "eventGroupId", "groups (metadata.eventGroupId)");
     }
     return catalogue ? checkAll(catalogue, envelopes) : envelopes;
   }
@@ -164,7 +166,7 @@ export class Emitter {
 
   /** Validates messages of a group as an emit does, without staging them. */
   async prepareStaged(messages: readonly EventMessage[]): Promise<readonly StagedEvent[]> {
-    const declared = this.#options.ready();
+    const declared = this.#options.ready("emit");
     const prepared = this.prepare(messages, undefined, undefined);
     const deadline = this.#options.timeLimit.deadline();
     const envelopes =
@@ -208,8 +210,10 @@ export class Emitter {
       "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
     if (declared) await this.#within(declared, deadline, "A declaration of subscriptions");
     if (!this.#isPlain(envelopes)) await this.#interceptAndStage(envelopes, run, deadline);
-    else if (!this.#tryPublish(envelopes, run)) return this.#publish(envelopes, run, deadline);
-    return envelopes.map(idOf);
+    else if (!this.#options.publisher.tryPublish(envelopes, run)) {
+      return this.#publish(envelopes, run, deadline);
+    }
+    return envelopes.map(({ id }) => id);
   }
 
   async #interceptAndStage(
@@ -281,14 +285,10 @@ export class Emitter {
 
   /** Whether there is nothing to be done with events but to publish them. */
   #isPlain(envelopes: readonly Envelope[]): boolean {
-    return this.#options.interceptors.size === 0 && !envelopes.some(isGrouped);
-  }
-
-  #tryPublish(envelopes: readonly Envelope[], run: CurrentRun | undefined): boolean {
-    const { publisher, providerName } = this.#options;
-    const results = publisher.tryPublish(envelopes, run);
-    if (results) assertAccepted(providerName, envelopes, results);
-    return results !== undefined;
+    return (
+      this.#options.interceptors.size === 0 &&
+      envelopes.every(({ metadata }) => metadata.eventGroupId === undefined)
+    );
   }
 
   async #publish(
@@ -299,12 +299,8 @@ export class Emitter {
     const { publisher, providerName, bus } = this.#options;
     const results = await publisher.publish(envelopes, run?.bus === bus, deadline);
     assertAccepted(providerName, envelopes, results);
-    return envelopes.map(idOf);
+    return envelopes.map(({ id }) => id);
   }
-}
-
-function idOf({ id }: Envelope): string {
-  return id;
 }
 
 function staged(envelope: Envelope): StagedEvent {

@@ -28,6 +28,8 @@ export interface EnvelopeSource {
   /** What walks over data remember, for the next one. */
   readonly memberNames: string[];
   readonly now: number;
+  /** Gets those that options apply to. */
+  readonly withOptions: OutgoingEnvelope[];
   nextId(now: number): string;
   /** What is wrong with the name of an event, if anything. */
   checkName(name: unknown): string | undefined;
@@ -43,7 +45,7 @@ export function createEnvelopes(
   messages: readonly EventMessage[],
 ): OutgoingEnvelope[] {
   const issues: Issue[] = [];
-  checkEmitOptions(source.options, "options", issues);
+  if (source.options !== undefined) checkEmitOptions(source.options, "options", issues);
   const envelopes: OutgoingEnvelope[] = [];
   // By index, to see the holes of a sparse array, too.
   for (let index = 0; index < messages.length; index += 1) {
@@ -63,7 +65,7 @@ export function createSingleEnvelope(
   message: EventMessage,
 ): OutgoingEnvelope {
   const issues: Issue[] = [];
-  checkEmitOptions(source.options, "options", issues);
+  if (source.options !== undefined) checkEmitOptions(source.options, "options", issues);
   const envelope = checkMessage(message, "", issues) && createEnvelope(source, message, "", issues);
   if (!envelope || issues.length > 0) throw invalidMessage(issues);
   return envelope;
@@ -76,7 +78,7 @@ export function createNamedEnvelope(
   data: unknown,
 ): OutgoingEnvelope {
   const issues: Issue[] = [];
-  checkEmitOptions(source.options, "options", issues);
+  if (source.options !== undefined) checkEmitOptions(source.options, "options", issues);
   const envelope = createEnvelope(source, { name, data }, "", issues);
   if (issues.length > 0) throw invalidMessage(issues);
   return envelope;
@@ -104,10 +106,8 @@ function createEnvelope(
   const envelope = new OutgoingEnvelope(id, message.name, data, metadata);
   // One that is refused has options that may be anything.
   if (issues.length > 0) return envelope;
-  const options = mergeEmitOptions(message.options, source.options, source.defaults);
-  if (options !== undefined) {
-    applyOptions(source, envelope, options, `${at}options`, issues, walk);
-    envelope.policy = policyOf(options, source, message.options, metadata);
+  if (message.options || source.options || source.defaults) {
+    applyOptions(source, envelope, message.options, `${at}options`, issues, walk);
   }
   walk.check(data, message.metadata && metadata, at, issues);
   return envelope;
@@ -143,19 +143,23 @@ function isMessageMember(name: string): name is keyof EventMessage {
 function applyOptions(
   source: EnvelopeSource,
   envelope: OutgoingEnvelope,
-  options: EmitOptions,
+  own: EmitOptions | undefined,
   path: string,
   issues: Issue[],
   walk: JsonWalk,
 ): void {
+  const options = mergeEmitOptions(own, source.options, source.defaults);
+  if (options === undefined) return;
+  source.withOptions.push(envelope);
+  envelope.policy = policyOf(options, source, own, envelope.metadata);
   envelope.orderingKey = options.orderingKey;
   envelope.priority = priorityNumber(options);
   const { delay } = options;
   envelope.delayMs =
     (isDate(delay) ? Math.max(0, delay.getTime() - source.now) : delay) || undefined;
   envelope.deduplicationId = options.deduplicationId;
-  const own = options.provider?.[source.providerName];
-  envelope.providerOptions = ownOptions(own, path, source, issues, walk);
+  const ofProvider = options.provider?.[source.providerName];
+  envelope.providerOptions = ownOptions(ofProvider, path, source, issues, walk);
 }
 
 /** The policy of merged options. `own` are those of the message. */

@@ -6,10 +6,6 @@ const POOLED_IDS = 256;
 /** The two bits of the variant, 10, before two random ones. */
 const VARIANTS = "89ab";
 
-const ZERO = 48;
-const NINE = 57;
-const LETTER_A = 97;
-
 /**
  * Makes a generator of UUIDv7 event ids (RFC 9562, section 5.7) from the time in milliseconds. The time in an
  * id is never before that in an earlier one: if the clock is set back, it stands still until it has caught up.
@@ -36,11 +32,7 @@ export function createEventIds(): (now: number) => string {
     }
     const from = next;
     next += DIGITS_PER_ID;
-    const variant = VARIANTS[hexValue(digits.charCodeAt(from)) & 3];
+    const variant = VARIANTS[Number.parseInt(digits.charAt(from), 16) & 3];
     return `${prefix}${digits.slice(from + 1, from + 4)}-${variant}${digits.slice(from + 4, from + 7)}-${digits.slice(from + 7, from + 19)}`;
   };
-}
-
-function hexValue(charCode: number): number {
-  return charCode <= NINE ? charCode - ZERO : charCode - LETTER_A + 10;
 }

@@ -76,7 +76,8 @@ export class Publisher {
   }
 
   /**
-   * Publishes at once, where the provider can: gives one result per envelope, or has done nothing.
+   * Publishes at once, where the provider can: all envelopes are accepted, or are duplicates, with one result for
+   * each; or nothing is done.
    *
    * @param run The handler's run that the caller is part of.
    * @throws BusbarError `BUSBAR_UNAVAILABLE` when it throws.

@@ -146,7 +146,7 @@ export class BusRuntime {
       timeLimit,
       support: this.#support,
       staging: this.#groups.staging,
-      ready: () => this.#ready("emit"),
+      ready: (method) => this.#ready(method),
     });
     this.holding = new EventHolder(this.#groups, this.emitter, () =>
       this.#ready("releaseGroupedEvents"),
@@ -346,7 +346,7 @@ export class BusRuntime {
       const run = currentRun();
       this.#lifecycle.assertRunning(method, run?.bus === this.#bus && !run.isCutShort);
     }
-    return this.#consumers.whenDeclared();
+    return this.#consumers.whenDeclared;
   }
 }
 

@@ -21,16 +21,13 @@ export class Lifecycle {
   readonly #steps: LifecycleSteps;
   /** From the beginning of `start` to the end of `stop`. */
   readonly #hold = new ProcessHold();
-  #state: BusState = "new";
+  /** Written here only. */
+  state: BusState = "new";
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(steps: LifecycleSteps) {
     this.#steps = steps;
-  }
-
-  get state(): BusState {
-    return this.#state;
   }
 
   start(): Promise<void> {
@@ -55,10 +52,10 @@ export class Lifecycle {
    * @throws TypeError before start, and BusbarError `BUSBAR_NOT_RUNNING` after stop.
    */
   assertRunning(method: string, whileEnding: boolean): void {
-    if (this.#state === "running") return;
-    const isEnding = this.#state === "starting" || this.#state === "stopping";
+    if (this.state === "running") return;
+    const isEnding = this.state === "starting" || this.state === "stopping";
     if (whileEnding && isEnding) return;
-    if (this.#state === "new" || this.#state === "starting") {
+    if (this.state === "new" || this.state === "starting") {
       throw new TypeError(`Call start() and wait for it before ${method}()`);
     }
     throw new BusbarError("BUSBAR_NOT_RUNNING", `Cannot ${method}: the bus has stopped`, {
@@ -67,32 +64,32 @@ export class Lifecycle {
   }
 
   async #start(): Promise<void> {
-    this.#state = "starting";
+    this.state = "starting";
     this.#hold.take();
     try {
       // Whoever starts the bus, perhaps within a request, must not be found in all that it ever does.
       await detached(() => this.#steps.start());
     } catch (error) {
-      this.#state = "stopped";
+      this.state = "stopped";
       this.#hold.release();
       throw error;
     }
     // It may have been stopped meanwhile.
-    if (this.#state === "starting") this.#state = "running";
+    if (this.state === "starting") this.state = "running";
   }
 
   async #stop(graceMs: number): Promise<void> {
-    if (this.#state === "running") this.#state = "stopping";
+    if (this.state === "running") this.state = "stopping";
     const steps = this.#steps;
     // A start that hangs must not keep the process from ending.
     const leftMs = this.#starting ? await steps.waitFor(this.#starting, graceMs) : graceMs;
-    const before = this.#state;
+    const before = this.state;
     if (before === "stopped") return;
-    this.#state = "stopping";
+    this.state = "stopping";
     try {
       await (before === "new" ? steps.discard() : steps.stop(leftMs));
     } finally {
-      this.#state = "stopped";
+      this.state = "stopped";
       this.#hold.release();
     }
   }

@@ -117,7 +117,7 @@ export class StartAndStop implements LifecycleSteps {
   async #publishEnvelopes(envelopes: readonly Envelope[]): Promise<readonly PublishResult[]> {
     const { consumers, publisher, timeLimit } = this.#options;
     const deadline = timeLimit.deadline();
-    const declared = consumers.whenDeclared();
+    const declared = consumers.whenDeclared;
     const who = "A declaration of subscriptions";
     if (declared) await timeLimit.within(declared, deadline, () => ({ who }));
     return publisher.publish(envelopes, false, deadline);

@@ -43,7 +43,7 @@ export class Backlog {
 
   /** Takes an envelope in that was published now, and waits for its delay. */
   add(envelope: Envelope): void {
-    const item = new QueueItem(envelope, this.#host.nextSequence());
+    const item = new QueueItem(envelope, ++this.#host.lastSequence);
     const { delayMs } = envelope;
     this.size += 1;
     if (delayMs !== undefined && delayMs > 0) this.#delay(item, delayMs);
@@ -53,12 +53,12 @@ export class Backlog {
   /** Takes an envelope in whose delay is over: it is replayed, for example. */
   addDue(envelope: Envelope): void {
     this.size += 1;
-    this.#enter(new QueueItem(envelope, this.#host.nextSequence()));
+    this.#enter(new QueueItem(envelope, ++this.#host.lastSequence));
   }
 
   /** Takes an envelope in for which its key has been held. */
   addHolder(envelope: Envelope, key: string): void {
-    const item = new QueueItem(envelope, this.#host.nextSequence());
+    const item = new QueueItem(envelope, ++this.#host.lastSequence);
     item.key = key;
     item.holdsKey = true;
     this.size += 1;
@@ -80,7 +80,7 @@ export class Backlog {
       this.#delay(item, delayMs);
       return;
     }
-    if (!keepsPlace) item.sequence = this.#host.nextSequence();
+    if (!keepsPlace) item.sequence = ++this.#host.lastSequence;
     this.#enter(item);
   }
 
@@ -154,7 +154,7 @@ export class Backlog {
   }
 
   #comeDue(item: QueueItem): void {
-    if (!item.keepsPlace) item.sequence = this.#host.nextSequence();
+    if (!item.keepsPlace) item.sequence = ++this.#host.lastSequence;
     this.#enter(item);
     // Behind its key it may not be ready, and what was waited for is over.
     this.#host.progressed();

@@ -58,6 +58,8 @@ export class HandOver {
   #budget = BUDGET;
   #scheduled = false;
   #immediate: NodeJS.Immediate | undefined;
+  /** Whether what is ready waits for I/O and timers to have their turn. Written here only. */
+  isBehind = false;
   /** All slots are taken: until one is free, there is nothing to schedule. */
   #allBusy = false;
   #paused = false;
@@ -71,11 +73,6 @@ export class HandOver {
   /** Whether there is somebody to hand anything to. */
   get isOpen(): boolean {
     return this.#consumers.length > 0 && !this.#paused;
-  }
-
-  /** Whether what is ready waits for I/O and timers to have their turn. */
-  get isBehind(): boolean {
-    return this.#immediate !== undefined;
   }
 
   add(consumer: MemoryConsumer): void {
@@ -104,17 +101,20 @@ export class HandOver {
     if (this.#source.ready.size === 0 || this.#consumers.length === 0) return;
     this.#scheduled = true;
     if (this.#budget > 0) this.#host.turn.join(this);
-    else this.#immediate = setImmediate(this.#nextTurn);
+    else {
+      this.isBehind = true;
+      this.#immediate = setImmediate(this.#nextTurn);
+    }
   }
 
   stop(): void {
     this.#stopped = true;
     clearImmediate(this.#immediate);
-    this.#immediate = undefined;
+    this.isBehind = false;
   }
 
   readonly #nextTurn = (): void => {
-    this.#immediate = undefined;
+    this.isBehind = false;
     this.#budget = BUDGET;
     this.#host.turn.join(this);
   };

@@ -33,11 +33,12 @@ export class MemoryEngine implements QueueHost, PublishTarget {
   readonly #room: WaitingRoom;
   /** By the number of subscriptions: most results look alike. */
   readonly #accepted: PublishResult[] = [];
-  #lastSequence = 0;
+  lastSequence = 0;
   #stopping: Promise<void> | undefined;
   /** Looks whether there is anything left to stop for. */
   #checkDrained: (() => void) | undefined;
-  #stopped = false;
+  /** Written here only. */
+  isStopped = false;
 
   constructor(
     context: ProviderContext,
@@ -52,10 +53,6 @@ export class MemoryEngine implements QueueHost, PublishTarget {
     this.deduplicationWindowMs = limits.deduplicationWindowMs;
     this.subscriptions = new MemorySubscriptions(this, channel);
     this.#room = new WaitingRoom(this);
-  }
-
-  get isStopped(): boolean {
-    return this.#stopped;
   }
 
   publish(
@@ -117,7 +114,8 @@ export class MemoryEngine implements QueueHost, PublishTarget {
       queues = wanting;
     }
     for (const queue of queues) this.#channel.emit(queue.subscriptionId, envelope);
-    return this.#acceptedBy(queues.length);
+    this.#accepted[queues.length] ??= { status: "accepted", subscriptions: queues.length };
+    return this.#accepted[queues.length] as PublishResult;
   }
 
   declare(specs: readonly SubscriptionSpec[]): void {
@@ -144,10 +142,6 @@ export class MemoryEngine implements QueueHost, PublishTarget {
     return this.#stopping;
   }
 
-  nextSequence(): number {
-    return ++this.#lastSequence;
-  }
-
   report(report: ProviderReport): void {
     try {
       this.#context.report(report);
@@ -163,11 +157,6 @@ export class MemoryEngine implements QueueHost, PublishTarget {
 
   consumerEnded(queue: SubscriptionQueue): void {
     this.subscriptions.removeIfUnused(queue);
-  }
-
-  #acceptedBy(subscriptions: number): PublishResult {
-    this.#accepted[subscriptions] ??= { status: "accepted", subscriptions };
-    return this.#accepted[subscriptions];
   }
 
   #waitingPublish(results: PublishResult[], deadline: number): WaitingPublish {
@@ -203,7 +192,7 @@ export class MemoryEngine implements QueueHost, PublishTarget {
   }
 
   #finish(): void {
-    this.#stopped = true;
+    this.isStopped = true;
     this.#room.close("The provider has stopped");
     for (const [subscriptionId, count] of this.subscriptions.stop()) {
       if (count > 0) this.report({ type: "discarded", subscriptionId, count });

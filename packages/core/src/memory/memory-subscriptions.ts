@@ -17,7 +17,7 @@ export class MemorySubscriptions {
   readonly #queues = new Map<string, SubscriptionQueue>();
   /** By what the list found: it finds the same list again until something changes. */
   #targets = new WeakMap<readonly string[], readonly SubscriptionQueue[]>();
-  #lastIds: readonly string[] | undefined;
+  #lastName: string | undefined;
   #lastQueues: readonly SubscriptionQueue[] = [];
 
   constructor(host: QueueHost, channel: DeliveryChannel) {
@@ -38,21 +38,22 @@ export class MemorySubscriptions {
 
   /** The queues of those that want an event. */
   queuesFor(name: string): readonly SubscriptionQueue[] {
+    // A publish asks twice, and most of its events have one name.
+    if (name === this.#lastName) return this.#lastQueues;
     const ids = this.#list.match(name);
-    // A publish asks twice.
-    if (ids === this.#lastIds) return this.#lastQueues;
     let queues = this.#targets.get(ids);
     if (!queues) {
       queues = ids.flatMap((id) => this.#queues.get(id) ?? []);
       this.#targets.set(ids, queues);
     }
-    this.#lastIds = ids;
+    this.#lastName = name;
     this.#lastQueues = queues;
     return queues;
   }
 
   /** @throws TypeError when a pattern is malformed; nothing was declared. */
   declare(specs: readonly SubscriptionSpec[]): void {
+    this.#lastName = undefined;
     const renamed = this.#list.declare(specs);
     for (const { subscriptionId } of specs) {
       // A release that still uses an earlier id means the present one.
@@ -71,6 +72,7 @@ export class MemorySubscriptions {
     events: readonly string[] | undefined,
     backlog: RetiredBacklog,
   ): number {
+    this.#lastName = undefined;
     const isWanted = this.#list.retire(subscriptionId, events);
     // Not by an earlier id: nothing is left under it, and the present subscription is not meant.
     const queue = this.#queues.get(subscriptionId);
@@ -109,7 +111,6 @@ export class MemorySubscriptions {
       queue.absorb(before);
       this.#removeQueue(before);
       this.#targets = new WeakMap();
-      this.#lastIds = undefined;
     }
     this.#queues.set(subscriptionId, queue);
     this.#channel.on(subscriptionId, queue.accept);

@@ -12,8 +12,8 @@ export interface QueueHost {
   readonly deduplicationWindowMs: number;
   /** In which deliveries are handed over. */
   readonly turn: HandOverTurn;
-  /** Numbers what enters any queue. */
-  nextSequence(): number;
+  /** Numbers what enters any queue: the last number that was given. */
+  lastSequence: number;
   report(report: ProviderReport): void;
   /** Deliveries have left those that wait in a queue, or were settled. */
   progressed(): void;

@@ -27,6 +27,9 @@ export type QueuePolicy = Pick<
  */
 export class SubscriptionQueue implements HandOverSource {
   readonly policy: QueuePolicy;
+  readonly subscriptionId: string;
+  /** Deliveries that could run now. */
+  readonly ready: { readonly size: number };
   /** Deduplication ids that this subscription has been given. */
   readonly recentIds: RecentIds;
   readonly #host: QueueHost;
@@ -40,20 +43,13 @@ export class SubscriptionQueue implements HandOverSource {
 
   constructor(policy: QueuePolicy, host: QueueHost) {
     this.policy = policy;
+    this.subscriptionId = policy.subscriptionId;
     this.#host = host;
     this.recentIds = new RecentIds(host.deduplicationWindowMs);
     this.#backlog = new Backlog(host, policy.ordering, () => this.#handOver.schedule());
+    this.ready = this.#backlog.ready;
     this.#dead = new DeadLetters(host.clock, host.deadLetters, (letters) => this.#dropped(letters));
     this.#handOver = new HandOver(host, this);
-  }
-
-  get subscriptionId(): string {
-    return this.policy.subscriptionId;
-  }
-
-  /** Deliveries that could run now. */
-  get ready(): { readonly size: number } {
-    return this.#backlog.ready;
   }
 
   /** The next delivery to run, which is in flight from now on. */

@@ -28,16 +28,12 @@ export class Notices {
   readonly #logger: Logger;
   /** Each list is replaced when it changes, so that listeners may be added and removed by listeners. */
   readonly #registrations = new Map<BusNoticeName, readonly Registration[]>();
-  #isHeard = false;
+  /** Whether there is a listener at all. While there is none, nothing else of this class need be called. */
+  isHeard = false;
 
   /** @param logger A safe logger: listeners may throw anything. */
   constructor(logger: Logger) {
     this.#logger = logger;
-  }
-
-  /** Whether there is a listener at all. While there is none, nothing else of this class need be called. */
-  get isHeard(): boolean {
-    return this.#isHeard;
   }
 
   /** Adds a listener. Returns a function that removes it. */
@@ -48,7 +44,7 @@ export class Notices {
       isRemoved: false,
     };
     this.#registrations.set(name, [...(this.#registrations.get(name) ?? []), added]);
-    this.#isHeard = true;
+    this.isHeard = true;
     return () => this.#remove(name, added);
   }
 
@@ -65,7 +61,7 @@ export class Notices {
     const left = this.#registrations.get(name)?.filter(({ isRemoved }) => !isRemoved) ?? [];
     if (left.length > 0) this.#registrations.set(name, left);
     else this.#registrations.delete(name);
-    this.#isHeard = this.#registrations.size > 0;
+    this.isHeard = this.#registrations.size > 0;
   }
 
   #call(name: BusNoticeName, registration: Registration, notice: object): void {

@@ -19,6 +19,7 @@ const gates = [
   { name: "providers", command: "node .ci/providers-page.mjs --check" },
   { name: "newest-node", command: "node .ci/newest-node.mjs" },
   { name: "examples", command: "node .ci/run-examples.mjs" },
+  { name: "bundles", command: "node .ci/bundles.mjs" },
   { name: "size", command: "node .ci/size.mjs" },
   { name: "changesets", command: "node .ci/changesets.mjs" },
 ];

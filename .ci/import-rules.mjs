@@ -17,7 +17,10 @@ const rules = [
     !resolve(dirname(file), specifier).startsWith(source + sep) &&
     "leaves src/: import other packages by name",
   ({ specifier }) =>
-    /(^|\/)dist(\/|$)/.test(specifier) && "imports built files: import the package by name",
+    // BullMQ has no other name for its scripts: see docs/decisions/0016-bullmqs-scripts-as-functions.md.
+    specifier !== "bullmq/dist/cjs/scripts/index.js" &&
+    /(^|\/)dist(\/|$)/.test(specifier) &&
+    "imports built files: import the package by name",
   ({ specifier }) =>
     specifier.startsWith(".") &&
     /^(\.{1,2}|index\.[cm]?[jt]s)$/.test(basename(specifier)) &&

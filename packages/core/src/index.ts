@@ -13,7 +13,12 @@ export type {
 } from "./admin/inspection.ts";
 export type { SettledOptions } from "./admin/settled.ts";
 export type { App, AppBus, AppCradle, AppOverrides } from "./app/app.ts";
-export { type BusbarConfig, defineConfig, type ModuleConfig } from "./app/config.ts";
+export {
+  type BusbarConfig,
+  defineConfig,
+  type ModuleConfig,
+  type SubscriberModules,
+} from "./app/config.ts";
 export type {
   BusOptions,
   DeadLetterOptions,
@@ -71,7 +76,7 @@ export type {
   TypedEvent,
   TypedMessage,
 } from "./events/event-patterns.ts";
-export type { SubscriberConfig } from "./events/subscriber-config.ts";
+export type { SubscriberConfig, SubscriberModule } from "./events/subscriber-config.ts";
 export type {
   SubscriberFactory,
   TypedSubscriber,

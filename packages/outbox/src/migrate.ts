@@ -1,5 +1,5 @@
-import { readdir, readFile } from "node:fs/promises";
 import { BusbarError } from "@busbar/core";
+import { MIGRATIONS } from "./migrations.ts";
 import { OwnWork } from "./own-work.ts";
 import { quoteName } from "./sql.ts";
 import type { OutboxStore } from "./store.ts";
@@ -11,8 +11,6 @@ const LOCK = 5_124_873_001;
 const AT_MOST_MS = 300_000;
 const TURNS = { lock_timeout: "60000" };
 
-const folder = new URL("../migrations/", import.meta.url);
-
 /**
  * Brings the tables of outbox and inbox up to date, each version in a transaction of its own, recorded
  * in `busbar_migrations`. Safe to call again, and from several processes at once. Resolves with the
@@ -21,7 +19,7 @@ const folder = new URL("../migrations/", import.meta.url);
 export async function migrate<Tx>(store: OutboxStore<Tx>): Promise<readonly number[]> {
   const own = new OwnWork(store);
   const applied: number[] = [];
-  for (const { version, statements } of await migrationsOf(store)) {
+  for (const { version, sql } of MIGRATIONS[store.dialect]) {
     const isNew = await own.transaction(
       async (executor) => {
         if (store.dialect === "postgres") {
@@ -37,7 +35,7 @@ export async function migrate<Tx>(store: OutboxStore<Tx>): Promise<readonly numb
           [version],
         );
         if (known.length > 0) return false;
-        for (const statement of statements) await executor.execute(statement);
+        for (const statement of statementsOf(sql)) await executor.execute(statement);
         await executor.execute("INSERT INTO busbar_migrations (version) VALUES ($1)", [version]);
         return true;
       },
@@ -55,7 +53,7 @@ export async function migrate<Tx>(store: OutboxStore<Tx>): Promise<readonly numb
  * @throws BusbarError `BUSBAR_INVALID_CONFIG` when they are not.
  */
 export async function assertMigrated<Tx>(store: OutboxStore<Tx>): Promise<void> {
-  const newest = (await migrationsOf(store)).at(-1)?.version ?? 0;
+  const newest = MIGRATIONS[store.dialect].at(-1)?.version ?? 0;
   const table =
     store.schema === undefined
       ? "busbar_migrations"
@@ -79,23 +77,7 @@ export async function assertMigrated<Tx>(store: OutboxStore<Tx>): Promise<void> 
   );
 }
 
-interface Migration {
-  readonly version: number;
-  readonly statements: readonly string[];
-}
-
-async function migrationsOf<Tx>({ dialect }: OutboxStore<Tx>): Promise<readonly Migration[]> {
-  const files = (await readdir(new URL(`${dialect}/`, folder))).filter((file) =>
-    /^\d+.*\.sql$/.test(file),
-  );
-  return Promise.all(
-    files.toSorted().map(async (file) => {
-      const text = await readFile(new URL(`${dialect}/${file}`, folder), "utf8");
-      const statements = text.replaceAll(/--.*$/gm, "").split(/;\s*$/m);
-      return {
-        version: Number.parseInt(file, 10),
-        statements: statements.map((each) => each.trim()).filter((each) => each !== ""),
-      };
-    }),
-  );
+function statementsOf(sql: string): readonly string[] {
+  const statements = sql.replaceAll(/--.*$/gm, "").split(/;\s*$/m);
+  return statements.map((each) => each.trim()).filter((each) => each !== "");
 }

@@ -19,8 +19,8 @@ const checks: Record<keyof BusbarConfig, Check> = {
   modules: rule((value) => typeof value === "object", "must be an array or an object"),
   subscribers: (value, path) =>
     Array.isArray(value)
-      ? value.flatMap((folder, index) => checkFolder(folder, `${path}[${index}]`))
-      : checkFolder(value, path),
+      ? value.flatMap((entry, index) => checkSubscribers(entry, `${path}[${index}]`))
+      : checkSubscribers(value, path),
   plugins: checkPlugins,
   middleware: rule(
     (value) => Array.isArray(value) && value.every(isFunction),
@@ -97,13 +97,15 @@ function isFunction(value: unknown): boolean {
   return typeof value === "function";
 }
 
-function checkFolder(value: unknown, path: string): readonly Issue[] {
+function checkSubscribers(value: unknown, path: string): readonly Issue[] {
   if (isPath(value)) return [];
-  if (!isRecord(value) || !isPath(value["folder"])) {
-    const reason = `must be a folder, { folder, defaults }, or an array of these, not ${describe(value)}`;
+  const source = isRecord(value) && "modules" in value ? "modules" : "folder";
+  const isValid = source === "modules" ? isRecord : isPath;
+  if (!isRecord(value) || !isValid(value[source])) {
+    const reason = `must be a folder, { folder, defaults }, { modules, defaults }, or an array of these, not ${describe(value)}`;
     return [{ path, reason }];
   }
-  const issues = unknownKeys(value, ["folder", "defaults"], path);
+  const issues = unknownKeys(value, [source, "defaults"], path);
   try {
     readSubscriptionDefaults(value["defaults"] as SubscriptionDefaults | undefined, "defaults");
     return issues;

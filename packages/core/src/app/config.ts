@@ -6,6 +6,7 @@ import type { Middleware } from "../contract/middleware.ts";
 import type { InboxStore, Plugin } from "../contract/plugin.ts";
 import type { EventCatalogue } from "../contract/catalogue.ts";
 import type { SubscriptionDefaults } from "../contract/subscriber.ts";
+import type { SubscriberModule } from "../events/subscriber-config.ts";
 
 /** Which event module an application uses, and with what options. */
 export interface ModuleConfig {
@@ -47,6 +48,27 @@ export interface SubscribersFolder {
 }
 
 /**
+ * Subscriber files that the application imports itself, such as one that is bundled into one file: no folder is
+ * left to look into.
+ *
+ * @example
+ * ```ts
+ * import * as sendReceipt from "./subscribers/orders/send-receipt.ts";
+ *
+ * export default defineConfig({ subscribers: { modules: { "orders/send-receipt": sendReceipt } } });
+ * ```
+ */
+export interface SubscriberModules {
+  /** The exports of each file, by its id: the default of `subscriberId`. */
+  readonly modules: Readonly<Record<string, SubscriberModule>>;
+  /** How these subscriptions are delivered to. Go before `bus.subscriptionDefaults`. None by default. */
+  readonly defaults?: SubscriptionDefaults | undefined;
+}
+
+/** Where subscribers are: the path of a folder, a folder with defaults, or modules. */
+export type SubscribersSource = string | SubscribersFolder | SubscriberModules;
+
+/**
  * An application's configuration: what `busbar.config.ts` exports by default. `Events` and `Received`
  * are what is emitted and what subscribers get, as its catalogue of events says.
  */
@@ -64,14 +86,11 @@ export interface BusbarConfig<Events extends object = object, Received extends o
    */
   readonly modules?: readonly ModuleEntry[] | ModulesByKey | undefined;
   /**
-   * Folders of subscriber files, relative to the configuration file. See `SubscriberConfig`. None by default.
-   * Files and folders whose names begin with `_` or `.`, tests and declarations are passed over.
+   * Folders of subscriber files, relative to the configuration file, or modules that are imported already. See
+   * `SubscriberConfig`. None by default. Files and folders whose names begin with `_` or `.`, tests and
+   * declarations are ignored.
    */
-  readonly subscribers?:
-    | string
-    | SubscribersFolder
-    | readonly (string | SubscribersFolder)[]
-    | undefined;
+  readonly subscribers?: SubscribersSource | readonly SubscribersSource[] | undefined;
   /**
    * Plugins of the bus, such as the outbox. They start in this order, and stop in the reverse one. None by default.
    */

@@ -9,7 +9,7 @@ import type { EventProvider } from "../contract/provider.ts";
 import { type App, type AppCradle, type AppOverrides, createAppLifecycle } from "./app.ts";
 import { checkConfig } from "./check-config.ts";
 import { configError } from "./config-error.ts";
-import type { BusbarConfig, SubscribersFolder } from "./config.ts";
+import type { BusbarConfig } from "./config.ts";
 import { readConfigFile } from "./load-config.ts";
 import { loadModule } from "./load-module.ts";
 import { type LoadedSubscriber, loadSubscribers, subscribeAll } from "./load-subscribers.ts";
@@ -34,8 +34,8 @@ export async function createApplication<
   const entry = selectModule(source.config.modules, file);
   const loader = createSourceLoader(root);
   const module = await loadModule(entry, { root, file, loader });
-  const folders = [source.config.subscribers ?? []].flat();
-  const subscribers = await loadSubscribers(folders.map(asFolder), root, loader);
+  const sources = [source.config.subscribers ?? []].flat();
+  const subscribers = await loadSubscribers(sources, root, loader);
   // Last, because a provider may hold something open from here on.
   const provider = await module.createProvider({ logger, name });
   if (entry === undefined) reportDefaultModule(logger);
@@ -52,10 +52,6 @@ export async function createApplication<
   await subscribeOrStop(app, subscribers);
   // One bus is behind both types.
   return app as unknown as App<Events, Received>;
-}
-
-function asFolder(folder: string | SubscribersFolder): SubscribersFolder {
-  return typeof folder === "string" ? { folder } : folder;
 }
 
 interface ConfigSource {

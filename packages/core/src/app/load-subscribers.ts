@@ -2,55 +2,98 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import type { SubscriptionDefaults } from "../contract/subscriber.ts";
 import { type EventBus, subscribeWithDefaults } from "../event-bus.ts";
-import type { SubscribersFolder } from "./config.ts";
 import { toSubscriberArgs } from "../deliver/subscriber-args.ts";
 import { BusbarError, isBusbarError } from "../errors/errors.ts";
 import type { Issue } from "../contract/issue.ts";
+import { describe, isRecord } from "./check-config.ts";
+import type { SubscriberModules, SubscribersSource } from "./config.ts";
 import { displayPath, formatIssue, messageOf } from "./config-error.ts";
 import { findSubscribers, type SubscriberFile } from "./find-subscribers.ts";
 import { readSubscriber, type SubscriberDefinition } from "./read-subscriber.ts";
-import type { SourceLoader } from "./source-loader.ts";
+import type { SourceExports, SourceLoader } from "./source-loader.ts";
 
-/** A subscriber, and the file that it was loaded from. */
-export interface LoadedSubscriber extends SubscriberDefinition {
-  readonly file: string;
-  /** Those of its folder. */
+/** Where a subscriber comes from. */
+interface Origin {
+  /** Its name in messages. */
+  readonly name: string;
+  /** The absolute path of its file, if it is one that was looked for. */
+  readonly file?: string;
+}
+
+/** A subscriber, and where it comes from. */
+interface ReadSubscriber extends SubscriberDefinition {
+  readonly origin: Origin;
+}
+
+/** A subscriber, and the defaults of those that it is configured with. */
+export interface LoadedSubscriber extends ReadSubscriber {
   readonly defaults: SubscriptionDefaults | undefined;
 }
 
-interface FileIssue extends Issue {
-  readonly file: string;
+interface SubscriberIssue extends Issue {
+  readonly origin: Origin;
   readonly cause?: unknown;
 }
 
 /**
- * Loads the subscriber files of some folders, in the order of the folders and of the files' ids.
+ * Loads subscribers, in the order of their sources. Those of a folder have the order of their ids, and modules
+ * that of their keys.
  *
- * @param folders - Their paths are relative to `root`.
- * @throws BusbarError `BUSBAR_INVALID_CONFIG` that lists every file that is wrong, and why.
+ * @param sources - The paths of folders are relative to `root`.
+ * @throws BusbarError `BUSBAR_INVALID_CONFIG` that lists every file or module that is wrong, and why.
  */
 export async function loadSubscribers(
-  folders: readonly SubscribersFolder[],
+  sources: readonly SubscribersSource[],
   root: string,
   loader: SourceLoader,
 ): Promise<readonly LoadedSubscriber[]> {
-  const issues: FileIssue[] = [];
+  const issues: SubscriberIssue[] = [];
   const subscribers: LoadedSubscriber[] = [];
   const seen = new Set<string>();
-  for (const { folder, defaults } of folders) {
-    const directory = path.resolve(root, folder);
-    for (const found of list(directory, issues)) {
-      if (seen.has(found.file)) {
-        issues.push({ file: found.file, path: "", reason: "is in two of the subscribers folders" });
-        continue;
-      }
-      seen.add(found.file);
-      const subscriber = await loadOne(found, loader, issues);
-      if (subscriber !== undefined) subscribers.push({ ...subscriber, defaults });
-    }
+  for (const each of sources) {
+    const source = typeof each === "string" ? { folder: each } : each;
+    const { defaults } = source;
+    const read =
+      "modules" in source
+        ? readModules(source.modules, issues)
+        : await loadFolder(path.resolve(root, source.folder), seen, loader, issues);
+    subscribers.push(...read.map((subscriber) => ({ ...subscriber, defaults })));
   }
   issues.push(...sharedIds(subscribers));
   if (issues.length > 0) throw subscribersError(issues);
+  return subscribers;
+}
+
+function readModules(
+  modules: SubscriberModules["modules"],
+  issues: SubscriberIssue[],
+): readonly ReadSubscriber[] {
+  return Object.entries(modules).flatMap(([id, exports]: [string, unknown]) => {
+    const origin = { name: id };
+    if (isRecord(exports)) return readOne(exports, id, origin, issues) ?? [];
+    const reason = `must be the exports of a module, not ${describe(exports)}`;
+    issues.push({ origin, path: "", reason });
+    return [];
+  });
+}
+
+async function loadFolder(
+  directory: string,
+  seen: Set<string>,
+  loader: SourceLoader,
+  issues: SubscriberIssue[],
+): Promise<readonly ReadSubscriber[]> {
+  const subscribers: ReadSubscriber[] = [];
+  for (const found of list(directory, issues)) {
+    if (seen.has(found.file)) {
+      const reason = "is in two of the subscribers folders";
+      issues.push({ origin: fileOrigin(found.file), path: "", reason });
+      continue;
+    }
+    seen.add(found.file);
+    const subscriber = await loadOne(found, loader, issues);
+    if (subscriber !== undefined) subscribers.push(subscriber);
+  }
   return subscribers;
 }
 
@@ -61,8 +104,8 @@ export async function loadSubscribers(
  * @throws BusbarError `BUSBAR_UNSUPPORTED` for a file that asks what the provider cannot do.
  */
 export function subscribeAll(bus: EventBus, subscribers: readonly LoadedSubscriber[]): void {
-  const issues: FileIssue[] = [];
-  for (const { file, handler, events, context, defaults } of subscribers) {
+  const issues: SubscriberIssue[] = [];
+  for (const { origin, handler, events, context, defaults } of subscribers) {
     try {
       subscribeWithDefaults(
         bus,
@@ -72,19 +115,19 @@ export function subscribeAll(bus: EventBus, subscribers: readonly LoadedSubscrib
         defaults,
       );
     } catch (cause) {
-      if (isBusbarError(cause, "BUSBAR_UNSUPPORTED")) throw unsupportedBy(file, cause);
-      issues.push({ file, path: "config", reason: messageOf(cause), cause });
+      if (isBusbarError(cause, "BUSBAR_UNSUPPORTED")) throw unsupportedBy(origin, cause);
+      issues.push({ origin, path: "config", reason: messageOf(cause), cause });
     }
   }
   if (issues.length > 0) throw subscribersError(issues);
 }
 
-function unsupportedBy(file: string, cause: BusbarError<"BUSBAR_UNSUPPORTED">): BusbarError {
-  const message = `Subscriber ${displayPath(file)}: ${cause.message}`;
+function unsupportedBy({ name }: Origin, cause: BusbarError<"BUSBAR_UNSUPPORTED">): BusbarError {
+  const message = `Subscriber ${name}: ${cause.message}`;
   return new BusbarError(cause.code, message, cause.details, { cause });
 }
 
-function list(directory: string, issues: FileIssue[]): readonly SubscriberFile[] {
+function list(directory: string, issues: SubscriberIssue[]): readonly SubscriberFile[] {
   try {
     return findSubscribers(directory);
   } catch (cause) {
@@ -95,7 +138,7 @@ function list(directory: string, issues: FileIssue[]): readonly SubscriberFile[]
         : code === "ENOTDIR"
           ? "is not a folder"
           : `cannot be read: ${messageOf(cause)}`;
-    issues.push({ file: directory, path: "", reason, cause });
+    issues.push({ origin: fileOrigin(directory), path: "", reason, cause });
     return [];
   }
 }
@@ -103,49 +146,65 @@ function list(directory: string, issues: FileIssue[]): readonly SubscriberFile[]
 async function loadOne(
   { file, id }: SubscriberFile,
   loader: SourceLoader,
-  issues: FileIssue[],
-): Promise<Omit<LoadedSubscriber, "defaults"> | undefined> {
-  let exports: Readonly<Record<string, unknown>>;
+  issues: SubscriberIssue[],
+): Promise<ReadSubscriber | undefined> {
+  const origin = fileOrigin(file);
+  let exports: SourceExports;
   try {
     exports = await loader.load(pathToFileURL(file));
   } catch (cause) {
-    issues.push({ file, path: "", reason: `cannot be loaded: ${messageOf(cause)}`, cause });
+    issues.push({ origin, path: "", reason: `cannot be loaded: ${messageOf(cause)}`, cause });
     return undefined;
   }
+  return readOne(exports, id, origin, issues);
+}
+
+function readOne(
+  exports: SourceExports,
+  id: string,
+  origin: Origin,
+  issues: SubscriberIssue[],
+): ReadSubscriber | undefined {
   const read = readSubscriber(exports, id);
-  if ("handler" in read) return { file, ...read };
-  issues.push(...read.map((issue) => ({ file, ...issue })));
+  if ("handler" in read) return { origin, ...read };
+  issues.push(...read.map((issue) => ({ origin, ...issue })));
   return undefined;
 }
 
+function fileOrigin(file: string): Origin {
+  return { name: displayPath(file), file };
+}
+
 /** An id, or an alias, may belong to one file only: two would take each other's events. */
-function sharedIds(subscribers: readonly LoadedSubscriber[]): readonly FileIssue[] {
-  const owners = new Map<string, string>();
-  const issues: FileIssue[] = [];
-  for (const { file, context } of subscribers) {
+function sharedIds(subscribers: readonly LoadedSubscriber[]): readonly SubscriberIssue[] {
+  const owners = new Map<string, Origin>();
+  const issues: SubscriberIssue[] = [];
+  for (const { origin, context } of subscribers) {
     for (const id of new Set([context.subscriberId, ...(context.aliases ?? [])])) {
       const owner = owners.get(id);
-      owners.set(id, owner ?? file);
+      owners.set(id, owner ?? origin);
       if (owner === undefined) continue;
-      const reason = `the id "${id}" belongs to ${displayPath(owner)}: give one of them a subscriberId of its own`;
-      issues.push({ file, path: "", reason });
+      const reason = `the id "${id}" belongs to ${owner.name}: give one of them a subscriberId of its own`;
+      issues.push({ origin, path: "", reason });
     }
   }
   return issues;
 }
 
-function subscribersError(issues: readonly FileIssue[]): BusbarError<"BUSBAR_INVALID_CONFIG"> {
-  const lines = issues.map((issue) => `${displayPath(issue.file)}: ${formatIssue(issue)}`);
-  const files = new Set(issues.map((issue) => issue.file));
+function subscribersError(
+  issues: readonly SubscriberIssue[],
+): BusbarError<"BUSBAR_INVALID_CONFIG"> {
+  const lines = issues.map((issue) => `${issue.origin.name}: ${formatIssue(issue)}`);
+  const names = new Set(issues.map(({ origin }) => origin.name));
   const causes = issues.map((issue) => issue.cause).filter((cause) => cause !== undefined);
   const cause = causes.length > 1 ? new AggregateError(causes) : causes[0];
   return new BusbarError(
     "BUSBAR_INVALID_CONFIG",
-    files.size === 1 ? `Subscriber ${lines.join("; ")}` : `Subscribers:\n  ${lines.join("\n  ")}`,
+    names.size === 1 ? `Subscriber ${lines.join("; ")}` : `Subscribers:\n  ${lines.join("\n  ")}`,
     {
-      file: files.size === 1 ? issues[0]!.file : undefined,
-      issues: issues.map(({ file, path: place, reason }) => ({
-        path: place === "" ? displayPath(file) : `${displayPath(file)}: ${place}`,
+      file: names.size === 1 ? issues[0]!.origin.file : undefined,
+      issues: issues.map(({ origin: { name }, path: place, reason }) => ({
+        path: place === "" ? name : `${name}: ${place}`,
         reason,
       })),
     },

@@ -38,12 +38,18 @@ const mistakes: readonly { name: string; config: unknown; message: string }[] = 
     name: "subscribers that are no paths",
     config: { subscribers: [1] },
     message:
-      "subscribers[0]: must be a folder, { folder, defaults }, or an array of these, not number",
+      "subscribers[0]: must be a folder, { folder, defaults }, { modules, defaults }, or an array of these, not number",
   },
   {
     name: "defaults of a folder that a subscription cannot have",
     config: { subscribers: ["./a", { folder: "./b", defaults: { attempt: 3 } }] },
     message: 'subscribers[1]: defaults.attempt is not a default, did you mean "attempts"?',
+  },
+  {
+    name: "modules of subscribers that are no object",
+    config: { subscribers: { modules: [] } },
+    message:
+      "subscribers: must be a folder, { folder, defaults }, { modules, defaults }, or an array",
   },
   {
     name: "middleware that is no function",

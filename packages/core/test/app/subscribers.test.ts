@@ -2,6 +2,8 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { createApp } from "../../src/create-app.ts";
 import { asValue } from "../../src/app/container.ts";
+import type { SubscriberModule } from "../../src/events/subscriber-config.ts";
+import { makeSubscriber } from "../../src/events/subscriber.ts";
 import { configErrorOf } from "./support/expect-config-error.ts";
 import { type Files, project } from "./support/project.ts";
 import { valueModule } from "./support/value-module.ts";
@@ -142,6 +144,62 @@ describe("createApp loads subscribers", () => {
       { name: "order.placed", data: { id: 1 }, ...run },
       { name: "order.paid", data: { id: 1 }, ...run },
     ]);
+  });
+});
+
+describe("createApp takes subscribers as modules", () => {
+  async function idsOfModules(
+    modules: Readonly<Record<string, SubscriberModule>>,
+  ): Promise<string[]> {
+    const module = valueModule();
+    const app = await createApp({ modules: [{ resolve: module }], subscribers: { modules } });
+    await app.start();
+    await app.stop();
+    return module.calls.filter((call) => call.startsWith("consume "));
+  }
+
+  test("whose keys are their ids, unless they have their own", async () => {
+    const config = { event: "order.placed" };
+    const context = { subscriberId: "own" };
+    const ids = await idsOfModules({
+      "orders/send-receipt": { default: () => {}, config },
+      archive: { default: () => {}, config: { ...config, context } },
+    });
+    expect(ids).toEqual(["consume orders/send-receipt", "consume own"]);
+  });
+
+  test("and calls them, those of a catalogue too", async () => {
+    const seen: unknown[] = [];
+    const subscriber = makeSubscriber("order.placed", ({ event, subscriberId }) => {
+      seen.push([subscriberId, event.data]);
+    });
+    const app = await createApp({
+      modules: [{ resolve: valueModule() }],
+      subscribers: { modules: { "send-receipt": { default: subscriber } } },
+    });
+    await app.start();
+    await app.bus.emit("order.placed", { id: 1 });
+    await app.stop();
+    expect(seen).toEqual([["send-receipt", { id: 1 }]]);
+  });
+
+  test("and names the module, and all that is wrong", async () => {
+    const wrong = { a: { default: 1 }, b: "./b.ts", "": { default: () => {}, config: {} } };
+    const error = await configErrorOf(
+      // What a configuration in JavaScript may hold.
+      idsOfModules(wrong as unknown as Readonly<Record<string, SubscriberModule>>),
+    );
+    expect(error.message).toContain("a: default export: must be a handler function; it is number");
+    expect(error.message).toContain("b: must be the exports of a module, not string");
+    expect(error.details.file).toBeUndefined();
+  });
+
+  test("but not two of one id", async () => {
+    const config = { event: "a", context: { subscriberId: "orders" } };
+    const error = await configErrorOf(
+      idsOfModules({ orders: { default: () => {}, config }, paid: { default: () => {}, config } }),
+    );
+    expect(error.message).toContain('Subscriber paid: the id "orders" belongs to orders');
   });
 });
 

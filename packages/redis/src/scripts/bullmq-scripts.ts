@@ -10,7 +10,9 @@
 // So our scripts call BullMQ's own, unchanged, as functions: what is stored is by construction what
 // BullMQ stores, and its workers, getters and dashboards read it.
 import { createHash } from "node:crypto";
-import { createRequire } from "node:module";
+// A static import of their names: a bundler follows it, and BullMQ has loaded them already.
+// @ts-expect-error BullMQ has no types for this file.
+import bullScripts from "bullmq/dist/cjs/scripts/index.js";
 
 interface BullScript {
   readonly name: string;
@@ -36,15 +38,11 @@ const PROVEN_TO_ADD = "299880da0f75f0b376ee8e87d20eae62f964ac5e";
 
 /** Whether this BullMQ adds jobs as the one does that `PUBLISH_ONE_SCRIPT` was proven with. */
 export function addsAsProven(): boolean {
-  const { content = "" } = readScripts()["addPrioritizedJob"] ?? {};
+  const { content = "" } = scripts["addPrioritizedJob"] ?? {};
   return createHash("sha1").update(content).digest("hex") === PROVEN_TO_ADD;
 }
 
-function readScripts(): Readonly<Partial<Record<string, BullScript>>> {
-  return createRequire(import.meta.url)("bullmq/dist/cjs/scripts/index.js") as Readonly<
-    Partial<Record<string, BullScript>>
-  >;
-}
+const scripts = bullScripts as Readonly<Partial<Record<string, BullScript>>>;
 
 /** What BullMQ's scripts take apart with `cmsgpack.unpack`, our calls hand over as tables. */
 const AS_IT_IS = `local as_it_is = { unpack = function(it) return it end }\n`;
@@ -54,7 +52,6 @@ const AS_IT_IS = `local as_it_is = { unpack = function(it) return it end }\n`;
  * own client packs are tables here: within one script there is nothing to pack them for.
  */
 export function bullFunctions(names: readonly ScriptName[]): string {
-  const scripts = readScripts();
   const functions = names
     .map((name) => {
       const script = scripts[name];

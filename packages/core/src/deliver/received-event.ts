@@ -1,5 +1,6 @@
-import { cloneJson, cloneNested } from "../values/json.ts";
+import { cloneJson, isOwn, setMember } from "../values/json.ts";
 import type { Event, EventMetadata } from "../contract/event.ts";
+import type { JsonValue } from "../contract/json.ts";
 import type { NoticedEvent } from "../contract/notices.ts";
 import type { Envelope } from "../contract/provider.ts";
 
@@ -23,10 +24,33 @@ export function noticedEvent({ id, name, metadata }: Envelope): NoticedEvent {
   return { id, name, metadata: receivedMetadata(metadata) };
 }
 
+/**
+ * Written out, with the others behind: on Node 20, members that are added to a clone take 1.8 µs, as much as all the
+ * rest of a delivery.
+ */
 function receivedMetadata(metadata: Envelope["metadata"]): EventMetadata {
-  // The clone is ours, and takes the Dates in the place of their numbers.
-  const received: Record<string, unknown> = cloneNested({ ...metadata });
-  received["createdAt"] = received["created_at"] = new Date(metadata.created_at);
-  received["publishedAt"] = received["published_at"] = new Date(metadata.published_at);
+  const createdAt = new Date(metadata.created_at);
+  const publishedAt = new Date(metadata.published_at);
+  const received: Record<string, unknown> = {
+    created_at: createdAt,
+    published_at: publishedAt,
+    correlationId: metadata.correlationId,
+    createdAt,
+    publishedAt,
+  };
+  for (const member in metadata) {
+    if (isWritten(member) || !isOwn(metadata, member)) continue;
+    setMember(received, member, cloneJson(metadata[member] as JsonValue));
+  }
   return received;
+}
+
+function isWritten(member: string): boolean {
+  return (
+    member === "created_at" ||
+    member === "published_at" ||
+    member === "correlationId" ||
+    member === "createdAt" ||
+    member === "publishedAt"
+  );
 }

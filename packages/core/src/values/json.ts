@@ -356,7 +356,7 @@ export function cloneJson<T extends JsonValue | undefined>(value: T): T {
 }
 
 /** Makes a clone of what is nested in a shallow clone of JSON, and gives the shallow one back. */
-export function cloneNested<T extends Record<string, unknown>>(shallow: T): T {
+function cloneNested<T extends Record<string, unknown>>(shallow: T): T {
   const clone: Record<string, unknown> = shallow;
   for (const key in clone) {
     const member = clone[key];

@@ -17,6 +17,7 @@ const gates = [
   { name: "snippets", command: "node .ci/doc-snippets.mjs" },
   { name: "links", command: "node .ci/doc-links.mjs" },
   { name: "providers", command: "node .ci/providers-page.mjs --check" },
+  { name: "typescript", command: "node .ci/typescript.mjs" },
   { name: "newest-node", command: "node .ci/newest-node.mjs" },
   { name: "examples", command: "node .ci/run-examples.mjs" },
   { name: "bundles", command: "node .ci/bundles.mjs" },

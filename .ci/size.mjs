@@ -1,9 +1,10 @@
 // What an application downloads for an entry point, bundled, minified, gzipped; and how much an author
-// writes for a durable provider.
+// writes for a durable provider; and how many names applications choose from.
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { parseSync } from "oxc-parser";
 import { finish, root } from "./lib.mjs";
 
 const external = ["awilix", "tsx", "node:*"];
@@ -61,6 +62,14 @@ const written = readdirSync(join(root, example.folder), { recursive: true })
 const line = `${example.folder}: ${written} of ${example.lines} lines`;
 sizes.push(line);
 if (written > example.lines) problems.push(`${line}: a provider must stay this small`);
+
+// What authors of providers and plugins need is in entries of their own.
+const most = 80;
+const { module } = parseSync(core, readFileSync(join(root, core), "utf8"));
+const exported = module.staticExports.reduce((sum, { entries }) => sum + entries.length, 0);
+const names = `${core}: ${exported} of ${most} names`;
+sizes.push(names);
+if (exported > most) problems.push(`${names}: move some to another entry`);
 finish(problems, sizes.join(", "));
 
 /** The names of an output and of all that it imports statically. */

@@ -4,21 +4,10 @@ export type {
   DeadLetters,
   ListDeadLetters,
 } from "./admin/dead-letters.ts";
-export type {
-  BusHealth,
-  BusInspection,
-  BusState,
-  InspectedGroup,
-  InspectedSubscription,
-} from "./admin/inspection.ts";
+export type { BusHealth, BusInspection, BusState } from "./admin/inspection.ts";
 export type { SettledOptions } from "./admin/settled.ts";
 export type { App, AppBus, AppCradle, AppOverrides } from "./app/app.ts";
-export {
-  type BusbarConfig,
-  defineConfig,
-  type ModuleConfig,
-  type SubscriberModules,
-} from "./app/config.ts";
+export { type BusbarConfig, defineConfig, type ModuleConfig } from "./app/config.ts";
 export type {
   BusOptions,
   DeadLetterOptions,

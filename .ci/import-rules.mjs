@@ -41,18 +41,17 @@ const rules = [
     file !== join(source, "app/container.ts") &&
     "imports awilix outside src/app/container.ts",
   ({ specifier, own, source, file }) => {
-    if (own !== "@busbar/core" || !specifier.startsWith(".")) return false;
+    const rooms = ROOMS[own];
+    if (!rooms || !specifier.startsWith(".")) return false;
     const [from, to] = [file, resolve(dirname(file), specifier)].map((path) =>
-      roomOf(source, path),
+      roomOf(rooms, source, path),
     );
     if (from === to || from === BESIDE) return false;
-    return (
-      !CORE_ROOMS[from]?.includes(to) && `breaks the direction: ${from}/ does not stand on ${to}/`
-    );
+    return !rooms[from]?.includes(to) && `breaks the direction: ${from} does not depend on ${to}`;
   },
 ];
 
-/** Where the files of core are that are in no folder: what applications and authors import. */
+/** The room of files that are in no folder: what applications and authors import. */
 const BESIDE = "src";
 
 /** The folders of core, and those that each stands on, types included. */
@@ -85,10 +84,26 @@ const CORE_ROOMS = {
   app: ["contract", "errors", "values", "provider", "deliver", "events", BESIDE],
 };
 
-/** The folder of core that a file is in. */
-function roomOf(source, file) {
-  const [folder, rest] = file.slice(source.length + 1).split(sep);
-  return rest === undefined ? BESIDE : folder;
+/** The folders of redis, and one file beside them, and those that each depends on, types included. */
+const REDIS_ROOMS = {
+  connection: [],
+  "options.ts": ["connection"],
+  store: ["connection", "options.ts"],
+  registry: ["store"],
+  publish: ["store", "registry"],
+  "crash-isolation": ["store"],
+  consume: ["store", "registry", "crash-isolation"],
+  groups: ["store", "registry", "publish"],
+  admin: ["store", "registry"],
+};
+
+/** The rooms of each package that has them. */
+const ROOMS = { "@busbar/core": CORE_ROOMS, "@busbar/redis": REDIS_ROOMS };
+
+/** The room that a file is in: its folder, or the file itself if that is a room. */
+function roomOf(rooms, source, file) {
+  const [first, rest] = file.slice(source.length + 1).split(sep);
+  return rest === undefined && !(first in rooms) ? BESIDE : first;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { defineEventModule, type EventModule } from "@busbar/core/provider";
 import type { RedisProviderOptions } from "./options.ts";
-import { optionsSchema } from "./options-schema.ts";
+import { optionsSchema } from "./options.ts";
 import { redisProvider } from "./redis-provider.ts";
 
 /** What `{ resolve: "@busbar/redis", options }` in a configuration stands for. */

@@ -10,16 +10,16 @@ import {
 import { createAdmin } from "./admin/admin.ts";
 import { createRedisLink, type RedisLink } from "./connection/redis-link.ts";
 import { checkServer } from "./connection/check-server.ts";
-import { createServerClock } from "./connection/server-clock.ts";
-import { createConsumer } from "./consume/consumer.ts";
+import { createServerClock } from "./store/server-clock.ts";
+import { type Consumers, createConsumers } from "./consume/consumer.ts";
 import { createGroups } from "./groups/groups.ts";
-import { createKeys } from "./keys.ts";
+import { createKeys } from "./store/keys.ts";
 import { type RedisProviderOptions, resolveOptions } from "./options.ts";
 import { createPublisher, type Publisher } from "./publish/publisher.ts";
 import { createRegistry } from "./registry/create-registry.ts";
-import { createScripts } from "./scripts/scripts.ts";
-import type { Session } from "./session.ts";
-import { shieldedContext } from "./shielded-context.ts";
+import { createScripts } from "./store/scripts.ts";
+import type { Session } from "./registry/session.ts";
+import { shieldedContext } from "./connection/shielded-context.ts";
 
 /**
  * How long `start` waits for a Redis that is away, in milliseconds: a minute, and as long as it may take to
@@ -33,6 +33,7 @@ const SLACK_MS = 1_000;
 interface Running {
   readonly session: Session;
   readonly publisher: Publisher;
+  readonly consumers: Consumers;
   readonly admin: ProviderAdmin;
   readonly groups: GroupStaging;
 }
@@ -52,7 +53,7 @@ interface Running {
  */
 export function redisProvider(options: RedisProviderOptions): EventProvider {
   const resolved = resolveOptions(options);
-  const consumers = new Set<ConsumerHandle>();
+  const open = new Set<ConsumerHandle>();
   let link: RedisLink | undefined;
   let running: Running | undefined;
   let stopping: Promise<void> | undefined;
@@ -102,11 +103,12 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
     };
     const publisher = createPublisher(session);
     const groups = createGroups(session, publisher);
-    running = { session, publisher, admin: createAdmin(session), groups };
+    const consumers = createConsumers(session);
+    running = { session, publisher, consumers, admin: createAdmin(session), groups };
   }
 
   async function stop(graceMs: number): Promise<void> {
-    const closing = [...consumers].map((consumer) => consumer.close({ graceMs }));
+    const closing = [...open].map((consumer) => consumer.close({ graceMs }));
     await Promise.allSettled(closing);
     running?.session.registry.close();
     running?.session.serverClock.close();
@@ -155,10 +157,8 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
     publish: (batch, how) => call("publish", ({ publisher }) => publisher.publish(batch, how)),
 
     async consume(spec, deliver) {
-      const consumer = await call("consume", ({ session }) =>
-        createConsumer(session, spec, deliver),
-      );
-      consumers.add(consumer);
+      const consumer = await call("consume", ({ consumers }) => consumers.consume(spec, deliver));
+      open.add(consumer);
       // It was not there yet when the others were closed.
       if (stopping) await consumer.close({ graceMs: 0 });
       return consumer;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { DeadInfo } from "../src/scripts/dead-letter-scripts.ts";
+import type { DeadInfo } from "../src/store/dead-letter-scripts.ts";
 import { envelope, idsIn, subscription, type TestSession } from "./support/test-session.ts";
 import { useSessions } from "./support/use-sessions.ts";
 

@@ -149,8 +149,8 @@ describe("what several subscriptions want", () => {
   });
 
   test("says whose it is, also where subscriptions share a queue", async () => {
-    const lanes = { shared: ["a", "b"] } satisfies ResolvedOptions["lanes"];
-    const session = await open({ options: { lanes } });
+    const sharedQueues = { shared: ["a", "b"] } satisfies ResolvedOptions["sharedQueues"];
+    const session = await open({ options: { sharedQueues } });
     await session.registry.declare([subscription("a"), subscription("b"), subscription("c")]);
     await session.publish(...long(120));
     expect((await bodiesOf(session)).size).toBe(1);

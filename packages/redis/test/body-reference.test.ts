@@ -6,7 +6,7 @@ import {
   numbersIn,
   partOf,
   rangesOf,
-} from "../src/body-reference.ts";
+} from "../src/store/body-reference.ts";
 
 const WHOLE: BodyReference = {
   body: "b",

@@ -3,7 +3,7 @@ import { createEventBus } from "@busbar/core";
 import { Queue } from "bullmq";
 import { afterEach, describe, expect, test } from "vitest";
 import { redisProvider } from "../src/index.ts";
-import { queueName } from "../src/keys.ts";
+import { queueName } from "../src/store/keys.ts";
 import { eventually } from "./support/eventually.ts";
 import { type RedisServer, startRedisServer } from "./support/redis-server.ts";
 

@@ -1,7 +1,7 @@
 import type { Settlement } from "@busbar/core/provider";
 import { setImmediate as turnOver } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import type { Scripts } from "../src/scripts/scripts.ts";
+import type { Scripts } from "../src/store/scripts.ts";
 import { ACK } from "./support/consumer.ts";
 import { eventually } from "./support/eventually.ts";
 import { envelope, subscription, type TestSession } from "./support/test-session.ts";

@@ -181,7 +181,7 @@ describe("the process-wide limit", () => {
 
 describe("a queue that subscriptions share", () => {
   test("leaves deliveries to whoever has the subscription", async () => {
-    const options = { lanes: { small: ["a", "b", "c"] } };
+    const options = { sharedQueues: { small: ["a", "b", "c"] } };
     const [session, peer] = [await open({ options }), await open({ options })];
     expect(session.keys.prefix).not.toBe(peer.keys.prefix);
     const other = await open({ options, prefix: session.keys.prefix });
@@ -202,7 +202,7 @@ describe("a queue that subscriptions share", () => {
   });
 
   test("flows while one of its subscriptions hangs", async () => {
-    const options = { lanes: { small: ["a", "b"] } };
+    const options = { sharedQueues: { small: ["a", "b"] } };
     const session = await open({ options });
     await session.registry.declare(["a", "b"].map((id) => subscription(id)));
     const hang = () => new Promise<never>(() => {});

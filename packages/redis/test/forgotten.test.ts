@@ -4,7 +4,7 @@ import { type Clock, type PublishResult, systemClock } from "@busbar/core/provid
 import { Redis } from "ioredis";
 import { afterEach, describe, expect, test } from "vitest";
 import { redisProvider } from "../src/index.ts";
-import { birthOf } from "../src/scripts/registry-script.ts";
+import { birthOf } from "../src/store/registry-script.ts";
 import { eventually } from "./support/eventually.ts";
 import { type RedisServer, startRedisServer } from "./support/redis-server.ts";
 import {

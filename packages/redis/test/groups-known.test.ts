@@ -1,6 +1,6 @@
 import type { StagedEvent } from "@busbar/core/provider";
 import { describe, expect, test } from "vitest";
-import type { Scripts } from "../src/scripts/scripts.ts";
+import type { Scripts } from "../src/store/scripts.ts";
 import { createGroups } from "../src/groups/groups.ts";
 import { createPublisher } from "../src/publish/publisher.ts";
 import { envelope, inTime, subscription, type TestSession } from "./support/test-session.ts";

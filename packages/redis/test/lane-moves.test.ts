@@ -9,8 +9,8 @@ import { useSessions } from "./support/use-sessions.ts";
 
 const open = useSessions();
 const consume = useConsumers();
-const LANES = { lanes: { small: ["mail", "other"] } };
-const OWN = { lanes: {} };
+const LANES = { sharedQueues: { small: ["mail", "other"] } };
+const OWN = { sharedQueues: {} };
 
 /** An old release with a subscription, and a new one that gives it another queue. */
 async function releases(from: object, to: object, changes: object = {}) {

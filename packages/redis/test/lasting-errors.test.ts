@@ -1,6 +1,6 @@
 import type { Settlement } from "@busbar/core/provider";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { insistently } from "../src/insistently.ts";
+import { insistently } from "../src/store/insistently.ts";
 import { resolveOptions } from "../src/options.ts";
 import { ACK } from "./support/consumer.ts";
 import { eventually } from "./support/eventually.ts";

@@ -1,9 +1,9 @@
 import type { Envelope, Ordering } from "@busbar/core/provider";
 import { describe, expect, test } from "vitest";
-import { createJobIds, eventsOf, withEvents } from "../src/publish/job-ids.ts";
+import { createJobIds, eventsOf, withEvents } from "../src/store/job-ids.ts";
 import { packBatch, type PackBounds } from "../src/publish/packs.ts";
-import { packHead, type Route, type Target, turnHead } from "../src/publish/routes.ts";
-import { commonParts, encodeLean } from "../src/lean-events.ts";
+import { packHead, type Route, type Target, turnHead } from "../src/registry/routes.ts";
+import { commonParts, encodeLean } from "../src/store/lean-events.ts";
 import { envelope } from "./support/test-session.ts";
 
 const BOUNDS: PackBounds = {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createPublisher, type Publisher } from "../src/publish/publisher.ts";
-import { ONE_ANSWER } from "../src/scripts/publish-one-script.ts";
-import type { Scripts } from "../src/scripts/scripts.ts";
+import { ONE_ANSWER } from "../src/store/publish-one-script.ts";
+import type { Scripts } from "../src/store/scripts.ts";
 import { envelope, inTime, subscription, type TestSession } from "./support/test-session.ts";
 import { useSessions } from "./support/use-sessions.ts";
 

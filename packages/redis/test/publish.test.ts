@@ -1,9 +1,9 @@
 import type { Envelope } from "@busbar/core/provider";
 import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
-import type { JobData } from "../src/consume/job-data.ts";
+import type { JobData } from "../src/store/job-data.ts";
 import { createPublisher } from "../src/publish/publisher.ts";
-import type { Scripts } from "../src/scripts/scripts.ts";
+import type { Scripts } from "../src/store/scripts.ts";
 import { eventually } from "./support/eventually.ts";
 import { startRedisServer } from "./support/redis-server.ts";
 import {

@@ -1,6 +1,6 @@
 import type { Settlement } from "@busbar/core/provider";
 import { describe, expect, test, vi } from "vitest";
-import { packHead } from "../src/publish/routes.ts";
+import { packHead } from "../src/registry/routes.ts";
 import { envelope, idsIn, subscription, type TestSession } from "./support/test-session.ts";
 import { eventually } from "./support/eventually.ts";
 import { useConsumers } from "./support/use-consumers.ts";
@@ -199,7 +199,7 @@ describe("a process that does not know yet that another release has renamed its 
 
 describe("lanes", () => {
   test("subscriptions share a queue, and are counted and retired apart", async () => {
-    const session = await open({ options: { lanes: { small: ["a.*", "b"] } } });
+    const session = await open({ options: { sharedQueues: { small: ["a.*", "b"] } } });
     await session.registry.declare([
       subscription("a.1", { ordering: "key" }),
       subscription("b", { ordering: "key" }),
@@ -223,7 +223,7 @@ describe("lanes", () => {
     await before.publish(envelope("1"));
     const after = await open({
       prefix: before.keys.prefix,
-      options: { lanes: { small: ["mail"] } },
+      options: { sharedQueues: { small: ["mail"] } },
     });
     await after.registry.declare([subscription("mail")]);
     await before.publish(envelope("2"));

@@ -1,7 +1,7 @@
 import type { Delivery, Settlement } from "@busbar/core/provider";
 import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
-import type { Scripts } from "../src/scripts/scripts.ts";
+import type { Scripts } from "../src/store/scripts.ts";
 import { eventually } from "./support/eventually.ts";
 import {
   callScript,
@@ -79,7 +79,7 @@ async function recordEveryScript(): Promise<{
   let scripts: Scripts | undefined;
   const session = await open({
     prefix,
-    options: { lanes: { small: ["small*"] } },
+    options: { sharedQueues: { small: ["small*"] } },
     context: { deadLetters: { maxPerSubscription: 3, maxAgeMs: 60_000 } },
     wrapScripts: (plain, redis) => (scripts = recordScripts(plain, redis, prefix, record)),
   });
@@ -172,7 +172,7 @@ async function recordEveryScript(): Promise<{
   // Releases that give a subscription another queue, and retire it.
   const next = await open({
     prefix,
-    options: { lanes: { other: ["former"] } },
+    options: { sharedQueues: { other: ["former"] } },
     wrapScripts: () => scripts!,
   });
   await next.registry.declare([subscription("former", { events: ["never"] })]);

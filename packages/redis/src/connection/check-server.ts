@@ -1,6 +1,6 @@
 import type { ProviderContext } from "@busbar/core/provider";
 import type { RedisLink } from "./redis-link.ts";
-import { serverSetting } from "./server-setting.ts";
+import { serverSetting } from "./client.ts";
 
 /** The first release that has every command in use. */
 const LEAST = [6, 2] as const;

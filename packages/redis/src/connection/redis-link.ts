@@ -1,14 +1,15 @@
 import { BusbarError } from "@busbar/core";
 import type { ProbeResult, ProviderContext, Timer } from "@busbar/core/provider";
-import type { Cluster, Redis } from "ioredis";
-import type { ConnectionSource } from "../options.ts";
-import { createClient } from "./create-client.ts";
-import { endClient } from "./end-client.ts";
-import { isClusterInstance } from "./instance.ts";
-import { serverSetting } from "./server-setting.ts";
+import type { Redis } from "ioredis";
+import {
+  type ConnectionSource,
+  createClient,
+  endClient,
+  isClusterInstance,
+  type RedisClient,
+  serverSetting,
+} from "./client.ts";
 import { watchConnection } from "./watchdog.ts";
-
-export type RedisClient = Redis | Cluster;
 
 /** The connections of a provider. All are its own: one that a user gave is duplicated, never used. */
 export interface RedisLink {

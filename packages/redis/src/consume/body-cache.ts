@@ -1,5 +1,5 @@
 import { cloneJson, type Envelope } from "@busbar/core/provider";
-import { readData } from "./job-data.ts";
+import { readData } from "../store/job-data.ts";
 
 /** How much of what was read last is remembered, in characters of JSON. */
 const MOST_CHARACTERS = 2_000_000;

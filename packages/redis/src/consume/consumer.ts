@@ -1,12 +1,11 @@
 import type { ConsumerHandle, ConsumeSpec, Deliver, Delivery, Timer } from "@busbar/core/provider";
-import { queueName } from "../keys.ts";
+import { queueName } from "../store/keys.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
-import type { Session } from "../session.ts";
-import type { HeldJob } from "./held-job.ts";
+import type { Session } from "../registry/session.ts";
+import type { HeldJob, ReaderMember, Settle } from "./run-owner.ts";
 import { createProcessShare, type ProcessShare } from "./process-share.ts";
-import type { QueueReader } from "./queue-reader.ts";
-import type { RunOwner, Settle } from "./run-owner.ts";
-import type { Suspects } from "./suspects.ts";
+import { type QueueReader, SharedReaders } from "./queue-reader.ts";
+import type { Suspects } from "../crash-isolation/suspects.ts";
 
 /**
  * A consumer has jobs fetched ahead for as many milliseconds, besides those that Redis takes to answer. Jobs
@@ -20,30 +19,31 @@ const LEAST_MS = 0.01;
 /** Milliseconds that handing back may take at the end of a close, while Redis answers. */
 const HAND_BACK_MS = 2_000;
 
-const shares = new WeakMap<Session, ProcessShare>();
+/** The consumers of a provider, which share its readers and slots. */
+export interface Consumers {
+  /** Begins to consume a subscription. Resolves when its queues are being read, or tried to be. */
+  consume(spec: ConsumeSpec, deliver: Deliver): Promise<ConsumerHandle>;
+}
 
-/** Begins to consume a subscription. Resolves when its queues are being read, or tried to be. */
-export async function createConsumer(
-  session: Session,
-  spec: ConsumeSpec,
-  deliver: Deliver,
-): Promise<ConsumerHandle> {
-  let share = shares.get(session);
-  if (!share) {
-    share = createProcessShare(session);
-    shares.set(session, share);
-  }
-  const consumer = new Consumer(share, spec, deliver);
-  await consumer.start();
-  return { close: ({ graceMs }) => consumer.close(graceMs) };
+export function createConsumers(session: Session): Consumers {
+  const share = createProcessShare(session);
+  const readers = new SharedReaders(share);
+  return {
+    async consume(spec, deliver) {
+      const consumer = new Consumer(share, readers, spec, deliver);
+      await consumer.start();
+      return { close: ({ graceMs }) => consumer.close(graceMs) };
+    },
+  };
 }
 
 /** Runs the deliveries of one subscription, in its slots. */
-export class Consumer implements RunOwner {
+class Consumer implements ReaderMember {
   readonly concurrency: number;
   readonly blocks: boolean;
   readonly suspects: Suspects;
   readonly #share: ProcessShare;
+  readonly #shared: SharedReaders;
   readonly #spec: ConsumeSpec;
   readonly #deliver: Deliver;
   readonly #readers = new Map<string, QueueReader>();
@@ -65,8 +65,9 @@ export class Consumer implements RunOwner {
   #onDeadline: (() => void) | undefined;
   #onIdle: (() => void) | undefined;
 
-  constructor(share: ProcessShare, spec: ConsumeSpec, deliver: Deliver) {
+  constructor(share: ProcessShare, readers: SharedReaders, spec: ConsumeSpec, deliver: Deliver) {
     this.#share = share;
+    this.#shared = readers;
     this.#spec = spec;
     this.#deliver = deliver;
     this.concurrency = spec.concurrency;
@@ -85,7 +86,6 @@ export class Consumer implements RunOwner {
     return this.#averageMs;
   }
 
-  /** How many events it may have that wait for slots, while jobs are on their way for `roundTripMs`. */
   ahead(roundTripMs: number): number {
     // A busy event loop makes quick handlers take as long as answers, and either may miss a turn.
     if (this.#tookMs > 2 * roundTripMs + AHEAD_MS) return 0;
@@ -97,7 +97,6 @@ export class Consumer implements RunOwner {
     return this.#freeSlots;
   }
 
-  /** The free slots that it need not leave to others. */
   get usableSlots(): number {
     return Math.min(this.#freeSlots, this.#share.slots.share);
   }
@@ -106,14 +105,12 @@ export class Consumer implements RunOwner {
     return this.#freeSlots > 0 && this.#share.slots.hasFree;
   }
 
-  /** How many events have not started, of all jobs in hand. */
   get waiting(): number {
     let count = 0;
     for (const run of this.#runs) count += run.waiting;
     return count;
   }
 
-  /** Whether jobs of that subscription are for this consumer: it may have had another id. */
   accepts(subscriptionId: string): boolean {
     return this.#ids.has(subscriptionId);
   }
@@ -170,7 +167,6 @@ export class Consumer implements RunOwner {
     this.#wakeReaders();
   }
 
-  /** What was fetched had to wait: nothing more is fetched ahead, until a job is quick again. */
   slowDown(): void {
     this.#tookMs = Number.POSITIVE_INFINITY;
   }
@@ -219,8 +215,8 @@ export class Consumer implements RunOwner {
 
   async #close(): Promise<void> {
     this.#stopListening?.();
-    const { slots, readers, session } = this.#share;
-    const left = [...this.#readers.keys()].map((name) => readers.leave(name, this));
+    const { slots, session } = this.#share;
+    const left = [...this.#readers.keys()].map((name) => this.#shared.leave(name, this));
     for (const run of this.#runs) run.stop();
     const drained = new Promise<void>((resolve) => {
       this.#onIdle = resolve;
@@ -274,14 +270,13 @@ export class Consumer implements RunOwner {
   }
 
   #read(queues: readonly string[]): void {
-    const { readers } = this.#share;
     for (const name of queues) {
-      if (!this.#readers.has(name)) this.#readers.set(name, readers.join(name, this));
+      if (!this.#readers.has(name)) this.#readers.set(name, this.#shared.join(name, this));
     }
     for (const name of this.#readers.keys()) {
       if (queues.includes(name)) continue;
       this.#readers.delete(name);
-      void readers.leave(name, this);
+      void this.#shared.leave(name, this);
     }
   }
 }

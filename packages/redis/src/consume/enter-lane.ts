@@ -1,9 +1,9 @@
-import { encodeLabel } from "../key-text.ts";
-import { readJobData } from "../lean-events.ts";
-import { placeOf } from "../publish/routes.ts";
+import { encodeLabel } from "../store/key-text.ts";
+import { readJobData } from "../store/lean-events.ts";
+import { placeOf } from "../registry/routes.ts";
 import { presentId } from "../registry/declarations.ts";
-import type { Session } from "../session.ts";
-import { type JobData, type TakenJob, writeData } from "./job-data.ts";
+import type { Session } from "../registry/session.ts";
+import { type JobData, type TakenJob, writeData } from "../store/job-data.ts";
 import type { JobQueue } from "./job-queue.ts";
 
 /** Moves a delayed delivery of a key, which is due, to where the others of its key are. */

@@ -1,14 +1,13 @@
-import { ownerOf } from "../keys.ts";
-import { isLasting, isReply, isTooLarge, MOST_LOSSES } from "../redis-errors.ts";
-import type { LateRequest } from "../scripts/held-job-scripts.ts";
-import type { FinishSpec, SettleAnswer, SettleRequest } from "../scripts/settle-script.ts";
-import type { TurnAnswer, TurnRequest } from "../scripts/turn-script.ts";
-import type { Session } from "../session.ts";
-import { LARGE_BYTES, largestAbove } from "../text-sizes.ts";
-import type { JobIds } from "../publish/job-ids.ts";
-import { fitTexts } from "./fit-texts.ts";
+import { ownerOf } from "../store/keys.ts";
+import { isLasting, isReply, isTooLarge, MOST_LOSSES } from "../store/redis-errors.ts";
+import type { LateRequest } from "../store/held-job-scripts.ts";
+import type { FinishSpec, SettleAnswer, SettleRequest } from "../store/settle-script.ts";
+import type { TurnAnswer, TurnRequest } from "../store/turn-script.ts";
+import type { Session } from "../registry/session.ts";
+import { fitTexts, LARGE_BYTES, largestAbove } from "../store/text-sizes.ts";
+import type { JobIds } from "../store/job-ids.ts";
 import type { Pauses } from "./pauses.ts";
-import { type JobProgress, readDue, readNext, type TakenJob } from "./job-data.ts";
+import { type JobProgress, readDue, readNext, type TakenJob } from "../store/job-data.ts";
 
 /** How often something is tried that Redis refuses for good: somebody may be repairing it. */
 const MOST_REFUSALS = 3;

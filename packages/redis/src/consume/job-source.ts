@@ -1,7 +1,7 @@
 import { Worker } from "bullmq";
-import type { Session } from "../session.ts";
+import type { Session } from "../registry/session.ts";
 import type { JobQueue } from "./job-queue.ts";
-import type { OneATurn } from "./one-a-turn.ts";
+import type { OneATurn } from "./event-loop.ts";
 import { Pauses } from "./pauses.ts";
 import type { ProcessShare } from "./process-share.ts";
 

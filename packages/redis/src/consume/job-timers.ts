@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "@busbar/core/provider";
-import type { HeldJob } from "./held-job.ts";
+import type { HeldJob } from "./run-owner.ts";
 
 /** Intervals of {@link JobTimers}, in milliseconds. */
 export interface JobTimes {

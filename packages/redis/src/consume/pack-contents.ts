@@ -1,8 +1,8 @@
 import type { Envelope } from "@busbar/core/provider";
-import { type BodyReference, numbersIn } from "../body-reference.ts";
-import { readJobData } from "../lean-events.ts";
+import { type BodyReference, numbersIn } from "../store/body-reference.ts";
+import { readJobData } from "../store/lean-events.ts";
 import { ownEvent, type StoredPack } from "./body-cache.ts";
-import type { JobData } from "./job-data.ts";
+import type { JobData } from "../store/job-data.ts";
 
 /** How many packs of a body are read in one go. */
 const AT_ONCE = 4;

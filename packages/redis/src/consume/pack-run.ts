@@ -1,26 +1,25 @@
 import type { Delivery, Settlement } from "@busbar/core/provider";
-import { HandOver } from "./hand-over.ts";
-import type { HeldJob } from "./held-job.ts";
+import { SuspectRun } from "../crash-isolation/suspects.ts";
+import type { HeldJob, RunOwner, RunReader } from "./run-owner.ts";
 import {
   type History,
   handoversOf,
   hasBody,
   historyOf,
   type JobProgress,
-  type TakenJob,
-} from "./job-data.ts";
-import { OwnContents, type PackContents, StoredContents } from "./pack-contents.ts";
-import {
-  type EventStates,
-  IN_HAND,
-  SETTLED,
   settledIn,
-  WAITING,
+  type TakenJob,
   writeProgress,
-} from "./pack-progress.ts";
+} from "../store/job-data.ts";
+import { OwnContents, type PackContents, StoredContents } from "./pack-contents.ts";
 import { PackSettlements } from "./pack-settlements.ts";
-import type { RunOwner, RunReader } from "./run-owner.ts";
-import { sharesOf, waitingBetween } from "./shares.ts";
+
+/** What became of each event of a job, by its position. */
+type EventStates = Uint8Array;
+
+const WAITING = 0;
+const IN_HAND = 1;
+const SETTLED = 2;
 
 /** Runs the events of a pack, of several, or of a job of one, and settles each on its own. */
 export class PackRun implements HeldJob {
@@ -48,7 +47,7 @@ export class PackRun implements HeldJob {
   #isSaving = false;
   #savesSoon = false;
   /** It is a suspect that has its slot. */
-  #suspect: HandOver | undefined;
+  #suspect: SuspectRun | undefined;
   #isLost = false;
   #isOver = false;
   #resolveOver!: () => void;
@@ -148,8 +147,7 @@ export class PackRun implements HeldJob {
   async release(): Promise<void> {
     if (this.#isOver) return;
     this.stop();
-    const inHand = [...this.#states.keys()].filter((index) => this.#states[index] === IN_HAND);
-    for (const index of inHand) this.#putBack([index], 0);
+    for (const index of positionsOf(IN_HAND, this.#states)) this.#putBack([index], 0);
     this.#inHand = 0;
     if (this.#isLost) this.#end();
     else this.#saveSoon();
@@ -171,7 +169,7 @@ export class PackRun implements HeldJob {
 
   /** What cannot be read is a dead letter, and the others go on. */
   #setAside(from: number, end: number, problem: string): void {
-    const waiting = waitingBetween(this.#states, from, end);
+    const waiting = positionsOf(WAITING, this.#states, from, end);
     this.#settlements.setAside(waiting, problem);
     for (const index of waiting) this.#settle(index);
     this.#skipSettled();
@@ -203,17 +201,17 @@ export class PackRun implements HeldJob {
   }
 
   #startSuspect(): void {
-    this.#suspect = new HandOver({
+    this.#suspect = new SuspectRun({
       suspects: this.#owner.suspects,
       handovers: handoversOf(this.job),
       trusted: this.#history.trusted ?? 0,
-      write: (progress) => this.#writeHandOver(progress),
+      write: (progress) => this.#writeCrashes(progress),
       start: () => this.#handOver(),
     });
     this.#suspect.enter();
   }
 
-  async #writeHandOver(progress: JobProgress): Promise<void> {
+  async #writeCrashes(progress: JobProgress): Promise<void> {
     if (!this.#isStillOurs) return;
     const isOver = (): boolean => !this.#isStillOurs;
     const isWritten = await this.#reader.queue.writeProgress(this.job, progress, isOver);
@@ -311,7 +309,9 @@ export class PackRun implements HeldJob {
     if (completes) this.#handledAt ??= queue.monotonic;
     this.#isDirty = false;
     const progress =
-      completes || this.#states.length === 1 ? undefined : writeProgress(this.#states);
+      completes || this.#states.length === 1
+        ? undefined
+        : writeProgress(positionsOf(SETTLED, this.#states));
     const [answer, dropped] = await queue.settle(
       this.job,
       { step: queue.nextStep(), ...(progress ? { progress } : {}), ...written.request },
@@ -344,4 +344,56 @@ export class PackRun implements HeldJob {
     const endedAt = this.#handledAt ?? this.#reader.queue.monotonic;
     this.#owner.ended(this, this.#delivered, endedAt - (this.#startedAt ?? endedAt));
   }
+}
+
+/** In what portions a job's events are given back. */
+interface Portions {
+  /** How many whole packs, of which nothing has begun, go together. */
+  readonly packs: number;
+  /** How many events go together of a pack that has begun. */
+  readonly events: number;
+}
+
+/** Positions of what waits, from one on, in the portions in which it is given back. */
+function sharesOf(
+  states: EventStates,
+  contents: PackContents,
+  from: number,
+  { packs, events }: Portions,
+): readonly (readonly number[])[] {
+  const shares: (readonly number[])[] = [];
+  let [whole, count]: [number[], number] = [[], 0];
+  const closeWhole = (): void => {
+    if (count > 0) shares.push(whole);
+    [whole, count] = [[], 0];
+  };
+  for (let start = from, end = 0; start < states.length; start = end) {
+    end = contents.nextPackAt(start + 1);
+    const waiting = positionsOf(WAITING, states, start, end);
+    const isWhole = waiting.length === end - start && contents.nextPackAt(start) === start;
+    if (!isWhole) {
+      closeWhole();
+      for (let at = 0; at < waiting.length; at += events) {
+        shares.push(waiting.slice(at, at + events));
+      }
+      continue;
+    }
+    whole.push(...waiting);
+    count += 1;
+    if (count === packs) closeWhole();
+  }
+  closeWhole();
+  return shares;
+}
+
+/** Positions of the events in that state, from one to before another. */
+function positionsOf(
+  state: number,
+  states: EventStates,
+  start = 0,
+  end: number = states.length,
+): readonly number[] {
+  const found: number[] = [];
+  for (let at = start; at < end; at += 1) if (states[at] === state) found.push(at);
+  return found;
 }

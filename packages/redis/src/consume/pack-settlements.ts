@@ -1,13 +1,20 @@
 import { type Settlement, stateOfCorrupt } from "@busbar/core/provider";
-import { CORRUPT } from "../corrupt.ts";
-import { partOf } from "../body-reference.ts";
-import { packName } from "../publish/pack-name.ts";
-import type { JobSpec } from "../scripts/publish-script.ts";
-import { createDeadLetter } from "./dead-letter.ts";
-import { hasBody, type History, type TakenJob, writeData, writeReference } from "./job-data.ts";
+import { CORRUPT } from "../store/corrupt.ts";
+import { partOf } from "../store/body-reference.ts";
+import { packName } from "../store/key-text.ts";
+import type { JobSpec } from "../store/publish-script.ts";
+import { createDeadLetter } from "../store/dead-letter-scripts.ts";
+import {
+  hasBody,
+  type History,
+  type TakenJob,
+  writeData,
+  writeReference,
+} from "../store/job-data.ts";
 import type { PackContents } from "./pack-contents.ts";
 import type { RunReader } from "./run-owner.ts";
-import { SettlementBatch } from "./settlement-batch.ts";
+import type { SettleRequest } from "../store/settle-script.ts";
+import type { NewDeadLetter } from "../store/dead-letter-scripts.ts";
 
 /** Turns settlements of a pack's events, told by their positions, into jobs and dead letters. */
 export class PackSettlements {
@@ -130,4 +137,44 @@ export class PackSettlements {
   #text(index: number): string {
     return JSON.stringify(this.#contents.originalAt(index));
   }
+}
+
+/** What a job's settlements add to Redis, until that is written. */
+export class SettlementBatch {
+  readonly #again: { readonly job: JobSpec; readonly data: string }[] = [];
+  readonly #dead: NewDeadLetter[] = [];
+
+  get isEmpty(): boolean {
+    return this.#again.length === 0 && this.#dead.length === 0;
+  }
+
+  /** A job that takes up events of this one. */
+  addJob(job: JobSpec, data: string): void {
+    this.#again.push({ job, data });
+  }
+
+  addDead(letter: NewDeadLetter): void {
+    this.#dead.push(letter);
+  }
+
+  /** What there is now. More may come while it is being written. */
+  take(): WrittenBatch {
+    const [again, dead] = [this.#again.slice(), this.#dead.slice()];
+    return {
+      request: { again: again.map(({ job }) => job), dead: dead.map(({ spec }) => spec) },
+      data: [...again.map(({ data }) => data), ...dead.flatMap(({ texts }) => texts)],
+      forget: () => {
+        this.#again.splice(0, again.length);
+        this.#dead.splice(0, dead.length);
+      },
+    };
+  }
+}
+
+/** Part of a request, and the texts that go with it. */
+export interface WrittenBatch {
+  readonly request: Pick<SettleRequest, "again" | "dead">;
+  readonly data: readonly string[];
+  /** It is written. */
+  forget(): void;
 }

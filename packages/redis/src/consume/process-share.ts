@@ -1,21 +1,17 @@
-import { createJobIds, type JobIds } from "../publish/job-ids.ts";
-import type { Session } from "../session.ts";
+import { createFrontIds, createJobIds, type JobIds } from "../store/job-ids.ts";
+import type { Session } from "../registry/session.ts";
 import { BodyCache } from "./body-cache.ts";
-import { createFrontIds } from "./front-ids.ts";
-import { LoopBreaks } from "./loop-breaks.ts";
-import { OneATurn } from "./one-a-turn.ts";
-import { SharedReaders } from "./shared-readers.ts";
+import { LoopBreaks, OneATurn } from "./event-loop.ts";
 import { Slots } from "./slots.ts";
-import { Suspects } from "./suspects.ts";
+import { Suspects } from "../crash-isolation/suspects.ts";
 
-/** What the consumers of a provider share. */
+/** What the consumers of a provider share, and the readers of their queues. */
 export interface ProcessShare {
   readonly session: Session;
   readonly ids: JobIds;
   readonly frontId: (parentId: string, events: number) => string;
   readonly slots: Slots;
   readonly suspects: Suspects;
-  readonly readers: SharedReaders;
   readonly bodies: BodyCache;
   readonly breaks: LoopBreaks;
   /** In which workers of BullMQ are made. */
@@ -25,7 +21,7 @@ export interface ProcessShare {
 export function createProcessShare(session: Session): ProcessShare {
   const ids = createJobIds();
   const { context, options } = session;
-  const share = {
+  return {
     session,
     ids,
     frontId: createFrontIds(ids, session.serverClock),
@@ -39,5 +35,4 @@ export function createProcessShare(session: Session): ProcessShare {
       yieldMs: options.lockDurationMs / 3 + options.stalledCheckMs,
     }),
   };
-  return Object.assign(share, { readers: new SharedReaders(() => share as ProcessShare) });
 }

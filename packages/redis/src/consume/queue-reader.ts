@@ -1,19 +1,16 @@
 import type { StoredPack } from "./body-cache.ts";
-import type { Consumer } from "./consumer.ts";
 import { enterLane } from "./enter-lane.ts";
-import type { HeldJob } from "./held-job.ts";
-import type { TakenJob } from "./job-data.ts";
+import type { HeldJob, ReaderMember, RunReader } from "./run-owner.ts";
+import type { TakenJob } from "../store/job-data.ts";
 import { JobQueue } from "./job-queue.ts";
 import { JobSource } from "./job-source.ts";
 import { JobTimers } from "./job-timers.ts";
 import { PackRun } from "./pack-run.ts";
 import { Pauses } from "./pauses.ts";
 import type { ProcessShare } from "./process-share.ts";
-import { recoverPack } from "./recover-pack.ts";
-import type { RunReader } from "./run-owner.ts";
+import { partsOfCrashed } from "../crash-isolation/crashed-parts.ts";
 import { setAside } from "./set-aside.ts";
 import { TurnRun } from "./turn-run.ts";
-import { Unwanted } from "./unwanted.ts";
 
 /** Milliseconds for which a busy subscription's jobs make way for others in the same queue. */
 const SHARED_AFTER_MS = 100;
@@ -31,7 +28,7 @@ export class QueueReader implements RunReader {
   readonly #source: JobSource;
   readonly #timers: JobTimers;
   readonly #pauses: Pauses;
-  readonly #members = new Set<Consumer>();
+  readonly #members = new Set<ReaderMember>();
   readonly #held = new Map<string, HeldJob>();
   /** Ids of jobs that are on their way to somewhere else. */
   readonly #passing = new Set<string>();
@@ -64,14 +61,14 @@ export class QueueReader implements RunReader {
     });
   }
 
-  add(consumer: Consumer): void {
+  add(consumer: ReaderMember): void {
     this.#members.add(consumer);
     this.#unwanted.reset();
     this.wake();
   }
 
   /** The consumer takes no more. Resolves once the queue is read for nobody, if it was the last. */
-  remove(consumer: Consumer): Promise<void> | undefined {
+  remove(consumer: ReaderMember): Promise<void> | undefined {
     this.#members.delete(consumer);
     if (this.#members.size > 0) return undefined;
     this.#closing ??= this.#close();
@@ -195,7 +192,7 @@ export class QueueReader implements RunReader {
     if (job.problem !== undefined) {
       this.#pass(job, this.#setAside(job));
     } else if (job.size > 1 && (job.stalled > 0 || crashed)) {
-      this.#pass(job, recoverPack(job, this));
+      this.#pass(job, this.#takeApart(job));
     } else if (events && key !== undefined) {
       this.#pass(job, enterLane(job, key, this.queue));
     } else {
@@ -205,7 +202,7 @@ export class QueueReader implements RunReader {
     }
   }
 
-  #run(job: TakenJob, consumer: Consumer, known: HeldJob | undefined): void {
+  #run(job: TakenJob, consumer: ReaderMember, known: HeldJob | undefined): void {
     const { batch } = this.#share.session.options;
     const subscription = consumer.subscriptionId;
     const run =
@@ -222,8 +219,8 @@ export class QueueReader implements RunReader {
     if (run.waiting > 0 && !consumer.hasFreeSlot && this.#isShared) this.#split(run, consumer);
   }
 
-  #consumerOf(subscription: string): Consumer | undefined {
-    let best: Consumer | undefined;
+  #consumerOf(subscription: string): ReaderMember | undefined {
+    let best: ReaderMember | undefined;
     for (const member of this.#members) {
       if (!member.accepts(subscription)) continue;
       if (!best || member.freeSlots > best.freeSlots) best = member;
@@ -258,6 +255,15 @@ export class QueueReader implements RunReader {
     consumer.dropped(consumer.subscriptionId, dropped);
   }
 
+  /** Its holder has died. */
+  async #takeApart(job: TakenJob): Promise<void> {
+    const parts = partsOfCrashed(job, this.#share.frontId);
+    const again = parts.map((part) => part.job);
+    const data = parts.map((part) => part.data);
+    const request = { step: this.queue.nextStep(), again, dead: [] };
+    await this.queue.settle(job, request, data, { completes: true, isOver: () => false });
+  }
+
   #pass(job: TakenJob, step: Promise<unknown>): void {
     this.#passing.add(job.id);
     this.#track(step.finally(() => this.#passing.delete(job.id)));
@@ -275,7 +281,7 @@ export class QueueReader implements RunReader {
   }
 
   /** What waits for a slot is given back, for others to take. */
-  #split(run: HeldJob, consumer?: Consumer): void {
+  #split(run: HeldJob, consumer?: ReaderMember): void {
     if (run.waiting === 0) return;
     const delayMs = Math.min(Math.max(consumer?.averageMs ?? 0, SHARED_AFTER_MS), SHARED_MOST_MS);
     if (run.split(this.#isShared ? Math.round(delayMs) : 0))
@@ -323,5 +329,58 @@ export class QueueReader implements RunReader {
   #warn(fields: object, message: string): void {
     const { logger } = this.#share.session.context;
     logger.warn({ ...fields, queue: this.queue.key }, message);
+  }
+}
+
+/** The readers of a process: one for each queue, however many consumers empty it. */
+export class SharedReaders {
+  readonly #share: ProcessShare;
+  readonly #readers = new Map<string, QueueReader>();
+
+  constructor(share: ProcessShare) {
+    this.#share = share;
+  }
+
+  join(queueName: string, consumer: ReaderMember): QueueReader {
+    let reader = this.#readers.get(queueName);
+    if (!reader) {
+      reader = new QueueReader(queueName, this.#share);
+      this.#readers.set(queueName, reader);
+    }
+    reader.add(consumer);
+    return reader;
+  }
+
+  /** Resolves once the consumer gets nothing more from the queue. */
+  async leave(queueName: string, consumer: ReaderMember): Promise<void> {
+    const reader = this.#readers.get(queueName);
+    const closing = reader?.remove(consumer);
+    if (!closing) return;
+    this.#readers.delete(queueName);
+    await closing;
+  }
+}
+
+/** Milliseconds for which a job that nobody here can run is left to others; doubles up to the longest. */
+const FIRST_MS = 100;
+const LONGEST_MS = 1_000;
+
+/** For how long jobs of which subscription are handed back, because nobody here can run them now. */
+export class Unwanted {
+  readonly #delays = new Map<string, number>();
+
+  isNew(subscription: string): boolean {
+    return (this.#delays.get(subscription) ?? 0) <= FIRST_MS;
+  }
+
+  delayMs(subscription: string): number {
+    const delayMs = Math.min(2 * (this.#delays.get(subscription) ?? FIRST_MS / 2), LONGEST_MS);
+    this.#delays.set(subscription, delayMs);
+    return delayMs;
+  }
+
+  /** Somebody else is here. */
+  reset(): void {
+    this.#delays.clear();
   }
 }

@@ -1,8 +1,38 @@
 import type { Delivery, Settlement } from "@busbar/core/provider";
 import type { StoredPack } from "./body-cache.ts";
-import type { HeldJob } from "./held-job.ts";
 import type { JobQueue } from "./job-queue.ts";
-import type { Suspects } from "./suspects.ts";
+import type { Suspects } from "../crash-isolation/suspects.ts";
+import type { TakenJob } from "../store/job-data.ts";
+
+/** A job that this process has in hand. */
+export interface HeldJob {
+  readonly job: TakenJob;
+  /** Whether something of it could start, if there was a slot. */
+  readonly hasWaiting: boolean;
+  /** How many of its deliveries have not started, at hand or not. */
+  readonly waiting: number;
+  /** Starts one delivery, in a slot that is taken for it. */
+  startNext(): void;
+  /** Gives back what has no slot yet. */
+  giveBack(delayMs: number): void;
+  /**
+   * Gives back what has no slot yet; of a job that is quick, only what it would not get to in as long again
+   * as it has been in hand. Returns whether it keeps any of that.
+   */
+  split(delayMs: number): boolean;
+  /** Gives back what has not been handed over. */
+  stop(): void;
+  /** Writes down what is settled. */
+  checkpoint(): void;
+  /** The lock has ended, and perhaps somebody else has the job. */
+  lose(): void;
+  /** The job was taken again while it was in hand: goes on with it. False: that must not be. */
+  adopt(job: TakenJob): boolean;
+  /** Hands all of it back, uncounted; what its handlers say later is passed over. */
+  release(): Promise<void>;
+  /** Resolves when nothing of it runs any more. */
+  readonly whenOver: Promise<void>;
+}
 
 /** Told what becomes of a delivery. */
 export type Settle = (settlement: Settlement | undefined) => void;
@@ -32,6 +62,23 @@ export interface RunOwner {
   ended(run: HeldJob, deliveries: number, tookMs: number): void;
   /** Dead letters were dropped at their bound. */
   dropped(subscriptionId: string, count: number): void;
+}
+
+/** What the reader of a queue asks of a consumer that it takes jobs for. */
+export interface ReaderMember extends RunOwner {
+  readonly subscriptionId: string;
+  readonly freeSlots: number;
+  /** The free slots that it need not leave to others. */
+  readonly usableSlots: number;
+  readonly hasFreeSlot: boolean;
+  /** How many events have not started, of all jobs in hand. */
+  readonly waiting: number;
+  /** How many events it may have that wait for slots, while jobs are on their way for `roundTripMs`. */
+  ahead(roundTripMs: number): number;
+  /** Whether jobs of that subscription are for this consumer: it may have had another id. */
+  accepts(subscriptionId: string): boolean;
+  /** What was fetched had to wait: nothing more is fetched ahead, until a job is quick again. */
+  slowDown(): void;
 }
 
 /** What a job in hand asks of the reader that took it. */

@@ -1,13 +1,13 @@
 import { stateOfCorrupt } from "@busbar/core/provider";
-import { CORRUPT, isEnvelope } from "../corrupt.ts";
-import { eventsOf } from "../publish/job-ids.ts";
-import { NORMAL_PRIORITY } from "../publish/packs.ts";
-import { turnHead } from "../publish/routes.ts";
-import { createDeadLetter } from "./dead-letter.ts";
-import { readData, type TakenJob, writeData } from "./job-data.ts";
-import { settledIn } from "./pack-progress.ts";
+import { CORRUPT, isEnvelope } from "../store/corrupt.ts";
+import { eventsOf } from "../store/job-ids.ts";
+import { NORMAL_PRIORITY } from "../store/job-data.ts";
+import { turnHead } from "../registry/routes.ts";
+import { createDeadLetter } from "../store/dead-letter-scripts.ts";
+import { readData, type TakenJob, writeData } from "../store/job-data.ts";
+import { settledIn } from "../store/job-data.ts";
 import type { RunReader } from "./run-owner.ts";
-import { SettlementBatch } from "./settlement-batch.ts";
+import { SettlementBatch } from "./pack-settlements.ts";
 
 /** How many lanes are looked at in one go. */
 const AT_ONCE = 1_000;

@@ -1,11 +1,30 @@
-import type { Delivery, Settlement } from "@busbar/core/provider";
-import { readJobData } from "../lean-events.ts";
-import type { TurnAnswer } from "../scripts/turn-script.ts";
-import { HandOver } from "./hand-over.ts";
-import type { HeldJob } from "./held-job.ts";
-import { type JobData, type JobProgress, readData, type TakenJob } from "./job-data.ts";
-import type { RunOwner, RunReader } from "./run-owner.ts";
-import { type TurnStep, TurnSteps } from "./turn-steps.ts";
+import {
+  type Delivery,
+  type JsonValue,
+  type Settlement,
+  stateOfCorrupt,
+} from "@busbar/core/provider";
+import { readJobData } from "../store/lean-events.ts";
+import type { TurnAnswer, TurnRequest } from "../store/turn-script.ts";
+import { SuspectRun } from "../crash-isolation/suspects.ts";
+import type { HeldJob, RunOwner, RunReader } from "./run-owner.ts";
+import {
+  type History,
+  type JobData,
+  type JobProgress,
+  readData,
+  type TakenJob,
+  writeData,
+} from "../store/job-data.ts";
+import { CORRUPT } from "../store/corrupt.ts";
+import { encodeLabel } from "../store/key-text.ts";
+import type { TurnSpec } from "../store/publish-script.ts";
+import { createDeadLetter } from "../store/dead-letter-scripts.ts";
+
+/** What a step of a turn asks for, with the texts that go with it. */
+type TurnStep = Partial<Pick<TurnRequest, "replacesHead" | "dead" | "next" | "take">> & {
+  readonly texts?: readonly string[];
+};
 
 const NO_CRASHES: Readonly<Required<Omit<JobProgress, "settled">>> = { handovers: 0, trusted: 0 };
 
@@ -18,7 +37,6 @@ export class TurnRun implements HeldJob {
   readonly #subscription: string;
   readonly #maxEvents: number;
   readonly #key: string;
-  readonly #steps: TurnSteps;
   /** The same turn as this process had it before its lock ended. */
   readonly #before: Promise<void> | undefined;
   readonly #startedAt: number;
@@ -30,7 +48,7 @@ export class TurnRun implements HeldJob {
   /** After a crash each of its deliveries is a suspect. */
   readonly #isSuspect: boolean;
   /** The suspect that is handed over, or is to be. */
-  #suspect: HandOver | undefined;
+  #suspect: SuspectRun | undefined;
   /** Ends its wait: the turn is handed back. */
   #giveUp: (() => void) | undefined;
   #hasStarted = false;
@@ -58,7 +76,6 @@ export class TurnRun implements HeldJob {
     this.#maxEvents = options.maxEvents;
     this.#before = options.before;
     this.#key = job.data.key ?? "";
-    this.#steps = new TurnSteps(job, subscription, reader, owner.blocks);
     this.#progress = { ...NO_CRASHES, ...job.progress };
     this.#isSuspect = job.stalled > 0;
     this.#startedAt = reader.queue.monotonic;
@@ -148,7 +165,7 @@ export class TurnRun implements HeldJob {
   async #take(): Promise<readonly string[] | undefined> {
     const isOver = this.#delivered >= this.#maxEvents;
     const take = isOver ? 0 : this.#maxEvents - this.#delivered;
-    const step = isOver ? { next: this.#steps.nextTurn() } : { take };
+    const step = isOver ? { next: this.#nextTurn() } : { take };
     const answer = await this.#send(step, this.#progress);
     return answer[0] === "goes-on" ? answer[2] : undefined;
   }
@@ -163,7 +180,7 @@ export class TurnRun implements HeldJob {
     const delivery: Delivery =
       state === undefined ? { envelope, crashes: counted } : { envelope, crashes: counted, state };
     if (this.#isSuspect) {
-      await this.#waitForHandOver();
+      await this.#waitForTurn();
       if (this.#isHandingBack) return this.#handBack(text);
     }
     const settlement = await this.#deliver(delivery, text);
@@ -171,7 +188,7 @@ export class TurnRun implements HeldJob {
     if (settlement?.type === "ack") return this.#passOver();
     this.#delivered += 1;
     return settlement?.type === "dead"
-      ? this.#bury(this.#steps.buryHead(text, settlement))
+      ? this.#bury(this.#burialOf(text, settlement))
       : this.#repeat(text, counted, settlement);
   }
 
@@ -182,9 +199,9 @@ export class TurnRun implements HeldJob {
     return undefined;
   }
 
-  #waitForHandOver(): Promise<void> {
+  #waitForTurn(): Promise<void> {
     return new Promise((resolve) => {
-      const suspect = new HandOver({
+      const suspect = new SuspectRun({
         suspects: this.#owner.suspects,
         ...this.#progress,
         write: (progress) => this.#send({}, progress),
@@ -217,8 +234,8 @@ export class TurnRun implements HeldJob {
     if (settlement?.type === "retry") {
       const { delayMs, state } = settlement;
       return this.#send({
-        ...this.#steps.replaceHead(text, { state }),
-        next: this.#steps.nextTurn({ delayMs }),
+        ...this.#replaceHead(text, { state }),
+        next: this.#nextTurn({ delayMs }),
       });
     }
     const { state } = readJobData<JobData>(text);
@@ -227,13 +244,13 @@ export class TurnRun implements HeldJob {
       const { delayMs = 0 } = settlement;
       if (delayMs > 0) this.#reader.makeWay(delayMs);
       return this.#send({
-        ...this.#steps.replaceHead(text, { ...kept, crashes }),
-        next: this.#steps.nextTurn({ delayMs, front: true }),
+        ...this.#replaceHead(text, { ...kept, crashes }),
+        next: this.#nextTurn({ delayMs, front: true }),
       });
     }
     return this.#send({
-      ...this.#steps.replaceHead(text, { ...kept, crashes: crashes + 1 }),
-      next: this.#steps.nextTurn({ front: true }),
+      ...this.#replaceHead(text, { ...kept, crashes: crashes + 1 }),
+      next: this.#nextTurn({ front: true }),
     });
   }
 
@@ -248,7 +265,7 @@ export class TurnRun implements HeldJob {
       `A delivery ${problem}: it is a dead letter now, as it is`,
     );
     this.#delivered += 1;
-    return this.#bury(this.#steps.setHeadAside(text, problem));
+    return this.#bury(this.#burialAsIs(text, problem));
   }
 
   async #bury(death: TurnStep): Promise<TurnAnswer> {
@@ -258,7 +275,7 @@ export class TurnRun implements HeldJob {
       {
         ...death,
         ...(isOver || this.#stopping
-          ? { next: this.#steps.nextTurn({ front: this.#stopping }) }
+          ? { next: this.#nextTurn({ front: this.#stopping }) }
           : { take: this.#maxEvents - this.#delivered }),
       },
       this.#progress,
@@ -274,8 +291,8 @@ export class TurnRun implements HeldJob {
       ...(state === undefined ? {} : { state }),
       crashes: crashes + this.#progress.handovers,
     };
-    const head = this.#progress.handovers > 0 ? this.#steps.replaceHead(text, history) : {};
-    return this.#send({ ...head, next: this.#steps.nextTurn({ front: true }) });
+    const head = this.#progress.handovers > 0 ? this.#replaceHead(text, history) : {};
+    return this.#send({ ...head, next: this.#nextTurn({ front: true }) });
   }
 
   #send({ texts = [], take = 0, ...step }: TurnStep, progress?: JobProgress): Promise<TurnAnswer> {
@@ -316,5 +333,61 @@ export class TurnRun implements HeldJob {
     this.#reader.forget(this);
     this.#resolveOver();
     this.#owner.ended(this, this.#delivered, this.#reader.queue.monotonic - this.#startedAt);
+  }
+
+  /** The job for the lane's next turn: before what waits in the queue, or behind it. */
+  #nextTurn({
+    delayMs = 0,
+    front = false,
+  }: { readonly delayMs?: number; readonly front?: boolean } = {}): TurnSpec {
+    const { id, name, priority, data } = this.job;
+    const { queue } = this.#reader;
+    const delay = Math.max(Math.ceil(delayMs), 0);
+    const isFirst = front && delay === 0;
+    return {
+      id: isFirst ? this.#reader.frontId(id, 0) : queue.ids.next(0),
+      name,
+      priority,
+      delay,
+      data: JSON.stringify({ subscription: data.subscription, key: data.key ?? "" }),
+      ...(isFirst ? { front: true } : {}),
+    };
+  }
+
+  /** The head, as it was, has another history. */
+  #replaceHead(text: string, history: History): TurnStep {
+    const { subscription, events = [] } = readJobData<JobData>(text);
+    const texts = events.map((event) => JSON.stringify(event));
+    return { replacesHead: true, texts: [writeData(subscription, texts, history)] };
+  }
+
+  /** The head is dead. */
+  #burialOf(text: string, { reason, state }: Settlement & { readonly type: "dead" }): TurnStep {
+    const [envelope] = readData(text).data.events ?? [];
+    const data = writeData(this.#subscription, [JSON.stringify(envelope)]);
+    return this.#burial(data, encodeLabel(envelope?.name ?? ""), reason, state);
+  }
+
+  /** The head cannot be read: it is a dead letter as it is. */
+  #burialAsIs(text: string, problem: string): TurnStep {
+    const state = stateOfCorrupt(`The delivery ${problem}`, this.#reader.queue.serverNow);
+    return this.#burial(text, "", CORRUPT, state);
+  }
+
+  #burial(data: string, name: string, reason: string, state: JsonValue): TurnStep {
+    const { queue } = this.#reader;
+    const { spec, texts } = createDeadLetter({
+      id: queue.deadLetterId(),
+      subscription: this.#subscription,
+      data,
+      reason,
+      state,
+      queue: queue.key,
+      name,
+      priority: this.job.priority,
+      key: this.job.data.key ?? "",
+      turn: this.#nextTurn(),
+    });
+    return { dead: { ...spec, blocks: this.#owner.blocks }, texts };
   }
 }

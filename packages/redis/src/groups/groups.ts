@@ -1,12 +1,12 @@
 import { createHash, randomUUID } from "node:crypto";
 import { BusbarError } from "@busbar/core";
 import type { GroupStaging, StagedEvent } from "@busbar/core/provider";
-import { isEnvelope } from "../corrupt.ts";
-import { insistently } from "../insistently.ts";
-import { decodeKey, encodeKey } from "../key-text.ts";
+import { isEnvelope } from "../store/corrupt.ts";
+import { insistently } from "../store/insistently.ts";
+import { decodeKey, encodeKey } from "../store/key-text.ts";
 import type { Publisher } from "../publish/publisher.ts";
 import { createKnownEvents } from "./known-events.ts";
-import type { Session } from "../session.ts";
+import type { Session } from "../registry/session.ts";
 
 /** How many events a request stages: others need not wait for thousands. */
 const STAGED_AT_ONCE = 10_000;

@@ -1,8 +1,8 @@
-import { encodeLabel } from "../key-text.ts";
-import type { BodyReference } from "../body-reference.ts";
-import type { PackSpec } from "../scripts/publish-script.ts";
-import type { JobIds } from "./job-ids.ts";
-import type { Route, Target } from "./routes.ts";
+import { encodeLabel } from "../store/key-text.ts";
+import type { BodyReference } from "../store/body-reference.ts";
+import type { PackSpec } from "../store/publish-script.ts";
+import type { JobIds } from "../store/job-ids.ts";
+import type { Route, Target } from "../registry/routes.ts";
 
 /** From how many bytes on packs are worth a body: to refer to it takes longer than to copy what is shorter. */
 const LEAST_BYTES = 2_048;

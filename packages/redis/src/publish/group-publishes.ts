@@ -1,10 +1,19 @@
-import type { Envelope, PublishResult } from "@busbar/core/provider";
-import { isReply } from "../redis-errors.ts";
-import type { GroupRelease } from "../scripts/publish-script.ts";
-import type { Publisher } from "./publisher.ts";
+import type { Envelope, PublishOptions, PublishResult } from "@busbar/core/provider";
+import { isReply } from "../store/redis-errors.ts";
+import type { GroupRelease } from "../store/publish-script.ts";
 
 /** Groups in one publish may have that many events together. A group that has more leaves alone. */
 const MOST_EVENTS = 1_000;
+
+/**
+ * Publishes envelopes that leave their group in the same step. Groups that wait for each other leave together.
+ * Undefined: the group may not be released so, and nothing was done.
+ */
+export type PublishGroup = (
+  release: GroupRelease,
+  envelopes: readonly Envelope[],
+  options: PublishOptions,
+) => Promise<readonly PublishResult[] | undefined>;
 
 /** Some groups of a publish may not be released as it says: nothing was done. */
 export class Unclaimed extends Error {
@@ -44,7 +53,7 @@ export function createGroupPublishes(
     deadline: number,
     groups: readonly GroupRelease[],
   ) => Promise<readonly PublishResult[]>,
-): Publisher["publishGroup"] {
+): PublishGroup {
   const waiting: Waiting[] = [];
 
   /** The first of those that wait, and as many more as leave with it. */

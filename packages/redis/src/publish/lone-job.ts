@@ -1,12 +1,12 @@
 import type { Envelope } from "@busbar/core/provider";
-import { encodeLabel } from "../key-text.ts";
-import { commonPartsOf, encodeLeanOne, leanTail } from "../lean-events.ts";
-import { groupEventsKey, REMEMBER_STAGING_MS, stagingKey } from "../scripts/group-library.ts";
-import type { GroupRelease, JobSpec, PublishRequest } from "../scripts/publish-script.ts";
-import { LARGE_BYTES } from "../text-sizes.ts";
-import type { JobIds } from "./job-ids.ts";
-import { NORMAL_PRIORITY } from "./packs.ts";
-import { laneKey, type Route } from "./routes.ts";
+import { encodeLabel } from "../store/key-text.ts";
+import { commonPartsOf, encodeLeanOne, leanTail } from "../store/lean-events.ts";
+import { groupEventsKey, REMEMBER_STAGING_MS, stagingKey } from "../store/group-library.ts";
+import type { GroupRelease, JobSpec, PublishRequest } from "../store/publish-script.ts";
+import { LARGE_BYTES } from "../store/text-sizes.ts";
+import type { JobIds } from "../store/job-ids.ts";
+import { NORMAL_PRIORITY } from "../store/job-data.ts";
+import { laneKey, type Route } from "../registry/routes.ts";
 
 /** The part of a request that does not depend on the events. */
 export type PublishSource = Pick<PublishRequest, "own" | "version" | "orphanedAfterMs" | "emitter">;

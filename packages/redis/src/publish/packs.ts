@@ -1,14 +1,12 @@
-import { encodeEnvelope, type Envelope } from "@busbar/core/provider";
-import { encodeKey, encodeLabel } from "../key-text.ts";
-import { commonParts, leanTail } from "../lean-events.ts";
+import { encodeEnvelope, type Envelope, type PublishResult } from "@busbar/core/provider";
+import { encodeKey, encodeLabel } from "../store/key-text.ts";
+import { commonParts, leanTail } from "../store/lean-events.ts";
 import { type Body, MOST_PACKS, takeBodies, type WholePack } from "./bodies.ts";
-import type { PackSpec, PublishRequest } from "../scripts/publish-script.ts";
-import type { JobIds } from "./job-ids.ts";
-import { laneKey, type Route, type Target } from "./routes.ts";
+import type { PackSpec, PublishAnswer, PublishRequest } from "../store/publish-script.ts";
+import type { JobIds } from "../store/job-ids.ts";
+import { NORMAL_PRIORITY } from "../store/job-data.ts";
+import { laneKey, type Route, type Target } from "../registry/routes.ts";
 import { createRuns, type Run, type RunBounds } from "./runs.ts";
-
-/** The priority of what has none, and of whatever is kept in order. */
-export const NORMAL_PRIORITY = 100;
 
 /** The bounds of packs. */
 export interface PackBounds extends RunBounds {
@@ -191,4 +189,45 @@ export function packBatch(
 /** Whether packs of two runs may be packs of one body. */
 function isAlike(one: Run, other: Run): boolean {
   return one.route === other.route && one.priority === other.priority && one.delay === other.delay;
+}
+
+type Done = Extract<PublishAnswer, readonly ["done", ...unknown[]]>;
+
+/** What became of each envelope of a batch. */
+export function resultsOf(
+  batch: Pick<PackedBatch, "routes" | "targets" | "packs" | "deduplicated">,
+  [, orphaned, duplicatePacks, duplicateLanes]: Done,
+): readonly PublishResult[] {
+  const { routes, targets, packs, deduplicated } = batch;
+  const orphans = new Set(orphaned.map((position) => targets[position - 1]));
+  const accepted = new Map<Route, PublishResult>();
+  const results = routes.map((route) => {
+    let result = accepted.get(route);
+    if (!result) {
+      const reached = route.targets.filter(({ spec }) => !orphans.has(spec)).length;
+      result = { status: "accepted", subscriptions: reached };
+      accepted.set(route, result);
+    }
+    return result;
+  });
+
+  const dropped = new Map<number, number>();
+  const drop = (index: number | undefined): void => {
+    if (index !== undefined) dropped.set(index, (dropped.get(index) ?? 0) + 1);
+  };
+  for (const position of duplicatePacks) {
+    const pack = packs[position - 1];
+    if (pack) drop(deduplicated.packs.get(pack));
+  }
+  for (const position of duplicateLanes) drop(deduplicated.lanes.get(position));
+  for (const [index, count] of dropped) {
+    const result = results[index];
+    if (result?.status !== "accepted") continue;
+    const left = result.subscriptions - count;
+    results[index] =
+      left > 0
+        ? { status: "accepted", subscriptions: left }
+        : { status: "duplicate", subscriptions: count };
+  }
+  return results;
 }

@@ -12,20 +12,24 @@ import {
   lastingReason,
   LostWhileSent,
   refusalReason,
-} from "../redis-errors.ts";
+} from "../store/redis-errors.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
-import type { GroupRelease, PublishRequest } from "../scripts/publish-script.ts";
-import { addsAsProven } from "../scripts/bullmq-scripts.ts";
-import { ONE_ANSWER } from "../scripts/publish-one-script.ts";
-import type { Session } from "../session.ts";
-import { LARGE_BYTES } from "../text-sizes.ts";
-import { createGroupPublishes, TooManyJobs, Unclaimed } from "./group-publishes.ts";
-import { createJobIds } from "./job-ids.ts";
+import type { GroupRelease, PublishRequest } from "../store/publish-script.ts";
+import { addsAsProven } from "../store/bullmq-scripts.ts";
+import { ONE_ANSWER } from "../store/publish-one-script.ts";
+import type { Session } from "../registry/session.ts";
+import { LARGE_BYTES } from "../store/text-sizes.ts";
+import {
+  createGroupPublishes,
+  type PublishGroup,
+  TooManyJobs,
+  Unclaimed,
+} from "./group-publishes.ts";
+import { createJobIds } from "../store/job-ids.ts";
 import { type LoneJob, loneJobOfEvent, type PublishSource } from "./lone-job.ts";
-import { packBatch, type PackBounds } from "./packs.ts";
+import { packBatch, type PackBounds, resultsOf } from "./packs.ts";
 import { type Answered, createRequestSender, largestOf } from "./request-sender.ts";
-import { resultsOf } from "./results.ts";
-import { createRoutes, type Route } from "./routes.ts";
+import { createRoutes, type Route } from "../registry/routes.ts";
 
 /** Milliseconds to wait for Redis before the bus is told to try again. */
 const PATIENCE_MS = 250;
@@ -47,15 +51,7 @@ const ONE_WANTED_ONCE: readonly PublishResult[] = [{ status: "accepted", subscri
 /** Puts envelopes into the queues of all that want them. */
 export interface Publisher {
   publish(batch: readonly Envelope[], options: PublishOptions): Promise<readonly PublishResult[]>;
-  /**
-   * As `publish`, and the events leave their group in the same step. Groups that wait for each other leave
-   * together. Undefined: the group may not be released so, and nothing was done.
-   */
-  publishGroup(
-    release: GroupRelease,
-    envelopes: readonly Envelope[],
-    options: PublishOptions,
-  ): Promise<readonly PublishResult[] | undefined>;
+  readonly publishGroup: PublishGroup;
 }
 
 export function createPublisher(session: Session): Publisher {

@@ -1,8 +1,8 @@
-import { isLasting, isRefusal, LostWhileSent, MOST_LOSSES } from "../redis-errors.ts";
-import { ONE_ANSWER } from "../scripts/publish-one-script.ts";
-import type { PublishAnswer, PublishRequest } from "../scripts/publish-script.ts";
-import type { Session } from "../session.ts";
-import { LARGE_BYTES, largestAbove } from "../text-sizes.ts";
+import { isLasting, isRefusal, LostWhileSent, MOST_LOSSES } from "../store/redis-errors.ts";
+import { ONE_ANSWER } from "../store/publish-one-script.ts";
+import type { PublishAnswer, PublishRequest } from "../store/publish-script.ts";
+import type { Store } from "../store/store.ts";
+import { LARGE_BYTES, largestAbove } from "../store/text-sizes.ts";
 import type { Body } from "./bodies.ts";
 import { type LoneJob, loneJobOf } from "./lone-job.ts";
 import type { PackedBatch } from "./packs.ts";
@@ -32,7 +32,7 @@ export function createRequestSender({
   keys,
   link,
   scripts,
-}: Pick<Session, "context" | "keys" | "link" | "scripts">): SendRequest {
+}: Pick<Store, "context" | "keys" | "link" | "scripts">): SendRequest {
   async function sendUntilAnswered(
     given: PublishRequest,
     { texts, bodies }: Pick<PackedBatch, "texts" | "bodies">,

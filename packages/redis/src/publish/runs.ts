@@ -1,6 +1,6 @@
 import type { Envelope } from "@busbar/core/provider";
-import { type CommonParts, encodeLean } from "../lean-events.ts";
-import type { Route } from "./routes.ts";
+import { type CommonParts, encodeLean } from "../store/lean-events.ts";
+import type { Route } from "../registry/routes.ts";
 
 /** Consecutive events with the same targets, priority and delay, encoded once for all targets. */
 export interface Run {

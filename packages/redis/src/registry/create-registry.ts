@@ -1,9 +1,9 @@
 import { createRouter } from "@busbar/core/provider";
 import type { OrderPolicy, RetiredBacklog, SubscriptionSpec, Timer } from "@busbar/core/provider";
-import { trimDead } from "../admin/trim-dead.ts";
-import { insistently } from "../insistently.ts";
-import { createJobIds } from "../publish/job-ids.ts";
-import type { Session } from "../session.ts";
+import { reviveLanes, sweepBodies, trimDead } from "./upkeep.ts";
+import { insistently } from "../store/insistently.ts";
+import { createJobIds } from "../store/job-ids.ts";
+import type { Store } from "../store/store.ts";
 import { createForgotten } from "./forgotten.ts";
 import { letGoOfFormerQueues } from "./former-queues.ts";
 import { type Changes, changesFor, declaredIds, isShared, presentId } from "./declarations.ts";
@@ -11,8 +11,6 @@ import { differenceOf, readLivePolicies } from "./live-policies.ts";
 import { createRemembered } from "./remembered.ts";
 import type { Registry, RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
 import { createRegistryCopy } from "./registry-copy.ts";
-import { reviveLanes } from "./revive-lanes.ts";
-import { sweepBodies } from "./sweep-bodies.ts";
 import { retireBacklog } from "./retirement.ts";
 
 /**
@@ -22,7 +20,7 @@ import { retireBacklog } from "./retirement.ts";
 const LOOK_EVERY_MS = 5_000;
 
 /** The list of subscriptions that Redis keeps. */
-export function createRegistry(session: Omit<Session, "registry">): Registry {
+export function createRegistry(session: Store): Registry {
   const { context, options, keys, link, scripts } = session;
   const { clock, logger } = context;
   const jobIds = createJobIds();
@@ -59,7 +57,7 @@ export function createRegistry(session: Omit<Session, "registry">): Registry {
           ids.flatMap((id) => live.get(id) ?? []),
         );
       }
-      return changesFor(records, specs, options.lanes, moves, live);
+      return changesFor(records, specs, options.sharedQueues, moves, live);
     });
   }
 

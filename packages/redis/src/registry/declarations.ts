@@ -1,12 +1,12 @@
 import { declaredPolicies, type OrderPolicy, strictestPolicies } from "@busbar/core/provider";
 import type { SubscriptionSpec } from "@busbar/core/provider";
-import { queueName } from "../keys.ts";
-import { policyField } from "../scripts/policies-script.ts";
+import { queueName } from "../store/keys.ts";
+import { policyField } from "../store/policies-script.ts";
 import type { LivePolicies } from "./live-policies.ts";
 import type { SubscriptionRecord } from "./registry.ts";
 
 /** Begins the names of queues that several subscriptions share. No name of a subscription's own queue begins so. */
-const LANE_PREFIX = "~lane-";
+const SHARED_PREFIX = "~lane-";
 
 /** What is to be written to the list of subscriptions. */
 export interface Changes {
@@ -25,12 +25,12 @@ type Records = ReadonlyMap<string, SubscriptionRecord>;
  * The changes that bring the list of subscriptions up to what was declared. Pure.
  *
  * @param live What other releases declare now.
- * @param moves Whether a subscription goes to the queue that `lanes` gives it, or stays where it is.
+ * @param moves Whether a subscription goes to the queue that `sharedQueues` gives it, or stays where it is.
  */
 export function changesFor(
   known: Records,
   specs: readonly SubscriptionSpec[],
-  lanes: Readonly<Record<string, readonly string[]>>,
+  sharedQueues: Readonly<Record<string, readonly string[]>>,
   moves: (subscriptionId: string) => boolean,
   live: LivePolicies = new Map(),
 ): Changes {
@@ -66,7 +66,7 @@ export function changesFor(
               before.queues,
               taken.flatMap(({ queues }) => queues),
             )
-          : queuesOf(id, [before, ...taken], lanes),
+          : queuesOf(id, [before, ...taken], sharedQueues),
       scope: (before ?? taken[0])?.scope ?? id,
     });
     for (const alias of earlier) rename(alias, id);
@@ -128,7 +128,7 @@ export function presentId(records: Records, id: string): string {
 
 /** Whether several subscriptions may have jobs in a queue. */
 export function isShared(records: Records, queue: string): boolean {
-  if (queue.startsWith(LANE_PREFIX)) return true;
+  if (queue.startsWith(SHARED_PREFIX)) return true;
   let users = 0;
   for (const { queues } of records.values()) if (queues.includes(queue)) users += 1;
   return users > 1;
@@ -145,13 +145,15 @@ const RENAMED = {
 function queuesOf(
   id: string,
   records: readonly (SubscriptionRecord | undefined)[],
-  lanes: Readonly<Record<string, readonly string[]>>,
+  sharedQueues: Readonly<Record<string, readonly string[]>>,
 ): readonly string[] {
   const known = records.flatMap((record) => record?.queues ?? []);
-  const lane = Object.entries(lanes).find(([, members]) => members.some((it) => isMember(it, id)));
-  const target = lane
-    ? LANE_PREFIX + queueName(lane[0])
-    : (known.find((queue) => !queue.startsWith(LANE_PREFIX)) ?? queueName(id));
+  const shared = Object.entries(sharedQueues).find(([, members]) =>
+    members.some((it) => isMember(it, id)),
+  );
+  const target = shared
+    ? SHARED_PREFIX + queueName(shared[0])
+    : (known.find((queue) => !queue.startsWith(SHARED_PREFIX)) ?? queueName(id));
   return union([target], known);
 }
 

@@ -1,24 +1,12 @@
 import type { ProviderContext } from "@busbar/core/provider";
-import { birthOf } from "../scripts/registry-script.ts";
-import type { RegistrySnapshot } from "./registry.ts";
+import { birthOf } from "../store/registry-script.ts";
+import type { Forgotten, RegistrySnapshot } from "./registry.ts";
 
 /**
  * Milliseconds after others have declared theirs, after which a subscription that nobody has declared again is
  * taken to have no process any more. Every process declares every minute.
  */
 const DECLARED_WITHIN_MS = 90_000;
-
-/** Knows which subscriptions Redis has forgotten, and which of them nobody has declared again. */
-export interface Forgotten {
-  /** Whether some subscription is missing. */
-  readonly isSome: boolean;
-  /** What is missing, in one sentence. Undefined: nothing is. */
-  readonly detail: string | undefined;
-  /** Whether an event of that name is for a subscription that is missing. */
-  wants(name: string): boolean;
-  /** Compares the list with the one before. */
-  follow(snapshot: RegistrySnapshot): void;
-}
 
 /** Subscriptions that Redis has forgotten. */
 interface Missing {

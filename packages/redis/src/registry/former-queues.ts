@@ -1,5 +1,5 @@
-import { insistently } from "../insistently.ts";
-import type { Session } from "../session.ts";
+import { insistently } from "../store/insistently.ts";
+import type { Store } from "../store/store.ts";
 import { isShared } from "./declarations.ts";
 import type { RegistryCopy } from "./registry-copy.ts";
 import type { SubscriptionRecord } from "./registry.ts";
@@ -9,7 +9,7 @@ import type { SubscriptionRecord } from "./registry.ts";
  * more. What is not empty yet is looked at with the next declaration.
  */
 export async function letGoOfFormerQueues(
-  session: Omit<Session, "registry">,
+  session: Store,
   copy: RegistryCopy,
   subscriptionIds: Iterable<string>,
 ): Promise<void> {

@@ -5,14 +5,14 @@ import {
   strictestPolicies,
 } from "@busbar/core/provider";
 import type { SubscriptionSpec } from "@busbar/core/provider";
-import { insistently } from "../insistently.ts";
-import type { Session } from "../session.ts";
+import { insistently } from "../store/insistently.ts";
+import type { Store } from "../store/store.ts";
 
 /** Policies of subscriptions, by id, that releases which run now have declared. */
 export type LivePolicies = ReadonlyMap<string, readonly OrderPolicy[]>;
 
 export async function readLivePolicies(
-  session: Omit<Session, "registry">,
+  session: Store,
   ids: readonly string[],
 ): Promise<LivePolicies> {
   const { keys, scripts } = session;

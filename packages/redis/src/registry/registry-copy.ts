@@ -1,8 +1,8 @@
 import { createRouter } from "@busbar/core/provider";
-import { insistently } from "../insistently.ts";
-import type { Session } from "../session.ts";
-import { readRecord } from "./read-record.ts";
+import { insistently } from "../store/insistently.ts";
+import type { Store } from "../store/store.ts";
 import type { RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
+import { objectIn } from "../store/corrupt.ts";
 
 /** This process's copy of the list of subscriptions. */
 export interface RegistryCopy {
@@ -16,7 +16,7 @@ export interface RegistryCopy {
 
 /** @param onChange Called when the list is another one than before. */
 export function createRegistryCopy(
-  session: Omit<Session, "registry">,
+  session: Store,
   onChange: (snapshot: RegistrySnapshot) => void,
 ): RegistryCopy {
   const { keys, scripts } = session;
@@ -108,4 +108,33 @@ function createSnapshot(
     else if (!retired) router.add(subscriptionId, events);
   }
   return { version, records, renamed, router, unreadable };
+}
+
+/** A record of the list of subscriptions. Undefined if the text is none any more. */
+export function readRecord(subscriptionId: string, text: string): SubscriptionRecord | undefined {
+  const record = objectIn(text) as Partial<SubscriptionRecord> | undefined;
+  const isOurs =
+    record?.subscriptionId === subscriptionId &&
+    isTexts(record.events) &&
+    areWellFormed(record.events) &&
+    isTexts(record.aliases) &&
+    isTexts(record.queues) &&
+    typeof record.ordering === "string" &&
+    typeof record.onOrderedFailure === "string" &&
+    typeof record.scope === "string";
+  return isOurs ? (record as SubscriptionRecord) : undefined;
+}
+
+function areWellFormed(events: readonly string[]): boolean {
+  if (!events.some((event) => event.includes("*"))) return true;
+  try {
+    createRouter().add("", events);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((it) => typeof it === "string");
 }

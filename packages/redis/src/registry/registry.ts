@@ -1,5 +1,4 @@
 import type { Ordering, OrderedFailure, Router, SubscriptionRegistry } from "@busbar/core/provider";
-import type { Forgotten } from "./forgotten.ts";
 
 /** A subscription as Redis keeps it. */
 export interface SubscriptionRecord {
@@ -31,6 +30,18 @@ export interface RegistrySnapshot {
   readonly router: Router;
   /** Ids whose records cannot be read: they are declared anew by a process with code for them. */
   readonly unreadable: ReadonlySet<string>;
+}
+
+/** Knows which subscriptions Redis has forgotten, and which of them nobody has declared again. */
+export interface Forgotten {
+  /** Whether some subscription is missing. */
+  readonly isSome: boolean;
+  /** What is missing, in one sentence. Undefined: nothing is. */
+  readonly detail: string | undefined;
+  /** Whether an event of that name is for a subscription that is missing. */
+  wants(name: string): boolean;
+  /** Compares the list with the one before. */
+  follow(snapshot: RegistrySnapshot): void;
 }
 
 /** The list of subscriptions in Redis, and this process's copy of it. */

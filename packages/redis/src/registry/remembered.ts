@@ -1,6 +1,6 @@
 import type { SubscriptionSpec } from "@busbar/core/provider";
-import { birthOf } from "../scripts/registry-script.ts";
-import type { Session } from "../session.ts";
+import { birthOf } from "../store/registry-script.ts";
+import type { Store } from "../store/store.ts";
 import type { RegistrySnapshot } from "./registry.ts";
 
 /** What this process has declared, for a Redis that has forgotten it. */
@@ -22,7 +22,7 @@ export interface Remembered {
 
 /** @param declare Declares subscriptions, and resolves with the version of the list. */
 export function createRemembered(
-  { link, context }: Pick<Session, "link" | "context">,
+  { link, context }: Pick<Store, "link" | "context">,
   declare: (specs: readonly SubscriptionSpec[]) => Promise<string>,
 ): Remembered {
   const declared = new Map<string, SubscriptionSpec>();

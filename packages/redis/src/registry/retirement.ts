@@ -1,17 +1,16 @@
 import { type Envelope, matchesPattern, type RetiredBacklog } from "@busbar/core/provider";
-import { eventsReferredTo, numbersIn, partOf } from "../body-reference.ts";
-import { hasBody, readData, readProgress } from "../consume/job-data.ts";
-import { settledIn } from "../consume/pack-progress.ts";
-import { CORRUPT, isEnvelope } from "../corrupt.ts";
-import { encodeLabel } from "../key-text.ts";
-import { ownerOf } from "../keys.ts";
-import { eventsOf, type JobIds, withEvents } from "../publish/job-ids.ts";
-import { packName } from "../publish/pack-name.ts";
-import { NORMAL_PRIORITY } from "../publish/packs.ts";
-import { packHead, turnHead } from "../publish/routes.ts";
-import type { DeadInfo } from "../scripts/dead-letter-scripts.ts";
-import type { RetiredDead, RetireJobRequest } from "../scripts/retire-scripts.ts";
-import type { Session } from "../session.ts";
+import { eventsReferredTo, numbersIn, partOf } from "../store/body-reference.ts";
+import { hasBody, readData, readProgress } from "../store/job-data.ts";
+import { settledIn } from "../store/job-data.ts";
+import { CORRUPT, isEnvelope } from "../store/corrupt.ts";
+import { encodeLabel, packName } from "../store/key-text.ts";
+import { ownerOf } from "../store/keys.ts";
+import { eventsOf, type JobIds, withEvents } from "../store/job-ids.ts";
+import { NORMAL_PRIORITY } from "../store/job-data.ts";
+import { packHead, turnHead } from "./routes.ts";
+import type { DeadInfo } from "../store/dead-letter-scripts.ts";
+import type { RetiredDead, RetireJobRequest } from "../store/retire-scripts.ts";
+import type { Store } from "../store/store.ts";
 import type { SubscriptionRecord } from "./registry.ts";
 
 /** How many jobs are read, or changed, in one go. */
@@ -29,7 +28,7 @@ export interface Retirement {
   readonly backlog: Exclude<RetiredBacklog, "keep">;
 }
 
-type Parts = Omit<Session, "registry">;
+type Parts = Store;
 type Job = Pick<RetireJobRequest, "id" | "state">;
 
 /**

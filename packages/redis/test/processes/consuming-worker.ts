@@ -1,13 +1,13 @@
 // Consumes "mail" under the prefix that it is given: says what it is handed, hangs on what it is told to
 // hold, and dies of poison after a while. Holds all of another subscription.
 import { type ConsumeSpec, systemClock } from "@busbar/core/provider";
+import { createConsumers } from "../../src/consume/consumer.ts";
 import { createRedisLink } from "../../src/connection/redis-link.ts";
-import { createConsumer } from "../../src/consume/consumer.ts";
-import { createServerClock } from "../../src/connection/server-clock.ts";
-import { createKeys } from "../../src/keys.ts";
+import { createServerClock } from "../../src/store/server-clock.ts";
+import { createKeys } from "../../src/store/keys.ts";
 import { resolveOptions } from "../../src/options.ts";
 import { createRegistry } from "../../src/registry/create-registry.ts";
-import { createScripts } from "../../src/scripts/scripts.ts";
+import { createScripts } from "../../src/store/scripts.ts";
 
 const {
   url,
@@ -45,6 +45,7 @@ const serverClock = createServerClock(server);
 await serverClock.read();
 const parts = { ...server, serverClock };
 const session = { ...parts, registry: createRegistry(parts) };
+const consumers = createConsumers(session);
 const mail: ConsumeSpec = {
   subscriptionId: "mail",
   events: ["*"],
@@ -54,7 +55,7 @@ const mail: ConsumeSpec = {
   concurrency: 20,
   ...spec,
 };
-await createConsumer(session, mail, async ({ envelope: { id }, crashes }) => {
+await consumers.consume(mail, async ({ envelope: { id }, crashes }) => {
   print("handed", id, crashes);
   if (poison && id === poison) {
     await new Promise((resolve) => setTimeout(resolve, killsAfterMs));
@@ -66,7 +67,7 @@ await createConsumer(session, mail, async ({ envelope: { id }, crashes }) => {
   return { type: "ack" };
 });
 if (other) {
-  await createConsumer(session, { ...mail, ...other }, async ({ envelope: { id }, crashes }) => {
+  await consumers.consume({ ...mail, ...other }, async ({ envelope: { id }, crashes }) => {
     print("handed", id, crashes);
     return await new Promise(ignore);
   });

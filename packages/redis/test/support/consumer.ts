@@ -1,6 +1,6 @@
 import type { ConsumerHandle, ConsumeSpec, Delivery, Settlement } from "@busbar/core/provider";
-import { createConsumer } from "../../src/consume/consumer.ts";
-import type { Session } from "../../src/session.ts";
+import type { Consumers } from "../../src/consume/consumer.ts";
+import type { Session } from "../../src/registry/session.ts";
 import { eventually } from "./eventually.ts";
 import { subscription } from "./test-session.ts";
 
@@ -19,6 +19,7 @@ export interface TestConsumer {
 /** Declares a subscription and consumes it. */
 export async function consume(
   session: Session,
+  consumers: Consumers,
   spec: Partial<ConsumeSpec>,
   decide: (delivery: Delivery, nth: number) => Settlement | Promise<Settlement> = () => ACK,
 ): Promise<TestConsumer> {
@@ -39,7 +40,7 @@ export async function consume(
     }
   };
   const full: ConsumeSpec = { ...declared, concurrency: spec.concurrency ?? 10 };
-  const handle: ConsumerHandle = await createConsumer(session, full, deliver);
+  const handle: ConsumerHandle = await consumers.consume(full, deliver);
   return {
     deliveries,
     get ids() {

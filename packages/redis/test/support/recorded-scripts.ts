@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import type { Scripts } from "../../src/scripts/scripts.ts";
+import type { Scripts } from "../../src/store/scripts.ts";
 
 /** Everything that Redis holds under a prefix: each key as `DUMP` gives it. */
 export type Snapshot = ReadonlyMap<string, Buffer>;

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import type { JobData } from "../../src/consume/job-data.ts";
+import type { JobData } from "../../src/store/job-data.ts";
 import type { TestSession } from "./test-session.ts";
 
 type Parts = Pick<TestSession, "redis" | "keys">;

@@ -12,17 +12,18 @@ import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
 import { createAdmin } from "../../src/admin/admin.ts";
 import { createRedisLink } from "../../src/connection/redis-link.ts";
-import { createServerClock } from "../../src/connection/server-clock.ts";
-import { numbersIn } from "../../src/body-reference.ts";
-import { hasBody, type JobData } from "../../src/consume/job-data.ts";
+import { createServerClock } from "../../src/store/server-clock.ts";
+import { numbersIn } from "../../src/store/body-reference.ts";
+import { hasBody, type JobData } from "../../src/store/job-data.ts";
 import { createGroups } from "../../src/groups/groups.ts";
-import { createKeys } from "../../src/keys.ts";
-import { readJobData } from "../../src/lean-events.ts";
+import { createKeys } from "../../src/store/keys.ts";
+import { readJobData } from "../../src/store/lean-events.ts";
 import { type ResolvedOptions, resolveOptions } from "../../src/options.ts";
 import { createPublisher, type Publisher } from "../../src/publish/publisher.ts";
 import { createRegistry } from "../../src/registry/create-registry.ts";
-import { createScripts, type Scripts } from "../../src/scripts/scripts.ts";
-import type { Session } from "../../src/session.ts";
+import { createScripts, type Scripts } from "../../src/store/scripts.ts";
+import type { Session } from "../../src/registry/session.ts";
+import type { Store } from "../../src/store/store.ts";
 
 /** Everything of a provider but its consumers, over one connection. */
 export interface TestSession extends Session {
@@ -98,7 +99,7 @@ export async function createTestSession({
   };
   const serverClock = createServerClock(server);
   await serverClock.read();
-  const parts: Omit<Session, "registry"> = { ...server, serverClock };
+  const parts: Store = { ...server, serverClock };
   const session: Session = { ...parts, registry: createRegistry(parts) };
   const publisher = createPublisher(session);
 

@@ -4,10 +4,15 @@ import {
   eventsReferredTo,
   isRange,
   isReference,
+  numbersIn,
   type Range,
-} from "../body-reference.ts";
-import { isEnvelope } from "../corrupt.ts";
-import { readJobData } from "../lean-events.ts";
+  rangesOf,
+} from "./body-reference.ts";
+import { isEnvelope } from "./corrupt.ts";
+import { readJobData } from "./lean-events.ts";
+
+/** The priority of what has none, and of whatever is kept in order. */
+export const NORMAL_PRIORITY = 100;
 
 /**
  * The data of a job: a pack of events, or where several are stored, one delivery with its history, or the
@@ -214,4 +219,14 @@ export function readProgress(text: string | null | undefined): JobProgress | und
   } catch {
     return undefined;
   }
+}
+
+/** The progress of a job of several events, by the positions of those that are settled. */
+export function writeProgress(settled: readonly number[]): string {
+  return JSON.stringify({ settled: rangesOf(settled) } satisfies JobProgress);
+}
+
+/** Positions of the events that a job's progress calls settled. */
+export function settledIn({ settled = [] }: JobProgress): Generator<number> {
+  return numbersIn(settled);
 }

@@ -1,11 +1,46 @@
-import { insistently } from "../insistently.ts";
-import { createJobIds } from "../publish/job-ids.ts";
-import { NORMAL_PRIORITY } from "../publish/packs.ts";
-import type { Session } from "../session.ts";
+import { insistently } from "../store/insistently.ts";
+import type { Store } from "../store/store.ts";
+import { createJobIds } from "../store/job-ids.ts";
+import { NORMAL_PRIORITY } from "../store/job-data.ts";
 import type { RegistrySnapshot } from "./registry.ts";
 
 /** Milliseconds for which nobody else looks: a little less than a process waits before it declares again. */
 const LOOKED_FOR_MS = 50_000;
+
+/** Drops dead letters beyond their bounds, and reports how many. */
+export async function trimDead(session: Store, subscriptionId: string): Promise<void> {
+  const { context, keys, scripts } = session;
+  const { maxPerSubscription, maxAgeMs } = context.deadLetters;
+  let dropped = 0;
+  for (;;) {
+    const args = [keys.own, subscriptionId, maxPerSubscription, maxAgeMs];
+    const count = await insistently(session, () =>
+      scripts.trim(`${keys.own}dead:${subscriptionId}`, args),
+    );
+    if (count === 0) break;
+    dropped += count;
+  }
+  if (dropped > 0) {
+    context.report({ type: "dead-letters-dropped", subscriptionId, count: dropped });
+  }
+}
+
+/**
+ * Deletes bodies that no job refers to any more, although nobody has settled these: jobs that were removed
+ * by hand. One process looks for all.
+ */
+export async function sweepBodies(session: Store): Promise<void> {
+  const { keys, scripts, context } = session;
+  const key = `${keys.own}bodies`;
+  for (let goesOn = 0; ; goesOn = 1) {
+    const args = [keys.own, LOOKED_FOR_MS, goesOn];
+    const [deleted, hasMore] = await insistently(session, () => scripts.sweepBodies(key, args));
+    if (deleted > 0) {
+      context.logger.debug({ bodies: deleted }, "Bodies of jobs that are gone were deleted");
+    }
+    if (hasMore === 0) return;
+  }
+}
 
 /** How many queues are looked at at the same time: one after the other, thousands take many seconds. */
 const MOST_AT_ONCE = 50;
@@ -15,7 +50,7 @@ const MOST_AT_ONCE = 50;
  * has removed by hand. One process looks for all of them.
  */
 export async function reviveLanes(
-  session: Omit<Session, "registry">,
+  session: Store,
   snapshot: RegistrySnapshot,
   subscriptionIds: Iterable<string>,
 ): Promise<void> {
@@ -40,7 +75,7 @@ export async function reviveLanes(
 
 /** Resolves with how many keys stood still. */
 async function reviveQueue(
-  session: Omit<Session, "registry">,
+  session: Store,
   { version, records }: RegistrySnapshot,
   name: string,
 ): Promise<number> {

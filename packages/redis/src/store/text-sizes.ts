@@ -1,7 +1,19 @@
 import { type JsonValue, withoutErrorTexts } from "@busbar/core/provider";
 import type { RedisLink } from "../connection/redis-link.ts";
-import { objectIn } from "../corrupt.ts";
-import { LARGE_BYTES, largestAbove } from "../text-sizes.ts";
+import { objectIn } from "./corrupt.ts";
+
+/** From how many bytes on a text may be larger than some Redis takes: the least that can be set is a megabyte. */
+export const LARGE_BYTES = 524_288;
+
+/** The bytes of the largest text among those that have more than `above`; 0 if none has. */
+export function largestAbove(above: number, texts: readonly string[]): number {
+  let largest = 0;
+  for (const text of texts) {
+    // A character is at most three bytes.
+    if (text.length * 3 > above) largest = Math.max(largest, Buffer.byteLength(text));
+  }
+  return largest > above ? largest : 0;
+}
 
 /**
  * Takes the texts of errors out of the texts of a settlement that are larger than Redis takes. Those that are

@@ -1,3 +1,4 @@
+import type { Clock } from "@busbar/core/provider";
 import {
   type Cluster,
   type ClusterNode,
@@ -5,9 +6,12 @@ import {
   Redis,
   type RedisOptions,
 } from "ioredis";
-import type { ConnectionSource } from "../options.ts";
-import { isClusterInstance, isInstance } from "./instance.ts";
-import type { RedisClient } from "./redis-link.ts";
+
+/** Where Redis is: a URL, options of ioredis, or a client of the caller to make others like. */
+export type ConnectionSource = string | RedisOptions | Redis | Cluster;
+
+/** A client of the provider. */
+export type RedisClient = Redis | Cluster;
 
 /** What ioredis declares for each way of mapping replies apart; ours is the same for all. */
 type Duplicate<Arguments extends readonly unknown[], Client> = {
@@ -127,4 +131,48 @@ function duplicateCluster(
     return copy;
   };
   return client;
+}
+
+/** Whether a value is a client of ioredis, of whichever copy of it, and not options for one. */
+export function isInstance(value: unknown): value is Redis | Cluster {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    ["connect", "disconnect", "duplicate"].every(
+      (method) => typeof (value as Record<string, unknown>)[method] === "function",
+    )
+  );
+}
+
+/** Whether a value is a client of ioredis for Redis Cluster. */
+export function isClusterInstance(value: unknown): value is Cluster {
+  return isInstance(value) && value.isCluster;
+}
+
+/** How long an orderly end may take, in milliseconds. Who calls this ends the sockets after that. */
+const PATIENCE_MS = 250;
+
+/** Ends a client, whatever it is doing. Resolves when it has ended, or does not answer. */
+export function endClient(client: RedisClient, clock: Clock): Promise<void> {
+  if (client.status === "end") return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = clock.setTimeout(resolve, PATIENCE_MS, { keepAlive: true });
+    client.once("end", () => {
+      timer.cancel();
+      resolve();
+    });
+    const isParked = client.status === "reconnecting";
+    client.disconnect();
+    // One that waits to connect again has no socket whose end it could tell of, and says nothing.
+    if (isParked && client.status === "reconnecting") client.emit("end");
+  });
+}
+
+/** Reads a setting of the server. Undefined where it is forbidden to look. */
+export async function serverSetting(
+  client: RedisClient,
+  name: string,
+): Promise<string | undefined> {
+  const answer: unknown = await client.config("GET", name).catch(() => undefined);
+  return Array.isArray(answer) && typeof answer[1] === "string" ? answer[1] : undefined;
 }

@@ -1,44 +1,39 @@
-import { type BodyReference, partOf } from "../body-reference.ts";
-import { encodeLabel } from "../key-text.ts";
-import type { JobSpec } from "../scripts/publish-script.ts";
-import { hasBody, type TakenJob, writeData, writeReference } from "./job-data.ts";
-import { settledIn } from "./pack-progress.ts";
-import type { RunReader } from "./run-owner.ts";
+import { type BodyReference, partOf } from "../store/body-reference.ts";
+import { encodeLabel } from "../store/key-text.ts";
+import type { JobSpec } from "../store/publish-script.ts";
+import { hasBody, settledIn, type TakenJob, writeData, writeReference } from "../store/job-data.ts";
 
 /** A job to add, with its data. */
-interface Recovered {
+export interface Recovered {
   readonly job: JobSpec;
   readonly data: string;
 }
+
+/** Makes the id of a job that goes to the front of the queue, before its parent. */
+type FrontId = (parentId: string, events: number) => string;
 
 /**
  * Takes apart a job of several events whose holder has died: the unsettled events come back at once, each
  * alone, and as suspects. Nobody knows which of them it was, so no crash is counted. Of several packs, each
  * becomes a job first, which is taken apart when it is taken.
  */
-export async function recoverPack(job: TakenJob, reader: RunReader): Promise<void> {
+export function partsOfCrashed(job: TakenJob, frontId: FrontId): readonly Recovered[] {
   const settled = new Set(settledIn(job.progress));
   const left = Array.from({ length: job.size }, (_, at) => at).filter((at) => !settled.has(at));
-  const recovered = hasBody(job.data)
-    ? partsOf(job, job.data, left, reader)
-    : eventsOf(job, left, reader);
-  const again = recovered.map((it) => it.job);
-  const request = { step: reader.queue.nextStep(), again, dead: [] };
-  const data = recovered.map((it) => it.data);
-  await reader.queue.settle(job, request, data, { completes: true, isOver: () => false });
+  return hasBody(job.data) ? partsOf(job, job.data, left, frontId) : eventsOf(job, left, frontId);
 }
 
 function eventsOf(
   { id, priority, data: { subscription, events = [] } }: TakenJob,
   left: readonly number[],
-  reader: RunReader,
+  frontId: FrontId,
 ): readonly Recovered[] {
   return left.flatMap((at) => {
     const event = events[at];
     if (!event) return [];
     const name = encodeLabel(event.name);
     return {
-      job: { id: reader.frontId(id, 1), name, priority, delay: 0, front: true },
+      job: { id: frontId(id, 1), name, priority, delay: 0, front: true },
       data: writeData(subscription, [JSON.stringify(event)], { suspect: true }),
     };
   });
@@ -49,12 +44,12 @@ function partsOf(
   { id, name, priority, data: { subscription } }: TakenJob,
   reference: BodyReference,
   left: readonly number[],
-  reader: RunReader,
+  frontId: FrontId,
 ): readonly Recovered[] {
   const parts = reference.packs.length > 1 ? byPack(reference, left) : left.map((at) => [at]);
   return parts.map((positions) => ({
     job: {
-      id: reader.frontId(id, positions.length),
+      id: frontId(id, positions.length),
       name,
       priority,
       delay: 0,

@@ -1,8 +1,8 @@
 import type { Ordering } from "@busbar/core/provider";
-import { encodeKey } from "../key-text.ts";
-import type { Keys } from "../keys.ts";
-import type { RegistrySnapshot, SubscriptionRecord } from "../registry/registry.ts";
-import type { Place, PublishRequest } from "../scripts/publish-script.ts";
+import { encodeKey } from "../store/key-text.ts";
+import type { Keys } from "../store/keys.ts";
+import type { RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
+import type { Place, PublishRequest } from "../store/publish-script.ts";
 
 /** A subscription as a publish sees it. */
 export interface Target {

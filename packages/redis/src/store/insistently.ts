@@ -1,6 +1,6 @@
 import { BusbarError } from "@busbar/core";
 import { isLasting, isReply, lastingReason, reasonOf } from "./redis-errors.ts";
-import type { Session } from "./session.ts";
+import type { Store } from "./store.ts";
 
 /** Milliseconds before something that Redis has refused for the moment is tried again. */
 const AGAIN_AFTER_MS = 50;
@@ -13,7 +13,7 @@ const AGAIN_AFTER_MS = 50;
  * once when no repetition can succeed.
  */
 export async function insistently<T>(
-  { link, options, context: { clock } }: Pick<Session, "link" | "options" | "context">,
+  { link, options, context: { clock } }: Pick<Store, "link" | "options" | "context">,
   work: () => Promise<T>,
 ): Promise<T> {
   const deadline = clock.monotonic() + 2 * options.commandTimeoutMs;

@@ -1,27 +1,12 @@
 import type { Timer } from "@busbar/core/provider";
-import { insistently } from "../insistently.ts";
-import type { Session } from "../session.ts";
+import { insistently } from "./insistently.ts";
+import type { ServerClock, Store } from "./store.ts";
 
 /** Milliseconds between two looks. In between, two good clocks drift apart by a few milliseconds. */
 const LOOK_EVERY_MS = 60_000;
 
-/**
- * The clock of Redis, as this process knows it: for how long to wait, and for what people are shown. What is
- * decided is decided by the scripts, which ask Redis itself.
- */
-export interface ServerClock {
-  /** Milliseconds since the epoch. Does not jump when the clock of this process is set. */
-  now(): number;
-  /**
-   * Asks Redis, and answers with what it says. After the first time, this is done every minute, and whenever
-   * Redis is connected again: perhaps it is another server.
-   */
-  read(): Promise<number>;
-  close(): void;
-}
-
 export function createServerClock(
-  session: Pick<Session, "context" | "options" | "keys" | "link" | "scripts">,
+  session: Pick<Store, "context" | "options" | "keys" | "link" | "scripts">,
 ): ServerClock {
   const { context, keys, link, scripts } = session;
   const { clock } = context;

@@ -1,4 +1,4 @@
-import type { RedisClient } from "../connection/redis-link.ts";
+import type { RedisClient } from "../connection/client.ts";
 import { DISCARD_SCRIPT, REPLAY_SCRIPT, TRIM_SCRIPT } from "./dead-letter-scripts.ts";
 import {
   ABANDON_SCRIPT,

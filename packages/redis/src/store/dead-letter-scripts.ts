@@ -1,5 +1,7 @@
 import { withLibrary } from "./lua-library.ts";
 import type { TurnSpec } from "./publish-script.ts";
+import type { JsonValue } from "@busbar/core/provider";
+import type { DeadSpec } from "./settle-script.ts";
 
 /** What is known of a dead letter: the JSON in the hash of a subscription's dead letters. */
 export interface DeadInfo {
@@ -97,3 +99,31 @@ local bounds = { max = tonumber(ARGV[3]), maxAge = tonumber(ARGV[4]) }
 return trim_dead(ARGV[1], ARGV[2], bounds, server_now())
 `,
 );
+
+/** A dead letter to add: its entry in a request, and the two texts that go with it. */
+export interface NewDeadLetter {
+  readonly spec: DeadSpec;
+  readonly texts: readonly [info: string, data: string];
+}
+
+/** A delivery that is dead. `data` is that of the job that a replay adds. */
+export function createDeadLetter({
+  id,
+  subscription,
+  data,
+  reason,
+  state,
+  ...replay
+}: {
+  readonly id: string;
+  readonly subscription: string;
+  readonly data: string;
+  readonly reason: string;
+  readonly state: JsonValue;
+} & Pick<DeadInfo, "queue" | "name" | "priority" | "key" | "turn">): NewDeadLetter {
+  const info: DeadInfo = { reason, state, ...replay };
+  return {
+    spec: { subscription, id },
+    texts: [JSON.stringify(info), data],
+  };
+}

@@ -1,3 +1,5 @@
+import type { Envelope } from "@busbar/core/provider";
+
 /**
  * A string as part of a key in Redis. Redis stores UTF-8, which has no lone surrogates: two strings that
  * differ in one would become the same key. Others stay as they are, for whoever reads the keys.
@@ -14,4 +16,11 @@ export function decodeKey(key: string): string {
 /** A string that is only shown, with U+FFFD for what UTF-8 cannot carry. */
 export function encodeLabel(text: string): string {
   return text.toWellFormed();
+}
+
+/** What dashboards show of a pack: the name of its events, or the first and how many others there are. */
+export function packName(events: readonly Pick<Envelope, "name">[]): string {
+  const first = events[0]?.name ?? "";
+  const isOne = events.every(({ name }) => name === first);
+  return encodeLabel(isOne ? first : `${first} +${events.length - 1}`);
 }

@@ -12,6 +12,8 @@ const gates = [
   { name: "boundaries", command: "turbo boundaries --no-color" },
   { name: "imports", command: "node .ci/import-rules.mjs" },
   { name: "comments", command: "node .ci/doc-comments.mjs" },
+  { name: "lua", command: "node .ci/lua.mjs" },
+  { name: "bullmq", command: "node .ci/bullmq.mjs" },
   { name: "packages", command: "node .ci/packages.mjs" },
   { name: "unused", command: "knip --no-progress --treat-config-hints-as-errors" },
   { name: "snippets", command: "node .ci/doc-snippets.mjs" },

@@ -18,7 +18,7 @@ const rules = [
     "leaves src/: import other packages by name",
   ({ specifier }) =>
     // BullMQ has no other name for its scripts: see docs/decisions/0016-bullmqs-scripts-as-functions.md.
-    specifier !== "bullmq/dist/cjs/scripts/index.js" &&
+    !/^bullmq\/dist\/cjs\/(scripts\/index|version)\.js$/.test(specifier) &&
     /(^|\/)dist(\/|$)/.test(specifier) &&
     "imports built files: import the package by name",
   ({ specifier }) =>

@@ -249,7 +249,7 @@ const CHECKS: Readonly<Record<keyof RedisProviderOptions, Check>> = {
 };
 
 /** Everything that is wrong with options, in their order. */
-export function findProblems(options: unknown): readonly OptionProblem[] {
+function findProblems(options: unknown): readonly OptionProblem[] {
   if (!isObject(options)) return [problem("must be an object")];
   const problems = members(CHECKS)(options);
   if (problems.length > 0) return problems;

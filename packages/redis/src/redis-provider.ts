@@ -17,6 +17,7 @@ import { createKeys } from "./store/keys.ts";
 import { type RedisProviderOptions, resolveOptions } from "./options.ts";
 import { createPublisher, type Publisher } from "./publish/publisher.ts";
 import { createRegistry } from "./registry/create-registry.ts";
+import { checkBullMq } from "./store/bullmq-scripts.ts";
 import { createScripts } from "./store/scripts.ts";
 import type { Session } from "./registry/session.ts";
 import { shieldedContext } from "./connection/shielded-context.ts";
@@ -72,6 +73,7 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
     if (link || stopping) {
       throw new TypeError(`Provider "redis" can be started once: make another one`);
     }
+    checkBullMq();
     const context = shieldedContext(given);
     const { source, commandTimeoutMs } = resolved;
     const started = createRedisLink({ source, commandTimeoutMs, context });

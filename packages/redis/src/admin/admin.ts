@@ -137,7 +137,7 @@ function parseCursor(cursor = "0 "): Dead {
 }
 
 /** Numbers of every subscription that is known, and of retired ones that have something left. */
-export async function readStats(session: Session): Promise<readonly SubscriptionStats[]> {
+async function readStats(session: Session): Promise<readonly SubscriptionStats[]> {
   const snapshot = await session.registry.snapshot(true);
   const present = [...snapshot.records.values()].filter((it) => it.renamedTo === undefined);
   const all = await Promise.all(

@@ -366,7 +366,7 @@ const FIRST_MS = 100;
 const LONGEST_MS = 1_000;
 
 /** For how long jobs of which subscription are handed back, because nobody here can run them now. */
-export class Unwanted {
+class Unwanted {
   readonly #delays = new Map<string, number>();
 
   isNew(subscription: string): boolean {

@@ -15,7 +15,6 @@ import {
 } from "../store/redis-errors.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
 import type { GroupRelease, PublishRequest } from "../store/publish-script.ts";
-import { addsAsProven } from "../store/bullmq-scripts.ts";
 import { ONE_ANSWER } from "../store/publish-one-script.ts";
 import type { Session } from "../registry/session.ts";
 import { LARGE_BYTES } from "../store/text-sizes.ts";
@@ -60,7 +59,6 @@ export function createPublisher(session: Session): Publisher {
   const ids = createJobIds();
   const { batch, deduplicationWindowMs } = options;
   const { maxEvents, maxBytes } = batch;
-  const hasShortScript = addsAsProven();
   const sendUntilAnswered = createRequestSender(session);
   let bounds = boundsNow();
   let lastSeq = 0;
@@ -181,7 +179,7 @@ export function createPublisher(session: Session): Publisher {
       };
       let answer: Answered;
       try {
-        const isInShort = hasShortScript && inShort !== ONE_ANSWER.other;
+        const isInShort = inShort !== ONE_ANSWER.other;
         answer = await sendUntilAnswered(request, packed, deadline, isInShort);
       } catch (cause) {
         if (isTooLarge(cause) && largest > 0) {
@@ -271,7 +269,7 @@ export function createPublisher(session: Session): Publisher {
     groups: readonly GroupRelease[] | undefined,
   ): LoneJob | undefined {
     const [envelope] = batch;
-    if (!envelope || batch.length > 1 || !hasShortScript) return undefined;
+    if (!envelope || batch.length > 1) return undefined;
     return loneJobOfEvent(source, groups, envelope, routeOf(envelope.name), ids);
   }
 

@@ -111,7 +111,7 @@ function createSnapshot(
 }
 
 /** A record of the list of subscriptions. Undefined if the text is none any more. */
-export function readRecord(subscriptionId: string, text: string): SubscriptionRecord | undefined {
+function readRecord(subscriptionId: string, text: string): SubscriptionRecord | undefined {
   const record = objectIn(text) as Partial<SubscriptionRecord> | undefined;
   const isOurs =
     record?.subscriptionId === subscriptionId &&

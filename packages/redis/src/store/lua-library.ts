@@ -252,20 +252,6 @@ end
 const BODIES = `
 local function body_key(own, body) return own .. "body:" .. body end
 local function body_jobs_key(own, body) return own .. "body-jobs:" .. body end
--- Before hold_body, of a body that is not new.
-local function expect_body(own, body) expect(body_jobs_key(own, body), "set") end
-local function hold_body(own, body, job) redis.call("SADD", body_jobs_key(own, body), job) end
--- What was sent as a draft stays, if any job refers to it.
-local function keep_body(own, body, draft, now)
-  if redis.call("EXISTS", body_jobs_key(own, body)) == 0 then
-    redis.call("UNLINK", draft)
-    return
-  end
-  redis.call("RENAME", draft, body_key(own, body))
-  redis.call("HDEL", body_key(own, body), "draft")
-  redis.call("PERSIST", body_key(own, body))
-  redis.call("ZADD", own .. "bodies", now, body)
-end
 -- None of what follows throws: it comes after what must be done.
 local function drop_unheld_body(own, body)
   if redis.call("EXISTS", body_jobs_key(own, body)) == 1 then return false end
@@ -280,6 +266,24 @@ local function leave_body(own, body, job)
 end
 `;
 
+/** Jobs that come to refer to a body. After `BODIES`, and `READING`. */
+const BODY_HOLDERS = `
+-- Before hold_body, of a body that is not new.
+local function expect_body(own, body) expect(body_jobs_key(own, body), "set") end
+local function hold_body(own, body, job) redis.call("SADD", body_jobs_key(own, body), job) end
+-- What was sent as a draft stays, if any job refers to it.
+local function keep_body(own, body, draft, now)
+  if redis.call("EXISTS", body_jobs_key(own, body)) == 0 then
+    redis.call("UNLINK", draft)
+    return
+  end
+  redis.call("RENAME", draft, body_key(own, body))
+  redis.call("HDEL", body_key(own, body), "draft")
+  redis.call("PERSIST", body_key(own, body))
+  redis.call("ZADD", own .. "bodies", now, body)
+end
+`;
+
 type Part =
   | "READING"
   | "ADD_JOB"
@@ -289,6 +293,7 @@ type Part =
   | "DEAD_LETTERS"
   | "STEPS"
   | "BODIES"
+  | "BODY_HOLDERS"
   | "HOLDING";
 
 const PARTS: Readonly<Record<Part, string>> = {
@@ -300,6 +305,7 @@ const PARTS: Readonly<Record<Part, string>> = {
   DEAD_LETTERS,
   STEPS,
   BODIES,
+  BODY_HOLDERS,
   HOLDING,
 };
 

@@ -15,8 +15,8 @@ export const ONE_ANSWER = { done: 1, other: 0, stale: -1 } as const;
  * to be asked, and nothing was done.
  *
  * It writes what BullMQ's addPrioritizedJob writes, for a job that has no parent, is no duplicate and joins a
- * queue that is in use and neither paused nor limited. A test compares the two, and with a BullMQ that has
- * another script it is not used. To call BullMQ's function takes
+ * queue that is in use and neither paused nor limited. A test compares the two, and `start` refuses a BullMQ
+ * that has another script. To call BullMQ's function takes
  * as long again, most of it to make functions for jobs that are none of ours.
  */
 export const PUBLISH_ONE_SCRIPT: string = `${SERVER_TIME}

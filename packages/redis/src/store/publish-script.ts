@@ -141,7 +141,7 @@ end
 
 /** KEYS[1]: the version of the list of subscriptions. All keys of a bus are in one hash slot. */
 export const PUBLISH_SCRIPT: string = withLibrary(
-  ["READING", "ADD_JOB", "LANES", "BODIES"],
+  ["READING", "ADD_JOB", "LANES", "BODIES", "BODY_HOLDERS"],
   `${GROUPS}
 local request = cjson.decode(ARGV[1])
 local own, now, emitter = request.own, server_now(), request.emitter

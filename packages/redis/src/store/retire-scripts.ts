@@ -28,7 +28,7 @@ export interface RetireJobRequest {
 
 /** Takes events out of a job that waits. KEYS[1]: the job. */
 export const RETIRE_JOB_SCRIPT: string = withLibrary(
-  ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS", "BODIES"],
+  ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS", "BODIES", "BODY_HOLDERS"],
   `
 local request = cjson.decode(ARGV[1])
 local own, queue, id, now = request.own, request.queue, request.id, server_now()

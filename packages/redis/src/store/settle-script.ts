@@ -89,6 +89,7 @@ export const SETTLE_SCRIPT: string = withLibrary(
     "DEAD_LETTERS",
     "STEPS",
     "BODIES",
+    "BODY_HOLDERS",
     "HOLDING",
   ],
   `

@@ -47,6 +47,7 @@ export { cloneJson } from "./values/json.ts";
 export { unknownKeyReason } from "./values/nearest-name.ts";
 export {
   defineProvider,
+  type OpenConsumer,
   type OpenProvider,
   type ProviderDefinition,
 } from "./provider/define-provider.ts";

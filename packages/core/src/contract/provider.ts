@@ -183,8 +183,6 @@ export interface ConsumerHandle {
    * Idempotent, and works while a handler hangs.
    */
   close(options: { readonly graceMs: number }): Promise<void>;
-  /** Looks for deliveries now, and not only when it would look again. Not for the bus to call. */
-  wake?(): void;
 }
 
 /** What a provider tells the bus while it runs. */

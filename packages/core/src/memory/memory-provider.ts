@@ -1,18 +1,11 @@
 import type {
-  ConsumerHandle,
-  ConsumeSpec,
-  Deliver,
-  Envelope,
   EventProvider,
   ProbeResult,
   ProviderAdmin,
   ProviderCapabilities,
-  ProviderContext,
-  PublishOptions,
-  PublishResult,
   SubscriptionRegistry,
 } from "../contract/provider.ts";
-import { BusbarError } from "../errors/errors.ts";
+import { defineProvider, notRunning, type OpenProvider } from "../provider/define-provider.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
 import { MemoryEngine } from "./memory-engine.ts";
 
@@ -65,89 +58,42 @@ export function createMemoryProvider(options: MemoryProviderOptions): MemoryProv
   const { name, channel, maxPending = 100_000, deduplicationWindowMs = 3_600_000 } = options;
   assertPositive("maxPending", maxPending);
   assertPositive("deduplicationWindowMs", deduplicationWindowMs);
-  return new InMemoryProvider(name, (context) => {
-    return new MemoryEngine(context, channel, { maxPending, deduplicationWindowMs });
+  return defineProvider({
+    name,
+    capabilities: CAPABILITIES,
+    parts: ["subscriptions", "admin"],
+    shortcuts: ["tryPublish"],
+    readsAfterStop: true,
+    open: async (context) =>
+      openEngine(new MemoryEngine(context, channel, { maxPending, deduplicationWindowMs }), name),
   });
 }
 
-class InMemoryProvider implements MemoryProvider {
-  readonly name: string;
-  readonly capabilities: ProviderCapabilities = CAPABILITIES;
-  readonly subscriptions: SubscriptionRegistry;
-  readonly admin: ProviderAdmin;
-  readonly #createEngine: (context: ProviderContext) => MemoryEngine;
-  #engine: MemoryEngine | undefined;
-
-  constructor(name: string, createEngine: (context: ProviderContext) => MemoryEngine) {
-    this.name = name;
-    this.#createEngine = createEngine;
-    this.subscriptions = {
-      declare: async (specs) => this.#running("subscriptions.declare").declare(specs),
-      list: async () => this.#started("subscriptions.list").subscriptions.list(),
-      retire: async (id, { events, backlog }) =>
-        this.#running("subscriptions.retire").retire(id, events, backlog),
-    };
-    this.admin = {
-      stats: async () => {
-        const { subscriptions } = this.#started("admin.stats");
-        return Array.from(subscriptions.queues(), (queue) => queue.stats());
-      },
-      listDead: async (id, { limit, cursor }) => {
-        const queue = this.#started("admin.listDead").subscriptions.queue(id);
-        return queue?.listDead(limit, cursor) ?? { items: [] };
-      },
-      replayDead: async (id, ids) =>
-        this.#running("admin.replayDead").subscriptions.queue(id)?.replayDead(ids) ?? 0,
-      discardDead: async (id, ids) =>
-        this.#running("admin.discardDead").subscriptions.queue(id)?.discardDead(ids) ?? 0,
-    };
-  }
-
-  async start(context: ProviderContext): Promise<void> {
-    if (this.#engine) {
-      throw new TypeError(`Provider "${this.name}" can be started once: make another one`);
-    }
-    this.#engine = this.#createEngine(context);
-  }
-
-  publish(batch: readonly Envelope[], options: PublishOptions): Promise<readonly PublishResult[]> {
-    const engine = this.#engine;
-    if (!engine || engine.isStopped) return Promise.reject(this.#notRunning("publish"));
-    return engine.publish(batch, options);
-  }
-
-  tryPublish(batch: readonly Envelope[]): readonly PublishResult[] | undefined {
-    const engine = this.#engine;
-    return engine && !engine.isStopped ? engine.tryPublish(batch) : undefined;
-  }
-
-  async consume(spec: ConsumeSpec, deliver: Deliver): Promise<ConsumerHandle> {
-    return this.#running("consume").consume(spec, deliver);
-  }
-
-  stop({ graceMs }: { readonly graceMs: number }): Promise<void> {
-    return this.#engine?.stop(graceMs) ?? Promise.resolve();
-  }
-
-  async probe(): Promise<ProbeResult> {
-    return { ok: this.#engine !== undefined && !this.#engine.isStopped };
-  }
-
-  #started(method: string): MemoryEngine {
-    if (!this.#engine) throw this.#notRunning(method);
-    return this.#engine;
-  }
-
-  #running(method: string): MemoryEngine {
-    const engine = this.#started(method);
-    if (engine.isStopped) throw this.#notRunning(method);
-    return engine;
-  }
-
-  #notRunning(method: string): BusbarError<"BUSBAR_NOT_RUNNING"> {
-    const message = `Provider "${this.name}" is not running: ${method} needs a start before and no stop`;
-    return new BusbarError("BUSBAR_NOT_RUNNING", message, { method });
-  }
+function openEngine(engine: MemoryEngine, name: string): OpenProvider<"subscriptions" | "admin"> {
+  const { subscriptions } = engine;
+  return {
+    publish: (batch, options) =>
+      engine.isStopped
+        ? Promise.reject(notRunning(name, "publish"))
+        : engine.publish(batch, options),
+    tryPublish: (batch) => (engine.isStopped ? undefined : engine.tryPublish(batch)),
+    consume: async (spec, deliver) => engine.consume(spec, deliver),
+    subscriptions: {
+      declare: async (specs) => engine.declare(specs),
+      list: async () => subscriptions.list(),
+      retire: async (id, { events, backlog }) => engine.retire(id, events, backlog),
+    },
+    admin: {
+      stats: async () => Array.from(subscriptions.queues(), (queue) => queue.stats()),
+      listDead: async (id, { limit, cursor }) =>
+        subscriptions.queue(id)?.listDead(limit, cursor) ?? { items: [] },
+      replayDead: async (id, ids) => subscriptions.queue(id)?.replayDead(ids) ?? 0,
+      discardDead: async (id, ids) => subscriptions.queue(id)?.discardDead(ids) ?? 0,
+    },
+    // Ends the consumers as well, and reports what is left.
+    drain: ({ graceMs }) => engine.stop(graceMs),
+    close: async () => {},
+  };
 }
 
 function assertPositive(option: string, value: number): void {

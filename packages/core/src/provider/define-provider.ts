@@ -2,9 +2,15 @@ import type { Clock } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
 import type {
   ConsumerHandle,
+  ConsumeSpec,
+  Deliver,
   EventProvider,
+  Envelope,
+  GroupStaging,
+  KnownGroups,
   ProviderCapabilities,
   ProviderContext,
+  PublishResult,
 } from "../contract/provider.ts";
 import { BusbarError } from "../errors/errors.ts";
 import { rejectSafely, safeError } from "../errors/safe-error.ts";
@@ -13,6 +19,14 @@ import { PART_METHODS, type ProviderPart, safeProvider } from "./safe-provider.t
 type ProviderParts<Part extends ProviderPart> = {
   readonly [Name in Part]: NonNullable<EventProvider[Name]>;
 };
+
+/** What {@link defineProvider} makes. */
+export type DefinedProvider<Part extends ProviderPart = never> = EventProvider &
+  Required<Pick<EventProvider, "probe" | "serverTime">> &
+  ProviderParts<Part>;
+
+/** The methods that change nothing. */
+const READS: ReadonlySet<string> = new Set(["subscriptions.list", "admin.stats", "admin.listDead"]);
 
 type Ability = "delay" | "priority" | "deduplication" | "ordering";
 
@@ -26,6 +40,18 @@ export interface ProviderDefinition<Part extends ProviderPart = never> {
   /** The parts that `open` brings: a bus asks for them before it starts the provider. */
   readonly parts?: readonly Part[];
   /**
+   * The shorter ways that `open` brings: `tryPublish`, and `known` of `groups`.
+   *
+   * @default []
+   */
+  readonly shortcuts?: readonly ("tryPublish" | "known")[] | undefined;
+  /**
+   * Whether `subscriptions.list`, `admin.stats` and `admin.listDead` answer after `stop` as well, from memory.
+   *
+   * @default false
+   */
+  readonly readsAfterStop?: boolean | undefined;
+  /**
    * Opens what the provider needs. Resolves once a publish would succeed.
    *
    * `signal` aborts when the provider is stopped before that: give up then, and reject. What `open` resolves
@@ -37,13 +63,26 @@ export interface ProviderDefinition<Part extends ProviderPart = never> {
   ): Promise<OpenProvider<NoInfer<Part>>>;
 }
 
+/** A consumer of an {@link OpenProvider}, such as {@link createPollingConsumer} makes. */
+export interface OpenConsumer extends ConsumerHandle {
+  /** Looks for deliveries now: something was published, replayed or released. */
+  wake?(): void;
+  /** Resolves when nothing is in flight, and a look found nothing more. Returns undefined if that is so now. */
+  whenIdle?(): Promise<void> | undefined;
+}
+
 /** A provider from its start to its stop. */
 export type OpenProvider<Part extends ProviderPart = never> = Pick<
   EventProvider,
-  "publish" | "consume" | "probe" | "serverTime"
+  "publish" | "tryPublish" | "probe" | "serverTime"
 > &
   ProviderParts<Part> & {
-    /** For one that is not durable: delivers what is due, as far as `graceMs` milliseconds allow. */
+    /** As `consume` of the provider. */
+    consume(subscription: ConsumeSpec, deliver: Deliver): Promise<OpenConsumer>;
+    /**
+     * For one that is not durable: delivers what is due, for at most `graceMs` milliseconds. By default `stop` waits
+     * for as long until every consumer is idle.
+     */
     drain?(options: { readonly graceMs: number }): Promise<void>;
     /** Closes what `open` has opened. All consumers have ended. */
     close(): Promise<void>;
@@ -61,24 +100,29 @@ export type OpenProvider<Part extends ProviderPart = never> = Pick<
  */
 export function defineProvider<Part extends ProviderPart = never>(
   definition: ProviderDefinition<Part>,
-): EventProvider & ProviderParts<Part> {
-  const { name, capabilities, parts = [] } = definition;
-  const consumers = new Set<ConsumerHandle>();
+): DefinedProvider<Part> {
+  const { name, capabilities, parts = [], shortcuts = [], readsAfterStop = false } = definition;
+  const consumers = new Set<OpenConsumer>();
+  /** Those that can be woken, apart: a publish is no time to ask each. */
+  const sleepers = new Set<OpenConsumer>();
   let starting: Promise<void> | undefined;
   let opened: OpenProvider<Part> | undefined;
+  let closed: OpenProvider<Part> | undefined;
   let clock: Clock | undefined;
   let logger: Logger | undefined;
   const controller = new AbortController();
   let stopping: Promise<void> | undefined;
 
   function running(method: string): OpenProvider<Part> {
-    if (opened) return opened;
-    throw notRunning(method);
+    const open = opened ?? (READS.has(method) ? closed : undefined);
+    if (open) return open;
+    throw notRunning(name, method);
   }
 
   /** There is something new: what another process would look for later, this one finds at once. */
   function wake(): void {
-    for (const consumer of consumers) {
+    if (sleepers.size === 0) return;
+    for (const consumer of sleepers) {
       try {
         consumer.wake?.();
       } catch (err) {
@@ -92,15 +136,16 @@ export function defineProvider<Part extends ProviderPart = never>(
     const open = opened;
     if (!open) {
       controller.abort(new Error(`Provider "${name}" was stopped before it had opened`));
-      if (graceMs > 0) await endOfOpening(graceMs);
+      if (graceMs > 0) await within(graceMs, starting);
       return;
     }
-    const left = open.drain ? 0 : graceMs;
+    const deadline = now() + graceMs;
     const steps = [
-      () => open.drain?.({ graceMs }),
-      () => closeConsumers(left),
+      () => drain(open, graceMs),
+      () => closeConsumers(open.drain ? 0 : Math.max(0, deadline - now())),
       () => {
         opened = undefined;
+        if (readsAfterStop) closed = open;
         return open.close();
       },
     ];
@@ -116,21 +161,40 @@ export function defineProvider<Part extends ProviderPart = never>(
     if (errors.length > 0) throw errors[0];
   }
 
+  function now(): number {
+    return clock?.monotonic() ?? 0;
+  }
+
+  /** What is not durable is gone after the stop, so it is delivered before. */
+  async function drain(open: OpenProvider<Part>, graceMs: number): Promise<void> {
+    if (open.drain) await open.drain({ graceMs });
+    else if (!capabilities.durable && graceMs > 0) await within(graceMs, allIdle());
+  }
+
+  /** A handler may publish what another consumer then finds. */
+  async function allIdle(): Promise<void> {
+    for (;;) {
+      const busy = [...consumers].flatMap((consumer) => consumer.whenIdle?.() ?? []);
+      if (busy.length === 0) return;
+      await Promise.all(busy);
+    }
+  }
+
   async function closeConsumers(graceMs: number): Promise<void> {
     const closing = [...consumers].map(async (consumer) => consumer.close({ graceMs }));
     const outcomes = await Promise.allSettled(closing);
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   }
 
-  /** Resolves when `open` has ended, however it does, or when that much time has passed. */
-  function endOfOpening(graceMs: number): Promise<void> {
+  /** Resolves when `work` has ended, however it does, or when that much time has passed. */
+  function within(graceMs: number, work: Promise<void> | undefined): Promise<void> {
     return new Promise((resolve) => {
       const timer = clock?.setTimeout(resolve, graceMs, { keepAlive: true });
       const end = (): void => {
         timer?.cancel();
         resolve();
       };
-      starting?.then(end, end);
+      work?.then(end, end);
     });
   }
 
@@ -141,13 +205,23 @@ export function defineProvider<Part extends ProviderPart = never>(
       return;
     }
     await open.close();
-    throw notRunning("start");
+    throw notRunning(name, "start");
   }
 
-  function notRunning(method: string): BusbarError<"BUSBAR_NOT_RUNNING"> {
-    const message = `Provider "${name}" is not running: ${method} needs a start before and no stop`;
-    return new BusbarError("BUSBAR_NOT_RUNNING", message, { method });
+  function tryPublish(batch: readonly Envelope[]): readonly PublishResult[] | undefined {
+    const results = opened?.tryPublish?.(batch);
+    if (results) wake();
+    return results;
   }
+
+  const knownGroups: KnownGroups = {
+    take: (eventGroupId) => groupsOf(opened)?.known?.take(eventGroupId),
+    async release(...args) {
+      const results = await groupsOf(running("groups.known.release"))?.known?.release(...args);
+      wake();
+      return results;
+    },
+  };
 
   const provider: EventProvider = {
     name,
@@ -184,12 +258,14 @@ export function defineProvider<Part extends ProviderPart = never>(
     async consume(spec, deliver) {
       const consumer = await running("consume").consume(spec, deliver);
       consumers.add(consumer);
+      if (consumer.wake) sleepers.add(consumer);
       if (stopping) await consumer.close({ graceMs: 0 });
       return {
         close: (options) =>
           rejectSafely(async () => {
             await consumer.close(options);
             consumers.delete(consumer);
+            sleepers.delete(consumer);
           }),
       };
     },
@@ -201,7 +277,7 @@ export function defineProvider<Part extends ProviderPart = never>(
     },
 
     async probe() {
-      if (!opened) return { ok: false };
+      if (!opened) return { ok: false, detail: `Provider "${name}" is not running` };
       return (await opened.probe?.()) ?? { ok: true };
     },
 
@@ -219,8 +295,21 @@ export function defineProvider<Part extends ProviderPart = never>(
       };
       return [method, delegate];
     });
-    return [part, Object.fromEntries(methods)];
+    const known = part === "groups" && shortcuts.includes("known") && { known: knownGroups };
+    return [part, { ...Object.fromEntries(methods), ...known }];
   });
-  return safeProvider(Object.assign(provider, Object.fromEntries(delegates))) as EventProvider &
-    ProviderParts<Part>;
+  return {
+    ...safeProvider(Object.assign(provider, Object.fromEntries(delegates))),
+    ...(shortcuts.includes("tryPublish") && { tryPublish }),
+  } as DefinedProvider<Part>;
+}
+
+function groupsOf(open: object | undefined): GroupStaging | undefined {
+  return (open as Partial<ProviderParts<"groups">> | undefined)?.groups;
+}
+
+/** The error of a call before the start or after the stop. */
+export function notRunning(name: string, method: string): BusbarError<"BUSBAR_NOT_RUNNING"> {
+  const message = `Provider "${name}" is not running: ${method} needs a start before and no stop`;
+  return new BusbarError("BUSBAR_NOT_RUNNING", message, { method });
 }

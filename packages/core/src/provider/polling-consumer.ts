@@ -1,11 +1,14 @@
 import type { Clock, Timer } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
 import { detached } from "../causality/detached.ts";
-import type { ConsumerHandle, Delivery, Settlement } from "../contract/provider.ts";
+import type { Delivery, Settlement } from "../contract/provider.ts";
+import type { OpenConsumer } from "./define-provider.ts";
 
 /** Milliseconds before a fetch that failed is tried again; doubles up to the longest. */
 const RETRY_AFTER_MS = 100;
 const RETRY_AFTER_AT_MOST_MS = 10_000;
+/** Milliseconds before the next fetch after a release, lest a delivery go to and fro without a pause. */
+const AFTER_RELEASE_MS = 10;
 
 /** What a store hands out: a delivery, and the store's own proof that it is in hand. */
 export interface PolledDelivery<Token> {
@@ -60,12 +63,13 @@ export interface PollingConsumerOptions<Token> {
  */
 export function createPollingConsumer<Token>(
   options: PollingConsumerOptions<Token>,
-): ConsumerHandle {
+): Required<OpenConsumer> {
   const consumer = new PollingConsumer(options);
   consumer.start();
   return {
     close: ({ graceMs }) => consumer.close(graceMs),
     wake: () => consumer.wake(),
+    whenIdle: () => consumer.whenIdle(),
   };
 }
 
@@ -81,7 +85,8 @@ class PollingConsumer<Token> {
   #pollTimer: Timer | undefined;
   #extendTimer: Timer | undefined;
   #closing: Promise<void> | undefined;
-  #onIdle: (() => void) | undefined;
+  #onClosed: (() => void) | undefined;
+  #idle: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   constructor(options: PollingConsumerOptions<Token>) {
     this.#options = options;
@@ -96,6 +101,28 @@ class PollingConsumer<Token> {
   close(graceMs: number): Promise<void> {
     this.#closing ??= this.#close(graceMs);
     return this.#closing;
+  }
+
+  whenIdle(): Promise<void> | undefined {
+    if (this.#isIdle) return undefined;
+    if (!this.#idle) {
+      let resolve!: () => void;
+      const promise = new Promise<void>((resolved) => (resolve = resolved));
+      this.#idle = { promise, resolve };
+    }
+    return this.#idle.promise;
+  }
+
+  get #isIdle(): boolean {
+    return this.#inHand.size === 0 && !this.#fetching;
+  }
+
+  /** Call it whenever something may have ended, once what it leads to has begun. */
+  #checkIdle(): void {
+    if (!this.#isIdle) return;
+    this.#onClosed?.();
+    this.#idle?.resolve();
+    this.#idle = undefined;
   }
 
   wake(): void {
@@ -123,18 +150,25 @@ class PollingConsumer<Token> {
       this.#options.logger.warn({ err }, "Deliveries could not be fetched; will try again");
     }
     this.#fetching = false;
-    this.#onIdle?.();
-    if (this.#closing || this.#inHand.size >= this.#options.concurrency) return;
-    if (this.#fetchAgain || (found > 0 && found === free)) this.wake();
-    else this.#fetchLater();
+    const isFull = this.#inHand.size >= this.#options.concurrency;
+    if (!this.#closing && !isFull) {
+      if (this.#fetchAgain || (found > 0 && found === free)) this.wake();
+      else this.#fetchLater();
+    }
+    this.#checkIdle();
   }
 
   #fetchLater(): void {
-    const { clock, pollEveryMs = 1_000, random = Math.random } = this.#options;
+    const { pollEveryMs = 1_000, random = Math.random } = this.#options;
     const backoffMs = RETRY_AFTER_MS * 2 ** (this.#failures - 1);
     const pollMs = pollEveryMs * (1 - random() / 2);
-    const delayMs = this.#failures > 0 ? Math.min(backoffMs, RETRY_AFTER_AT_MOST_MS) : pollMs;
+    this.#fetchAfter(this.#failures > 0 ? Math.min(backoffMs, RETRY_AFTER_AT_MOST_MS) : pollMs);
+  }
+
+  #fetchAfter(delayMs: number): void {
     this.#pollTimer?.cancel();
+    if (this.#closing) return;
+    const { clock } = this.#options;
     // A consumer keeps its process alive, as a connection would.
     this.#pollTimer = clock.setTimeout(() => this.wake(), delayMs, { keepAlive: true });
   }
@@ -143,8 +177,9 @@ class PollingConsumer<Token> {
     const options = this.#options;
     const handover = { token };
     this.#inHand.add(handover);
+    let settlement: Settlement | undefined;
     try {
-      const settlement = await this.#deliver(delivery);
+      settlement = await this.#deliver(delivery);
       // Handed back meanwhile: it is somebody else's now.
       if (!this.#inHand.has(handover)) return;
       if (settlement) await options.settle(token, settlement);
@@ -153,8 +188,9 @@ class PollingConsumer<Token> {
       options.logger.warn({ err }, "A delivery could not be settled; it will come again");
     } finally {
       this.#inHand.delete(handover);
-      this.#onIdle?.();
-      this.wake();
+      if (settlement?.type === "release") this.#fetchAfter(AFTER_RELEASE_MS);
+      else this.wake();
+      this.#checkIdle();
     }
   }
 
@@ -203,12 +239,11 @@ class PollingConsumer<Token> {
     return new Promise((resolve) => {
       const { clock } = this.#options;
       const timer = clock.setTimeout(resolve, graceMs, { keepAlive: true });
-      this.#onIdle = () => {
-        if (this.#inHand.size > 0 || this.#fetching) return;
+      this.#onClosed = () => {
         timer.cancel();
         resolve();
       };
-      this.#onIdle();
+      this.#checkIdle();
     });
   }
 

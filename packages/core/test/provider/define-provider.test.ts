@@ -2,8 +2,12 @@ import { describe, expect, test, vi } from "vitest";
 
 import { createEventBus } from "../../src/event-bus.ts";
 import { silentLogger } from "../../src/contract/logger.ts";
-import type { ConsumerHandle, ConsumeSpec, ProviderContext } from "../../src/contract/provider.ts";
-import { defineProvider, type OpenProvider } from "../../src/provider/define-provider.ts";
+import type { ConsumeSpec, ProviderContext } from "../../src/contract/provider.ts";
+import {
+  defineProvider,
+  type OpenConsumer,
+  type OpenProvider,
+} from "../../src/provider/define-provider.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 
 const ACCEPTED = { status: "accepted", subscriptions: 1 } as const;
@@ -29,7 +33,7 @@ const spec: ConsumeSpec = {
 
 function setUp(overrides: Partial<OpenProvider<"admin">> = {}) {
   const calls: string[] = [];
-  const consumer: ConsumerHandle = {
+  const consumer: OpenConsumer = {
     close: async ({ graceMs }) => void calls.push(`consumer ends within ${graceMs}`),
     wake: () => void calls.push("consumer wakes"),
   };
@@ -94,7 +98,10 @@ describe("defineProvider", () => {
       await expect(provider.admin.stats()).rejects.toMatchObject({
         details: { method: "admin.stats" },
       });
-      expect(await provider.probe?.()).toEqual({ ok: false });
+      expect(await provider.probe()).toEqual({
+        ok: false,
+        detail: `Provider "test" is not running`,
+      });
     };
 
     await expectClosed();
@@ -163,6 +170,87 @@ describe("defineProvider", () => {
     expect(calls).toEqual(["consumer wakes", "consumer wakes"]);
   });
 
+  test("that is not durable waits for its consumers to be idle, all at once, before it ends them", async () => {
+    const calls: string[] = [];
+    const finish: (() => void)[] = [];
+    const clock = createManualClock();
+    // The first finds something in each of two looks, the second one what the first has published.
+    const consumerOf = (id: string, looks: number): OpenConsumer => ({
+      whenIdle() {
+        if (looks-- <= 0) return undefined;
+        return new Promise<void>((resolve) => finish.push(resolve));
+      },
+      close: async ({ graceMs }) => void calls.push(`${id} ends within ${graceMs}`),
+    });
+    const made = [consumerOf("one", 2), consumerOf("other", 1)];
+    const provider = defineProvider({
+      name: "test",
+      capabilities: { durable: false, payload: "fresh", redeliverAfterMs: 0 },
+      open: async () => ({
+        publish: async () => [ACCEPTED],
+        consume: async () => made.shift() as OpenConsumer,
+        close: async () => void calls.push("close"),
+      }),
+    });
+    await provider.start({ ...context, clock });
+    await provider.consume(spec, vi.fn());
+    await provider.consume(spec, vi.fn());
+    const stop = provider.stop({ graceMs: 100 });
+    for (const count of [2, 1]) {
+      await vi.waitFor(() => expect(finish).toHaveLength(count));
+      expect(calls).toEqual([]);
+      for (const end of finish.splice(0)) end();
+    }
+    await stop;
+    expect(calls).toEqual(["one ends within 100", "other ends within 100", "close"]);
+    expect(clock.pendingTimers()).toBe(0);
+  });
+
+  test("has the shortcuts that are named, while it is open, and wakes consumers after them", async () => {
+    const { provider: plain } = setUp();
+    expect(plain.tryPublish).toBeUndefined();
+
+    const wake = vi.fn();
+    const nothing = async (): Promise<never> => Promise.reject(new Error("not in this test"));
+    const provider = defineProvider({
+      name: "test",
+      capabilities: { durable: false, payload: "fresh", redeliverAfterMs: 0 },
+      parts: ["groups"],
+      shortcuts: ["tryPublish", "known"],
+      open: async () => ({
+        publish: async () => [ACCEPTED],
+        tryPublish: () => [ACCEPTED],
+        consume: async () => ({ wake, close: async () => {} }),
+        groups: {
+          stage: nothing,
+          mark: nothing,
+          claim: nothing,
+          complete: nothing,
+          abandon: nothing,
+          clear: nothing,
+          list: async () => [],
+          known: { take: () => [], release: async () => [ACCEPTED] },
+        },
+        close: async () => {},
+      }),
+    });
+    const release = () => provider.groups.known?.release("g", [], [], PUBLISH);
+    expect(provider.tryPublish?.([])).toBeUndefined();
+    expect(provider.groups.known?.take("g")).toBeUndefined();
+    await expect(release()).rejects.toMatchObject(NOT_RUNNING);
+
+    await provider.start(context);
+    await provider.consume(spec, vi.fn());
+    expect(provider.tryPublish?.([])).toEqual([ACCEPTED]);
+    expect(provider.groups.known?.take("g")).toEqual([]);
+    expect(await release()).toEqual([ACCEPTED]);
+    expect(wake).toHaveBeenCalledTimes(2);
+
+    await provider.stop({ graceMs: 0 });
+    expect(provider.tryPublish?.([])).toBeUndefined();
+    await expect(release()).rejects.toMatchObject(NOT_RUNNING);
+  });
+
   describe("that is stopped while it opens", () => {
     function opening(clock = createManualClock()) {
       let signal: AbortSignal | undefined;
@@ -206,7 +294,10 @@ describe("defineProvider", () => {
       settle.resolve({ publish: async () => [], consume: async () => ({ close }), close });
       expect(await started).toMatchObject(NOT_RUNNING);
       expect(close).toHaveBeenCalledOnce();
-      expect(await provider.probe?.()).toEqual({ ok: false });
+      expect(await provider.probe()).toEqual({
+        ok: false,
+        detail: `Provider "test" is not running`,
+      });
     });
 
     test("does not keep a bus from stopping within its grace, nor rejects for it", async () => {

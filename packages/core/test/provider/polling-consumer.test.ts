@@ -78,6 +78,39 @@ describe("createPollingConsumer", () => {
     expect(it.fetch.mock.calls.map(([limit]) => limit)).not.toContain(0);
   });
 
+  test("is idle once nothing is in flight, and a fetch has found nothing", async () => {
+    const it = setUp();
+    await idle();
+    expect(it.consumer.whenIdle()).toBeUndefined();
+    it.waiting.push(1);
+    it.consumer.wake();
+    let isIdle = false;
+    void it.consumer.whenIdle()?.then(() => (isIdle = true));
+    await vi.waitFor(() => expect([...it.running.keys()]).toEqual([1]));
+    it.waiting.push(2);
+    it.end(1);
+    await vi.waitFor(() => expect([...it.running.keys()]).toEqual([1, 2]));
+    expect(isIdle).toBe(false);
+    it.end(2);
+    await vi.waitFor(() => expect(isIdle).toBe(true));
+    expect(it.consumer.whenIdle()).toBeUndefined();
+  });
+
+  test("pauses after a release, so that a delivery nobody wants does not go to and fro", async () => {
+    const waiting = [1];
+    const deliver = vi.fn(async (): Promise<Settlement> => ({ type: "release" }));
+    const it = setUp({
+      deliver,
+      fetch: async (limit) =>
+        waiting.splice(0, limit).map((token) => ({ token, delivery: deliveryOf(token) })),
+      settle: async (token) => void waiting.push(token),
+    });
+    await idle();
+    expect(deliver).toHaveBeenCalledTimes(1);
+    await it.clock.advance(10);
+    expect(deliver).toHaveBeenCalledTimes(2);
+  });
+
   test("goes on after it was woken while all slots were taken", async () => {
     const it = setUp();
     it.waiting.push(1, 2, 3);

@@ -3,6 +3,24 @@ import type { BusbarConfig } from "./app/config.ts";
 import type { LoadConfigOptions, LoadedConfig } from "./app/load-config.ts";
 
 /**
+ * Types a configuration.
+ *
+ * @example
+ * ```ts
+ * export default defineConfig({
+ *   name: "shop",
+ *   modules: [{ resolve: "@busbar/local", options: { maxPending: 10_000 } }],
+ *   subscribers: "./src/subscribers",
+ * });
+ * ```
+ */
+export function defineConfig<Events extends object = never, Received extends object = Events>(
+  config: BusbarConfig<Events, Received>,
+): BusbarConfig<Events, Received> {
+  return config;
+}
+
+/**
  * Makes an application: loads its configuration, its event module and its subscribers, and registers
  * bus, logger and services in a container. Nothing is connected and nothing consumed before `start`.
  *

@@ -7,7 +7,7 @@ export type {
 export type { BusHealth, BusInspection, BusState } from "./admin/inspection.ts";
 export type { SettledOptions } from "./admin/settled.ts";
 export type { App, AppBus, AppCradle, AppOverrides } from "./app/app.ts";
-export { type BusbarConfig, defineConfig, type ModuleConfig } from "./app/config.ts";
+export type { BusbarConfig, ModuleConfig } from "./app/config.ts";
 export type {
   BusOptions,
   DeadLetterOptions,
@@ -36,7 +36,7 @@ export type {
   SubscriberContext,
   SubscriptionDefaults,
 } from "./contract/subscriber.ts";
-export { createApp, loadConfig } from "./create-app.ts";
+export { createApp, defineConfig, loadConfig } from "./create-app.ts";
 export type { SubscriberArgs } from "./deliver/subscriber-args.ts";
 export {
   BusbarError,

@@ -127,21 +127,3 @@ export interface BusbarConfig<Events extends object = object, Received extends o
    */
   readonly root?: string | undefined;
 }
-
-/**
- * Types a configuration.
- *
- * @example
- * ```ts
- * export default defineConfig({
- *   name: "shop",
- *   modules: [{ resolve: "@busbar/local", options: { maxPending: 10_000 } }],
- *   subscribers: "./src/subscribers",
- * });
- * ```
- */
-export function defineConfig<Events extends object = never, Received extends object = Events>(
-  config: BusbarConfig<Events, Received>,
-): BusbarConfig<Events, Received> {
-  return config;
-}

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { defineConfig } from "../../src/app/config.ts";
-import { createApp } from "../../src/create-app.ts";
+import { createApp, defineConfig } from "../../src/create-app.ts";
 import { asFunction, asValue } from "../../src/app/container.ts";
 import { Modules } from "../../src/contract/container.ts";
 import { definePlugin } from "../../src/contract/plugin.ts";

@@ -31,7 +31,7 @@ const main = `${imports}
 const typescript: Files = {
   "main.js": main,
   "busbar.config.ts": `
-    import { defineConfig } from "@busbar/core/app/config.js";
+    import { defineConfig } from "@busbar/core/create-app.js";
     enum Folder { Subscribers = "./subscribers" }
     export default defineConfig({ name: "shop", modules: [{ resolve: "./bus" }], subscribers: Folder.Subscribers });`,
   "bus.ts": moduleSource.replace("(name)", "(name: string)"),
@@ -260,5 +260,37 @@ describe("an application that is sent a signal", () => {
     expect(await process.ended).toBe(7);
     expect(process.output()).toContain("handled");
     expect(process.output()).toContain("server closed");
+  });
+});
+
+describe("importing a bus", () => {
+  /** Prints every file that is loaded from then on. */
+  const listed = `
+    import { register } from "node:module";
+    const hooks = \`
+      import { writeSync } from "node:fs";
+      export async function load(url, context, next) {
+        writeSync(1, "loaded " + url + "\\\\n");
+        return next(url, context);
+      }\`;
+    register("data:text/javascript," + encodeURIComponent(hooks));
+    const { createEventBus } = await import("@busbar/core");
+    if (typeof createEventBus !== "function") process.exitCode = 1;
+  `;
+
+  test("loads no application, no workflows, no container and no compiler", async () => {
+    const root = project({ "main.js": listed });
+    install(root, "@busbar/core", core.path);
+    const child = run(path.join(root, "main.js"));
+    expect(await child.ended).toBe(0);
+    const files = child
+      .output()
+      .split("\n")
+      .filter((line) => line.startsWith("loaded file:"));
+    expect(files.filter((file) => /awilix|tsx|import-meta-resolve/.test(file))).toEqual([]);
+    expect(files.filter((file) => /dist\/(app|workflows|memory)\//.test(file))).toEqual([]);
+    expect(files.some((file) => file.endsWith("/event-bus.js"))).toBe(true);
+    // Every file takes time at the start of each process.
+    expect(files.length).toBeLessThanOrEqual(70);
   });
 });

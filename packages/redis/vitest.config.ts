@@ -14,7 +14,7 @@ const alias =
     : [
         { find: /^bullmq$/, replacement: join(other, "node_modules/bullmq/dist/cjs/index.js") },
         { find: /^bullmq(?=\/)/, replacement: join(other, "node_modules/bullmq") },
-        { find: "./tested-bullmq.ts", replacement: join(other, "tested-bullmq.ts") },
+        { find: /^.*\/tested-bullmq\.ts$/, replacement: join(other, "tested-bullmq.ts") },
       ];
 
 export default mergeConfig(base, { resolve: { alias }, test: { globalSetup: [setup] } });

@@ -35,21 +35,35 @@ export async function runCaseBeside(
   failed?: Promise<never>,
 ): Promise<void> {
   const context = new CaseContext(subject, it.id);
-  try {
-    const run = it.run(context);
+  const run = async (): Promise<void> => {
+    const ran = it.run(context);
     await withLimit(
-      failed ? Promise.race([run, failed]) : run,
+      failed ? Promise.race([ran, failed]) : ran,
       caseLimit(it, subject),
       () => `It waited in vain for ${context.waiting.describe()}`,
     );
-  } finally {
-    await withLimit(
+  };
+  const end = (): Promise<void> =>
+    withLimit(
       context.end(),
       cleanupLimit(subject),
       () => "What the case had made could not be stopped",
     );
-    await subject.harness.cleanup?.({ namespace: context.namespace });
+  const errors: unknown[] = [];
+  for (const step of [
+    run,
+    end,
+    async () => subject.harness.cleanup?.({ namespace: context.namespace }),
+  ]) {
+    try {
+      await step();
+    } catch (error) {
+      errors.push(error);
+    }
   }
+  // What failed first says why; what could not be ended may only follow from it.
+  if (errors.length > 1) throw new AggregateError(errors, errors.map(textOf).join("; and then: "));
+  if (errors.length > 0) throw errors[0];
   // What the end has logged is looked at, too.
   context.secrets.assertNone();
 }
@@ -60,4 +74,8 @@ function caseLimit(it: ConformanceCase, { capabilities, harness, load }: Subject
 
 function cleanupLimit({ harness }: Subject): number {
   return CLEANUP_LIMIT_MS * (harness.timing?.patience ?? 1);
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -68,7 +68,7 @@ describe("the cases", () => {
     await expect(runCase(waits, subject)).rejects.toThrow(
       /in vain for the moon to be full.*100 ms/,
     );
-    expect(await probe?.()).toEqual({ ok: false });
+    expect(await probe?.()).toMatchObject({ ok: false });
   });
 
   test("fail for what is thrown in the background, and give the runner its listeners back", async () => {

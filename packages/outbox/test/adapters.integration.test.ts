@@ -341,7 +341,8 @@ describe.each(all)("%s", (_name, open, createDatabase) => {
     // What is left says what is wrong.
     expect(messages).toEqual([
       expect.stringContaining("no_cards"),
-      expect.stringMatching(/busbar_outbox"? does not exist|no such table/),
+      // The connection of libsql may still have the snapshot of the statement that was aborted.
+      expect.stringMatching(/busbar_outbox"? does not exist|no such table|database is locked/),
     ]);
   });
 });

@@ -22,7 +22,7 @@ type ProviderParts<Part extends ProviderPart> = {
 
 /** What {@link defineProvider} makes. */
 export type DefinedProvider<Part extends ProviderPart = never> = EventProvider &
-  Required<Pick<EventProvider, "probe" | "serverTime">> &
+  Required<Pick<EventProvider, "probe">> &
   ProviderParts<Part>;
 
 /** The methods that change nothing. */
@@ -281,7 +281,8 @@ export function defineProvider<Part extends ProviderPart = never>(
       return (await opened.probe?.()) ?? { ok: true };
     },
 
-    serverTime: async () => opened?.serverTime?.(),
+    // One in memory goes by the clock of this process.
+    ...(capabilities.durable && { serverTime: async () => opened?.serverTime?.() }),
   };
 
   const delegates = parts.map((part) => {

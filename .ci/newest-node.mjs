@@ -14,11 +14,10 @@ const tests = [
   "packages/redis/test/conformance.test.ts",
   "packages/redis/test/consume-crash.test.ts",
   "packages/redis/test/consume-faults.test.ts",
-  "packages/redis/test/faults.test.ts",
   "packages/redis/test/lasting-errors.test.ts",
   "packages/outbox/test/",
 ];
-const stress = ["crash", "concurrency"].map((name) => `**/${name}.integration.test.ts`);
+const stress = ["crash", "concurrency", "frozen", "outage"].map((name) => `**/${name}.integration.test.ts`);
 
 const redis = await provideServer("redis", { detached: true });
 const { code, output } = await run(

@@ -17,7 +17,9 @@ const tests = [
   "packages/redis/test/lasting-errors.test.ts",
   "packages/outbox/test/",
 ];
-const stress = ["crash", "concurrency", "frozen", "outage"].map((name) => `**/${name}.integration.test.ts`);
+const stress = ["crash", "concurrency", "frozen", "outage"].map(
+  (name) => `**/${name}.integration.test.ts`,
+);
 
 const redis = await provideServer("redis", { detached: true });
 const { code, output } = await run(

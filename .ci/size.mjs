@@ -18,7 +18,7 @@ const budgets = [
     bytes: 31_700,
     external,
   },
-  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 33_100, external },
+  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 34_200, external },
 ];
 
 const problems = [];

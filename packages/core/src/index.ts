@@ -73,3 +73,5 @@ export type {
 } from "./events/subscriber.ts";
 export type { BusCounters } from "./observe/counters.ts";
 export type { TypedEventBus, TypedEventModule } from "./typed-event-bus.ts";
+export { defineProvider } from "./provider/define-provider.ts";
+export { systemClock } from "./contract/system-clock.ts";

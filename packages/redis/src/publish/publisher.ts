@@ -186,9 +186,13 @@ export function createPublisher(session: Session): Publisher {
           await learnLimit(largest, deadline);
           continue;
         }
-        if (cause instanceof LostWhileSent && !groups && batch.length > 1 && batch.some(isLarge)) {
+        const large = cause instanceof LostWhileSent && !groups ? batch.map(isLarge) : [];
+        if (batch.length > 1 && large.includes(true)) {
           await link.whenReady(deadline);
-          return sendLargeAlone(batch, deadline);
+          // Which of the large events does not get through is not the others' fault.
+          const alone = async (index: number): Promise<PublishResult> =>
+            (await send([batch[index] as Envelope], deadline))[0] as PublishResult;
+          return sendApart(batch, large, alone, deadline);
         }
         if (isRefusal(cause)) {
           if (groups && packed.bodies.length > 0) {
@@ -207,18 +211,19 @@ export function createPublisher(session: Session): Publisher {
     }
   }
 
-  /** Publishes each large event on its own: which of them does not get through is not the others' fault. */
-  async function sendLargeAlone(
+  /** Publishes the small events of a batch together, and gives the large ones the results of `ofLarge`. */
+  async function sendApart(
     batch: readonly Envelope[],
+    large: readonly boolean[],
+    ofLarge: (index: number) => PublishResult | Promise<PublishResult>,
     deadline: number,
   ): Promise<readonly PublishResult[]> {
-    const small = batch.filter((envelope) => !isLarge(envelope));
+    const small = batch.filter((_, index) => !large[index]);
     const others = small.length === 0 ? [] : await send(small, deadline);
     const results: PublishResult[] = [];
     let next = 0;
-    for (const envelope of batch) {
-      const result = isLarge(envelope) ? (await send([envelope], deadline))[0] : others[next++];
-      results.push(result as PublishResult);
+    for (const index of batch.keys()) {
+      results.push(large[index] ? await ofLarge(index) : (others[next++] as PublishResult));
     }
     return results;
   }
@@ -241,12 +246,7 @@ export function createPublisher(session: Session): Publisher {
       const largest = bytes.indexOf(bytes.reduce((most, count) => Math.max(most, count), 0));
       return batch.map(() => tooLarge(largest));
     }
-    const small = batch.filter((_, index) => !large[index]);
-    const results = small.length === 0 ? [] : await send(small, deadline);
-    let next = 0;
-    return batch.map((_, index) =>
-      large[index] ? tooLarge(index) : (results[next++] as PublishResult),
-    );
+    return sendApart(batch, large, tooLarge, deadline);
   }
 
   /** Where Redis does not say what it takes, a refusal does. */

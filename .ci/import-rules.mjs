@@ -111,13 +111,12 @@ function roomOf(rooms, source, file) {
  * `clock.monotonic()`; what processes share, by the clock of the server.
  */
 const WALL_CLOCK = new Map([
-  ["packages/core/src/contract/system-clock.ts", "is the clock"],
+  ["packages/core/src/contract/clock.ts", "is the clock"],
   ["packages/core/src/provider/subscription-list.ts", "is given the clock of the server"],
   ["packages/core/src/lifecycle/bus-runtime.ts", "since when the bus is healthy"],
   ["packages/core/src/admin/clock-watch.ts", "compares it with those of servers"],
   ["packages/core/src/emit/emitter.ts", "createdAt and publishedAt, and the time in ids"],
   ["packages/core/src/groups/group-releaser.ts", "publishedAt"],
-  ["packages/core/src/lifecycle/provider-reports.ts", "since when the bus is healthy"],
   ["packages/core/src/lifecycle/start-and-stop.ts", "since when the bus is healthy"],
   ["packages/core/src/deliver/engine.ts", "when an attempt failed"],
   ["packages/core/src/memory/dead-letters.ts", "diedAt"],

@@ -37,7 +37,14 @@ export type {
   SubscriptionDefaults,
 } from "./contract/subscriber.ts";
 export { createApp, defineConfig, loadConfig } from "./create-app.ts";
-export type { SubscriberArgs } from "./deliver/subscriber-args.ts";
+export type {
+  SubscriberArgs,
+  SubscriberConfig,
+  SubscriberFactory,
+  SubscriberModule,
+  TypedSubscriber,
+  TypedSubscriberArgs,
+} from "./events/subscriber.ts";
 export {
   BusbarError,
   type BusbarErrorCode,
@@ -65,13 +72,7 @@ export type {
   TypedEvent,
   TypedMessage,
 } from "./events/event-patterns.ts";
-export type { SubscriberConfig, SubscriberModule } from "./events/subscriber-config.ts";
-export type {
-  SubscriberFactory,
-  TypedSubscriber,
-  TypedSubscriberArgs,
-} from "./events/subscriber.ts";
 export type { BusCounters } from "./observe/counters.ts";
 export type { TypedEventBus, TypedEventModule } from "./typed-event-bus.ts";
 export { defineProvider } from "./provider/define-provider.ts";
-export { systemClock } from "./contract/system-clock.ts";
+export { systemClock } from "./contract/clock.ts";

@@ -1,4 +1,4 @@
-export type { Clock, Timer, TimerOptions } from "./contract/clock.ts";
+export { type Clock, systemClock, type Timer, type TimerOptions } from "./contract/clock.ts";
 export {
   defineEventModule,
   type EventModule,
@@ -38,13 +38,16 @@ export type {
   SubscriptionStats,
 } from "./contract/provider.ts";
 export type { OrderedFailure, Ordering } from "./contract/subscriber.ts";
-export { systemClock } from "./contract/system-clock.ts";
-export { stateOfCorrupt, withoutErrorTexts } from "./deliver/provider-states.ts";
-export { rejectSafely, safeError, type SafeErrorOptions } from "./errors/safe-error.ts";
-export { isLastingError } from "./errors/unavailable.ts";
+export { stateOfCorrupt, withoutErrorTexts } from "./deliver/failures.ts";
+export {
+  isLastingError,
+  rejectSafely,
+  safeError,
+  type SafeErrorOptions,
+} from "./errors/safe-error.ts";
 export { safeLogger } from "./errors/safe-logger.ts";
 export { cloneJson } from "./values/json.ts";
-export { unknownKeyReason } from "./values/nearest-name.ts";
+export { unknownKeyReason } from "./values/arguments.ts";
 export {
   defineProvider,
   type OpenConsumer,

@@ -4,15 +4,15 @@ import type { DeadDelivery, Page, ProviderAdmin } from "../contract/provider.ts"
 import { stateOf } from "../deliver/failures.ts";
 import { receivedEvent } from "../deliver/received-event.ts";
 import { BusbarError } from "../errors/errors.ts";
-import { nearestName } from "../values/nearest-name.ts";
-import { quoted } from "../errors/quoted.ts";
 import {
   assertOptions,
   assertText,
   assertTexts,
   type Checks,
   checkText,
+  nearestName,
 } from "../values/arguments.ts";
+import { quoted } from "../errors/quoted.ts";
 import type { SettlementTracker } from "../causality/settlement-tracker.ts";
 
 const PAGE_SIZE = 100;

@@ -6,7 +6,7 @@ import type { SubscriptionDefaults } from "../contract/subscriber.ts";
 import { readSubscriptionDefaults } from "../deliver/policy.ts";
 import { configError, messageOf } from "./config-error.ts";
 import type { BusbarConfig } from "./config.ts";
-import { unknownKeyReason } from "../values/nearest-name.ts";
+import { unknownKeyReason } from "../values/arguments.ts";
 import { isRole, roleReason } from "./role.ts";
 
 type Check = (value: unknown, path: string) => readonly Issue[];

@@ -6,7 +6,7 @@ import type { Middleware } from "../contract/middleware.ts";
 import type { InboxStore, Plugin } from "../contract/plugin.ts";
 import type { EventCatalogue } from "../contract/catalogue.ts";
 import type { SubscriptionDefaults } from "../contract/subscriber.ts";
-import type { SubscriberModule } from "../events/subscriber-config.ts";
+import type { SubscriberModule } from "../events/subscriber.ts";
 
 /** Which event module an application uses, and with what options. */
 export interface ModuleConfig {

@@ -3,7 +3,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { EventModule, ModuleDependencies } from "../contract/event-module.ts";
 import type { EventProvider } from "../contract/provider.ts";
 import type { Issue } from "../contract/issue.ts";
-import { withoutValues } from "../values/without-values.ts";
+import { withoutValues } from "../events/schema-issues.ts";
 import { describe, isRecord } from "./check-config.ts";
 import { configError, type ConfigMistake, displayPath, messageOf } from "./config-error.ts";
 import type { ModuleConfig } from "./config.ts";

@@ -2,7 +2,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import type { SubscriptionDefaults } from "../contract/subscriber.ts";
 import { type EventBus, subscribeWithDefaults } from "../event-bus.ts";
-import { toSubscriberArgs } from "../deliver/subscriber-args.ts";
+import { toSubscriberArgs } from "../events/subscriber.ts";
 import { BusbarError, isBusbarError } from "../errors/errors.ts";
 import type { Issue } from "../contract/issue.ts";
 import { describe, isRecord } from "./check-config.ts";

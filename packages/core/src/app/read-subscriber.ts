@@ -1,12 +1,11 @@
 import type { SubscriberContext } from "../contract/subscriber.ts";
 import { checkSubscriberId, readPolicy } from "../deliver/policy.ts";
-import type { SubscriberArgs } from "../deliver/subscriber-args.ts";
+import type { SubscriberArgs, SubscriberConfig } from "../events/subscriber.ts";
 import type { Issue } from "../contract/issue.ts";
 import { assertPattern } from "../provider/router.ts";
 import { describe, isRecord, unknownKeys } from "./check-config.ts";
 import { messageOf } from "./config-error.ts";
 import type { SourceExports } from "./source-loader.ts";
-import type { SubscriberConfig } from "../events/subscriber-config.ts";
 
 /** What the default export of a subscriber file is. */
 export type SubscriberFunction = (args: SubscriberArgs) => void | Promise<void>;

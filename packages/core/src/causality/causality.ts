@@ -1,6 +1,9 @@
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 
 import type { Envelope } from "../contract/provider.ts";
+import type { Logger } from "../contract/logger.ts";
+import type { Issue } from "../contract/issue.ts";
+import { quoted } from "../errors/quoted.ts";
 
 /** The run of a handler that the current code belongs to. */
 export interface CurrentRun {
@@ -66,4 +69,68 @@ function doScopesUndoEntering(): boolean {
   const isLeft = resource.runInAsyncScope(() => probe.getStore());
   probe.disable();
   return !isLeft;
+}
+
+/** As it is where this module was loaded: in a program, in no request of anybody's. */
+const outside = new AsyncResource("BusbarOutside");
+
+/**
+ * Makes a scope outside of the async context of whoever happens to call: for what goes on after the call has
+ * returned, such as a loop or a timer. Else everything that it does, for whomever, would find the caller's
+ * `AsyncLocalStorage`.
+ */
+export function detachedScope(): AsyncResource {
+  // One each: what is entered in one scope must not be found in another.
+  return outside.runInAsyncScope(() => new AsyncResource("BusbarDetached"));
+}
+
+/** Calls back in a {@link detachedScope}. */
+export function detached<T>(callback: () => T): T {
+  return detachedScope().runInAsyncScope(callback);
+}
+
+/** Events from the first cause to one that is warned of. */
+const WARNED_DEPTH = 1_000;
+
+/** What a {@link CausationDepth} needs. */
+interface CausationDepthOptions {
+  readonly logger: Logger;
+  /** Deeper events are refused. */
+  readonly maxCausationDepth: number | undefined;
+}
+
+/** Knows how many causes stand before an event, and guards against handlers that emit without end. */
+export class CausationDepth {
+  readonly #options: CausationDepthOptions;
+  /** Subscriptions that were warned of: no more than there are. */
+  readonly #warned = new Set<string>();
+
+  constructor(options: CausationDepthOptions) {
+    this.#options = options;
+  }
+
+  /** The depth of what is emitted in a run. Adds an issue when it is beyond the limit. */
+  in(run: CurrentRun, at: string, issues: Issue[]): number {
+    const { causationDepth } = run.envelope.metadata;
+    const depth = (typeof causationDepth === "number" ? causationDepth : 0) + 1;
+    if (depth >= WARNED_DEPTH) this.#warn(run, depth);
+    const most = this.#options.maxCausationDepth;
+    if (most !== undefined && depth > most) {
+      issues.push({
+        path: `${at}metadata.causationDepth`,
+        reason: `would be ${depth}, and maxCausationDepth is ${most}: subscriber ${quoted(run.subscriberId)} handles what follows from its own events`,
+      });
+    }
+    return depth;
+  }
+
+  #warn({ subscriberId, envelope }: CurrentRun, causationDepth: number): void {
+    if (this.#warned.has(subscriberId)) return;
+    this.#warned.add(subscriberId);
+    const { id: eventId, name: event } = envelope;
+    this.#options.logger.warn(
+      { subscriberId, event, eventId, causationDepth },
+      `Subscriber ${quoted(subscriberId)} emits an event that has ${causationDepth} causes before it: if that is a loop, set maxCausationDepth`,
+    );
+  }
 }

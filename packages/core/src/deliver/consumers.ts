@@ -2,7 +2,7 @@ import type { Clock, Timer } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { ConsumerHandle, EventProvider } from "../contract/provider.ts";
 import type { Notices } from "../observe/notices.ts";
-import { detached } from "../causality/detached.ts";
+import { detached } from "../causality/causality.ts";
 import type { DeliveryEngine } from "./engine.ts";
 import type { Subscription } from "./subscription.ts";
 import type { RemovedEvents } from "./subscriptions.ts";

@@ -10,7 +10,7 @@ import type { Delivery, Settlement } from "../contract/provider.ts";
 import { BusbarError, isPermanentError, isReleaseDelivery } from "../errors/errors.ts";
 import { isInstance, itemsOf, memberOf } from "../errors/thrown.ts";
 import { Chain } from "../values/chain.ts";
-import { backoffDelay } from "./backoff.ts";
+import { backoffDelay, effective } from "./policy.ts";
 import { DeliveryRun } from "./delivery-run.ts";
 import {
   type DeliveryState,
@@ -20,7 +20,6 @@ import {
   withFailure,
 } from "./failures.ts";
 import type { HandlerRunner } from "./handler-runner.ts";
-import { effective } from "./policy.ts";
 import { noticedEvent } from "./received-event.ts";
 import type { Subscription } from "./subscription.ts";
 

@@ -2,10 +2,9 @@ import { isDeepStrictEqual } from "node:util";
 
 import type { EnvelopePolicy } from "../contract/provider.ts";
 import type { SubscriberContext, SubscriptionDefaults } from "../contract/subscriber.ts";
-import { type Check, didYouMean, oneOf } from "../values/arguments.ts";
-import { checkAttempts, checkBackoff } from "../values/policy-checks.ts";
-import { textIssue } from "../values/text-issue.ts";
+import { type Check, didYouMean, oneOf, textIssue } from "../values/arguments.ts";
 import { quoted } from "../errors/quoted.ts";
+import type { Backoff, BackoffOptions } from "../contract/event.ts";
 
 /** How a subscription is delivered to: a {@link SubscriberContext} without its id. */
 export type SubscriptionPolicy = Omit<SubscriberContext, "subscriberId">;
@@ -134,4 +133,58 @@ export function assertSamePolicy(
 
 function show(value: unknown): string {
   return JSON.stringify(value) ?? "not given";
+}
+
+export function checkAttempts(value: unknown): string | undefined {
+  return Number.isSafeInteger(value) && (value as number) >= 1
+    ? undefined
+    : "must be a whole number from 1";
+}
+
+export function checkMilliseconds(value: unknown): string | undefined {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0
+    ? undefined
+    : "must be a number of milliseconds from 0";
+}
+
+export function checkBackoff(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null) return checkMilliseconds(value);
+  const { type, delay, jitter, maxDelay, ...others } = value as Partial<BackoffOptions>;
+  if (type !== "fixed" && type !== "exponential") return `needs a type: "fixed" or "exponential"`;
+  const wrong = checkMilliseconds(delay);
+  if (wrong) return `needs a delay, which ${wrong}`;
+  if (jitter !== undefined && !(typeof jitter === "number" && jitter >= 0 && jitter <= 1)) {
+    return "has a jitter that must be a number from 0 to 1";
+  }
+  if (maxDelay !== undefined && checkMilliseconds(maxDelay)) {
+    return "has a maxDelay that must be a number of milliseconds from 0";
+  }
+  const unknown = Object.keys(others)[0];
+  return unknown === undefined ? undefined : `has no member ${quoted(unknown)}`;
+}
+
+const MAX_DOUBLINGS = 1000;
+
+/**
+ * Milliseconds to wait after a failed attempt.
+ *
+ * Exponential backoff doubles with every attempt, `delay * 2 ** (attempt - 1)`, up to `maxDelay`;
+ * jitter then takes a random share off.
+ *
+ * @param attempt The attempt that failed, from 1.
+ * @param random A number from 0 to below 1.
+ */
+export function backoffDelay(
+  backoff: Backoff | undefined,
+  attempt: number,
+  random: () => number,
+): number {
+  if (backoff === undefined) return 0;
+  if (typeof backoff === "number") return backoff;
+  const { type, delay, jitter = 0, maxDelay = Number.MAX_SAFE_INTEGER } = backoff;
+  // Not Infinity, of which no delay makes a number.
+  const doublings = type === "fixed" ? 0 : Math.min(attempt - 1, MAX_DOUBLINGS);
+  const full = delay * 2 ** doublings;
+  const capped = Math.min(full, maxDelay);
+  return Math.round(capped * (1 - jitter * random()));
 }

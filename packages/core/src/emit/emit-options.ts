@@ -1,8 +1,7 @@
 import type { EmitOptions } from "../contract/event.ts";
 import type { Issue } from "../contract/issue.ts";
-import { nearestName } from "../values/nearest-name.ts";
-import { textIssue } from "../values/text-issue.ts";
-import { checkAttempts, checkBackoff, checkMilliseconds } from "../values/policy-checks.ts";
+import { nearestName, textIssue } from "../values/arguments.ts";
+import { checkAttempts, checkBackoff, checkMilliseconds } from "../deliver/policy.ts";
 
 /** The least urgent priority: BullMQ's limit, and ours everywhere so that providers agree. */
 const MAX_PRIORITY = 2_097_151;

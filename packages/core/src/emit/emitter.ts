@@ -5,8 +5,7 @@ import type { Logger } from "../contract/logger.ts";
 import type { StagingPlugin } from "../contract/plugin.ts";
 import type { Interceptor } from "../contract/interceptor.ts";
 import { BusbarError, isBusbarError } from "../errors/errors.ts";
-import { CausationDepth } from "../causality/causation-depth.ts";
-import { type CurrentRun, currentRun } from "../causality/causality.ts";
+import { CausationDepth, currentRun, type CurrentRun } from "../causality/causality.ts";
 import type { BusCounters } from "../observe/counters.ts";
 import {
   createEnvelopes,
@@ -23,7 +22,7 @@ import type { OutgoingEnvelope } from "../causality/outgoing-envelope.ts";
 import { assertAccepted, type Publisher } from "./publisher.ts";
 import { checkAll, checkData, type Schemas } from "./schema-checks.ts";
 import { type Support, unsupported } from "./support.ts";
-import { unavailable } from "../errors/unavailable.ts";
+import { unavailable } from "../errors/safe-error.ts";
 
 /** What `emit` takes first. */
 export type Emission = string | symbol | EventMessage | readonly EventMessage[];

@@ -1,5 +1,5 @@
 import type { Envelope, PublishResult } from "../contract/provider.ts";
-import { isLastingError } from "../errors/unavailable.ts";
+import { isLastingError } from "../errors/safe-error.ts";
 
 /** Hands one batch to the provider. */
 export type SendBatch = (batch: readonly Envelope[]) => Promise<readonly PublishResult[]>;

@@ -1,16 +1,15 @@
 import type { Clock } from "../contract/clock.ts";
 import type { Envelope, EventProvider, PublishResult } from "../contract/provider.ts";
 import { BusbarError, type EmitOutcome, isBusbarError } from "../errors/errors.ts";
-import { type CurrentRun, currentRun } from "../causality/causality.ts";
+import { currentRun, type CurrentRun } from "../causality/causality.ts";
 import { noticedEvent } from "../deliver/received-event.ts";
 import type { BusCounters } from "../observe/counters.ts";
 import type { Notices } from "../observe/notices.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
-import { safeError, safeText } from "../errors/safe-error.ts";
+import { safeError, safeText, unavailable } from "../errors/safe-error.ts";
 import { GroupCommit, isRetryable, type PublishResults } from "./group-commit.ts";
-import { PublishDelays } from "./publish-delays.ts";
 import type { SettlementTracker } from "../causality/settlement-tracker.ts";
-import { unavailable } from "../errors/unavailable.ts";
+import { OutgoingEnvelope } from "../causality/outgoing-envelope.ts";
 
 /** Milliseconds before a refusal that is worth another try is tried again. */
 const RETRY_AFTER_MS = 50;
@@ -301,4 +300,42 @@ type RejectedResult = Extract<PublishResult, { status: "rejected" }>;
 
 function isRejected(result: PublishResult | undefined): result is RejectedResult {
   return result?.status === "rejected";
+}
+
+/**
+ * Shortens the delay of an envelope by the time that has passed since its publish began: it waited for the
+ * batch before it, or the provider refused it for the moment.
+ */
+class PublishDelays {
+  readonly #clock: Clock;
+  /** When envelopes are due, on the clock's monotonic scale. Those without a delay are not in it. */
+  readonly #due = new WeakMap<Envelope, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The publish of envelopes begins. */
+  begin(envelopes: readonly Envelope[]): void {
+    for (const envelope of envelopes) {
+      if (envelope.delayMs === undefined) continue;
+      this.#due.set(envelope, this.#clock.monotonic() + envelope.delayMs);
+    }
+  }
+
+  /** The envelopes, each with what is left of its delay. */
+  remaining(envelopes: readonly Envelope[]): readonly Envelope[] {
+    return envelopes.some(isDelayed) ? envelopes.map((it) => this.#remaining(it)) : envelopes;
+  }
+
+  #remaining(envelope: Envelope): Envelope {
+    const due = this.#due.get(envelope);
+    if (due === undefined) return envelope;
+    const delayMs = Math.max(Math.ceil(due - this.#clock.monotonic()), 0);
+    return delayMs === envelope.delayMs ? envelope : OutgoingEnvelope.from(envelope, { delayMs });
+  }
+}
+
+function isDelayed({ delayMs }: Envelope): boolean {
+  return delayMs !== undefined;
 }

@@ -1,4 +1,4 @@
-import { BusbarError, type BusbarErrorCode } from "./errors.ts";
+import { BusbarError, type BusbarErrorCode, type EmitOutcome, isBusbarError } from "./errors.ts";
 import { cut } from "./quoted.ts";
 import { isError, isInstance, itemsOf, memberOf } from "./thrown.ts";
 
@@ -204,4 +204,42 @@ function isCode(code: unknown): code is string | number {
 
 function setHidden(error: Error, member: "name" | "stack", value: string): void {
   Object.defineProperty(error, member, { value, configurable: true, writable: true });
+}
+
+/** Codes of what an event itself is refused for, whatever is published with it. */
+const LASTING: ReadonlySet<string> = new Set([
+  "BUSBAR_INVALID_MESSAGE",
+  "BUSBAR_INVALID_EVENT",
+  "BUSBAR_UNSUPPORTED",
+]);
+
+/**
+ * Whether a publish that failed with an error would fail with it again: the event is refused for what it is, or
+ * the provider says so (`details.retryable`), or threw a `RangeError`, as for what is too large.
+ *
+ * Not a `TypeError`: a `fetch` without a network throws one.
+ */
+export function isLastingError(error: unknown): boolean {
+  if (!isBusbarError(error)) return isInstance(error, RangeError);
+  if (error.code === "BUSBAR_UNAVAILABLE") {
+    return memberOf(error.details, "retryable") === false;
+  }
+  return LASTING.has(error.code);
+}
+
+/** Wraps what a provider threw, once, without what must not be shown; errors of ours are not wrapped. */
+export function unavailable(
+  provider: string,
+  what: string,
+  cause: unknown,
+  outcome?: Partial<EmitOutcome>,
+): unknown {
+  const safe = safeError(cause);
+  if (isBusbarError(safe)) return safe;
+  return new BusbarError(
+    "BUSBAR_UNAVAILABLE",
+    `${what}: ${safe.message}`,
+    { provider, ...(isLastingError(cause) && { retryable: false }), ...outcome },
+    { cause: safe },
+  );
 }

@@ -23,14 +23,13 @@ import { Notices } from "../observe/notices.ts";
 import { DeadLetters } from "../admin/dead-letters.ts";
 import { EmitTimeLimit } from "../emit/emit-time-limit.ts";
 import { Emitter } from "../emit/emitter.ts";
-import { Groups } from "../groups/groups.ts";
+import { EventHolder, Groups } from "../groups/groups.ts";
 import {
   type BusHealth,
   type BusInspection,
   HealthRecord,
   inspectSubscriptions,
 } from "../admin/inspection.ts";
-import { EventHolder } from "../groups/event-holder.ts";
 import type { Holding } from "../contract/held-events.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { EventBusOptions } from "../contract/bus-options.ts";

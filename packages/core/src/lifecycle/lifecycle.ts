@@ -1,7 +1,8 @@
-import { detached } from "../causality/detached.ts";
+import { MessageChannel, type MessagePort } from "node:worker_threads";
+
+import { detached } from "../causality/causality.ts";
 import { BusbarError } from "../errors/errors.ts";
 import type { BusState } from "../admin/inspection.ts";
-import { ProcessHold } from "./process-hold.ts";
 
 /** What {@link Lifecycle} does at either end. */
 export interface LifecycleSteps {
@@ -92,5 +93,24 @@ export class Lifecycle {
       this.state = "stopped";
       this.#hold.release();
     }
+  }
+}
+
+/**
+ * Keeps the process alive: a provider in memory, or one whose connections are lost for the moment, has
+ * nothing open that does. Not a timer, which tests may fake, and may run until none is left.
+ */
+class ProcessHold {
+  #port: MessagePort | undefined;
+
+  take(): void {
+    this.#port ??= new MessageChannel().port1;
+    this.#port.ref();
+  }
+
+  /** Lets the process end. Safe to call twice, and before `take`. */
+  release(): void {
+    this.#port?.close();
+    this.#port = undefined;
   }
 }

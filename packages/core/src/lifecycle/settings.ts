@@ -1,4 +1,4 @@
-import type { Clock } from "../contract/clock.ts";
+import { type Clock, systemClock, wholeClock } from "../contract/clock.ts";
 import type { EmitOptions } from "../contract/event.ts";
 import type { SubscriptionDefaults } from "../contract/subscriber.ts";
 import { type Logger, silentLogger } from "../contract/logger.ts";
@@ -8,7 +8,6 @@ import { readSubscriptionDefaults } from "../deliver/policy.ts";
 import type { Issue } from "../contract/issue.ts";
 import { safeLogger } from "../errors/safe-logger.ts";
 import { quoted } from "../errors/quoted.ts";
-import { systemClock, wholeClock } from "../contract/system-clock.ts";
 import { didYouMean } from "../values/arguments.ts";
 import { checkEmitOptions } from "../emit/emit-options.ts";
 import type { ScopingContainer } from "../contract/container.ts";

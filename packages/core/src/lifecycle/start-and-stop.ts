@@ -1,6 +1,11 @@
 import type { IEventBusModule } from "../contract/event-bus-module.ts";
 import type { Plugin } from "../contract/plugin.ts";
-import type { Envelope, EventProvider, PublishResult } from "../contract/provider.ts";
+import type {
+  Envelope,
+  EventProvider,
+  ProviderReport,
+  PublishResult,
+} from "../contract/provider.ts";
 import type { DeliveryEngine } from "../deliver/engine.ts";
 import { isAnonymous } from "../deliver/policy.ts";
 import type { Subscription } from "../deliver/subscription.ts";
@@ -12,13 +17,14 @@ import type { EmitTimeLimit } from "../emit/emit-time-limit.ts";
 import type { Groups } from "../groups/groups.ts";
 import type { HealthRecord } from "../admin/inspection.ts";
 import type { LifecycleSteps } from "./lifecycle.ts";
-import { receiveReport } from "./provider-reports.ts";
 import type { Publisher } from "../emit/publisher.ts";
 import type { BusSettings } from "./settings.ts";
 import type { SettlementTracker } from "../causality/settlement-tracker.ts";
 import { isInstance } from "../errors/thrown.ts";
 import { unsupported } from "../emit/support.ts";
-import { unavailable } from "../errors/unavailable.ts";
+import { unavailable } from "../errors/safe-error.ts";
+import type { Clock } from "../contract/clock.ts";
+import type { Logger } from "../contract/logger.ts";
 
 /**
  * Milliseconds that a plugin may take to stop even if the grace is over: what it does not record by then may happen
@@ -247,6 +253,48 @@ export class StartAndStop implements LifecycleSteps {
       this.#options.timeLimit.close();
       await groups.discard();
       await tell("stopped");
+    }
+  }
+}
+
+/** What {@link receiveReport} writes to. */
+interface ReportReceiver {
+  readonly providerName: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly counters: BusCounters;
+  readonly health: HealthRecord;
+  /** Present where every delivery runs in this process. */
+  readonly tracker: SettlementTracker | undefined;
+}
+
+/** Counts and logs what a provider reports from the background. */
+function receiveReport(receiver: ReportReceiver, report: ProviderReport): void {
+  const { providerName: provider, clock, logger, counters, health, tracker } = receiver;
+  switch (report.type) {
+    case "state": {
+      health.report(report, clock.now());
+      const level = report.state === "ready" || report.state === "connecting" ? "info" : "warn";
+      logger[level]({ provider, err: report.cause }, `Provider "${provider}" is ${report.state}`);
+      break;
+    }
+    case "discarded": {
+      const { subscriptionId: subscriberId, count } = report;
+      counters.discarded += count;
+      tracker?.loseTrack();
+      logger.warn(
+        { provider, subscriberId, count },
+        `${count} deliveries were given up: provider "${provider}" is not durable`,
+      );
+      break;
+    }
+    case "dead-letters-dropped": {
+      const { subscriptionId: subscriberId, count } = report;
+      counters.deadLettersDropped += count;
+      logger.warn(
+        { provider, subscriberId, count },
+        `${count} dead letters were dropped at their bound`,
+      );
     }
   }
 }

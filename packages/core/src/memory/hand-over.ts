@@ -1,4 +1,4 @@
-import { detachedScope } from "../causality/detached.ts";
+import { detachedScope } from "../causality/causality.ts";
 import type { MemoryConsumer } from "./memory-consumer.ts";
 import type { QueueHost } from "./queue-host.ts";
 import type { QueueItem } from "./waiting-items.ts";

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
-import { detached } from "../causality/detached.ts";
+import { detached } from "../causality/causality.ts";
 import type { Delivery, Settlement } from "../contract/provider.ts";
 import type { OpenConsumer } from "./define-provider.ts";
 

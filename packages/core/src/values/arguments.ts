@@ -1,7 +1,5 @@
 import { isOwn } from "./json.ts";
-import { nearestName } from "./nearest-name.ts";
 import { quoted } from "../errors/quoted.ts";
-import { ILL_FORMED } from "./text-issue.ts";
 
 /** What is wrong with a value, if anything. */
 export type Check = (value: unknown) => string | undefined;
@@ -88,4 +86,54 @@ export function checkBoolean(value: unknown): string | undefined {
 
 export function checkMilliseconds(value: unknown): string | undefined {
   return typeof value === "number" && value >= 0 ? undefined : "must be milliseconds from 0";
+}
+
+/** Why text is refused that has half of a surrogate pair: it is no character, and stores refuse or change it. */
+export const ILL_FORMED = "must be well-formed, without half of a surrogate pair";
+
+/** What is wrong with what should be a string of 1 to `maxLength` characters, if anything. */
+export function textIssue(value: unknown, maxLength: number): string | undefined {
+  if (typeof value !== "string" || value.length < 1 || value.length > maxLength) {
+    return `must be a string of 1 to ${maxLength} characters`;
+  }
+  return value.isWellFormed() ? undefined : ILL_FORMED;
+}
+
+/** The name that a mistyped one most likely stands for; undefined when none is near. */
+export function nearestName(name: string, known: readonly string[]): string | undefined {
+  let nearest: string | undefined;
+  // A third of the letters may differ, and two in a short name.
+  let limit = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (distance < Math.min(limit, candidate.length)) {
+      nearest = candidate;
+      limit = distance;
+    }
+  }
+  return nearest;
+}
+
+/**
+ * The reason for a key that does not exist, with the nearest one that does: for whoever checks options.
+ */
+export function unknownKeyReason(key: string, known: readonly string[]): string {
+  const nearest = nearestName(key, known);
+  return nearest === undefined
+    ? `unknown key; known are ${known.join(", ")}`
+    : `unknown key, did you mean "${nearest}"?`;
+}
+
+/** Levenshtein's distance: how many letters to insert, delete or replace. */
+function editDistance(from: string, to: string): number {
+  let previous = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= from.length; row += 1) {
+    const current = [row];
+    for (let column = 1; column <= to.length; column += 1) {
+      const replaced = previous[column - 1]! + (from[row - 1] === to[column - 1] ? 0 : 1);
+      current.push(Math.min(replaced, previous[column]! + 1, current[column - 1]! + 1));
+    }
+    previous = current;
+  }
+  return previous[to.length]!;
 }

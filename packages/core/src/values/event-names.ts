@@ -1,4 +1,4 @@
-import { ILL_FORMED } from "./text-issue.ts";
+import { ILL_FORMED } from "./arguments.ts";
 
 const MAX_LENGTH = 255;
 

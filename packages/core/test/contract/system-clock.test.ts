@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { systemClock } from "../../src/contract/system-clock.ts";
+import { systemClock } from "../../src/contract/clock.ts";
 
 const DAY_MS = 86_400_000;
 

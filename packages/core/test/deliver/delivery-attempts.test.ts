@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Backoff } from "../../src/contract/event.ts";
 import type { SubscriberContext } from "../../src/contract/subscriber.ts";
 import { PermanentError } from "../../src/errors/errors.ts";
-import { backoffDelay } from "../../src/deliver/backoff.ts";
+import { backoffDelay } from "../../src/deliver/policy.ts";
 import { startTestBus, type TestBusOptions } from "../support/test-bus.ts";
 
 /** When the runs of a delivery that always fails began, in milliseconds after the emit. */

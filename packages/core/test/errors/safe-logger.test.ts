@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 
 import { safeLogger } from "../../src/errors/safe-logger.ts";
 import { quoted } from "../../src/errors/quoted.ts";
-import { withoutValues } from "../../src/values/without-values.ts";
+import { withoutValues } from "../../src/events/schema-issues.ts";
 import { createRecordingLogger } from "../support/recording-logger.ts";
 
 describe("safeLogger", () => {

@@ -1,7 +1,7 @@
 import { expectTypeOf, test } from "vitest";
 import * as v from "valibot";
 import { z } from "zod";
-import type { SubscriberConfig } from "../../src/events/subscriber-config.ts";
+import type { SubscriberConfig } from "../../src/events/subscriber.ts";
 import type { ServiceContainer } from "../../src/contract/container.ts";
 import type { IEventBusModule } from "../../src/contract/event-bus-module.ts";
 import type { InferEvents } from "../../src/contract/catalogue.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Envelope, GroupStaging, StagedEvent } from "../../src/contract/provider.ts";
 import type { Plugin, PluginContext } from "../../src/contract/plugin.ts";
-import { toSubscriberArgs } from "../../src/deliver/subscriber-args.ts";
+import { toSubscriberArgs } from "../../src/events/subscriber.ts";
 import { memoryProvider, providerLike, startTestBus } from "../support/test-bus.ts";
 
 const envelope: Envelope = {

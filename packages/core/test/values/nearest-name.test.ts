@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { nearestName } from "../../src/values/nearest-name.ts";
+import { nearestName } from "../../src/values/arguments.ts";
 
 const known = ["name", "modules", "subscribers", "plugins", "bus", "events", "role"];
 

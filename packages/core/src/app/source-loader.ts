@@ -1,8 +1,3 @@
-import { randomUUID } from "node:crypto";
-import { rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { pathToFileURL } from "node:url";
 import { memberOf } from "../errors/thrown.ts";
 import { messageOf } from "./config-error.ts";
 import { inProduction, resolvePackage } from "./resolve-source.ts";
@@ -76,19 +71,18 @@ async function prepareTypeScript(root: string): Promise<void> {
 }
 
 /**
- * Imports a file of what is not just types: Node's own type stripping leaves that out, and a loader, or
- * a Node that was told to, does not.
+ * Imports a file that is more than types: Node's own type stripping rejects the file, and a loader does
+ * not. The file is part of the package, because watch modes restart the process when a file changes.
  */
 async function canLoadTypeScript(): Promise<boolean> {
-  const file = path.join(tmpdir(), `busbar-${randomUUID()}.mts`);
+  // Node loads no TypeScript of an installed package, whatever it was told to load.
+  const { typescript } = process.features as { readonly typescript?: unknown };
+  if (typescript === "transform") return true;
   try {
-    writeFileSync(file, "export enum Compiled { Yes }\n");
-    await importUrl(pathToFileURL(file));
+    await importUrl(new URL("more-than-types.mts", import.meta.url));
     return true;
   } catch {
     return false;
-  } finally {
-    rmSync(file, { force: true });
   }
 }
 

@@ -79,6 +79,26 @@ describe("an application in TypeScript", () => {
     expect(output).toBe("orders/receipt order.placed 42 1");
   });
 
+  test("writes no file, because a watch mode would restart the application", async () => {
+    const report = `
+      import fs from "node:fs";
+      import { syncBuiltinESMExports } from "node:module";
+      for (const name of ["writeFileSync", "appendFileSync", "mkdirSync", "rmSync", "unlinkSync"]) {
+        const real = fs[name];
+        fs[name] = (file, ...rest) => {
+          if (!/\\btsx-/.test(String(file))) console.log(name, file);
+          return real(file, ...rest);
+        };
+      }
+      syncBuiltinESMExports();`;
+    const root = app({ ...typescript, "report.mjs": report }, "tsx");
+    const preload = pathToFileURL(path.join(root, "report.mjs")).href;
+    const output = await finished(
+      run(path.join(root, "main.js"), { NODE_OPTIONS: `--import=${preload}` }),
+    );
+    expect(output).toBe("orders/receipt order.placed 42 1");
+  });
+
   test("runs in a package that is not of type module", async () => {
     const root = app({ ...typescript, "package.json": "{}", "main.mjs": main }, "tsx");
     const output = await finished(run(path.join(root, "main.mjs")));

@@ -1,6 +1,13 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -27,6 +34,9 @@ export function installCore(): InstalledCore {
   const options = ["-p", build, "--outDir", dist, "--noCheck"];
   options.push(...unused.flatMap((name) => [`--${name}`, "false"]));
   execFileSync(process.execPath, [compiler, ...options], { stdio: "inherit" });
+  // As the script "build" does.
+  const probe = "app/more-than-types.mts";
+  copyFileSync(path.join(corePath, "src", probe), path.join(dist, probe));
   const manifest = JSON.parse(readFileSync(path.join(corePath, "package.json"), "utf8")) as {
     exports: object;
     dependencies: Record<string, string>;

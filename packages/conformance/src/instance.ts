@@ -63,8 +63,19 @@ export class Instance {
     return inbox;
   }
 
-  /** Publishes, and answers with whatever the provider answers. */
-  async tryPublish(
+  /** Publishes at once, if the provider does; cases that use it require that it can. */
+  tryPublish(...batch: readonly Envelope[]): readonly PublishResult[] | undefined {
+    const results = this.provider.tryPublish?.(batch);
+    if (results === undefined) return undefined;
+    assert.ok(Array.isArray(results), "tryPublish answers at once");
+    assert.equal(results.length, batch.length, "tryPublish answers once per envelope");
+    const refused = results.filter(({ status }) => status === "rejected");
+    assert.deepEqual(refused, [], "tryPublish accepts the whole batch, or does nothing");
+    return results;
+  }
+
+  /** Publishes, and resolves with whatever the provider answers. */
+  async answers(
     batch: readonly Envelope[],
     options: Partial<PublishOptions> = {},
   ): Promise<readonly PublishResult[]> {
@@ -82,7 +93,7 @@ export class Instance {
 
   /** Publishes, and insists that each envelope is accepted. */
   async publish(...batch: readonly Envelope[]): Promise<readonly PublishResult[]> {
-    const results = await this.tryPublish(batch);
+    const results = await this.answers(batch);
     assert.equal(results.length, batch.length, "publish answers once per envelope");
     for (const result of results) {
       assert.equal(result.status, "accepted", `publish accepts: ${JSON.stringify(result)}`);

@@ -13,6 +13,8 @@ export interface Subject {
   readonly parts: readonly OptionalPart[];
   /** Whether its instances remember what they have staged: `GroupStaging.known`. */
   readonly knowsGroups: boolean;
+  /** Whether it has the shorter way to publish: `tryPublish`. */
+  readonly publishesAtOnce: boolean;
   /** Makes the provider, and breaks what it stands on. */
   readonly harness: ProviderHarness;
   /** The harness's load, with the defaults of the mode. */
@@ -50,6 +52,7 @@ export function subjectOf(
     capabilities: provider.capabilities,
     parts: PARTS.filter((part) => provider[part] !== undefined),
     knowsGroups: provider.groups?.known !== undefined,
+    publishesAtOnce: provider.tryPublish !== undefined,
     harness,
     load: readLoad(harness.load, mode),
     report,
@@ -79,6 +82,10 @@ export function lacks(part: OptionalPart): Requirement {
 /** Instances of the provider remember what they have staged. */
 export const knowsGroups: Requirement = (subject) =>
   unless(subject.knowsGroups, "the provider does not remember what it has staged");
+
+/** The provider can publish without a promise. */
+export const publishesAtOnce: Requirement = (subject) =>
+  unless(subject.publishesAtOnce, "the provider has no tryPublish");
 
 /** The harness can make the option small. */
 export function adjusts(option: AdjustableOption): Requirement {

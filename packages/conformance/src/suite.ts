@@ -1,4 +1,5 @@
 import { admin } from "./cases/admin.ts";
+import { atOnce } from "./cases/at-once.ts";
 import { basics } from "./cases/basics.ts";
 import { batch } from "./cases/batch.ts";
 import { busDelivery } from "./cases/bus-delivery.ts";
@@ -42,6 +43,7 @@ export const providerCases: readonly ConformanceCase[] = [
   ...routing,
   ...settlement,
   ...batch,
+  ...atOnce,
   ...ordering,
   ...delay,
   ...priority,

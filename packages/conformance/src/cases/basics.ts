@@ -129,7 +129,7 @@ export const basics: readonly ConformanceCase[] = defineCases("basics", [
       const inbox = await instance.consume(consumer("mail", { concurrency: 1 }), async ({ id }) => {
         if (id !== "3") {
           const next = envelope(String(Number(id) + 1));
-          await instance.tryPublish([next], { inHandler: true });
+          await instance.answers([next], { inHandler: true });
         }
         return ACK;
       });

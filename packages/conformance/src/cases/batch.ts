@@ -41,7 +41,7 @@ export const batch: readonly ConformanceCase[] = defineCases("batch", [
       await instance.publish(envelope("waits", { name: "full" }));
       const names = ["fine", "full", "fine", "full", "fine"];
       // One by one, so that "fine" has room for each.
-      const results = await instance.tryPublish(
+      const results = await instance.answers(
         names.map((name, index) => envelope(`${index}`, { name })),
         { deadline: performance.now() + 300 },
       );
@@ -70,7 +70,7 @@ export const batch: readonly ConformanceCase[] = defineCases("batch", [
       const full = await instance.consume(consumer("full", { concurrency: 1 }), "hold");
       await instance.publish(envelope("held"));
       await full.holds(1);
-      const results = await instance.tryPublish([envelope("1"), envelope("2")], {
+      const results = await instance.answers([envelope("1"), envelope("2")], {
         deadline: performance.now() + 300,
       });
       assert.deepEqual(
@@ -91,7 +91,7 @@ export const batch: readonly ConformanceCase[] = defineCases("batch", [
     async run(context) {
       const instance = await context.start();
       const inbox = await instance.consume(consumer("mail"));
-      const results = await instance.tryPublish([
+      const results = await instance.answers([
         envelope("1", { deduplicationId: "d" }),
         envelope("2"),
         envelope("3", { deduplicationId: "d" }),
@@ -115,7 +115,7 @@ export const batch: readonly ConformanceCase[] = defineCases("batch", [
     promise: "contract: one result per envelope",
     async run(context) {
       const instance = await context.start();
-      assert.deepEqual(await instance.tryPublish([]), []);
+      assert.deepEqual(await instance.answers([]), []);
     },
   },
   {
@@ -126,7 +126,7 @@ export const batch: readonly ConformanceCase[] = defineCases("batch", [
       const instance = await context.start();
       const inbox = await instance.consume(consumer("mail"));
       const sent = envelopes(3);
-      const publish = instance.tryPublish(sent, { deadline: performance.now() - 1 });
+      const publish = instance.answers(sent, { deadline: performance.now() - 1 });
       const what = "a publish whose deadline has passed";
       const results = await context.waiting
         .within(what, context.ms(5_000), publish)
@@ -181,7 +181,7 @@ export const batch: readonly ConformanceCase[] = defineCases("batch", [
       const publishes = Array.from({ length: 60 }, async (_, index) => {
         const count = 1 + (index % 4);
         const sent = envelopes(1 + (index % 3), `p${index}-`, () => ({ name: `n.${count}` }));
-        const results = await instance.tryPublish(sent);
+        const results = await instance.answers(sent);
         assert.deepEqual(
           results,
           sent.map(() => ({ status: "accepted", subscriptions: count })),

@@ -165,7 +165,7 @@ export const clocks: readonly ConformanceCase[] = defineCases("clocks", [
         ? await context.start({ clock: createSetClock(64 * DAY_MS) })
         : instance;
       for (const emitter of [instance, peer]) {
-        const [result] = await emitter.tryPublish([envelope("2", { deduplicationId })]);
+        const [result] = await emitter.answers([envelope("2", { deduplicationId })]);
         assert.equal(result?.status, "duplicate");
       }
       await instance.nothingMore(inbox);

@@ -145,7 +145,7 @@ export const backPressure: readonly ConformanceCase[] = defineCases("back-pressu
       await inbox.holds(1);
       await instance.publish(envelope("2"));
       const deadline = performance.now() + 100;
-      const [result] = await instance.tryPublish([envelope("3")], { deadline });
+      const [result] = await instance.answers([envelope("3")], { deadline });
       assert.equal(result?.status === "rejected" && result.code, "overloaded");
       assert.ok(performance.now() >= deadline - 3, "not before its deadline");
       inbox.settleAll();
@@ -166,7 +166,7 @@ export const backPressure: readonly ConformanceCase[] = defineCases("back-pressu
       await instance.publish(envelope("1"));
       await inbox.holds(1);
       await instance.publish(envelope("2"));
-      const [result] = await instance.tryPublish([envelope("3")], { inHandler: true });
+      const [result] = await instance.answers([envelope("3")], { inHandler: true });
       assert.equal(result?.status, "accepted");
       for (const id of ["1", "2", "3"]) {
         await inbox.has([id]);

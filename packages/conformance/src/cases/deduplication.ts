@@ -17,7 +17,7 @@ export const deduplication: readonly ConformanceCase[] = defineCases("deduplicat
       await instance.publish(envelope("1", { deduplicationId: "d" }));
       await inbox.has(["1"]);
       await inbox.idle();
-      const [again] = await instance.tryPublish([envelope("2", { deduplicationId: "d" })]);
+      const [again] = await instance.answers([envelope("2", { deduplicationId: "d" })]);
       assert.deepEqual(again, { status: "duplicate", subscriptions: 1 });
       await instance.publish(envelope("3", { deduplicationId: "e" }), envelope("4"));
       await instance.nothingMore(inbox);
@@ -39,9 +39,7 @@ export const deduplication: readonly ConformanceCase[] = defineCases("deduplicat
       const inbox = await instance.consume(consumer("mail"));
       const results = await Promise.all(
         Array.from({ length: 20 }, (_, index) =>
-          (index % 2 ? instance : peer).tryPublish([
-            envelope(`${index}`, { deduplicationId: "d" }),
-          ]),
+          (index % 2 ? instance : peer).answers([envelope(`${index}`, { deduplicationId: "d" })]),
         ),
       );
       const accepted = results.flat().filter(({ status }) => status === "accepted");
@@ -60,7 +58,7 @@ export const deduplication: readonly ConformanceCase[] = defineCases("deduplicat
       const mail = await instance.consume(consumer("mail", { events: ["x.mail", "x.both"] }));
       const stock = await instance.consume(consumer("stock", { events: ["x.stock", "x.both"] }));
       const send = (id: string, name: string) =>
-        instance.tryPublish([envelope(id, { name, deduplicationId: "d" })]);
+        instance.answers([envelope(id, { name, deduplicationId: "d" })]);
       assert.deepEqual((await send("1", "x.mail"))[0]?.status, "accepted");
       assert.deepEqual((await send("2", "x.both"))[0]?.status, "accepted");
       assert.deepEqual((await send("3", "x.stock"))[0]?.status, "duplicate");
@@ -82,7 +80,7 @@ export const deduplication: readonly ConformanceCase[] = defineCases("deduplicat
       let attempt = 0;
       await context.waiting.eventually("a deduplicationId to be forgotten", async () => {
         const id = `again-${++attempt}`;
-        const [result] = await instance.tryPublish([envelope(id, { deduplicationId: "d" })]);
+        const [result] = await instance.answers([envelope(id, { deduplicationId: "d" })]);
         return result?.status === "accepted";
       });
       assert.ok(attempt > 1, "it was remembered for a while");
@@ -117,7 +115,7 @@ export const deduplication: readonly ConformanceCase[] = defineCases("deduplicat
       await inbox.has(["1"]);
       await first.stop();
       const second = await context.start();
-      const [again] = await second.tryPublish([envelope("2", { deduplicationId: "d" })]);
+      const [again] = await second.answers([envelope("2", { deduplicationId: "d" })]);
       assert.equal(again?.status, "duplicate");
     },
   },

@@ -48,7 +48,7 @@ async function eventuallyPublishes(context: CaseContext, instance: Instance): Pr
     try {
       const probe = envelope("again", { name: "nobody.cares" });
       const options = { deadline: performance.now() + 2_000 };
-      const publish = instance.tryPublish([probe], options);
+      const publish = instance.answers([probe], options);
       const [result] = await context.waiting.within("a publish", context.ms(5_000), publish);
       return result?.status === "accepted";
     } catch {
@@ -218,7 +218,7 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
         const it = envelope(id, { deduplicationId: id });
         await context.waiting.eventually(`an answer to the publish of ${id}`, async () => {
           const options = { deadline: performance.now() + 2_000 };
-          const results = await instance.tryPublish([it], options).catch(() => []);
+          const results = await instance.answers([it], options).catch(() => []);
           if (results[0]?.status === "duplicate") again += 1;
           return results[0] !== undefined && results[0].status !== "rejected";
         });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { consumer, envelope, envelopes, subscription } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
+import { Recorder, settled } from "../recorder.ts";
 import { all, cannot, durable, has, lacks, notDurable, refusesGroups } from "../requirements.ts";
 
 const UNSUPPORTED = { code: "BUSBAR_UNSUPPORTED" };
@@ -92,12 +93,20 @@ export const capabilities: readonly ConformanceCase[] = defineCases("capabilitie
     when: lacks("admin"),
     async run(context) {
       const bus = await context.bus();
-      bus.subscribe("a", () => Promise.reject(new Error("no")), { subscriberId: "mail" });
+      const seen = new Recorder(context);
+      const fails = seen.subscriber(({ data }) => {
+        if (data !== "last") throw new Error("no");
+      });
+      bus.subscribe("a", fails, { subscriberId: "mail", concurrency: 1 });
       await bus.start();
       await bus.emit("a", 1);
-      await bus.settled();
+      await settled(context, bus);
       await assert.rejects(bus.deadLetters.list(), UNSUPPORTED);
       await assert.rejects(bus.deadLetters.replay("mail"), UNSUPPORTED);
+      await assert.rejects(bus.deadLetters.discard("mail"), UNSUPPORTED);
+      await bus.emit("a", "last");
+      await settled(context, bus);
+      assert.deepEqual(seen.data, [1, "last"], "what is dead comes no more");
       const { counters } = await bus.inspect();
       assert.deepEqual([counters.dead, counters.deadLettersDropped], [1, 1], "counted as dropped");
     },
@@ -109,8 +118,16 @@ export const capabilities: readonly ConformanceCase[] = defineCases("capabilitie
     when: lacks("subscriptions"),
     async run(context) {
       const bus = await context.bus();
+      const seen = new Recorder(context);
+      bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
+      await bus.emit("a", 1);
+      await seen.ran(1);
       await assert.rejects(bus.retire("mail"), UNSUPPORTED);
+      await assert.rejects(bus.retire("mail", { events: ["a"] }), UNSUPPORTED);
+      await bus.emit("a", 2);
+      await seen.ran(2);
+      assert.deepEqual(seen.data, [1, 2], "it goes on as before");
     },
   },
   {

@@ -261,9 +261,10 @@ export interface EventProvider {
   publish(batch: readonly Envelope[], options: PublishOptions): Promise<readonly PublishResult[]>;
 
   /**
-   * As `publish`, but at once: accepts the whole batch if that takes no waiting, or else does nothing
-   * and returns undefined, and the bus calls `publish`. Only for a provider in memory, where a promise
-   * costs more than the publish; others leave it out.
+   * Publishes as `publish` does, and answers at once. It accepts the whole batch (a `duplicate` is accepted too),
+   * or does nothing and returns undefined: if it would have to wait, if another publish is waiting for the same
+   * room, before `start` and after `stop`. The bus then calls `publish`. No delivery begins before it has returned.
+   * Only for a provider in memory, where a promise costs more than the publish; others leave it out.
    */
   tryPublish?(batch: readonly Envelope[]): readonly PublishResult[] | undefined;
 

@@ -1,7 +1,12 @@
-// Every relative link and image of the Markdown pages leads to a file, and every anchor to a heading.
+// Every relative link and image of the Markdown pages leads to a file, and every anchor to a heading. No file
+// refers to a numbered section of a document that readers do not have.
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { finish, pages, root } from "./lib.mjs";
+import { filesIn, finish, pages, root } from "./lib.mjs";
+
+/** Headings of pages have no numbers here, so a number means another document. That of an RFC is public. */
+const elsewhere =
+  /\bdesign\.md\b|\b(?:design|guarantees?) (?:section )?\d|(?<!RFC \d+, )\bsections? \d|\u00A7/i;
 
 const problems = [];
 const anchorsOfFile = new Map();
@@ -17,7 +22,24 @@ for (const page of pages()) {
     }
   }
 }
+for (const file of [
+  "README.md",
+  ...filesBelow("docs", "packages", "examples", ".ci", ".changeset"),
+]) {
+  if (!/\.(?:md|[cm]?[jt]s|json|txt|prisma|ya?ml)$/.test(file)) continue;
+  for (const [index, line] of readFileSync(join(root, file), "utf8").split("\n").entries()) {
+    const reference = elsewhere.exec(line)?.[0];
+    if (reference)
+      problems.push(`${file}:${index + 1}: "${reference}" is in no page of the repository`);
+  }
+}
 finish(problems, `${count} links in ${pages().length} pages`);
+
+function filesBelow(...folders) {
+  return folders.flatMap((folder) =>
+    filesIn(join(root, folder)).map((file) => `${folder}/${file}`),
+  );
+}
 
 /** A page's lines, with code emptied so that line numbers stay. */
 function proseOf(page) {

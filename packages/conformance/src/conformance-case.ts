@@ -11,7 +11,11 @@ export interface ConformanceCase {
   readonly group: string;
   /** A sentence about behaviour. */
   readonly name: string;
-  /** The promise of the design, or the rule of the contract, that it holds. */
+  /**
+   * The promise that the case tests, which the message of a failed case ends with. Its first word says where users
+   * read it: `guarantee` is on the page "Delivery guarantees", `bus` on the page "Events", `contract` in the doc
+   * comments of `@busbar/core/provider`.
+   */
   readonly promise: string;
   /** Without it the case is for every provider. */
   readonly when?: Requirement | undefined;

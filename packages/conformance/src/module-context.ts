@@ -53,7 +53,7 @@ export interface ModuleCase {
   readonly id: string;
   /** A sentence about behaviour. */
   readonly name: string;
-  /** The promise of the design that it holds. */
+  /** The promise that the case tests, as in the cases of providers. */
   readonly promise: string;
   run(context: ModuleContext): Promise<void>;
 }

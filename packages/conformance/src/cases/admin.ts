@@ -129,7 +129,7 @@ export const admin: readonly ConformanceCase[] = defineCases("admin", [
   {
     id: "replay-dies-again",
     name: "what dies again after a replay is a dead letter again",
-    promise: "design 4.1: nothing is lost silently",
+    promise: "guarantee: nothing is lost silently",
     when: has("admin"),
     async run(context) {
       const instance = await context.start();
@@ -184,7 +184,7 @@ export const admin: readonly ConformanceCase[] = defineCases("admin", [
   {
     id: "bound-by-number",
     name: "beyond their number the oldest dead letters are dropped, and that is reported",
-    promise: "design 4.1: dead letters are bounded; what is dropped is counted",
+    promise: "guarantee: dead letters are bounded; what is dropped is counted",
     when: has("admin"),
     async run(context) {
       const deadLetters = { maxPerSubscription: 5, maxAgeMs: 86_400_000 };
@@ -213,7 +213,7 @@ export const admin: readonly ConformanceCase[] = defineCases("admin", [
   {
     id: "bound-by-age",
     name: "beyond their age dead letters are dropped, and that is reported",
-    promise: "design 4.1: dead letters are bounded; what is dropped is counted",
+    promise: "guarantee: dead letters are bounded; what is dropped is counted",
     when: has("admin"),
     async run(context) {
       const deadLetters = { maxPerSubscription: 100, maxAgeMs: 300 };

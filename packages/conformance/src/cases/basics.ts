@@ -7,7 +7,7 @@ export const basics: readonly ConformanceCase[] = defineCases("basics", [
   {
     id: "one",
     name: "an envelope that is published is delivered",
-    promise: "design 4.2: at least once, per subscription",
+    promise: "guarantee: at least once, per subscription",
     async run(context) {
       const instance = await context.start();
       const inbox = await instance.consume(consumer("mail"));
@@ -32,7 +32,7 @@ export const basics: readonly ConformanceCase[] = defineCases("basics", [
   {
     id: "a-thousand",
     name: "a thousand events published one by one are delivered, each once",
-    promise: "design 4.1: nothing is lost silently",
+    promise: "guarantee: nothing is lost silently",
     limitMs: () => 30_000,
     async run(context) {
       const instance = await context.start();
@@ -72,7 +72,7 @@ export const basics: readonly ConformanceCase[] = defineCases("basics", [
   {
     id: "unrouted",
     name: "an event that nobody wants is accepted, for 0 subscriptions",
-    promise: "design 4.1: events that no subscription wants are counted",
+    promise: "guarantee: events that no subscription wants are counted",
     async run(context) {
       const instance = await context.start();
       const inbox = await instance.consume(consumer("mail"));
@@ -123,7 +123,7 @@ export const basics: readonly ConformanceCase[] = defineCases("basics", [
   {
     id: "publish-in-handler",
     name: "a handler may publish to its own subscription",
-    promise: "design 4.2: an emit inside a handler is never made to wait",
+    promise: "guarantee: an emit inside a handler is never made to wait",
     async run(context) {
       const instance = await context.start();
       const inbox = await instance.consume(consumer("mail", { concurrency: 1 }), async ({ id }) => {

@@ -121,7 +121,7 @@ export const batch: readonly ConformanceCase[] = defineCases("batch", [
   {
     id: "deadline-passed",
     name: "a publish whose deadline has passed answers all the same, and does as it says",
-    promise: "design 4.4: emit never hangs; contract: deadline",
+    promise: "guarantee: emit never hangs; contract: deadline",
     async run(context) {
       const instance = await context.start();
       const inbox = await instance.consume(consumer("mail"));
@@ -150,7 +150,7 @@ export const batch: readonly ConformanceCase[] = defineCases("batch", [
   {
     id: "five-thousand",
     name: "five thousand events in as few calls as the provider takes are delivered, each once",
-    promise: "design 4.1: nothing is lost silently; contract: maxBatch",
+    promise: "guarantee: nothing is lost silently; contract: maxBatch",
     limitMs: () => 30_000,
     async run(context) {
       const instance = await context.start();

@@ -12,7 +12,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
   {
     id: "dead-after-one",
     name: "with one attempt, what fails is a dead letter with its error, and can be replayed",
-    promise: "design 4.1: this holds with attempts: 1",
+    promise: "guarantee: nothing is lost silently, even with one attempt",
     when: has("admin"),
     async run(context) {
       const bus = await context.bus();
@@ -41,7 +41,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
   {
     id: "anything-thrown",
     name: "whatever a handler throws, it has failed: a dead letter with well-formed text of bounded length",
-    promise: "design 4.5: errors are caught; a dead letter has all its errors, bounded",
+    promise: "guarantee: errors are caught; a dead letter has all its errors, bounded",
     when: has("admin"),
     async run(context) {
       const bus = await context.bus();
@@ -85,7 +85,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
   {
     id: "discard",
     name: "a dead letter can be discarded",
-    promise: "design 4.1: a dead one can be listed, replayed and discarded",
+    promise: "guarantee: a dead one can be listed, replayed and discarded",
     when: has("admin"),
     async run(context) {
       const bus = await context.bus();
@@ -100,7 +100,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
   {
     id: "attempts",
     name: "a failing delivery runs as often as its attempts say, counted from 1",
-    promise: "design 3.1: attempts count runs that failed",
+    promise: "bus: attempts count runs that failed",
     when: has("admin"),
     async run(context) {
       const bus = await context.bus();
@@ -121,7 +121,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
   {
     id: "backoff",
     name: "a retry waits for its backoff, and the event is then handled",
-    promise: "design 3.1: backoff",
+    promise: "bus: a retry waits for the backoff of the policy",
     when: all(can("delay"), has("admin")),
     async run(context) {
       const bus = await context.bus();
@@ -142,7 +142,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
   {
     id: "emit-options",
     name: "attempts and backoff of an emit hold where the subscription says nothing",
-    promise: "design 3.1: precedence of options",
+    promise: "bus: what the subscription says comes before what the emit says",
     async run(context) {
       const bus = await context.bus();
       const [plain, own] = [new Recorder(context), new Recorder(context)];
@@ -159,7 +159,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
   {
     id: "permanent",
     name: "a PermanentError makes a delivery dead at once",
-    promise: "design 3.1: PermanentError",
+    promise: "bus: a PermanentError makes a delivery dead at once",
     when: has("admin"),
     async run(context) {
       const bus = await context.bus();
@@ -206,7 +206,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
   {
     id: "ordered-failure",
     name: "an ordered subscription keeps its order through retries and goes on after a death",
-    promise: "design 3.1: onOrderedFailure",
+    promise: "guarantee: with onOrderedFailure park, a key goes on after a dead event",
     when: all(can("ordering"), has("admin")),
     async run(context) {
       const bus = await context.bus();

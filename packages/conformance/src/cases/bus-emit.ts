@@ -11,7 +11,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "ids",
     name: "emit answers with an id for each event, in order, and handlers see them",
-    promise: "design 3.1: an event keeps one id from emit to the last handler",
+    promise: "bus: an event keeps one id from emit to the last handler",
     async run(context) {
       const bus = await context.bus();
       const seen = new Recorder(context);
@@ -67,7 +67,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "refused-whole",
     name: "what cannot be carried whole is refused, and the emit with it: nothing of it is sent",
-    promise: "design 3.1: data is what JSON makes of it; every string is well-formed, or refused",
+    promise: "bus: data is what JSON makes of it; every string is well-formed, or refused",
     async run(context) {
       const bus = await context.bus();
       const seen = new Recorder(context);
@@ -108,7 +108,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "largest-payload",
     name: "a payload of maxPayloadBytes is carried whole, alone and with others; one byte more is refused",
-    promise: "design 3.1: a payload is at most maxPayloadBytes, the same on every provider",
+    promise: "bus: a payload is at most maxPayloadBytes, the same on every provider",
     async run(context) {
       const bus = await context.bus();
       const seen = new Recorder(context);
@@ -129,7 +129,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "never-hangs",
     name: "emit resolves while every handler hangs",
-    promise: "design 4.4: emit never hangs",
+    promise: "guarantee: emit never hangs",
     async run(context) {
       const bus = await context.bus({ emitTimeoutMs: context.ms(5_000) });
       const gate = createGate();
@@ -143,7 +143,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "in-handler",
     name: "a handler may emit, also to itself, and all of it is handled",
-    promise: "design 4.2: an emit inside a handler is never made to wait",
+    promise: "guarantee: an emit inside a handler is never made to wait",
     async run(context) {
       const bus = await context.bus();
       const seen = new Recorder(context);
@@ -162,7 +162,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "settled",
     name: "settled waits for an event and all that was emitted because of it",
-    promise: "design 3.1: settled",
+    promise: "bus: settled waits for an event and all that was emitted because of it",
     async run(context) {
       const bus = await context.bus();
       const seen = new Recorder(context);
@@ -182,7 +182,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "unrouted",
     name: "events that nobody wants are counted",
-    promise: "design 4.1: events that no subscription wants are counted (unrouted)",
+    promise: "guarantee: events that no subscription wants are counted (unrouted)",
     async run(context) {
       const bus = await context.bus();
       bus.subscribe("a", () => {}, { subscriberId: "mail" });
@@ -196,7 +196,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "delay",
     name: "a delayed emit is handled no earlier",
-    promise: "design 3.1: emit option delay",
+    promise: "bus: an event with a delay is handled no earlier",
     when: can("delay"),
     async run(context) {
       const bus = await context.bus();
@@ -212,7 +212,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "deduplication",
     name: "of two emits with one deduplicationId, one is handled, and the other counted",
-    promise: "design 3.1: only deduplicationId deduplicates",
+    promise: "bus: only deduplicationId deduplicates",
     when: can("deduplication"),
     async run(context) {
       const bus = await context.bus();
@@ -231,7 +231,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "same-id-twice",
     name: "emitting again with the same id is delivered again",
-    promise: "design 3.1: ids identify; only deduplicationId deduplicates",
+    promise: "bus: ids identify; only deduplicationId deduplicates",
     async run(context) {
       const bus = await context.bus();
       const seen = new Recorder(context);

@@ -5,7 +5,7 @@ import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { Recorder, settled } from "../recorder.ts";
 import { all, can, durable, groupsOnBus, has } from "../requirements.ts";
 
-const GROUPS = "design 3.3: groups";
+const GROUPS = "guarantee: events of a group are staged until the group is released or cleared";
 
 function grouped(eventGroupId: string, data: unknown, name = "a", stepId?: string) {
   return { name, data, metadata: { eventGroupId, ...(stepId && { stepId }) } };
@@ -46,7 +46,7 @@ export const busGroups: readonly ConformanceCase[] = defineCases("bus-groups", [
   {
     id: "once",
     name: "two releases at once publish each event once",
-    promise: "design 3.3: events appear once",
+    promise: "guarantee: two releases at once publish each event once",
     when: groupsOnBus,
     async run(context) {
       const bus = await context.bus();
@@ -67,7 +67,7 @@ export const busGroups: readonly ConformanceCase[] = defineCases("bus-groups", [
   {
     id: "clear",
     name: "what is cleared is never published: all, by name or by step",
-    promise: "design 7: compensating a step clears only that step's events",
+    promise: "bus: compensating a step clears only that step's events",
     when: groupsOnBus,
     async run(context) {
       const bus = await context.bus();
@@ -95,7 +95,7 @@ export const busGroups: readonly ConformanceCase[] = defineCases("bus-groups", [
   {
     id: "delay",
     name: "the delay of a grouped event counts from its release",
-    promise: "contract: emit option delay",
+    promise: "bus: an event with a delay is handled no earlier",
     when: all(groupsOnBus, can("delay")),
     async run(context) {
       const bus = await context.bus();
@@ -113,7 +113,7 @@ export const busGroups: readonly ConformanceCase[] = defineCases("bus-groups", [
   {
     id: "interceptors",
     name: "interceptors see grouped events at release, and what they drop is not published",
-    promise: "design 3.1: interceptors run, for grouped events, at release",
+    promise: "bus: interceptors run, for grouped events, at release",
     when: groupsOnBus,
     async run(context) {
       const bus = await context.bus();
@@ -208,7 +208,7 @@ export const busGroups: readonly ConformanceCase[] = defineCases("bus-groups", [
   {
     id: "survives",
     name: "a staged group outlives the bus that staged it, and another releases it",
-    promise: "design 3.3: a process that dies before the mark leaves the group staged",
+    promise: "guarantee: a process that dies before the mark leaves the group staged",
     when: all(groupsOnBus, durable),
     async run(context) {
       const first = await context.bus();
@@ -231,7 +231,7 @@ export const busGroups: readonly ConformanceCase[] = defineCases("bus-groups", [
   {
     id: "finished-elsewhere",
     name: "a release that was begun and not finished is finished by another bus",
-    promise: "design 3.3: an instance that finds a marked group unfinished finishes it",
+    promise: "guarantee: an instance that finds a marked group unfinished finishes it",
     when: all(groupsOnBus, durable),
     // The bus looks every five seconds.
     limitMs: () => 20_000,

@@ -15,7 +15,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
   {
     id: "isolated-failure",
     name: "a subscription that fails repeats, delays and fails no other",
-    promise: "design 4.2: one failing subscription never delays, repeats or fails another",
+    promise: "guarantee: one failing subscription never delays, repeats or fails another",
     when: has("admin"),
     async run(context) {
       const bus = await context.bus();
@@ -36,7 +36,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
     id: "async-context",
     name: "a handler finds the AsyncLocalStorage of nobody else: not of who started the bus, nor of another emit",
     promise:
-      "design 4.5: a subscriber cannot hurt others; what runs because of one emit is not another's",
+      "guarantee: a subscriber cannot hurt others; what runs because of one emit is not another's",
     async run(context) {
       const user = new AsyncLocalStorage<string>();
       const bus = await context.bus();
@@ -61,7 +61,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
   {
     id: "slow-neighbour",
     name: "a subscription that hangs delays no other, and no emit",
-    promise: "design 4.2 and 4.4: emit never hangs",
+    promise: "guarantee: emit never hangs, and a slow subscription delays no other",
     async run(context) {
       const bus = await context.bus();
       const [gate, fine] = [createGate(), new Recorder(context)];
@@ -77,7 +77,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
   {
     id: "timeout",
     name: "a handler that hangs loses its slot at its time limit",
-    promise: "design 4.5: a hanging handler loses its slot by timeoutMs",
+    promise: "guarantee: a hanging handler loses its slot by timeoutMs",
     when: has("admin"),
     async run(context) {
       const bus = await context.bus();
@@ -99,7 +99,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
   {
     id: "payload-isolation",
     name: "what a handler does to its event nobody else sees",
-    promise: "design 4.5: payloads are isolated",
+    promise: "guarantee: payloads are isolated",
     async run(context) {
       const bus = await context.bus();
       const seen: unknown[] = [];
@@ -131,7 +131,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
   {
     id: "event",
     name: "a handler gets id, name, data and metadata, with times as Dates",
-    promise: "design 3.1: createdAt and publishedAt are Dates in handlers, on every provider",
+    promise: "bus: createdAt and publishedAt are Dates in handlers, on every provider",
     async run(context) {
       const bus = await context.bus();
       const seen = new Recorder(context);

@@ -12,7 +12,7 @@ export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown
     id: "keeps-alive",
     name: "a bus that runs keeps its process alive with nothing to do, and lets it end once stopped",
     promise:
-      "design 4: a running bus keeps its process alive on every provider, until it is stopped",
+      "guarantee: a running bus keeps its process alive on every provider, until it is stopped",
     when: inProcess,
     limitMs: () => 30_000,
     async run(context) {
@@ -26,7 +26,7 @@ export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown
   {
     id: "drains",
     name: "stop waits for what is in flight, and takes no new emits",
-    promise: "design 4.6: shutdown drains",
+    promise: "guarantee: stop waits for the deliveries in flight and refuses other emits",
     async run(context) {
       const bus = await context.bus();
       const [gate, seen] = [createGate(), new Recorder(context)];
@@ -52,7 +52,7 @@ export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown
   {
     id: "deadline",
     name: "stop ends at its deadline while a handler hangs, whose signal says so",
-    promise: "design 4.6: wait for those in flight up to graceMs",
+    promise: "guarantee: stop waits for the deliveries in flight for at most graceMs",
     async run(context) {
       const bus = await context.bus();
       const seen = new Recorder(context);
@@ -91,7 +91,7 @@ export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown
   {
     id: "emits-while-draining",
     name: "handlers in flight may emit, and release groups, while stop waits for them",
-    promise: "design 4.6: shutdown drains; what handlers emit meanwhile is accepted",
+    promise: "guarantee: while stop waits, what handlers emit is accepted",
     when: groupsOnBus,
     async run(context) {
       const bus = await context.bus();
@@ -134,7 +134,7 @@ export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown
   {
     id: "cut-short",
     name: "a handler that stop cuts short has not failed, whatever it throws",
-    promise: "design 3.1: releases count as nothing",
+    promise: "bus: releases count as nothing",
     when: durable,
     limitMs: ({ redeliverAfterMs }) => 15_000 + 2 * redeliverAfterMs,
     async run(context) {
@@ -162,7 +162,7 @@ export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown
   {
     id: "hands-back",
     name: "what stop hands back is handled elsewhere, as its first attempt",
-    promise: "design 4.6: hand back the rest",
+    promise: "guarantee: stop releases the deliveries that have not ended",
     when: durable,
     limitMs: ({ redeliverAfterMs }) => 15_000 + 2 * redeliverAfterMs,
     async run(context) {

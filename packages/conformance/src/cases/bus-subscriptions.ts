@@ -22,7 +22,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "unsubscribe",
     name: "after unsubscribe nothing is handled here, and after subscribe again new events are",
-    promise: "design 3.1: unsubscribe ends it in this process",
+    promise: "bus: unsubscribe ends a subscription in this process",
     async run(context) {
       const bus = await context.bus();
       const [seen, marker] = [new Recorder(context), new Recorder(context)];
@@ -49,7 +49,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "anonymous",
     name: "anonymous subscribers of one event are one subscription, and run again together",
-    promise: "design 3.1: without a subscriberId",
+    promise: "bus: subscribers of one event without a subscriberId are one subscription",
     async run(context) {
       const bus = await context.bus();
       const [one, other] = [new Recorder(context), new Recorder(context)];
@@ -79,7 +79,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "pause",
     name: "while a subscription is paused its events wait, and resume brings them",
-    promise: "design 3.1: pause and resume",
+    promise: "bus: pause holds the events of a subscription back until resume",
     async run(context) {
       const bus = await context.bus();
       const [seen, other] = [new Recorder(context), new Recorder(context)];
@@ -100,7 +100,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "retire",
     name: "a retired subscription gets nothing more, and what waited is a dead letter",
-    promise: "design 4.3: removing is explicit (retire)",
+    promise: "guarantee: retire ends a subscription",
     when: all(has("subscriptions"), has("admin")),
     async run(context) {
       const bus = await context.bus();
@@ -124,7 +124,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "dead-letters-of",
     name: "dead letters of a retired subscription can be dealt with, and those of one that nobody knows are not found",
-    promise: "design 3.1: deadLetters (list, replay, discard)",
+    promise: "bus: dead letters can be listed, replayed and discarded",
     when: all(has("subscriptions"), has("admin")),
     async run(context) {
       const bus = await context.bus();
@@ -153,7 +153,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "inspect",
     name: "inspect shows every subscription with its backlog and dead letters",
-    promise: "design 3.1: inspect",
+    promise: "bus: inspect shows every subscription with its numbers",
     when: has("admin"),
     async run(context) {
       const bus = await context.bus();
@@ -180,7 +180,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
   {
     id: "health",
     name: "health is up while the bus works, and down when it has stopped",
-    promise: "design 3.1: health",
+    promise: "bus: health says whether the bus works",
     async run(context) {
       const bus = await context.bus();
       await bus.start();

@@ -34,7 +34,7 @@ export const clocks: readonly ConformanceCase[] = defineCases("clocks", [
   {
     id: "delay",
     name: "a delay lasts as long as was asked for, however far off the clock of the emitter is",
-    promise: "guarantee 9: what processes share goes by the server's clock",
+    promise: "guarantee: what processes share goes by the server's clock",
     when: can("delay"),
     async run(context) {
       const runs = OFF_BY_MS.map(async (offByMs, index) => {
@@ -54,7 +54,7 @@ export const clocks: readonly ConformanceCase[] = defineCases("clocks", [
   {
     id: "delay-while-set",
     name: "a delay and a retry under way move with no clock that is set",
-    promise: "guarantee 9: durations inside a process are monotonic",
+    promise: "guarantee: durations inside a process are monotonic",
     when: can("delay"),
     async run(context) {
       const runs = [-HOUR_MS, HOUR_MS].map(async (stepMs, index) => {
@@ -106,7 +106,7 @@ export const clocks: readonly ConformanceCase[] = defineCases("clocks", [
   {
     id: "withheld",
     name: "no event is withheld, whatever the clock says of who emits or of who declares",
-    promise: "guarantee 9: what processes share goes by the server's clock",
+    promise: "guarantee: what processes share goes by the server's clock",
     when: durable,
     async run(context) {
       const behind = await context.start({ clock: createSetClock(-32 * DAY_MS) });
@@ -129,7 +129,7 @@ export const clocks: readonly ConformanceCase[] = defineCases("clocks", [
   {
     id: "dead-letters",
     name: "dead letters stay until they are old, whatever the clock says of who looks at them",
-    promise: "guarantee 9: what processes share goes by the server's clock",
+    promise: "guarantee: what processes share goes by the server's clock",
     when: has("admin"),
     async run(context) {
       const clock = createSetClock(0);
@@ -152,7 +152,7 @@ export const clocks: readonly ConformanceCase[] = defineCases("clocks", [
   {
     id: "deduplication",
     name: "a deduplicationId is remembered for its time, whatever the clock says of who emits",
-    promise: "guarantee 9: what processes share goes by the server's clock",
+    promise: "guarantee: what processes share goes by the server's clock",
     when: can("deduplication"),
     async run(context) {
       const clock = createSetClock(0);
@@ -175,7 +175,7 @@ export const clocks: readonly ConformanceCase[] = defineCases("clocks", [
   {
     id: "groups",
     name: "a claim on a group lasts as long as its lease, whatever the clock says of who else claims",
-    promise: "guarantee 9: what processes share goes by the server's clock",
+    promise: "guarantee: what processes share goes by the server's clock",
     when: has("groups"),
     async run(context) {
       const { instance, groups, stage, inbox } = await staged(context);
@@ -195,7 +195,7 @@ export const clocks: readonly ConformanceCase[] = defineCases("clocks", [
   {
     id: "server-time",
     name: "a clock that differs from the server's is warned of once, and shown",
-    promise: "guarantee 9: a skew is measured, warned of and shown",
+    promise: "guarantee: a skew is measured, warned of and shown",
     when: durable,
     async run(context) {
       for (const offByMs of [0, HOUR_MS]) {
@@ -225,7 +225,7 @@ export const clocks: readonly ConformanceCase[] = defineCases("clocks", [
   {
     id: "long-run",
     name: "a handler that works for long keeps its delivery, although the clock of its process is set",
-    promise: "guarantee 9: durations inside a process are monotonic",
+    promise: "guarantee: durations inside a process are monotonic",
     when: durable,
     limitMs: ({ redeliverAfterMs }) => 15_000 + 2 * redeliverAfterMs,
     async run(context) {

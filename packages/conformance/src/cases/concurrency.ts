@@ -62,7 +62,7 @@ export const concurrency: readonly ConformanceCase[] = defineCases("concurrency"
   {
     id: "slow-neighbour",
     name: "a subscription whose handlers hang leaves another as fast as it was",
-    promise: "design 4.2: one slow subscription never delays another",
+    promise: "guarantee: one slow subscription never delays another",
     async run(context) {
       const instance = await context.start();
       const slow = await instance.consume(consumer("slow", { concurrency: 5 }), "hold");
@@ -82,7 +82,7 @@ export const concurrency: readonly ConformanceCase[] = defineCases("concurrency"
   {
     id: "many-publishers",
     name: "five thousand events of fifty publishers reach ten consumers, each once",
-    promise: "design 4.1: nothing is lost silently",
+    promise: "guarantee: nothing is lost silently",
     limitMs: () => 40_000,
     async run(context) {
       const instance = await context.start();
@@ -113,7 +113,7 @@ export const backPressure: readonly ConformanceCase[] = defineCases("back-pressu
   {
     id: "waits",
     name: "a publish waits for room, and goes on when there is some",
-    promise: "design 4.2: back-pressure in memory",
+    promise: "guarantee: in memory, a publish waits for room",
     when: adjusts("maxPending"),
     async run(context) {
       const instance = await context.start({}, { maxPending: 2 });
@@ -158,7 +158,7 @@ export const backPressure: readonly ConformanceCase[] = defineCases("back-pressu
   {
     id: "in-handler",
     name: "a publish inside a handler is never made to wait",
-    promise: "design 4.2: an emit inside a handler is never made to wait",
+    promise: "guarantee: an emit inside a handler is never made to wait",
     when: adjusts("maxPending"),
     async run(context) {
       const instance = await context.start({}, { maxPending: 1 });
@@ -177,7 +177,7 @@ export const backPressure: readonly ConformanceCase[] = defineCases("back-pressu
   {
     id: "per-subscription",
     name: "a full subscription holds up no event of another",
-    promise: "design 4.2: maxPending, per subscription",
+    promise: "guarantee: maxPending is the bound of one subscription",
     when: adjusts("maxPending"),
     async run(context) {
       const instance = await context.start({}, { maxPending: 1 });

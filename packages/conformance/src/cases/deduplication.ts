@@ -51,7 +51,7 @@ export const deduplication: readonly ConformanceCase[] = defineCases("deduplicat
   {
     id: "per-subscription",
     name: "each subscription remembers for itself",
-    promise: "design 10: deduplication per subscription",
+    promise: "guarantee: each subscription deduplicates for itself",
     when: can("deduplication"),
     async run(context) {
       const instance = await context.start();
@@ -90,7 +90,7 @@ export const deduplication: readonly ConformanceCase[] = defineCases("deduplicat
   {
     id: "replay",
     name: "a replay is not taken for a duplicate",
-    promise: "design 10: replay bypasses deduplication",
+    promise: "guarantee: a replayed dead letter is delivered in any case",
     when: all(can("deduplication"), has("admin")),
     async run(context) {
       const instance = await context.start();
@@ -122,7 +122,7 @@ export const deduplication: readonly ConformanceCase[] = defineCases("deduplicat
   {
     id: "declined",
     name: "without deduplication, both events are delivered",
-    promise: "design 4.8: what is declined is not done by halves",
+    promise: "guarantee: what is declined is not done by halves",
     when: cannot("deduplication"),
     async run(context) {
       const instance = await context.start();

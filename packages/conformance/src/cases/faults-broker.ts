@@ -126,7 +126,7 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
   {
     id: "cut",
     name: "while the connection is cut an emit rejects in time, and after it all goes on by itself",
-    promise: "design 4.4: emit never hangs; contract: it reconnects by itself for ever",
+    promise: "guarantee: emit never hangs; contract: it reconnects by itself for ever",
     when: connected,
     alone: true,
     limitMs: ({ redeliverAfterMs }, { cutMs }) => 60_000 + 2 * redeliverAfterMs + cutMs,
@@ -174,7 +174,7 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
   {
     id: "cut-in-hand",
     name: "what is in hand during a cut is not lost, and no other subscription suffers",
-    promise: "design 4.2: at least once, per subscription",
+    promise: "guarantee: at least once, per subscription",
     when: connected,
     alone: true,
     limitMs: ({ redeliverAfterMs }) => 60_000 + 2 * redeliverAfterMs,
@@ -205,7 +205,7 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
   {
     id: "answer-lost",
     name: "what is published again after a lost answer, under its deduplicationId, comes once",
-    promise: "design 3.1: emitting again after an unknown outcome; deduplicationId deduplicates",
+    promise: "bus: emitting again after an unknown outcome; deduplicationId deduplicates",
     when: all(connected, can("deduplication")),
     alone: true,
     limitMs: () => 60_000,

@@ -8,7 +8,7 @@ import { EMIT_TIMEOUT_MS, putUnderLoad } from "../under-load.ts";
 import { pause } from "../waiting.ts";
 import { cut, halfOpen, heal } from "./broken-connection.ts";
 
-const NOTHING_LOST = "design 4.1: nothing is lost silently";
+const NOTHING_LOST = "guarantee: nothing is lost silently";
 const RECONNECTS = "contract: it reconnects by itself for ever";
 
 /** Milliseconds in which even a slow broker has carried one event of the load. */
@@ -92,7 +92,7 @@ export const loadFaults: readonly ConformanceCase[] = defineCases("faults", [
   {
     id: "broker-hangs",
     name: "a broker that hangs, also for new connections, is waited out, and nothing is lost",
-    promise: `design 4.4: emit never hangs; ${RECONNECTS}`,
+    promise: `guarantee: emit never hangs; ${RECONNECTS}`,
     when: all(durable, connected),
     alone: true,
     limitMs,

@@ -16,7 +16,7 @@ export const processFaults: readonly ConformanceCase[] = defineCases("faults", [
   {
     id: "kill-worker",
     name: "what a worker had in hand when it was killed comes again in time, and nothing else does",
-    promise: "design 4.2: a crash repeats only what had not been recorded as settled",
+    promise: "guarantee: a crash repeats only what had not been recorded as settled",
     when: durable,
     limitMs: deaths(1),
     async run(context) {
@@ -54,7 +54,7 @@ export const processFaults: readonly ConformanceCase[] = defineCases("faults", [
   {
     id: "five-crashes",
     name: "what kills its process five times is declared dead by the bus, as crashed",
-    promise: "design 3.1: beyond maxCrashes the delivery is dead with reason crashed",
+    promise: "bus: beyond maxCrashes the delivery is dead with reason crashed",
     when: durable,
     limitMs: deaths(6),
     async run(context) {
@@ -81,8 +81,7 @@ export const processFaults: readonly ConformanceCase[] = defineCases("faults", [
   {
     id: "poison",
     name: "an event that kills its worker every time is dead as crashed, and its batch neither dead nor lost",
-    promise:
-      "design 3.1: beyond maxCrashes the delivery is dead with reason crashed, and only that",
+    promise: "bus: beyond maxCrashes the delivery is dead with reason crashed, and only that",
     when: durable,
     limitMs: deaths(5),
     async run(context) {
@@ -157,7 +156,7 @@ export const processFaults: readonly ConformanceCase[] = defineCases("faults", [
   {
     id: "kill-settling",
     name: "retries and dead letters of a worker that is killed are neither lost nor doubled",
-    promise: "design 4.2: a retry or a dead letter moves in the transaction that marks it",
+    promise: "guarantee: a retry or a dead letter moves in the transaction that marks it",
     when: durable,
     limitMs: deaths(3),
     async run(context) {
@@ -193,7 +192,7 @@ export const processFaults: readonly ConformanceCase[] = defineCases("faults", [
   {
     id: "kill-idle",
     name: "a worker that is killed with nothing in hand takes nothing with it",
-    promise: "design 4.1: nothing is lost silently",
+    promise: "guarantee: nothing is lost silently",
     when: durable,
     limitMs: deaths(1),
     async run(context) {
@@ -230,7 +229,8 @@ export const processFaults: readonly ConformanceCase[] = defineCases("faults", [
   {
     id: "kill-keeps-order",
     name: "a key keeps its order when the worker that had it is killed",
-    promise: "design 3.1: ordering key",
+    promise:
+      "guarantee: events with one orderingKey are handled one after the other, in their order",
     when: (subject) =>
       durable(subject) ??
       (subject.capabilities.ordering ? undefined : "the provider has no ordering"),

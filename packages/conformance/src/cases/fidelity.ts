@@ -6,8 +6,7 @@ import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { carries } from "../carries.ts";
 import { fresh } from "../requirements.ts";
 
-const FIDELITY =
-  "design 3.1: data is what JSON makes of it; contract: an Envelope arrives as it is";
+const FIDELITY = "bus: data is what JSON makes of it; contract: an Envelope arrives as it is";
 
 function carriesData(...values: readonly JsonValue[]) {
   return (context: CaseContext): Promise<void> =>
@@ -89,7 +88,7 @@ export const fidelity: readonly ConformanceCase[] = defineCases("fidelity", [
   {
     id: "key-order",
     name: "members of an object keep their order",
-    promise: "design 3.1: data is what JSON makes of it, and a signature over its text still fits",
+    promise: "bus: data is what JSON makes of it, and a signature over its text still fits",
     async run(context) {
       const data = { b: 1, a: { z: [{ y: 1, x: 2 }], m: 0 }, "": 3, A: 4 };
       const instance = await context.start();
@@ -118,7 +117,7 @@ export const fidelity: readonly ConformanceCase[] = defineCases("fidelity", [
   {
     id: "untouched",
     name: "what is published may be frozen, and stays the caller's",
-    promise: "conventions: what a caller passes in is never changed",
+    promise: "contract: what a caller passes in is never changed",
     async run(context) {
       const frozen = deepFreeze(envelope("1", { data: { list: [{ a: 1 }] } }));
       const batch = Object.freeze([frozen]);

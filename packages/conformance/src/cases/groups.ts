@@ -100,7 +100,7 @@ export const groups: readonly ConformanceCase[] = defineCases("groups", [
   {
     id: "ttl",
     name: "a group expires if it was staged with a TTL, and not once it is marked",
-    promise: "design 3.3: nothing expires unless a TTL is asked for; contract: GroupStaging.stage",
+    promise: "guarantee: nothing expires unless a TTL is asked for; contract: GroupStaging.stage",
     when: has("groups"),
     async run(context) {
       const { groups: staging, stage } = await staged(context);
@@ -147,7 +147,7 @@ export const groups: readonly ConformanceCase[] = defineCases("groups", [
   {
     id: "survives",
     name: "staged and marked groups outlive their instance, and another finishes them",
-    promise: "design 3.3: an instance that finds a marked group unfinished finishes it",
+    promise: "guarantee: an instance that finds a marked group unfinished finishes it",
     when: all(has("groups"), durable),
     async run(context) {
       const { instance, groups: staging, stage } = await staged(context);

@@ -5,7 +5,7 @@ import { Recorder, settled } from "../recorder.ts";
 import { all, cannot, durable, has, lacks, notDurable, refusesGroups } from "../requirements.ts";
 
 const UNSUPPORTED = { code: "BUSBAR_UNSUPPORTED" };
-const REFUSED = "design 4.8: unsupported is an error, naming provider and option";
+const REFUSED = "guarantee: unsupported is an error, naming provider and option";
 
 export const capabilities: readonly ConformanceCase[] = defineCases("capabilities", [
   {
@@ -133,7 +133,7 @@ export const capabilities: readonly ConformanceCase[] = defineCases("capabilitie
   {
     id: "server-role",
     name: "a process that only emits is refused on a provider in memory",
-    promise: "design 5: the role server is refused on a provider that is not durable",
+    promise: "bus: the role server is refused on a provider that is not durable",
     when: notDurable,
     async run(context) {
       const bus = await context.bus({ role: "server" });
@@ -221,7 +221,7 @@ export const namespaces: readonly ConformanceCase[] = defineCases("namespaces", 
   {
     id: "shared",
     name: "instances of one name share subscriptions and events",
-    promise: "design 4.3: the list lives in the broker",
+    promise: "guarantee: the subscription list lives in the broker",
     when: durable,
     async run(context) {
       const [one, other] = [await context.start(), await context.start()];

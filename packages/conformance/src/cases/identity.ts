@@ -81,7 +81,7 @@ export const identity: readonly ConformanceCase[] = defineCases("fidelity", [
   {
     id: "id-twice",
     name: "two events with one id are both delivered",
-    promise: "design 3.1: ids identify; only deduplicationId deduplicates",
+    promise: "bus: ids identify; only deduplicationId deduplicates",
     async run(context) {
       const instance = await context.start();
       const inbox = await instance.consume(consumer("mail"));
@@ -113,7 +113,7 @@ export const identity: readonly ConformanceCase[] = defineCases("fidelity", [
   {
     id: "odd-subscriptions",
     name: "subscription ids with odd characters are subscriptions of their own",
-    promise: "design 3.1: ids are 1–200 printable characters",
+    promise: "bus: ids are 1–200 printable characters",
     async run(context) {
       const ids = [
         "123",

@@ -17,7 +17,7 @@ export const lifecycle: readonly ConformanceCase[] = defineCases("lifecycle", [
   {
     id: "stop-while-starting",
     name: "stop works while start is under way: it ends in time, rejects for nothing, and start ends as well",
-    promise: "contract: stop is safe before start; design 4.6",
+    promise: "contract: stop is safe before start and while it is under way",
     async run(context) {
       const provider = await context.create();
       const started = provider.start(context.providerContext()).then(
@@ -61,7 +61,7 @@ export const lifecycle: readonly ConformanceCase[] = defineCases("lifecycle", [
   {
     id: "stop-drains",
     name: "stop waits for what is in hand, and settles it as told",
-    promise: "design 4.6: shutdown waits for those in flight",
+    promise: "guarantee: stop waits for the deliveries in flight",
     async run(context) {
       const instance = await context.start();
       const inbox = await instance.consume(consumer("mail"), "hold");
@@ -151,7 +151,7 @@ export const lifecycle: readonly ConformanceCase[] = defineCases("lifecycle", [
   {
     id: "stop-keeps",
     name: "what a durable provider has not delivered at stop is there for the next",
-    promise: "design 4.6: shutdown hands back the rest",
+    promise: "guarantee: stop releases the deliveries that have not ended",
     when: durable,
     limitMs: ({ redeliverAfterMs }) => 15_000 + 2 * redeliverAfterMs,
     async run(context) {

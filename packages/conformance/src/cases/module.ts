@@ -54,7 +54,7 @@ export const moduleCases: readonly ModuleCase[] = [
   {
     id: "module/patterns",
     name: "names match exactly, by pattern, or * for everything; a symbol is its description",
-    promise: "design 3.1: names",
+    promise: "bus: names match exactly, by pattern, or * for everything",
     async run(context) {
       const selectors = ["order.placed", "order.*", "order.**", "*", Symbol("order.placed")];
       const seen = selectors.map((selector, index) => {
@@ -79,7 +79,8 @@ export const moduleCases: readonly ModuleCase[] = [
   {
     id: "module/failure",
     name: "a subscriber that throws, at once or later, rejects no emit and disturbs no other",
-    promise: "design 4.2 and 4.5",
+    promise:
+      "guarantee: a synchronous throw is a failure like any other, and hurts no other subscription",
     async run(context) {
       const seen = context.recorder();
       context.bus.subscribe("a", fail, { subscriberId: "throws" });
@@ -95,7 +96,7 @@ export const moduleCases: readonly ModuleCase[] = [
   {
     id: "module/attempts",
     name: "what fails is tried again as often as it is told",
-    promise: "design 3.1: attempts",
+    promise: "bus: a delivery has as many attempts as its policy says",
     async run(context) {
       const seen = context.recorder();
       const work = seen.subscriber((_, { attempt }) => (attempt < 3 ? fail() : undefined));
@@ -113,7 +114,7 @@ export const moduleCases: readonly ModuleCase[] = [
   {
     id: "module/isolation",
     name: "what a subscriber or the emitter does to the data nobody else sees",
-    promise: "design 4.5: payloads are isolated",
+    promise: "guarantee: payloads are isolated",
     async run(context) {
       const seen: unknown[] = [];
       for (const subscriberId of ["one", "other"]) {
@@ -161,7 +162,7 @@ export const moduleCases: readonly ModuleCase[] = [
   {
     id: "module/in-handler",
     name: "a subscriber may emit",
-    promise: "design 4.2: an emit inside a handler is never made to wait",
+    promise: "guarantee: an emit inside a handler is never made to wait",
     async run(context) {
       const seen = context.recorder();
       context.bus.subscribe("a", () => context.bus.emit("b", 1).then(() => {}), {
@@ -201,7 +202,7 @@ export const moduleCases: readonly ModuleCase[] = [
   {
     id: "module/misuse",
     name: "an id twice on one event, and a malformed pattern, are TypeErrors",
-    promise: "design 3.1: the same id twice on one event is an error",
+    promise: "bus: the same id twice on one event is an error",
     async run(context) {
       const { bus } = context;
       bus.subscribe("a", () => {}, { subscriberId: "mail" });
@@ -218,7 +219,7 @@ export const moduleCases: readonly ModuleCase[] = [
   {
     id: "module/groups",
     name: "grouped events wait for their release, once, and what is cleared never comes",
-    promise: "design 3.3: groups",
+    promise: "guarantee: events of a group are staged until the group is released or cleared",
     async run(context) {
       const { bus } = context;
       const seen = context.recorder();
@@ -246,7 +247,8 @@ export const moduleCases: readonly ModuleCase[] = [
   {
     id: "module/interceptors",
     name: "interceptors see every event, replace it, drop it, or reject the emit",
-    promise: "design 3.1: interceptors",
+    promise:
+      "bus: an interceptor sees every event, may replace or drop it, and rejects the emit if it throws",
     async run(context) {
       const { bus } = context;
       const seen = context.recorder();

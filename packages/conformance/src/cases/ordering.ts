@@ -21,7 +21,8 @@ export const ordering: readonly ConformanceCase[] = defineCases("ordering", [
   {
     id: "by-key",
     name: "a thousand events of sixteen keys reach two consumers in the order of each key",
-    promise: "design 3.1: ordering key",
+    promise:
+      "guarantee: events with one orderingKey are handled one after the other, in their order",
     when: can("ordering"),
     limitMs: () => 30_000,
     async run(context) {
@@ -65,7 +66,7 @@ export const ordering: readonly ConformanceCase[] = defineCases("ordering", [
   {
     id: "all",
     name: "a subscription that keeps all in order gets one event after the other",
-    promise: "design 3.1: ordering all",
+    promise: "guarantee: with ordering all, everything is one key",
     when: can("ordering"),
     async run(context) {
       const instance = await context.start();
@@ -101,7 +102,8 @@ export const ordering: readonly ConformanceCase[] = defineCases("ordering", [
   {
     id: "across-crash",
     name: "a key keeps its order across crashes and releases",
-    promise: "design 3.1: ordering key",
+    promise:
+      "guarantee: events with one orderingKey are handled one after the other, in their order",
     when: can("ordering"),
     async run(context) {
       const instance = await context.start();
@@ -119,7 +121,7 @@ export const ordering: readonly ConformanceCase[] = defineCases("ordering", [
   {
     id: "park",
     name: "with park, a key goes on after its event that is dead",
-    promise: "design 3.1: onOrderedFailure park",
+    promise: "guarantee: with onOrderedFailure park, a key goes on after a dead event",
     when: all(can("ordering"), has("admin")),
     async run(context) {
       const instance = await context.start();
@@ -135,7 +137,8 @@ export const ordering: readonly ConformanceCase[] = defineCases("ordering", [
   {
     id: "block-replay",
     name: "with block, a key waits until its dead event is replayed, which then goes first",
-    promise: "design 3.1: onOrderedFailure block",
+    promise:
+      "guarantee: with onOrderedFailure block, a key waits until its dead event is replayed or discarded",
     when: all(can("ordering"), has("admin")),
     async run(context) {
       const instance = await context.start();
@@ -156,7 +159,8 @@ export const ordering: readonly ConformanceCase[] = defineCases("ordering", [
   {
     id: "block-discard",
     name: "with block, a key goes on when its dead event is discarded",
-    promise: "design 3.1: onOrderedFailure block",
+    promise:
+      "guarantee: with onOrderedFailure block, a key waits until its dead event is replayed or discarded",
     when: all(can("ordering"), has("admin")),
     async run(context) {
       const instance = await context.start();
@@ -175,7 +179,7 @@ export const ordering: readonly ConformanceCase[] = defineCases("ordering", [
   {
     id: "without-key",
     name: "events without a key wait for nobody",
-    promise: "design 3.1: ordering key orders those with the same orderingKey",
+    promise: "guarantee: only events with the same orderingKey wait for each other",
     when: can("ordering"),
     async run(context) {
       const instance = await context.start();
@@ -192,7 +196,7 @@ export const ordering: readonly ConformanceCase[] = defineCases("ordering", [
   {
     id: "none",
     name: "a subscription that asks for no order handles a key's events at the same time",
-    promise: "design 3.1: ordering none",
+    promise: "guarantee: by default there is no order",
     when: can("ordering"),
     async run(context) {
       const instance = await context.start();
@@ -205,7 +209,8 @@ export const ordering: readonly ConformanceCase[] = defineCases("ordering", [
   {
     id: "after-close",
     name: "a key keeps its order when its consumer closes and another goes on",
-    promise: "design 3.1: ordering key",
+    promise:
+      "guarantee: events with one orderingKey are handled one after the other, in their order",
     when: can("ordering"),
     limitMs: ({ redeliverAfterMs }) => 10_000 + 2 * redeliverAfterMs,
     async run(context) {
@@ -223,7 +228,8 @@ export const ordering: readonly ConformanceCase[] = defineCases("ordering", [
   {
     id: "two-instances",
     name: "a key is handled by one instance at a time",
-    promise: "design 3.1: ordering key",
+    promise:
+      "guarantee: events with one orderingKey are handled one after the other, in their order",
     when: all(can("ordering"), durable),
     limitMs: () => 20_000,
     async run(context) {

@@ -93,7 +93,7 @@ export const registry: readonly ConformanceCase[] = defineCases("registry", [
   {
     id: "survives",
     name: "the list outlives the instance that declared",
-    promise: "design 4.3: the subscription list is durable",
+    promise: "guarantee: the subscription list is durable",
     when: durable,
     async run(context) {
       const first = await context.start();
@@ -149,7 +149,8 @@ export const registry: readonly ConformanceCase[] = defineCases("registry", [
   {
     id: "orphaned",
     name: "a subscription that nobody declares gets no new events, and keeps what it had",
-    promise: "design 4.3: orphanedAfterMs",
+    promise:
+      "guarantee: a subscription that nobody declares for orphanedAfterMs gets no new events",
     when: all(durable, has("admin")),
     async run(context) {
       const instance = await context.start({ orphanedAfterMs: ORPHANED_AFTER_MS });
@@ -169,7 +170,7 @@ export const registry: readonly ConformanceCase[] = defineCases("registry", [
   {
     id: "withheld",
     name: "events that an orphan does not get are counted, for all processes, until it is retired",
-    promise: "design 4.3: an orphan gets no new events, which is counted",
+    promise: "guarantee: an orphan gets no new events, which is counted",
     when: durable,
     async run(context) {
       const instance = await context.start({ orphanedAfterMs: ORPHANED_AFTER_MS });

@@ -129,7 +129,7 @@ export const retiring: readonly ConformanceCase[] = defineCases("retire", [
   {
     id: "dead-stay",
     name: "what was dead before a subscription is retired stays dead, and can be replayed",
-    promise: "design 4.1: a dead delivery can be listed, replayed and discarded",
+    promise: "guarantee: a dead delivery can be listed, replayed and discarded",
     when: all(has("subscriptions"), has("admin")),
     async run(context) {
       const instance = await context.start();

@@ -3,7 +3,7 @@ import { consumer, envelope } from "../builders.ts";
 import type { CaseContext } from "../case-context.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 
-const RULE = "design 3.1: names match exactly, by pattern, or * for everything";
+const RULE = "bus: names match exactly, by pattern, or * for everything";
 
 const NAMES: readonly string[] = [
   "order",
@@ -75,7 +75,7 @@ export const routing: readonly ConformanceCase[] = defineCases("routing", [
   {
     id: "overlap",
     name: "a subscription whose patterns overlap gets an event once",
-    promise: "design 3.1: one subscriberId is one subscription",
+    promise: "bus: one subscriberId is one subscription",
     run: (context) => routes(context, ["order.*", "order.placed", "*"], NAMES),
   },
   {

@@ -120,7 +120,7 @@ export const settlement: readonly ConformanceCase[] = defineCases("settlement", 
   {
     id: "retry-holds-nothing",
     name: "a retry that waits takes no slot from others",
-    promise: "design 4.2: one failing delivery delays no other",
+    promise: "guarantee: one failing delivery delays no other",
     when: can("delay"),
     async run(context) {
       const instance = await context.start();
@@ -184,7 +184,7 @@ export const settlement: readonly ConformanceCase[] = defineCases("settlement", 
   {
     id: "release",
     name: "what is released comes again, counted as nothing",
-    promise: "design 3.1: releases count as nothing",
+    promise: "bus: releases count as nothing",
     async run(context) {
       const instance = await context.start();
       const inbox = await instance.consume(consumer("mail"), (handover, nth) => {
@@ -224,7 +224,7 @@ export const settlement: readonly ConformanceCase[] = defineCases("settlement", 
   {
     id: "dead",
     name: "what is dead becomes a dead letter with its reason and state, and comes no more",
-    promise: "design 4.1: a dead delivery can be listed, with all its errors",
+    promise: "guarantee: a dead delivery can be listed, with all its errors",
     when: has("admin"),
     async run(context) {
       const instance = await context.start();
@@ -248,7 +248,7 @@ export const settlement: readonly ConformanceCase[] = defineCases("settlement", 
   {
     id: "dead-alone",
     name: "what is dead in one subscription lives on in another, and holds up nothing",
-    promise: "design 4.2: one failing subscription never fails another",
+    promise: "guarantee: one failing subscription never fails another",
     when: has("admin"),
     async run(context) {
       const instance = await context.start();

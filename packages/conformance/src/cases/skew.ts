@@ -6,7 +6,7 @@ import { Recorder, settled } from "../recorder.ts";
 import { all, can, durable } from "../requirements.ts";
 import { pause } from "../waiting.ts";
 
-const SKEW = "design 4.3: two releases can run side by side and neither loses the other's events";
+const SKEW = "guarantee: two releases can run side by side and neither loses the other's events";
 const EVENTS = 2_000;
 
 /** A bus with the subscriptions of one release, each with what it has handled. */
@@ -255,7 +255,7 @@ export const skew: readonly ConformanceCase[] = defineCases("deploy-skew", [
   {
     id: "no-code",
     name: "an instance without code for an event leaves it to one that has it",
-    promise: "design 4.3: an instance runs only what it has code for and releases the rest",
+    promise: "guarantee: an instance runs only what it has code for and releases the rest",
     when: durable,
     limitMs: () => 30_000,
     async run(context) {
@@ -313,7 +313,7 @@ export const skew: readonly ConformanceCase[] = defineCases("deploy-skew", [
   {
     id: "rollback",
     name: "a release that comes back finds what waited for its subscription",
-    promise: "design 4.3: its backlog stays",
+    promise: "guarantee: an orphaned subscription keeps its backlog",
     when: durable,
     limitMs: () => 60_000,
     async run(context) {
@@ -356,7 +356,7 @@ export const skew: readonly ConformanceCase[] = defineCases("deploy-skew", [
   {
     id: "server-only",
     name: "what a process that only emits declares waits for the first worker",
-    promise: "design 4.3: every instance declares what it has code for, emit-only ones too",
+    promise: "guarantee: every instance declares what it has code for, emit-only ones too",
     when: durable,
     limitMs: () => 30_000,
     async run(context) {
@@ -371,7 +371,7 @@ export const skew: readonly ConformanceCase[] = defineCases("deploy-skew", [
   {
     id: "late-declare",
     name: "a retired subscription that an older release declares again gets new events, and no old ones",
-    promise: "design 4.3: removing is explicit (retire)",
+    promise: "guarantee: retire ends a subscription",
     when: durable,
     limitMs: () => 30_000,
     async run(context) {

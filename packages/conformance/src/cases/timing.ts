@@ -38,7 +38,7 @@ export const delay: readonly ConformanceCase[] = defineCases("delay", [
   {
     id: "passes-nobody",
     name: "a delayed event holds up no other, and takes no slot",
-    promise: "design 4.2: one slow delivery delays no other",
+    promise: "guarantee: one slow delivery delays no other",
     when: can("delay"),
     async run(context) {
       const instance = await context.start();
@@ -137,7 +137,7 @@ export const priority: readonly ConformanceCase[] = defineCases("priority", [
   {
     id: "hint",
     name: "whatever its priority, every event is delivered once",
-    promise: "design 4.8: priority is a hint",
+    promise: "guarantee: priority is a hint",
     async run(context) {
       const instance = await context.start();
       const inbox = await instance.consume(consumer("mail"));

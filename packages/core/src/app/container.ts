@@ -1,12 +1,14 @@
+// The build of Awilix without `loadModules`, which is not used here: what it needs to search folders takes longer to
+// load than all the rest that `createApp` loads.
 import {
   asValue,
   type AwilixContainer,
   createContainer,
   InjectionMode,
   type Resolver,
-} from "awilix";
+} from "awilix/browser";
 
-export { asClass, asFunction, asValue } from "awilix";
+export { asClass, asFunction, asValue } from "awilix/browser";
 
 /**
  * How the container makes one service: `asValue(x)`, `asFunction(({ logger }) => …)` or
@@ -14,7 +16,10 @@ export { asClass, asFunction, asValue } from "awilix";
  */
 export type ServiceResolver<T = unknown> = Resolver<T>;
 
-/** An application's container: Awilix, with PROXY injection and in strict mode. */
+/**
+ * An application's container: Awilix, with PROXY injection and in strict mode. Its `loadModules` throws: name services in
+ * the configuration, or register them.
+ */
 export type AppContainer<Cradle extends object = object> = AwilixContainer<Cradle>;
 
 /** Whether a value is a resolver, as {@link asValue} and its siblings make them. */
@@ -33,7 +38,14 @@ export function createAppContainer<Cradle extends object>(
 ): AppContainer<Cradle> {
   const container = createContainer<Cradle>({ injectionMode: InjectionMode.PROXY, strict: true });
   for (const [name, resolver] of Object.entries(services)) container.register(name, resolver);
-  return container;
+  return Object.assign(container, { loadModules });
+}
+
+/** Takes the place of a method whose message speaks of browsers. */
+function loadModules(): never {
+  throw new TypeError(
+    "The container of an application cannot load modules: name its services in the configuration, or call register()",
+  );
 }
 
 /** Registers a value as it is. The container never disposes it. */

@@ -33,6 +33,16 @@ describe("createApp", () => {
     await app.stop();
   });
 
+  test("makes a container that says how to register services, instead of loading modules", async () => {
+    const app = await createApp({ modules: using(valueModule()) });
+    expect(() => app.container.loadModules(["services/*.js"])).toThrow(
+      new TypeError(
+        "The container of an application cannot load modules: name its services in the configuration, or call register()",
+      ),
+    );
+    await app.stop();
+  });
+
   test("connects nothing and consumes nothing before start", async () => {
     const module = valueModule();
     const app = await createApp({ modules: using(module) });

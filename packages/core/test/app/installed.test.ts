@@ -283,10 +283,11 @@ describe("an application that is sent a signal", () => {
   });
 });
 
-describe("importing a bus", () => {
-  /** Prints every file that is loaded from then on. */
+describe("what is loaded", () => {
+  /** Prints every file that is loaded from then on, and `mark` between the import and the application. */
   const listed = `
     import { register } from "node:module";
+    import { writeSync } from "node:fs";
     const hooks = \`
       import { writeSync } from "node:fs";
       export async function load(url, context, next) {
@@ -294,23 +295,31 @@ describe("importing a bus", () => {
         return next(url, context);
       }\`;
     register("data:text/javascript," + encodeURIComponent(hooks));
-    const { createEventBus } = await import("@busbar/core");
+    const { createApp, createEventBus } = await import("@busbar/core");
     if (typeof createEventBus !== "function") process.exitCode = 1;
+    writeSync(1, "mark\\n");
+    const app = await createApp({ modules: [{ resolve: "./bus.js" }] });
+    await app.stop();
   `;
 
-  test("loads no application, no workflows, no container and no compiler", async () => {
-    const root = project({ "main.js": listed });
+  async function loaded(): Promise<{ byImport: string[]; byApp: string[] }> {
+    const root = project({ "main.js": listed, "bus.js": moduleSource });
     install(root, "@busbar/core", core.path);
-    const child = run(path.join(root, "main.js"));
-    expect(await child.ended).toBe(0);
-    const files = child
-      .output()
-      .split("\n")
-      .filter((line) => line.startsWith("loaded file:"));
-    expect(files.filter((file) => /awilix|tsx|import-meta-resolve/.test(file))).toEqual([]);
-    expect(files.filter((file) => /dist\/(app|workflows|memory)\//.test(file))).toEqual([]);
-    expect(files.some((file) => file.endsWith("/event-bus.js"))).toBe(true);
+    const output = (await finished(run(path.join(root, "main.js")))).split("\n");
+    const files = (lines: string[]) => lines.filter((line) => line.startsWith("loaded file:"));
+    const mark = output.indexOf("mark");
+    return { byImport: files(output.slice(0, mark)), byApp: files(output.slice(mark)) };
+  }
+
+  test("by an import of core is the bus only, and by createApp nothing that searches folders", async () => {
+    const { byImport, byApp } = await loaded();
+    expect(byImport.filter((file) => /awilix|tsx|import-meta-resolve/.test(file))).toEqual([]);
+    expect(byImport.filter((file) => /dist\/(app|workflows|memory)\//.test(file))).toEqual([]);
+    expect(byImport.some((file) => file.endsWith("/event-bus.js"))).toBe(true);
     // Every file takes time at the start of each process.
-    expect(files.length).toBeLessThanOrEqual(58);
+    expect(byImport.length).toBeLessThanOrEqual(58);
+
+    expect(byApp.some((file) => file.includes("/awilix/"))).toBe(true);
+    expect(byApp.filter((file) => file.includes("fast-glob"))).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import { createEventBus, type Logger } from "@busbar/core";
-import type { EventProvider } from "@busbar/core/provider";
+import { type EventProvider, type ProviderContext, systemClock } from "@busbar/core/provider";
 import { Cluster, Redis } from "ioredis";
 import { afterEach, describe, expect, test } from "vitest";
 import { type RedisProviderOptions, redisProvider } from "../src/index.ts";
@@ -63,6 +63,31 @@ describe("start()", () => {
       code: "BUSBAR_UNAVAILABLE",
       cause: { message: expect.stringContaining("WRONGPASS") as string },
     });
+  });
+
+  test("may be called again after it has failed, which leaves no connection behind", async () => {
+    const { port, url } = await server();
+    const admin = new Redis(url);
+    ends.push(async () => admin.disconnect());
+    await admin.acl("SETUSER", "shop", "on", ">new", "~*", "&*", "+@all");
+    const ignore = (): void => {};
+    const given: ProviderContext = {
+      logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
+      clock: systemClock,
+      namespace: "shop",
+      instanceId: "1",
+      deadLetters: { maxPerSubscription: 10, maxAgeMs: 1_000 },
+      orphanedAfterMs: 1_000,
+      report: ignore,
+    };
+    const provider = redisProvider({ redisUrl: `redis://shop:old@127.0.0.1:${port}` });
+    await expect(provider.start(given)).rejects.toThrow("WRONGPASS");
+    expect(await admin.client("LIST")).not.toContain("name=busbar:shop");
+    await admin.acl("SETUSER", "shop", ">old");
+    await provider.start(given);
+    expect(await provider.probe?.()).toEqual({ ok: true });
+    await provider.stop({ graceMs: 0 });
+    await expect(provider.start(given)).rejects.toThrow(TypeError);
   });
 
   test("waits for a Redis that is away, and stop ends the wait", async () => {

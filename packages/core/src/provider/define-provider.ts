@@ -10,6 +10,7 @@ import type {
   KnownGroups,
   ProviderCapabilities,
   ProviderContext,
+  PublishOptions,
   PublishResult,
 } from "../contract/provider.ts";
 import { BusbarError } from "../errors/errors.ts";
@@ -24,6 +25,12 @@ type ProviderParts<Part extends ProviderPart> = {
 export type DefinedProvider<Part extends ProviderPart = never> = EventProvider &
   Required<Pick<EventProvider, "probe">> &
   ProviderParts<Part>;
+
+/**
+ * Milliseconds that `open` has to give up and close what it has made, also where `stop` has no grace: nothing
+ * should be left behind.
+ */
+const GIVE_UP_MS = 100;
 
 /** The methods that change nothing. */
 const READS: ReadonlySet<string> = new Set(["subscriptions.list", "admin.stats", "admin.listDead"]);
@@ -136,7 +143,7 @@ export function defineProvider<Part extends ProviderPart = never>(
     const open = opened;
     if (!open) {
       controller.abort(new Error(`Provider "${name}" was stopped before it had opened`));
-      if (graceMs > 0) await within(graceMs, starting);
+      await within(Math.max(graceMs, GIVE_UP_MS), starting);
       return;
     }
     const deadline = now() + graceMs;
@@ -208,6 +215,20 @@ export function defineProvider<Part extends ProviderPart = never>(
     throw notRunning(name, "start");
   }
 
+  /** Makes its errors safe itself: each layer around it is a part of every emit. */
+  async function publish(
+    batch: readonly Envelope[],
+    options: PublishOptions,
+  ): Promise<readonly PublishResult[]> {
+    try {
+      const results = await running("publish").publish(batch, options);
+      wake();
+      return results;
+    } catch (error) {
+      throw safeError(error);
+    }
+  }
+
   function tryPublish(batch: readonly Envelope[]): readonly PublishResult[] | undefined {
     const results = opened?.tryPublish?.(batch);
     if (results) wake();
@@ -234,7 +255,9 @@ export function defineProvider<Part extends ProviderPart = never>(
     },
 
     async start(context) {
-      if (starting) throw new TypeError(`Provider "${name}" starts once: make another one`);
+      if (starting || stopping) {
+        throw new TypeError(`Provider "${name}" starts once: make another one`);
+      }
       ({ clock, logger } = context);
       starting = open(context);
       try {
@@ -245,15 +268,7 @@ export function defineProvider<Part extends ProviderPart = never>(
       }
     },
 
-    async publish(batch, options) {
-      try {
-        const results = await running("publish").publish(batch, options);
-        wake();
-        return results;
-      } catch (error) {
-        throw safeError(error);
-      }
-    },
+    publish,
 
     async consume(spec, deliver) {
       const consumer = await running("consume").consume(spec, deliver);
@@ -301,6 +316,7 @@ export function defineProvider<Part extends ProviderPart = never>(
   });
   return {
     ...safeProvider(Object.assign(provider, Object.fromEntries(delegates))),
+    publish,
     ...(shortcuts.includes("tryPublish") && { tryPublish }),
   } as DefinedProvider<Part>;
 }

@@ -281,6 +281,26 @@ describe("defineProvider", () => {
       expect(await started).toMatchObject({ message: "given up" });
     });
 
+    test("leaves open a moment to close what it has made, also without a grace", async () => {
+      const { provider, started, clock, settle } = opening();
+      let ended = false;
+      const stop = provider.stop({ graceMs: 0 }).then(() => (ended = true));
+      await clock.advance(0);
+      expect(ended).toBe(false);
+      settle.reject(new Error("given up"));
+      await stop;
+      expect(clock.pendingTimers()).toBe(0);
+      expect(await started).toMatchObject({ message: "given up" });
+    });
+
+    test("may not be followed by another start", async () => {
+      const { provider, started, clock, settle } = opening();
+      const stop = provider.stop({ graceMs: 0 });
+      settle.reject(new Error("given up"));
+      await Promise.all([stop, started]);
+      await expect(provider.start({ ...context, clock })).rejects.toThrow(TypeError);
+    });
+
     test("ends within its grace while open hangs, and closes what is opened later", async () => {
       const { provider, started, clock, settle } = opening();
       let ended = false;

@@ -1,7 +1,7 @@
 import type { Delivery, Envelope } from "@busbar/core/provider";
 
-/** What becomes of a hand-over. Undefined: nothing out of the ordinary. */
-export type HandOverFault =
+/** What becomes of a delivery. Undefined: nothing out of the ordinary. */
+export type DeliveryFault =
   /** The handler does not run, and the run fails with this error. */
   | { readonly type: "fail"; readonly error: unknown; readonly applied: () => void }
   /** The process dies before the handler has begun, at its n-th pause, or after it has ended. */
@@ -24,7 +24,7 @@ export interface Faults {
    * at once.
    */
   arrivals(subscriberId: string, envelope: Envelope): readonly number[] | undefined;
-  handOver(subscriberId: string, delivery: Delivery): HandOverFault | undefined;
+  delivery(subscriberId: string, delivery: Delivery): DeliveryFault | undefined;
 }
 
 /** What one of several says first is what happens. */
@@ -32,7 +32,7 @@ export function firstOf(all: readonly Faults[]): Faults {
   return {
     publish: (batch) => firstAnswer(all, (faults) => faults.publish(batch)),
     arrivals: (id, envelope) => firstAnswer(all, (faults) => faults.arrivals(id, envelope)),
-    handOver: (id, delivery) => firstAnswer(all, (faults) => faults.handOver(id, delivery)),
+    delivery: (id, delivery) => firstAnswer(all, (faults) => faults.delivery(id, delivery)),
   };
 }
 

@@ -1,5 +1,5 @@
 import { type Delivery, type Envelope, matchesPattern } from "@busbar/core/provider";
-import type { Faults, HandOverFault, PublishFault } from "./faults.ts";
+import type { Faults, DeliveryFault, PublishFault } from "./faults.ts";
 import { createRandom, type Random } from "./random.ts";
 
 /**
@@ -86,17 +86,17 @@ interface Planned<T> {
 export class InjectedFaults implements Faults {
   readonly #publish: Planned<PublishFault>[] = [];
   readonly #arrivals = new Map<string, Planned<readonly number[]>[]>();
-  readonly #handOvers = new Map<string, Planned<HandOverFault>[]>();
+  readonly #deliveries = new Map<string, Planned<DeliveryFault>[]>();
   #random: Random | undefined;
   #windowMs = 0;
 
   failNext(subscriberId: string, options: FailOptions): void {
     const { error = new Error("Injected failure") } = options;
-    plan(this.#handOvers, subscriberId, { type: "fail", error, applied() {} }, options);
+    plan(this.#deliveries, subscriberId, { type: "fail", error, applied() {} }, options);
   }
 
   crashNext(subscriberId: string, options: CrashOptions): void {
-    plan(this.#handOvers, subscriberId, { type: "crash", at: options.when ?? "after" }, options);
+    plan(this.#deliveries, subscriberId, { type: "crash", at: options.when ?? "after" }, options);
   }
 
   arriveNext(subscriberId: string, copies: readonly number[], options: FaultOptions): void {
@@ -123,7 +123,7 @@ export class InjectedFaults implements Faults {
   clear(): void {
     this.#publish.length = 0;
     this.#arrivals.clear();
-    this.#handOvers.clear();
+    this.#deliveries.clear();
     this.#random = undefined;
   }
 
@@ -137,8 +137,8 @@ export class InjectedFaults implements Faults {
     return [Math.floor(this.#random() * (this.#windowMs + 1))];
   }
 
-  handOver(subscriberId: string, { envelope }: Delivery): HandOverFault | undefined {
-    const found = take(this.#handOvers.get(subscriberId), envelope.name);
+  delivery(subscriberId: string, { envelope }: Delivery): DeliveryFault | undefined {
+    const found = take(this.#deliveries.get(subscriberId), envelope.name);
     if (found?.fault.type !== "fail") return found?.fault;
     // A delivery that is handed back before it ran has not used it up.
     found.times += 1;

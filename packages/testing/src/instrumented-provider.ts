@@ -20,7 +20,7 @@ import { backlogLines } from "./backlog-lines.ts";
 import { EventWaiters, withTrace } from "./event-waiters.ts";
 import { FaultChannel } from "./fault-channel.ts";
 import { type Faults, firstOf } from "./faults.ts";
-import { HandOver } from "./hand-over.ts";
+import { FaultyDelivery } from "./faulty-delivery.ts";
 import { InjectedFaults } from "./injected-faults.ts";
 import { withSpecs, withTransit } from "./provider-parts.ts";
 import { readOptions } from "./read-options.ts";
@@ -139,7 +139,7 @@ export class InstrumentedProvider implements TestingProvider {
 
   consume(spec: ConsumeSpec, deliver: Deliver): Promise<ConsumerHandle> {
     this.#specs.set(spec.subscriptionId, spec);
-    return this.#inner.consume(spec, (delivery) => this.#handOver(spec, deliver, delivery));
+    return this.#inner.consume(spec, (delivery) => this.#deliver(spec, deliver, delivery));
   }
 
   stop(options: { readonly graceMs: number }): Promise<void> {
@@ -268,19 +268,19 @@ export class InstrumentedProvider implements TestingProvider {
     return { ...result, subscriptions: result.subscriptions + extra };
   }
 
-  async #handOver(
+  async #deliver(
     { subscriptionId }: ConsumeSpec,
     deliver: Deliver,
     delivery: Delivery,
   ): Promise<Settlement> {
     const { recorder } = this;
     const { envelope } = delivery;
-    const fault = this.#faults.handOver(subscriptionId, delivery);
+    const fault = this.#faults.delivery(subscriptionId, delivery);
     const record = recorder.handedOver(subscriptionId, delivery);
-    const handOver = new HandOver(this, delivery, fault);
+    const faulty = new FaultyDelivery(this, delivery, fault);
     this.#running += 1;
     try {
-      const settlement = await handOver.run(deliver);
+      const settlement = await faulty.run(deliver);
       recorder.settled(record, envelope, settlement);
       return settlement;
     } catch (crash) {

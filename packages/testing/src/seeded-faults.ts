@@ -1,5 +1,5 @@
 import type { Delivery } from "@busbar/core/provider";
-import type { Faults, HandOverFault } from "./faults.ts";
+import type { Faults, DeliveryFault } from "./faults.ts";
 import { createRandom, type Random } from "./random.ts";
 
 /** A handler that pauses is interrupted at one of its first pauses. */
@@ -82,7 +82,7 @@ export class SeededFaults implements Faults {
     return this.#happens(this.#duplicates) ? [first, first + this.#delay()] : [first];
   }
 
-  handOver(_: string, { crashes }: Delivery): HandOverFault | undefined {
+  delivery(_: string, { crashes }: Delivery): DeliveryFault | undefined {
     if (crashes >= MAX_CRASHES || !this.#happens(this.#crashes)) return undefined;
     const at = this.#upTo(LAST_PAUSE + 1);
     return { type: "crash", at: at === 0 ? "before" : at > LAST_PAUSE ? "after" : at };

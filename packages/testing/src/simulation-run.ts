@@ -1,4 +1,4 @@
-import { HandOver } from "./hand-over.ts";
+import { FaultyDelivery } from "./faulty-delivery.ts";
 import { InstrumentedProvider } from "./instrumented-provider.ts";
 import { createRandom } from "./random.ts";
 import { SeededFaults } from "./seeded-faults.ts";
@@ -27,7 +27,7 @@ export async function simulateSeed(
   const { clock, recorder } = provider;
 
   async function pause(): Promise<void> {
-    if (HandOver.current(provider)?.crashesAtPause()) await new Promise<never>(() => {});
+    if (FaultyDelivery.current(provider)?.crashesAtPause()) await new Promise<never>(() => {});
     const ms = faults.pauseMs();
     await new Promise<void>((resolve) => {
       clock.setTimeout(resolve, ms, { keepAlive: true });

@@ -1,28 +1,28 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Delivery, Settlement } from "@busbar/core/provider";
-import type { HandOverFault } from "./faults.ts";
+import type { DeliveryFault } from "./faults.ts";
 
 /** One for all providers: each costs every promise of the process something. */
-const current = new AsyncLocalStorage<HandOver>();
+const current = new AsyncLocalStorage<FaultyDelivery>();
 
-/** One hand-over, and what goes wrong in it. */
-export class HandOver {
+/** One delivery to a handler, and what goes wrong in it. */
+export class FaultyDelivery {
   readonly #provider: object;
   readonly #delivery: Delivery;
-  readonly #fault: HandOverFault | undefined;
+  readonly #fault: DeliveryFault | undefined;
   #pauses = 0;
   #crash: ((error: Error) => void) | undefined;
 
-  constructor(provider: object, delivery: Delivery, fault: HandOverFault | undefined) {
+  constructor(provider: object, delivery: Delivery, fault: DeliveryFault | undefined) {
     this.#provider = provider;
     this.#delivery = delivery;
     this.#fault = fault;
   }
 
-  /** The hand-over of this provider that the caller is part of, if any. */
-  static current(provider: object): HandOver | undefined {
-    const handOver = current.getStore();
-    return handOver && handOver.#provider === provider ? handOver : undefined;
+  /** The delivery of this provider that the caller is part of, if any. */
+  static current(provider: object): FaultyDelivery | undefined {
+    const faulty = current.getStore();
+    return faulty && faulty.#provider === provider ? faulty : undefined;
   }
 
   /** Rejects when the process dies meanwhile. */
@@ -58,7 +58,7 @@ export class HandOver {
  */
 function failing(
   delivery: Delivery,
-  { error, applied }: Extract<HandOverFault, { type: "fail" }>,
+  { error, applied }: Extract<DeliveryFault, { type: "fail" }>,
 ): Delivery {
   const envelope = {
     ...delivery.envelope,

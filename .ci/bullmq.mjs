@@ -36,11 +36,12 @@ function readTested() {
   return { range: manifest.peerDependencies.bullmq, tested: { version, scripts } };
 }
 
-/** The newest release of the range that the registry offers. */
+/** The newest release of the range that the registry offers, which lists them in the order of their publishing. */
 async function newestOf(range) {
   const { code, stdout } = await run("npm", ["view", `bullmq@${range}`, "version", "--json"]);
   if (code !== 0 || stdout.trim() === "") return undefined;
-  return [JSON.parse(stdout)].flat().at(-1);
+  const versions = [JSON.parse(stdout)].flat();
+  return versions.toSorted((a, b) => a.localeCompare(b, "en", { numeric: true })).at(-1);
 }
 
 async function lookAt(version) {

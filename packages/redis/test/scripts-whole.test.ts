@@ -250,5 +250,5 @@ describe("a script", () => {
       }
     }
     expect(torn).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 });

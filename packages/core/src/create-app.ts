@@ -1,5 +1,6 @@
 import type { App, AppOverrides } from "./app/app.ts";
 import type { BusbarConfig } from "./app/config.ts";
+import type { HandlerContext } from "./contract/subscriber.ts";
 import type { LoadConfigOptions, LoadedConfig } from "./app/load-config.ts";
 
 /**
@@ -14,9 +15,11 @@ import type { LoadConfigOptions, LoadedConfig } from "./app/load-config.ts";
  * });
  * ```
  */
-export function defineConfig<Events extends object = never, Received extends object = Events>(
-  config: BusbarConfig<Events, Received>,
-): BusbarConfig<Events, Received> {
+export function defineConfig<
+  Events extends object = never,
+  Received extends object = Events,
+  Tx = unknown,
+>(config: BusbarConfig<Events, Received, Tx>): BusbarConfig<Events, Received, Tx> {
   return config;
 }
 
@@ -36,10 +39,14 @@ export function defineConfig<Events extends object = never, Received extends obj
  * await app.bus.emit("order.placed", { orderId: "42" });
  * ```
  */
-export async function createApp<Events extends object = never, Received extends object = Events>(
-  config?: BusbarConfig<Events, Received> | string,
+export async function createApp<
+  Events extends object = never,
+  Received extends object = Events,
+  Tx = unknown,
+>(
+  config?: BusbarConfig<Events, Received, Tx> | string,
   overrides: AppOverrides = {},
-): Promise<App<Events, Received>> {
+): Promise<App<Events, Received, HandlerContext<Tx>>> {
   // Who makes a bus does not load what reads configurations and subscriber files.
   const { createApplication } = await import("./app/create-application.ts");
   return createApplication(config, overrides);

@@ -1,13 +1,22 @@
 import type { EmitOptions, EventMessage } from "./contract/event.ts";
-import type { ClearGroupOptions, IEventBusModule } from "./contract/event-bus-module.ts";
+import type {
+  ClearGroupOptions,
+  EventMethods,
+  IEventBusModule,
+} from "./contract/event-bus-module.ts";
 import type { Interceptor } from "./contract/interceptor.ts";
 import type { Middleware } from "./contract/middleware.ts";
 import type { BusListener, BusNoticeName } from "./contract/notices.ts";
-import type { Subscriber, SubscriberContext, SubscriptionDefaults } from "./contract/subscriber.ts";
+import type {
+  DeliveryContext,
+  HandlerContext,
+  Subscriber,
+  SubscriberContext,
+  SubscriptionDefaults,
+} from "./contract/subscriber.ts";
 import type { Subscription } from "./deliver/subscription.ts";
 import type { EventSelector } from "./deliver/subscriptions.ts";
 import { BusbarError } from "./errors/errors.ts";
-import type { TypedEventBus } from "./typed-event-bus.ts";
 import { quoted } from "./errors/quoted.ts";
 import {
   assertOptions,
@@ -27,8 +36,8 @@ import type { EventBusOptions } from "./contract/bus-options.ts";
 import type { SettledOptions } from "./admin/settled.ts";
 import { TransactionalBus } from "./emit/transactional-bus.ts";
 
-/** Set once, by {@link EventBus}. */
-let runtimeOf: (bus: EventBus) => BusRuntime;
+/** Set once, by {@link Bus}. */
+let runtimeOf: (bus: Bus) => BusRuntime;
 
 /** Options of {@link EventBus.retire}. */
 export interface RetireOptions {
@@ -55,12 +64,8 @@ export interface StopOptions {
   readonly graceMs?: number | undefined;
 }
 
-/**
- * The event bus: one for every provider. Made by {@link createEventBus}.
- *
- * Subscribe first, then `start`, then emit. `stop` when done: it drains.
- */
-export class EventBus implements IEventBusModule, AsyncDisposable {
+/** An {@link EventBus} at run time, where it knows no types of events. */
+class Bus implements IEventBusModule, AsyncDisposable {
   static {
     runtimeOf = (bus) => bus.#runtime;
   }
@@ -69,7 +74,7 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
 
   constructor(options: EventBusOptions<object>) {
     this.#runtime = new BusRuntime(this, options);
-    offerHolding(this, this.#runtime.holding, EventBus.prototype);
+    offerHolding(this, this.#runtime.holding, Bus.prototype);
   }
 
   /** What could not be delivered. */
@@ -96,10 +101,6 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
     subscriber: Subscriber<T>,
     context?: SubscriberContext,
   ): this;
-  /**
-   * Ends a subscription in this process, with all its events. Runs in flight finish. Does nothing if this process
-   * has no such subscription.
-   */
   unsubscribe(subscription: SubscriptionRef): this;
   unsubscribe(
     selected: EventSelector | SubscriptionRef,
@@ -136,20 +137,8 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
     return this;
   }
 
-  /**
-   * Wraps every run of every delivery, within the middleware that was added before.
-   *
-   * @example
-   * ```ts
-   * bus.use(async ({ event }, next) => {
-   *   const startedAt = performance.now();
-   *   await next();
-   *   timings.record(event.name, performance.now() - startedAt);
-   * });
-   * ```
-   */
   use(middleware: Middleware): this {
-    this.#runtime.middleware.push(middleware);
+    this.#runtime.use(middleware);
     return this;
   }
 
@@ -267,23 +256,6 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
     return this.#runtime.retire(subscriberId, options.events, options.backlog ?? "dead-letter");
   }
 
-  /**
-   * A bus whose `emit` writes events in the caller's own transaction: they are published if it commits.
-   * Everything else is this bus's. Needs a plugin that stages, such as the outbox. Await the emit before the
-   * transaction ends. It rejects with a `TypeError` where no transaction is open, as far as the plugin can
-   * tell, and with `BUSBAR_EMIT_TIMEOUT` when the database does not answer within `emitTimeoutMs`.
-   *
-   * @throws BusbarError `BUSBAR_UNSUPPORTED` without such a plugin.
-   * @throws TypeError when there is no transaction: `undefined` or `null`.
-   *
-   * @example
-   * ```ts
-   * await db.transaction(async (tx) => {
-   *   await tx.insert(orders).values(order);
-   *   await bus.withTransaction(tx).emit("order.placed", { orderId: order.id });
-   * });
-   * ```
-   */
   withTransaction(transaction: unknown): IEventBusModule {
     return new TransactionalBus(this, this.#runtime.stager(transaction));
   }
@@ -308,6 +280,72 @@ export class EventBus implements IEventBusModule, AsyncDisposable {
   }
 }
 
+/**
+ * The event bus: one for every provider. Made by {@link createEventBus}, of which it has its types; without a
+ * catalogue it takes events of every name. Fits wherever an {@link IEventBusModule} is asked for.
+ *
+ * Subscribe first, then `start`, then emit. `stop` when done: it drains.
+ */
+export interface EventBus<
+  Events extends object = never,
+  Received extends object = Events,
+  Context extends DeliveryContext = DeliveryContext,
+>
+  extends
+    Omit<Bus, keyof IEventBusModule | "use" | "withTransaction">,
+    IEventBusModule<Events, Received, Context> {
+  /**
+   * As {@link IEventBusModule.unsubscribe}. With a `subscriberId` alone it ends the subscription in this process
+   * with all its events, and does nothing if this process has no such subscription.
+   */
+  readonly unsubscribe: ((subscription: SubscriptionRef) => this) &
+    EventMethods<Events, Received, Context, this>["subscribe"];
+  /**
+   * Wraps every run of every delivery, within the middleware of the options, of the plugins and of earlier calls. The
+   * `inbox` of the bus is within all of it.
+   *
+   * @example
+   * ```ts
+   * bus.use(async ({ event }, next) => {
+   *   const startedAt = performance.now();
+   *   await next();
+   *   timings.record(event.name, performance.now() - startedAt);
+   * });
+   * ```
+   */
+  use(middleware: Middleware): this;
+  /**
+   * A bus whose `emit` writes events in the caller's own transaction: they are published if it commits.
+   * Everything else is this bus's. Needs a plugin that stages, such as the outbox. Await the emit before the
+   * transaction ends. It rejects with a `TypeError` where no transaction is open, as far as the plugin can
+   * tell, and with `BUSBAR_EMIT_TIMEOUT` when the database does not answer within `emitTimeoutMs`.
+   *
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` without such a plugin.
+   * @throws TypeError when there is no transaction: `undefined` or `null`.
+   *
+   * @example
+   * ```ts
+   * await db.transaction(async (tx) => {
+   *   await tx.insert(orders).values(order);
+   *   await bus.withTransaction(tx).emit("order.placed", { orderId: order.id });
+   * });
+   * ```
+   */
+  withTransaction(transaction: unknown): IEventBusModule<Events, Received, Context>;
+}
+
+/** @deprecated The same as {@link EventBus}. */
+export type TypedEventBus<Events extends object, Received extends object = Events> = EventBus<
+  Events,
+  Received
+>;
+
+/** @deprecated The same as {@link IEventBusModule}. */
+export type TypedEventModule<
+  Events extends object,
+  Received extends object = Events,
+> = IEventBusModule<Events, Received>;
+
 /** Subscribes as `bus.subscribe` does, with defaults that go before those of the bus. For folders of subscribers. */
 export function subscribeWithDefaults(
   bus: EventBus,
@@ -316,7 +354,7 @@ export function subscribeWithDefaults(
   context: SubscriberContext,
   defaults: SubscriptionDefaults | undefined,
 ): void {
-  runtimeOf(bus).subscribe(event, subscriber, context, defaults);
+  runtimeOf(bus as unknown as Bus).subscribe(event, subscriber, context, defaults);
 }
 
 function isSubscriptionRef(value: EventSelector | SubscriptionRef): value is SubscriptionRef {
@@ -337,12 +375,12 @@ function isSubscriptionRef(value: EventSelector | SubscriptionRef): value is Sub
  *
  * @throws TypeError when an option has a value that it cannot have.
  */
-export function createEventBus(
-  options: Omit<EventBusOptions, "events"> & { readonly events?: undefined },
-): EventBus;
-export function createEventBus<Events extends object, Received extends object = Events>(
-  options: EventBusOptions<Events, Received>,
-): TypedEventBus<Events, Received>;
-export function createEventBus(options: EventBusOptions<object>): EventBus {
-  return new EventBus(options);
+export function createEventBus<
+  Events extends object = never,
+  Received extends object = Events,
+  Tx = unknown,
+>(options: EventBusOptions<Events, Received, Tx>): EventBus<Events, Received, HandlerContext<Tx>> {
+  const bus: EventBus = new Bus(options);
+  // One bus is behind all types.
+  return bus as unknown as EventBus<Events, Received, HandlerContext<Tx>>;
 }

@@ -6,7 +6,7 @@ export type {
 } from "./admin/dead-letters.ts";
 export type { BusHealth, BusInspection, BusState } from "./admin/inspection.ts";
 export type { SettledOptions } from "./admin/settled.ts";
-export type { App, AppBus, AppCradle, AppOverrides } from "./app/app.ts";
+export type { App, AppCradle, AppOverrides } from "./app/app.ts";
 export type { BusbarConfig, ModuleConfig } from "./app/config.ts";
 export type {
   BusOptions,
@@ -35,6 +35,7 @@ export type {
   Subscriber,
   SubscriberContext,
   SubscriptionDefaults,
+  TransactionContext,
 } from "./contract/subscriber.ts";
 export { createApp, defineConfig, loadConfig } from "./create-app.ts";
 export type {
@@ -55,7 +56,14 @@ export {
   ReleaseDelivery,
   type UnsettledEvent,
 } from "./errors/errors.ts";
-export { createEventBus, EventBus, type RetireOptions, type StopOptions } from "./event-bus.ts";
+export {
+  createEventBus,
+  type EventBus,
+  type RetireOptions,
+  type StopOptions,
+  type TypedEventBus,
+  type TypedEventModule,
+} from "./event-bus.ts";
 export {
   type DefinedEvents,
   defineEvents,
@@ -71,8 +79,7 @@ export type {
   SelectedEvent,
   TypedEvent,
   TypedMessage,
-} from "./events/event-patterns.ts";
+} from "./contract/event-patterns.ts";
 export type { BusCounters } from "./observe/counters.ts";
-export type { TypedEventBus, TypedEventModule } from "./typed-event-bus.ts";
 export { defineProvider } from "./provider/define-provider.ts";
 export { systemClock } from "./contract/clock.ts";

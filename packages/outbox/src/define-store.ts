@@ -1,9 +1,10 @@
+import type { InboxStore } from "@busbar/core/plugin";
 import { inbox } from "./inbox.ts";
 import { safeExecutor, safely, safelyAround, safeListen } from "./safe-statements.ts";
 import type { OutboxStore } from "./store.ts";
 
 /** What a store is made of. */
-export type StoreParts<Tx> = Omit<OutboxStore<Tx>, "createInbox">;
+export type StoreParts<Tx> = Omit<OutboxStore<Tx>, keyof InboxStore>;
 
 /**
  * Makes a store, for a driver or query builder that has none here. Errors of its statements lose what must not be

@@ -1,4 +1,10 @@
-import { type DeliveryContext, type Event, ReleaseDelivery, type Subscriber } from "@busbar/core";
+import {
+  type DeliveryContext,
+  type Event,
+  ReleaseDelivery,
+  type Subscriber,
+  type TransactionContext,
+} from "@busbar/core";
 import { type DeliveryRun, definePlugin, type Plugin } from "@busbar/core/plugin";
 import { deleteInParts } from "./delete-in-parts.ts";
 import { Housekeeping } from "./housekeeping.ts";
@@ -12,13 +18,8 @@ import { toColumn } from "./text-column.ts";
 /** Milliseconds after which an event comes again that another run has in hand. */
 const AGAIN_AFTER_MS = 1_000;
 
-/** What a handler within {@link once} knows of its run. */
-export interface OnceContext<Tx> extends DeliveryContext {
-  /**
-   * The transaction that holds the mark of this event. What the handler writes within it happens once.
-   */
-  readonly tx: Tx;
-}
+/** @deprecated The same as `TransactionContext` of `@busbar/core`. */
+export type OnceContext<Tx> = TransactionContext<Tx>;
 
 /** Options of {@link once}. */
 export interface OnceOptions<Tx> {
@@ -43,7 +44,7 @@ export interface OnceOptions<Tx> {
  * ```
  */
 export function once<T, Tx>(
-  handler: (event: Event<T>, context: OnceContext<Tx>) => void | Promise<void>,
+  handler: (event: Event<T>, context: TransactionContext<Tx>) => void | Promise<void>,
   { store }: OnceOptions<Tx>,
 ): Subscriber<T> {
   return (event, context) => {
@@ -179,7 +180,7 @@ async function markIn<Tx>(
   return row["is_new"] === true ? "new" : "known";
 }
 
-function withTx<Tx>(context: DeliveryContext, tx: Tx): OnceContext<Tx> {
+function withTx<Tx>(context: DeliveryContext, tx: Tx): TransactionContext<Tx> {
   return {
     tx,
     attempt: context.attempt,

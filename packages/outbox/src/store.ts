@@ -56,7 +56,7 @@ export type Listen = (
  * @typeParam Tx What the application knows as a transaction: what it gives to `withTransaction`, and
  *   what a handler within {@link once} finds in `context.tx`.
  */
-export interface OutboxStore<Tx = unknown> extends SqlExecutor, InboxStore {
+export interface OutboxStore<Tx = unknown> extends SqlExecutor, InboxStore<Tx> {
   /** Which SQL the database understands. */
   readonly dialect: Dialect;
   /** The PostgreSQL schema of the tables; whatever `search_path` says when it is undefined. */

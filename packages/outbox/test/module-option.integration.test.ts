@@ -44,12 +44,18 @@ describe.each(databases)("the inbox as an option on %s", (_, createDatabase) => 
   const effects = async (): Promise<unknown[]> =>
     (await database.query("SELECT event_id FROM effects")).map((row) => row["event_id"]);
 
-  test("of a module has every subscriber file of an application handle an event once", async () => {
+  test.each([
+    [
+      "the configuration",
+      (inbox: OutboxStore<never>) => ({ modules: [{ resolve: local }], inbox }),
+    ],
+    ["a module", (inbox: OutboxStore<never>) => ({ modules: [{ resolve: local, inbox }] })],
+  ])("of %s has every subscriber file handle an event once", async (_where, withInbox) => {
     writeFileSync(join(folder, "ledger.mjs"), SUBSCRIBER);
     const grown: unknown[] = [];
     const app: App = await createApp(
       {
-        modules: [{ resolve: local, inbox: store }],
+        ...withInbox(store),
         plugins: [outbox({ store: database.createStore() })],
         subscribers: ".",
         services: { effect: asValue(effect) },

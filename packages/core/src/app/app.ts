@@ -3,7 +3,7 @@ import type { Role } from "../contract/bus-options.ts";
 import type { AppContainer } from "./container.ts";
 import type { Modules } from "../contract/container.ts";
 import type { Logger } from "../contract/logger.ts";
-import type { TypedEventBus } from "../typed-event-bus.ts";
+import type { DeliveryContext } from "../contract/subscriber.ts";
 import { safeLogger } from "../errors/safe-logger.ts";
 import type { BusbarConfig } from "./config.ts";
 import { handleSignals } from "./signals.ts";
@@ -39,20 +39,14 @@ export interface AppCradle {
   readonly logger: Logger;
 }
 
-/** The bus of an application: typed, if the events of its configuration are known. */
-export type AppBus<Events extends object, Received extends object = Events> = [Events] extends [
-  never,
-]
-  ? EventBus
-  : TypedEventBus<Events, Received>;
-
 /** An application: a bus with its provider, its container and its subscribers. */
 export interface App<
   Events extends object = never,
   Received extends object = Events,
+  Context extends DeliveryContext = DeliveryContext,
 > extends AsyncDisposable {
-  /** The bus of the application: typed, if the configuration has `events`. */
-  readonly bus: AppBus<Events, Received>;
+  /** The bus of the application: typed by the `events` and the `inbox` of the configuration. */
+  readonly bus: EventBus<Events, Received, Context>;
   /**
    * Holds the bus as `Modules.EVENT_BUS`, `logger`, and the services of the configuration. Its
    * `dispose` is this application's `stop`, so that services outlive the handlers that use them.

@@ -22,6 +22,7 @@ const checks: Record<keyof BusbarConfig, Check> = {
       ? value.flatMap((entry, index) => checkSubscribers(entry, `${path}[${index}]`))
       : checkSubscribers(value, path),
   plugins: checkPlugins,
+  inbox: checkInbox,
   middleware: rule(
     (value) => Array.isArray(value) && value.every(isFunction),
     "must be an array of functions",
@@ -112,6 +113,13 @@ function checkSubscribers(value: unknown, path: string): readonly Issue[] {
   } catch (error) {
     return [...issues, { path, reason: messageOf(error) }];
   }
+}
+
+/** What is wrong with the store of an inbox, if anything. */
+export function checkInbox(value: unknown, path: string): readonly Issue[] {
+  if (isRecord(value) && isFunction(value["createInbox"])) return [];
+  const reason = `must be a store of @busbar/outbox, such as pgStore({ pool }), not ${describe(value)}`;
+  return [{ path, reason }];
 }
 
 function checkPlugins(value: unknown, path: string): readonly Issue[] {

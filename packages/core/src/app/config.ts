@@ -17,11 +17,7 @@ export interface ModuleConfig {
   readonly resolve: string | EventModule;
   /** Validated at start by the module's own schema; `{}` when absent. */
   readonly options?: unknown;
-  /**
-   * Where it is recorded which events a subscription has handled, such as `pgStore({ pool })` of
-   * `@busbar/outbox`: each handler runs in a transaction of that database, which it finds in
-   * `context.tx`, and handles an event once. None by default.
-   */
+  /** @deprecated Give `inbox` to the configuration, beside `modules`. */
   readonly inbox?: InboxStore | undefined;
   /** Passes over this module. @default false */
   readonly disable?: boolean | undefined;
@@ -70,9 +66,14 @@ export type SubscribersSource = string | SubscribersFolder | SubscriberModules;
 
 /**
  * An application's configuration: what `busbar.config.ts` exports by default. `Events` and `Received`
- * are what is emitted and what subscribers get, as its catalogue of events says.
+ * are what is emitted and what subscribers get, as its catalogue of events says, and `Tx` is the transaction of its
+ * inbox.
  */
-export interface BusbarConfig<Events extends object = object, Received extends object = Events> {
+export interface BusbarConfig<
+  Events extends object = object,
+  Received extends object = Events,
+  Tx = unknown,
+> {
   /**
    * Prefixes everything that the provider names, so that several applications can share a Redis.
    * Letters, digits, `.`, `_` and `-`.
@@ -95,6 +96,12 @@ export interface BusbarConfig<Events extends object = object, Received extends o
    * Plugins of the bus, such as the outbox. They start in this order, and stop in the reverse one. None by default.
    */
   readonly plugins?: readonly Plugin[] | undefined;
+  /**
+   * Where it is recorded which events a subscription has handled, such as `pgStore({ pool })` of
+   * `@busbar/outbox`: each handler runs in a transaction of that database, which it finds in
+   * `tx`, and handles an event once. None by default.
+   */
+  readonly inbox?: InboxStore<Tx> | undefined;
   /** Wraps every run of every delivery, the first one outermost. */
   readonly middleware?: readonly Middleware[] | undefined;
   /** Options of the bus that do not concern its provider, such as defaults of every emit. */

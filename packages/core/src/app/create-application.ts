@@ -1,10 +1,11 @@
 import path from "node:path";
-import { EventBus } from "../event-bus.ts";
+import { createEventBus, type EventBus } from "../event-bus.ts";
 import type { Role } from "../contract/bus-options.ts";
 import { type AppContainer, createAppContainer, registerValue } from "./container.ts";
 import { Modules } from "../contract/container.ts";
 import { type Logger, silentLogger } from "../contract/logger.ts";
 import type { InboxStore } from "../contract/plugin.ts";
+import type { HandlerContext } from "../contract/subscriber.ts";
 import type { EventProvider } from "../contract/provider.ts";
 import { type App, type AppCradle, type AppOverrides, createAppLifecycle } from "./app.ts";
 import { checkConfig } from "./check-config.ts";
@@ -22,16 +23,22 @@ import { createSourceLoader } from "./source-loader.ts";
 export async function createApplication<
   Events extends object = never,
   Received extends object = Events,
+  Tx = unknown,
 >(
-  config?: BusbarConfig<Events, Received> | string,
+  config?: BusbarConfig<Events, Received, Tx> | string,
   overrides: AppOverrides = {},
-): Promise<App<Events, Received>> {
+): Promise<App<Events, Received, HandlerContext<Tx>>> {
   const source = await readConfig(config, overrides.root);
   const { root, file } = source;
   const role = resolveRole(overrides.role ?? source.config.role);
   const logger = overrides.logger ?? source.config.logger ?? silentLogger;
   const name = source.config.name ?? "busbar";
   const entry = selectModule(source.config.modules, file);
+  const { inbox = entry?.inbox } = source.config;
+  if (entry?.inbox !== undefined && entry.inbox !== inbox) {
+    const reason = "is given to the module as well: remove it there";
+    throw configError({ file, issues: [{ path: "inbox", reason }] });
+  }
   const loader = createSourceLoader(root);
   const module = await loadModule(entry, { root, file, loader });
   const sources = [source.config.subscribers ?? []].flat();
@@ -43,7 +50,7 @@ export async function createApplication<
   const app = assemble({
     ...source,
     provider,
-    inbox: entry?.inbox,
+    inbox,
     name,
     role,
     logger,
@@ -51,7 +58,7 @@ export async function createApplication<
   });
   await subscribeOrStop(app, subscribers);
   // One bus is behind both types.
-  return app as unknown as App<Events, Received>;
+  return app as unknown as App<Events, Received, HandlerContext<Tx>>;
 }
 
 interface ConfigSource {
@@ -93,7 +100,7 @@ function createBus(parts: Assembly, container: AppContainer<AppCradle>): EventBu
   const { config, provider, inbox, name, role, logger } = parts;
   const { events, plugins, middleware } = config;
   try {
-    return new EventBus({
+    return createEventBus({
       ...config.bus,
       provider,
       name,

@@ -1,6 +1,6 @@
 import { Modules } from "../contract/container.ts";
 import type { Issue } from "../contract/issue.ts";
-import { describe, isRecord, unknownKeys } from "./check-config.ts";
+import { checkInbox, describe, isRecord, unknownKeys } from "./check-config.ts";
 import { configError } from "./config-error.ts";
 import type { BusbarConfig, ModuleConfig } from "./config.ts";
 
@@ -64,10 +64,7 @@ function checkEntry({ entry, path }: PlacedEntry): readonly Issue[] {
     const reason = `must be a package name, a path or a module, not ${describe(resolve)}`;
     issues.push({ path: `${path}.resolve`, reason });
   }
-  if (inbox !== undefined && !(isRecord(inbox) && typeof inbox["createInbox"] === "function")) {
-    const reason = `must be a store of @busbar/outbox, such as pgStore({ pool }), not ${describe(inbox)}`;
-    issues.push({ path: `${path}.inbox`, reason });
-  }
+  if (inbox !== undefined) issues.push(...checkInbox(inbox, `${path}.inbox`));
   if (key !== undefined && !moduleKeys.includes(key as string)) {
     const reason = `must be "${moduleKeys.join('" or "')}", not ${JSON.stringify(key)}`;
     issues.push({ path: `${path}.key`, reason });

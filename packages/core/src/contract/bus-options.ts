@@ -106,10 +106,14 @@ export const BUS_OPTIONS: Readonly<Record<keyof BusOptions, true>> = {
   graceMs: true,
 };
 
-/** Options of `createEventBus`. `Received` is what handlers get, where it differs from what is emitted. */
+/**
+ * Options of `createEventBus`. `Received` is what handlers get, where it differs from what is emitted, and `Tx` the
+ * transaction of the inbox.
+ */
 export interface EventBusOptions<
   Events extends object = never,
   Received extends object = Events,
+  Tx = unknown,
 > extends BusOptions {
   /** What carries the events, such as `localProvider()`. The bus starts and stops it. */
   readonly provider: EventProvider;
@@ -134,7 +138,7 @@ export interface EventBusOptions<
    * `@busbar/outbox`. Each handler then runs in a transaction of that database, which it finds in
    * `context.tx`, and what it writes by it happens once, however often the event is delivered.
    */
-  readonly inbox?: InboxStore | undefined;
+  readonly inbox?: InboxStore<Tx> | undefined;
   /** Wraps every run of every delivery, the first one outermost. None by default. */
   readonly middleware?: readonly Middleware[] | undefined;
   /** The provider's by default, if it brings one, or else the system's. */

@@ -1,6 +1,7 @@
 import type { EmitOptions, EventMessage } from "./event.ts";
+import type { EventName, EventSelector, SelectedEvent, TypedMessage } from "./event-patterns.ts";
 import type { Interceptor } from "./interceptor.ts";
-import type { Subscriber, SubscriberContext } from "./subscriber.ts";
+import type { DeliveryContext, Subscriber, SubscriberContext } from "./subscriber.ts";
 
 /** Which events of a group to clear. Both given: those that match both. */
 export interface ClearGroupOptions {
@@ -10,11 +11,100 @@ export interface ClearGroupOptions {
   readonly stepIds?: readonly string[] | undefined;
 }
 
+/** What `emit` takes first where the events are known: a name, a message or several; a symbol stays untyped. */
+export type Emittable<Events extends object> =
+  | EventName<Events>
+  | symbol
+  | TypedMessage<Events>
+  | readonly TypedMessage<Events>[];
+
+/** What `emit` takes after that. */
+export type EmitRest<Events extends object, Emitted> =
+  Emitted extends EventName<Events>
+    ? [data: Events[Emitted], options?: EmitOptions | undefined]
+    : Emitted extends symbol
+      ? [data: unknown, options?: EmitOptions | undefined]
+      : [options?: EmitOptions | undefined];
+
+/** What one can subscribe to where the events are known; a symbol stays untyped. */
+export type Subscribable<Events extends object> = EventSelector<Events> | symbol;
+
+/** The handler of what was selected where the events are known. */
+export type TypedHandler<
+  Events extends object,
+  Selector,
+  Context extends DeliveryContext,
+> = Selector extends symbol
+  ? // Nothing is known of the data behind a symbol: the handler says it.
+    // oxlint-disable-next-line typescript/no-explicit-any
+    Subscriber<any, Context>
+  : (event: SelectedEvent<Events, Selector>, context: Context) => void | Promise<void>;
+
+// Methods, and not types of functions: TypeScript lets a bus that knows its events stand in for one that does not
+// for methods only.
+
+/** The methods in which events stand, where nothing is known of the events. */
+interface UntypedMethods<Context extends DeliveryContext, Bus> {
+  emit<T>(
+    message: EventMessage<T> | readonly EventMessage<T>[],
+    options?: EmitOptions,
+  ): Promise<readonly string[]>;
+  emit<T>(name: string | symbol, data: T, options?: EmitOptions): Promise<readonly string[]>;
+  subscribe<T>(
+    event: string | symbol | readonly string[],
+    subscriber: Subscriber<T, Context>,
+    context?: SubscriberContext,
+  ): Bus;
+}
+
+/** The same where a catalogue or a type says which events there are. */
+interface TypedMethods<
+  Events extends object,
+  Received extends object,
+  Context extends DeliveryContext,
+  Bus,
+> {
+  // One signature, not several: for overloads the compiler only explains why the last did not fit.
+  emit<Emitted extends Emittable<Events>>(
+    event: Emitted,
+    ...rest: EmitRest<Events, Emitted>
+  ): Promise<readonly string[]>;
+  subscribe<const Selector extends Subscribable<Received>>(
+    event: Selector,
+    subscriber: TypedHandler<Received, Selector, Context>,
+    context?: SubscriberContext,
+  ): Bus;
+}
+
+/** The methods in which events stand; `Bus` is what `subscribe` returns. */
+export type EventMethods<
+  Events extends object,
+  Received extends object,
+  Context extends DeliveryContext,
+  Bus,
+> = [Events] extends [never]
+  ? UntypedMethods<Context, Bus>
+  : TypedMethods<Events, Received, Context, Bus>;
+
 /**
  * The event module: what applications, workflows and subscribers see, whichever provider carries
  * the events. Registered in the container as `Modules.EVENT_BUS`.
+ *
+ * @typeParam Events The payload that is emitted, by event name. Then `emit` takes no other names and no other data.
+ *   Without it, every name and all data is taken.
+ * @typeParam Received The payload that handlers get, where a schema changes it.
+ * @typeParam Context What handlers get beside the event: on a bus with an inbox, with its transaction.
+ *
+ * @example
+ * ```ts
+ * const bus = container.resolve<IEventBusModule<ShopEvents>>(Modules.EVENT_BUS);
+ * ```
  */
-export interface IEventBusModule {
+export interface IEventBusModule<
+  Events extends object = never,
+  Received extends object = Events,
+  Context extends DeliveryContext = DeliveryContext,
+> {
   /**
    * Emits one event or several, and resolves with their ids, in order, once the provider has
    * accepted them: durably, where it is durable. Handlers run later; one that fails never makes
@@ -40,11 +130,7 @@ export interface IEventBusModule {
    * ]);
    * ```
    */
-  emit<T>(
-    message: EventMessage<T> | readonly EventMessage<T>[],
-    options?: EmitOptions,
-  ): Promise<readonly string[]>;
-  emit<T>(name: string | symbol, data: T, options?: EmitOptions): Promise<readonly string[]>;
+  readonly emit: EventMethods<Events, Received, Context, this>["emit"];
 
   /**
    * Subscribes to events by name or pattern: `order.*` is one more segment, `order.**` one or more,
@@ -62,11 +148,7 @@ export interface IEventBusModule {
    * });
    * ```
    */
-  subscribe<T>(
-    event: string | symbol | readonly string[],
-    subscriber: Subscriber<T>,
-    context?: SubscriberContext,
-  ): this;
+  readonly subscribe: EventMethods<Events, Received, Context, this>["subscribe"];
 
   /**
    * Ends a subscription in this process, by function or, with `context.subscriberId`, by id.
@@ -78,11 +160,7 @@ export interface IEventBusModule {
    * bus.unsubscribe("order.placed", sendReceipt);
    * ```
    */
-  unsubscribe<T>(
-    event: string | symbol | readonly string[],
-    subscriber: Subscriber<T>,
-    context?: SubscriberContext,
-  ): this;
+  readonly unsubscribe: EventMethods<Events, Received, Context, this>["subscribe"];
 
   /**
    * Publishes the events of a group, in the order of their emits. Resolves once the provider has accepted

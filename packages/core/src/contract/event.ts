@@ -89,12 +89,17 @@ export interface EmitOptions {
    */
   readonly delay?: number | Date | undefined;
   /**
-   * A hint: a provider without priorities ignores it, and says so once.
+   * Which waiting deliveries go first. A hint: a provider without priorities ignores it, and says so once.
    *
-   * @default "normal"
+   * @default "normal"; "low" for an `internal` event
    */
   readonly priority?: Priority | undefined;
-  /** For the application's own bookkeeping: logged at debug level, and low in priority. */
+  /**
+   * Whether the event is for the application's own bookkeeping. Failed attempts that have another to come are logged
+   * at debug level. The priority is `"low"`, unless `priority` says otherwise.
+   *
+   * @default false
+   */
   readonly internal?: boolean | undefined;
   /** Events with the same key reach a subscription with `ordering: "key"` in the order of their emits. */
   readonly orderingKey?: string | undefined;

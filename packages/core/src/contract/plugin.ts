@@ -71,10 +71,16 @@ export interface Plugin {
   readonly middleware?: Middleware | undefined;
 }
 
-/** What can make the inbox of a bus: a store of `@busbar/outbox` can. */
-export interface InboxStore {
+/**
+ * What can make the inbox of a bus: a store of `@busbar/outbox` can.
+ *
+ * @typeParam Tx The transaction that handlers find in `context.tx`.
+ */
+export interface InboxStore<Tx = unknown> {
   /** Makes a plugin that has each subscription handle an event once, within a transaction in `context.tx`. */
   createInbox(): Plugin;
+  /** Carries the type of transactions from the store to the handlers. Never set at run time. */
+  readonly types?: { readonly transaction: Tx } | undefined;
 }
 
 /**

@@ -22,12 +22,30 @@ export interface DeliveryContext {
 }
 
 /**
+ * What a handler may know of a run within a transaction: each run is within one on a bus that has an inbox.
+ *
+ * @example
+ * ```ts
+ * async function addToLedger({ data }: Event<Order>, { tx }: TransactionContext<PoolClient>) {
+ *   await tx.query("INSERT INTO ledger VALUES ($1)", [data.orderId]);
+ * }
+ * ```
+ */
+export interface TransactionContext<Tx> extends DeliveryContext {
+  /** The transaction of this run. What the handler writes within it is committed if the run succeeds. */
+  readonly tx: Tx;
+}
+
+/** What the handlers of a bus may know of a run. `Tx` is the transaction of its inbox; `unknown` where there is none. */
+export type HandlerContext<Tx> = unknown extends Tx ? DeliveryContext : TransactionContext<Tx>;
+
+/**
  * Handles an event. Fulfilment, or a plain return, acknowledges the delivery; a throw or a
  * rejection is a failed attempt, and a `PermanentError` the last one.
  */
-export type Subscriber<T = unknown> = (
+export type Subscriber<T = unknown, Context extends DeliveryContext = DeliveryContext> = (
   event: Event<T>,
-  context: DeliveryContext,
+  context: Context,
 ) => void | Promise<void>;
 
 /**

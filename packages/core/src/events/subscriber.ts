@@ -1,12 +1,27 @@
 import type { Event } from "../contract/event.ts";
-import type { DeliveryContext, Subscriber, SubscriberContext } from "../contract/subscriber.ts";
-import type { EventSelector, SelectedEvent } from "./event-patterns.ts";
+import type { EventSelector, SelectedEvent } from "../contract/event-patterns.ts";
+import type {
+  DeliveryContext,
+  HandlerContext,
+  Subscriber,
+  SubscriberContext,
+} from "../contract/subscriber.ts";
 
-/** What the handler of a subscriber file is called with. */
-export interface SubscriberArgs<T = unknown> extends DeliveryContext {
+/**
+ * What the handler of a subscriber file is called with: the event, and the members of the context. `Tx` is the type
+ * of `tx`, where the application has an inbox.
+ *
+ * @example
+ * ```ts
+ * export default async function ({ event, tx }: SubscriberArgs<Order, PoolClient>): Promise<void> {
+ *   await tx.query("INSERT INTO ledger VALUES ($1)", [event.data.orderId]);
+ * }
+ * ```
+ */
+export type SubscriberArgs<T = unknown, Tx = unknown> = HandlerContext<Tx> & {
   /** The event to handle. */
   readonly event: Event<T>;
-}
+};
 
 /** One argument of the two that a bus calls a subscriber with. */
 export function toSubscriberArgs<E extends Event>(

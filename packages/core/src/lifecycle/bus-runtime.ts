@@ -45,7 +45,6 @@ import type { Stager } from "../emit/transactional-bus.ts";
 export class BusRuntime {
   readonly subscriptions: Subscriptions;
   readonly interceptors: Set<Interceptor> = new Set();
-  readonly middleware: Middleware[];
   readonly emitter: Emitter;
   readonly deadLetters: DeadLetters;
   readonly holding: Holding;
@@ -54,6 +53,9 @@ export class BusRuntime {
   readonly #settings: BusSettings;
   readonly #provider: EventProvider;
   readonly #plugins: readonly Plugin[];
+  /** The first one outermost, that of the inbox last. */
+  readonly #middleware: Middleware[];
+  readonly #inbox: Middleware | undefined;
   readonly #counters = createCounters();
   readonly #lifecycle: Lifecycle;
   readonly #health: HealthRecord;
@@ -76,11 +78,11 @@ export class BusRuntime {
     this.#bus = bus;
     this.#settings = settings;
     this.#provider = provider;
-    const { plugins = [], inbox } = options;
-    // Last, and so within all other middleware.
-    const all = inbox ? [...plugins, inbox.createInbox()] : plugins;
-    this.#plugins = all.map(safePlugin);
-    this.middleware = [
+    const plugins = (options.plugins ?? []).map(safePlugin);
+    const inbox = options.inbox && safePlugin(options.inbox.createInbox());
+    this.#plugins = inbox ? [...plugins, inbox] : plugins;
+    this.#inbox = inbox?.middleware;
+    this.#middleware = [
       ...(options.middleware ?? []),
       ...this.#plugins.flatMap((plugin) => plugin.middleware ?? []),
     ];
@@ -110,7 +112,7 @@ export class BusRuntime {
       runner: new HandlerRunner({
         isolated: settings.isolation === "copy",
         fresh: provider.capabilities.payload === "fresh",
-        middleware: this.middleware,
+        middleware: this.#middleware,
         catalogue: options.events,
       }),
     });
@@ -215,6 +217,12 @@ export class BusRuntime {
   #removed(removed: readonly RemovedEvents[]): void {
     const { state } = this.#lifecycle;
     if (state === "starting" || state === "running") this.#consumers.removed(removed);
+  }
+
+  /** Adds middleware within that of the options and the plugins: the inbox's transaction holds handlers only. */
+  use(middleware: Middleware): void {
+    const last = this.#middleware.length - (this.#inbox ? 1 : 0);
+    this.#middleware.splice(last, 0, middleware);
   }
 
   async releaseGroup(eventGroupId: string): Promise<void> {

@@ -4,7 +4,7 @@ import type { StepResult } from "./create-step.ts";
 import { emitEventStep } from "./emit-event-step.ts";
 import type { StepContext } from "./step-context.ts";
 import type { Placeholder, StepInput } from "./workflow-data.ts";
-import type { EventName } from "../events/event-patterns.ts";
+import type { EventName } from "../contract/event-patterns.ts";
 
 /** One payload, or several: one event each. */
 export type Payloads<T> =

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import type { BusbarConfig } from "../../src/app/config.ts";
+import type { InboxStore } from "../../src/contract/plugin.ts";
 import { createApp } from "../../src/create-app.ts";
 import { loadConfig } from "../../src/create-app.ts";
 import { configErrorOf } from "./support/expect-config-error.ts";
@@ -9,6 +10,7 @@ import { valueModule } from "./support/value-module.ts";
 
 const small = valueModule();
 const modules = [{ resolve: small }];
+const anInbox = (): InboxStore => ({ createInbox: () => ({ name: "inbox" }) });
 
 /** What is wrong, and the message; `config` is what a user without types may write. */
 const mistakes: readonly { name: string; config: unknown; message: string }[] = [
@@ -121,6 +123,16 @@ const mistakes: readonly { name: string; config: unknown; message: string }[] = 
     config: { modules: [{ resolve: small, inbox: true }] },
     message:
       "modules[0].inbox: must be a store of @busbar/outbox, such as pgStore({ pool }), not boolean",
+  },
+  {
+    name: "an inbox that is no store",
+    config: { inbox: {} },
+    message: "inbox: must be a store of @busbar/outbox, such as pgStore({ pool }), not an object",
+  },
+  {
+    name: "two inboxes",
+    config: { inbox: anInbox(), modules: [{ resolve: small, inbox: anInbox() }] },
+    message: "inbox: is given to the module as well: remove it there",
   },
   {
     name: "a module entry without resolve",

@@ -6,7 +6,7 @@ import type { ServiceContainer } from "../../src/contract/container.ts";
 import type { IEventBusModule } from "../../src/contract/event-bus-module.ts";
 import type { InferEvents } from "../../src/contract/catalogue.ts";
 import { defineEvents } from "../../src/events/define-events.ts";
-import type { TypedEventBus } from "../../src/typed-event-bus.ts";
+import type { EventBus } from "../../src/event-bus.ts";
 
 const schemas = {
   "order.placed": z.object({ amount: z.coerce.number<string>() }),
@@ -56,7 +56,7 @@ test("wrong names, handlers and policies do not compile", () => {
 
 test("fits a bus, typed or not", () => {
   const handler = events.subscriber("order.*", () => {}, { subscriberId: "log" });
-  const use = (typed: TypedEventBus<Shop>, untyped: IEventBusModule) => {
+  const use = (typed: EventBus<Shop>, untyped: IEventBusModule) => {
     typed.subscribe(...handler.subscription).unsubscribe(...handler.subscription);
     untyped.subscribe(...handler.subscription).unsubscribe(...handler.subscription);
   };
@@ -65,7 +65,7 @@ test("fits a bus, typed or not", () => {
 
 test("does not fit a bus of other events", () => {
   const handler = events.subscriber("order.*", () => {});
-  const use = (other: TypedEventBus<{ "order.placed": { id: number } }>) => {
+  const use = (other: EventBus<{ "order.placed": { id: number } }>) => {
     // @ts-expect-error other data
     other.subscribe(...handler.subscription);
   };

@@ -32,6 +32,10 @@ describe("the inbox of a bus", () => {
         },
       ],
     });
+    bus.use(async (_run, next) => {
+      steps.push("used");
+      await next();
+    });
     bus.subscribe("a", (_event, { tx }) => void steps.push(`handled in ${String(tx)}`), {
       subscriberId: "s",
     });
@@ -42,6 +46,7 @@ describe("the inbox of a bus", () => {
       "other starts",
       "inbox starts",
       "other",
+      "used",
       "marked",
       "handled in transaction",
       "inbox stops",

@@ -13,6 +13,8 @@ export interface PostgresTransaction {
 export interface PostgresSql<Tx extends PostgresTransaction> extends PostgresTransaction {
   /** Runs `work` in a transaction. */
   begin<T>(work: (transaction: Tx) => Promise<T>): Promise<unknown>;
+  /** The other form of `begin`. Not called: TypeScript infers `Tx` from the last form of a client. */
+  begin<T>(options: string, work: (transaction: Tx) => Promise<T>): Promise<unknown>;
   /** Listens to a channel. */
   listen(
     channel: string,

@@ -27,13 +27,13 @@ export interface SqliteDatabase {
 }
 
 /** Options of {@link sqliteStore}. */
-export interface SqliteStoreOptions {
+export interface SqliteStoreOptions<Database extends SqliteDatabase = SqliteDatabase> {
   /**
    * A database of `libsql`, `better-sqlite3` or `node:sqlite`. It stays yours: never closed. Best a
    * connection of the outbox's own: on one that the application shares, the relay waits for the end of
    * each transaction of the application.
    */
-  readonly database: SqliteDatabase;
+  readonly database: Database;
   /**
    * Milliseconds to try to begin a transaction while others have the file.
    *
@@ -47,7 +47,9 @@ export interface SqliteStoreOptions {
  *
  * The file should be in WAL mode, and its own `timeout` short: it blocks the process.
  */
-export function sqliteStore(options: SqliteStoreOptions): OutboxStore<SqliteDatabase> {
+export function sqliteStore<Database extends SqliteDatabase>(
+  options: SqliteStoreOptions<Database>,
+): OutboxStore<Database> {
   const { database, busyTimeoutMs = 10_000 } = options;
   const own = executor(database);
   let last: Promise<unknown> = Promise.resolve();
@@ -73,7 +75,7 @@ export function sqliteStore(options: SqliteStoreOptions): OutboxStore<SqliteData
     }
   }
 
-  async function run<T>(work: (transaction: SqliteDatabase) => Promise<T>): Promise<T> {
+  async function run<T>(work: (transaction: Database) => Promise<T>): Promise<T> {
     await patiently("BEGIN IMMEDIATE");
     try {
       const result = await work(database);
@@ -89,7 +91,7 @@ export function sqliteStore(options: SqliteStoreOptions): OutboxStore<SqliteData
     }
   }
 
-  return defineStore({
+  return defineStore<Database>({
     dialect: "sqlite",
     schema: undefined,
     within(given) {

@@ -1,4 +1,4 @@
-import type { Event, EventMessage } from "../contract/event.ts";
+import type { Event, EventMessage } from "./event.ts";
 
 /** The names in a map of events. */
 export type EventName<Events extends object> = keyof Events & string;

@@ -4,7 +4,7 @@ import type {
   EventPattern,
   SelectedEvent,
   SelectedName,
-} from "../../src/events/event-patterns.ts";
+} from "../../src/contract/event-patterns.ts";
 
 interface Shop {
   ping: { at: number };

@@ -1,8 +1,10 @@
-// Every relative link and image of the Markdown pages leads to a file, and every anchor to a heading. No file
-// refers to a numbered section of a document that readers do not have.
+// Every relative link and image of the Markdown pages leads to a file, and every anchor to a heading. Pages in docs/
+// are published with core, so they link to each other only. No file refers to a numbered section of a document that
+// readers do not have.
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { filesIn, finish, pages, root } from "./lib.mjs";
+import { anchorsIn, linksIn } from "./markdown.mjs";
 
 /** Headings of pages have no numbers here, so a number means another document. That of an RFC is public. */
 const elsewhere =
@@ -13,13 +15,10 @@ const anchorsOfFile = new Map();
 let count = 0;
 
 for (const page of pages()) {
-  const lines = proseOf(page);
-  for (const [index, line] of lines.entries()) {
-    for (const target of targetsIn(line)) {
-      count += 1;
-      const problem = check(page, target);
-      if (problem) problems.push(`${page}:${index + 1}: ${target}: ${problem}`);
-    }
+  for (const { target, line } of linksIn(readFileSync(join(root, page), "utf8"))) {
+    count += 1;
+    const problem = check(page, target);
+    if (problem) problems.push(`${page}:${line}: ${target}: ${problem}`);
   }
 }
 for (const file of [
@@ -41,62 +40,21 @@ function filesBelow(...folders) {
   );
 }
 
-/** A page's lines, with code emptied so that line numbers stay. */
-function proseOf(page) {
-  let fence;
-  return readFileSync(join(root, page), "utf8")
-    .split("\n")
-    .map((line) => {
-      const mark = /^\s*(`{3,}|~{3,})/.exec(line)?.[1];
-      if (fence === undefined && mark !== undefined) {
-        fence = mark;
-        return "";
-      }
-      if (fence === undefined) return line;
-      if (mark?.startsWith(fence) && line.trim() === mark) fence = undefined;
-      return "";
-    });
-}
-
-/** Targets of `[text](target)`, `[name]: target`, and `href`/`src` attributes. */
-function targetsIn(prose) {
-  const line = prose.replaceAll(/(`+)(?:(?!\1).)+\1/g, (code) => "x".repeat(code.length));
-  const inline = line.matchAll(/\]\(\s*<?([^\s)>]+)>?(?:\s+["'][^)]*)?\s*\)/g);
-  const definition = line.matchAll(/^\s{0,3}\[[^\]]+\]:\s*<?([^\s>]+)>?/g);
-  const attribute = line.matchAll(/\b(?:href|src)="([^"]+)"/g);
-  return [...inline, ...definition, ...attribute]
-    .map((match) => match[1])
-    .filter((target) => !/^[a-z][a-z+.-]*:|^\/\//i.test(target));
-}
-
 function check(page, target) {
   if (target.startsWith("/")) return "starts with /: write it relative to the page";
   const [path, anchor] = target.split("#", 2);
   const file = path === "" ? join(root, page) : resolve(root, dirname(page), decodeURI(path));
   if (!existsSync(file)) return "no such file";
   if (relative(root, file).startsWith("..")) return "leaves the repository";
+  if (page.startsWith("docs/") && relative(join(root, "docs"), file).startsWith("..")) {
+    return "leaves docs/, which is published without the rest: say in words where it is";
+  }
   if (!anchor || !file.endsWith(".md") || statSync(file).isDirectory()) return undefined;
-  return anchorsOf(relative(root, file)).has(anchor) ? undefined : "no such heading";
+  return anchorsOf(file).has(anchor) ? undefined : "no such heading";
 }
 
-/** The anchors GitHub gives to a page's headings, and the ones written as `id` or `name`. */
-function anchorsOf(page) {
-  const known = anchorsOfFile.get(page);
-  if (known) return known;
-  const anchors = new Set();
-  for (const line of proseOf(page)) {
-    for (const [, name] of line.matchAll(/\b(?:id|name)="([^"]+)"/g)) anchors.add(name);
-    const heading = /^ {0,3}#{1,6}\s+(.*?)\s*#*\s*$/.exec(line)?.[1];
-    if (heading === undefined) continue;
-    const slug = heading
-      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N}\p{M}_\- ]/gu, "")
-      .replaceAll(" ", "-");
-    let unique = slug;
-    for (let n = 1; anchors.has(unique); n += 1) unique = `${slug}-${n}`;
-    anchors.add(unique);
-  }
-  anchorsOfFile.set(page, anchors);
-  return anchors;
+function anchorsOf(file) {
+  const known = anchorsOfFile.get(file) ?? anchorsIn(readFileSync(file, "utf8"));
+  anchorsOfFile.set(file, known);
+  return known;
 }

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { cache, finish, pages, root, run, workspace } from "./lib.mjs";
+import { blocksIn } from "./markdown.mjs";
 
 const output = join(cache, "doc-snippets");
 const runTimeoutMs = 30_000;
@@ -91,24 +92,10 @@ function collect(page) {
   }
 }
 
-/** The fenced blocks of a page, without their indentation. */
+/** The fenced blocks of a page. */
 function blocksOf(page) {
-  const blocks = [];
-  let open;
-  for (const [index, line] of readFileSync(join(root, page), "utf8").split("\n").entries()) {
-    const fence = /^(\s*)(`{3,}|~{3,})\s*([^\s`]*)\s*([^`]*)$/.exec(line);
-    if (open === undefined && fence) {
-      const [, indent, mark, language, info] = fence;
-      open = { indent, mark, language, info, line: index + 1, lines: [] };
-    } else if (open !== undefined && fence?.[2].startsWith(open.mark) && fence[3] === "") {
-      blocks.push(open);
-      open = undefined;
-    } else if (open !== undefined) {
-      open.lines.push(
-        line.startsWith(open.indent) ? line.slice(open.indent.length) : line.trimStart(),
-      );
-    }
-  }
+  const blocks = blocksIn(readFileSync(join(root, page), "utf8"));
+  const open = blocks.find(({ isOpen }) => isOpen);
   if (open !== undefined) problems.push(`${page}:${open.line}: the block has no end`);
   return blocks;
 }

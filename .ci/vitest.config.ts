@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** One run over the tests of every package and example; `.ci/test.mjs` starts it. */
@@ -5,5 +6,7 @@ export default defineConfig({
   test: {
     projects: ["packages/*/vitest.config.ts", "examples/*/vitest.config.ts"],
     passWithNoTests: true,
+    // Most tests wait for a server or a process: on two cores, two files at once take half the time.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
   },
 });

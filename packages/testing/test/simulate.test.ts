@@ -149,12 +149,12 @@ describe("simulate finds", () => {
       expect(report[count]).toBeGreaterThan(300);
     }
     await simulate(orderState("key"));
-  });
+  }, 60_000);
 
   test("nothing in handlers that do their work in steps and are right", async () => {
     await simulate(payment({ charge: "once-per-event" }));
     await simulate(stock(1));
-  });
+  }, 60_000);
 });
 
 describe("a seed", () => {

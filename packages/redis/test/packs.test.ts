@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createJobIds, eventsOf, withEvents } from "../src/store/job-ids.ts";
 import { packBatch, type PackBounds } from "../src/publish/packs.ts";
 import { packHead, type Route, type Target, turnHead } from "../src/registry/routes.ts";
-import { commonParts, encodeLean } from "../src/store/lean-events.ts";
+import { commonParts, encodeLean } from "../src/store/stored-events.ts";
 import { envelope } from "./support/test-session.ts";
 
 const BOUNDS: PackBounds = {

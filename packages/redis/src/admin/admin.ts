@@ -1,5 +1,5 @@
 import type { DeadDelivery, ProviderAdmin, SubscriptionStats } from "@busbar/core/provider";
-import { CORRUPT, envelopeIn, isEnvelope, objectIn } from "../store/corrupt.ts";
+import { CORRUPT, envelopeIn, isEnvelope, objectIn } from "../store/stored-events.ts";
 import { insistently } from "../store/insistently.ts";
 import { createJobIds } from "../store/job-ids.ts";
 import { placeOf } from "../registry/routes.ts";

@@ -1,5 +1,4 @@
-import { encodeLabel } from "../store/key-text.ts";
-import { readJobData } from "../store/lean-events.ts";
+import { readJobData } from "../store/stored-events.ts";
 import { placeOf } from "../registry/routes.ts";
 import { presentId } from "../registry/declarations.ts";
 import type { Session } from "../registry/session.ts";
@@ -12,7 +11,7 @@ export async function enterLane(job: TakenJob, key: string, queue: JobQueue): Pr
   const [event] = readJobData<JobData>(job.text).events ?? [];
   const turn = {
     id: queue.ids.next(0),
-    name: encodeLabel(job.name),
+    name: job.name.toWellFormed(),
     priority: job.priority,
     delay: 0,
     data: JSON.stringify({ subscription, key }),

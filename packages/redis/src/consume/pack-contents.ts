@@ -1,6 +1,6 @@
 import type { Envelope } from "@busbar/core/provider";
 import { type BodyReference, numbersIn } from "../store/body-reference.ts";
-import { readJobData } from "../store/lean-events.ts";
+import { readJobData } from "../store/stored-events.ts";
 import { ownEvent, type StoredPack } from "./body-cache.ts";
 import type { JobData } from "../store/job-data.ts";
 

@@ -1,5 +1,5 @@
 import { type Settlement, stateOfCorrupt } from "@busbar/core/provider";
-import { CORRUPT } from "../store/corrupt.ts";
+import { CORRUPT } from "../store/stored-events.ts";
 import { partOf } from "../store/body-reference.ts";
 import { packName } from "../store/key-text.ts";
 import type { JobSpec } from "../store/publish-script.ts";

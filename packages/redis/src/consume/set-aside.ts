@@ -1,5 +1,5 @@
 import { stateOfCorrupt } from "@busbar/core/provider";
-import { CORRUPT, isEnvelope } from "../store/corrupt.ts";
+import { CORRUPT, isEnvelope } from "../store/stored-events.ts";
 import { eventsOf } from "../store/job-ids.ts";
 import { NORMAL_PRIORITY } from "../store/job-data.ts";
 import { turnHead } from "../registry/routes.ts";

@@ -4,7 +4,7 @@ import {
   type Settlement,
   stateOfCorrupt,
 } from "@busbar/core/provider";
-import { readJobData } from "../store/lean-events.ts";
+import { CORRUPT, readJobData } from "../store/stored-events.ts";
 import type { TurnAnswer, TurnRequest } from "../store/turn-script.ts";
 import { SuspectRun } from "../crash-isolation/suspects.ts";
 import type { HeldJob, RunOwner, RunReader } from "./run-owner.ts";
@@ -16,8 +16,6 @@ import {
   type TakenJob,
   writeData,
 } from "../store/job-data.ts";
-import { CORRUPT } from "../store/corrupt.ts";
-import { encodeLabel } from "../store/key-text.ts";
 import type { TurnSpec } from "../store/publish-script.ts";
 import { createDeadLetter } from "../store/dead-letter-scripts.ts";
 
@@ -365,7 +363,7 @@ export class TurnRun implements HeldJob {
   #burialOf(text: string, { reason, state }: Settlement & { readonly type: "dead" }): TurnStep {
     const [envelope] = readData(text).data.events ?? [];
     const data = writeData(this.#subscription, [JSON.stringify(envelope)]);
-    return this.#burial(data, encodeLabel(envelope?.name ?? ""), reason, state);
+    return this.#burial(data, (envelope?.name ?? "").toWellFormed(), reason, state);
   }
 
   /** The head cannot be read: it is a dead letter as it is. */

@@ -1,5 +1,4 @@
 import { type BodyReference, partOf } from "../store/body-reference.ts";
-import { encodeLabel } from "../store/key-text.ts";
 import type { JobSpec } from "../store/publish-script.ts";
 import { hasBody, settledIn, type TakenJob, writeData, writeReference } from "../store/job-data.ts";
 
@@ -31,7 +30,7 @@ function eventsOf(
   return left.flatMap((at) => {
     const event = events[at];
     if (!event) return [];
-    const name = encodeLabel(event.name);
+    const name = event.name.toWellFormed();
     return {
       job: { id: frontId(id, 1), name, priority, delay: 0, front: true },
       data: writeData(subscription, [JSON.stringify(event)], { suspect: true }),

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { BusbarError } from "@busbar/core";
 import type { GroupStaging, StagedEvent } from "@busbar/core/provider";
-import { isEnvelope } from "../store/corrupt.ts";
+import { isEnvelope } from "../store/stored-events.ts";
 import { insistently } from "../store/insistently.ts";
 import { decodeKey, encodeKey } from "../store/key-text.ts";
 import type { Publisher } from "../publish/publisher.ts";

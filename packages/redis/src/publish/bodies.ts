@@ -1,4 +1,3 @@
-import { encodeLabel } from "../store/key-text.ts";
 import type { BodyReference } from "../store/body-reference.ts";
 import type { PackSpec } from "../store/publish-script.ts";
 import type { JobIds } from "../store/job-ids.ts";
@@ -146,7 +145,7 @@ function jobOf(
   const count = group.reduce((sum, { events }) => sum + events, 0);
   const { name = "" } = group[0] ?? {};
   const isOne = group.every((it) => !it.hasOtherNames && it.name === name);
-  const shown = encodeLabel(isOne ? name : `${name} +${count - 1}`);
+  const shown = (isOne ? name : `${name} +${count - 1}`).toWellFormed();
   const job = { ...first.job, id: ids.next(count), name: shown };
   return { target: first.target, events: [texts.push(data)], count, job };
 }

@@ -1,12 +1,11 @@
 import type { Envelope } from "@busbar/core/provider";
-import { encodeLabel } from "../store/key-text.ts";
-import { commonPartsOf, encodeLeanOne, leanTail } from "../store/lean-events.ts";
+import { encodeAlone } from "../store/stored-events.ts";
 import { groupEventsKey, REMEMBER_STAGING_MS, stagingKey } from "../store/group-library.ts";
 import type { GroupRelease, JobSpec, PublishRequest } from "../store/publish-script.ts";
 import { LARGE_BYTES } from "../store/text-sizes.ts";
 import type { JobIds } from "../store/job-ids.ts";
 import { NORMAL_PRIORITY } from "../store/job-data.ts";
-import { laneKey, type Route } from "../registry/routes.ts";
+import type { Route } from "../registry/routes.ts";
 
 /** The part of a request that does not depend on the events. */
 export type PublishSource = Pick<PublishRequest, "own" | "version" | "orphanedAfterMs" | "emitter">;
@@ -28,30 +27,26 @@ export function loneJobOf(request: PublishRequest, texts: readonly string[]): Lo
   return argumentsOf(request, request.groups, target, pack.job, data);
 }
 
-/**
- * The same of a single event, if that is what it becomes: to find it out from a batch that is packed takes
- * longer than all the rest of an emit.
- */
+/** The same of a single event, if that is what it becomes. */
 export function loneJobOfEvent(
   source: PublishSource,
   groups: readonly GroupRelease[] | undefined,
   envelope: Envelope,
-  { targets }: Route,
+  { targets, ordersAll, ordersKeys }: Route,
   ids: JobIds,
 ): LoneJob | undefined {
   const [target] = targets;
   if (!target || targets.length > 1) return undefined;
   const { deduplicationId, delayMs = 0, orderingKey, priority = NORMAL_PRIORITY } = envelope;
   if (deduplicationId !== undefined || delayMs > 0) return undefined;
-  if (laneKey(target, orderingKey) !== undefined) return undefined;
-  const common = commonPartsOf(envelope);
+  if (ordersAll || (ordersKeys && orderingKey !== undefined)) return undefined;
   const { spec, ordering } = target;
-  const data = `${spec.head}${encodeLeanOne(envelope, common)}${leanTail(common)}`;
+  const data = spec.head + encodeAlone(envelope);
   // A character is at most three bytes.
   if (data.length * 3 > LARGE_BYTES) return undefined;
   const job = {
     id: ids.next(1),
-    name: encodeLabel(envelope.name),
+    name: envelope.name.toWellFormed(),
     priority: ordering === "none" ? priority : NORMAL_PRIORITY,
   };
   return argumentsOf(source, groups, spec, job, data);

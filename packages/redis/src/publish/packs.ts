@@ -1,6 +1,6 @@
 import { encodeEnvelope, type Envelope, type PublishResult } from "@busbar/core/provider";
-import { encodeKey, encodeLabel } from "../store/key-text.ts";
-import { commonParts, leanTail } from "../store/lean-events.ts";
+import { encodeKey } from "../store/key-text.ts";
+import { commonParts, leanTail } from "../store/stored-events.ts";
 import { type Body, MOST_PACKS, takeBodies, type WholePack } from "./bodies.ts";
 import type { PackSpec, PublishAnswer, PublishRequest } from "../store/publish-script.ts";
 import type { JobIds } from "../store/job-ids.ts";
@@ -82,7 +82,7 @@ export function packBatch(
     open[position] = undefined;
     const { pack, name, hasOtherNames } = present;
     pack.job.id = ids.next(pack.count);
-    pack.job.name = encodeLabel(hasOtherNames ? `${name} +${pack.count - 1}` : name);
+    pack.job.name = (hasOtherNames ? `${name} +${pack.count - 1}` : name).toWellFormed();
   }
 
   function addRun(run: Run): void {
@@ -123,7 +123,7 @@ export function packBatch(
   function addAlone(envelope: Envelope, index: number, route: Route, text: string, delay: number) {
     const position = texts.push(text);
     const { deduplicationId } = envelope;
-    const name = encodeLabel(envelope.name);
+    const name = envelope.name.toWellFormed();
     for (const target of route.targets) {
       const at = positionOf(target);
       const key = laneKey(target, envelope.orderingKey);

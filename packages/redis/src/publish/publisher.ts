@@ -25,7 +25,7 @@ import {
   Unclaimed,
 } from "./group-publishes.ts";
 import { createJobIds } from "../store/job-ids.ts";
-import { type LoneJob, loneJobOfEvent, type PublishSource } from "./lone-job.ts";
+import { loneJobOfEvent, type PublishSource } from "./lone-job.ts";
 import { packBatch, type PackBounds, resultsOf } from "./packs.ts";
 import { type Answered, createRequestSender, largestOf } from "./request-sender.ts";
 import { createRoutes, type Route } from "../registry/routes.ts";
@@ -128,19 +128,13 @@ export function createPublisher(session: Session): Publisher {
     const maxJobs = groups?.length === 1 ? Number.POSITIVE_INFINITY : MOST_JOBS;
     let bodies = true;
     for (let isStale = false; ; isStale = true) {
-      try {
-        if (!link.isReady)
-          await link.whenReady(Math.min(deadline, clock.monotonic() + PATIENCE_MS));
-        // Nothing is waited for where nothing has to be asked.
-        const present = isStale ? undefined : registry.present;
-        routeBy(present ?? (await registry.snapshot(isStale)));
-      } catch (cause) {
-        return rejections(batch, "Redis cannot be reached", cause);
-      }
-      const { forgotten } = registry;
-      if (forgotten.isSome && batch.some(({ name }) => forgotten.wants(name))) {
-        const reason = forgotten.detail ?? "";
-        return rejections(batch, reason, new Error(reason));
+      // Nothing is waited for where nothing has to be asked.
+      const present = isStale || !link.isReady ? undefined : registry.present;
+      if (present) {
+        routeBy(present);
+      } else {
+        const refused = await routeAnew(batch, deadline, isStale);
+        if (refused) return refused;
       }
       const seq = (lastSeq += 1);
       const source: PublishSource = {
@@ -149,7 +143,12 @@ export function createPublisher(session: Session): Publisher {
         orphanedAfterMs: context.orphanedAfterMs,
         emitter: { id: ids.emitter, seq, ttlMs: REMEMBER_MS },
       };
-      const lone = loneJobIn(batch, source, groups);
+      const [only] = batch;
+      // To find it out from a batch that is packed takes longer than all the rest of an emit.
+      const lone =
+        only && batch.length === 1
+          ? loneJobOfEvent(source, groups, only, routeOf(only.name), ids)
+          : undefined;
       // Not another async function: an emit that is awaited alone waits for each of them.
       let inShort: number | undefined;
       if (lone) {
@@ -256,26 +255,35 @@ export function createPublisher(session: Session): Publisher {
     await link.whenReady(deadline);
   }
 
+  /** Waits for Redis and its list of subscriptions. Resolves with a refusal if the batch has no route yet. */
+  async function routeAnew(
+    batch: readonly Envelope[],
+    deadline: number,
+    isStale: boolean,
+  ): Promise<readonly PublishResult[] | undefined> {
+    try {
+      if (!link.isReady) await link.whenReady(Math.min(deadline, clock.monotonic() + PATIENCE_MS));
+      routeBy(await registry.snapshot(isStale));
+    } catch (cause) {
+      return rejections(batch, "Redis cannot be reached", cause);
+    }
+    const { forgotten } = registry;
+    if (!forgotten.isSome || !batch.some(({ name }) => forgotten.wants(name))) return undefined;
+    const reason = forgotten.detail ?? "";
+    return rejections(batch, reason, new Error(reason));
+  }
+
   function routeBy(snapshot: RegistrySnapshot): void {
     if (snapshot === routed) return;
     routeOf = createRoutes(snapshot, keys, options.lockDurationMs);
     routed = snapshot;
   }
 
-  /** The job that a batch becomes, where it is one event for one subscription. */
-  function loneJobIn(
-    batch: readonly Envelope[],
-    source: PublishSource,
-    groups: readonly GroupRelease[] | undefined,
-  ): LoneJob | undefined {
-    const [envelope] = batch;
-    if (!envelope || batch.length > 1) return undefined;
-    return loneJobOfEvent(source, groups, envelope, routeOf(envelope.name), ids);
-  }
-
   /** Whether the list of subscriptions as this process knows it has nobody who wants any of these. */
   function isUnwanted(batch: readonly Envelope[]): boolean {
-    if (!routed || registry.forgotten.isSome) return false;
+    const { present } = registry;
+    if (!present) return false;
+    routeBy(present);
     return batch.every(({ name }) => routeOf(name).targets.length === 0);
   }
 

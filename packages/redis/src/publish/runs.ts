@@ -1,5 +1,5 @@
 import type { Envelope } from "@busbar/core/provider";
-import { type CommonParts, encodeLean } from "../store/lean-events.ts";
+import { type CommonParts, encodeLean } from "../store/stored-events.ts";
 import type { Route } from "../registry/routes.ts";
 
 /** Consecutive events with the same targets, priority and delay, encoded once for all targets. */

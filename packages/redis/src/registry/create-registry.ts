@@ -26,13 +26,18 @@ export function createRegistry(session: Store): Registry {
   const jobIds = createJobIds();
   const listeners = new Set<(snapshot: RegistrySnapshot) => void>();
   const copy = createRegistryCopy(session, (snapshot) => {
+    sure = undefined;
     for (const listener of listeners) listener(snapshot);
   });
-  const remembered = createRemembered(session, async (specs) => (await add(specs)).version);
+  const remembered = createRemembered(session, {
+    declare: async (specs) => (await add(specs)).version,
+    doubt: () => (sure = undefined),
+  });
   /** What was warned of. */
   const differences = new Map<string, string | undefined>();
   const forgotten = createForgotten(context);
-  let followed: RegistrySnapshot | undefined;
+  /** The copy, while nothing has to be asked before it is used. Looked at by each publish. */
+  let sure: RegistrySnapshot | undefined;
   let timer: Timer | undefined;
   let isClosed = false;
 
@@ -41,7 +46,8 @@ export function createRegistry(session: Store): Registry {
     const snapshot = await remembered.check(() => copy.read(afresh === true || forgotten.isSome));
     forgotten.follow(snapshot);
     if (forgotten.isSome && !timer) lookLater();
-    followed = snapshot;
+    const isSure = snapshot === copy.present && !forgotten.isSome && remembered.isSureOf(snapshot);
+    sure = isSure ? snapshot : undefined;
     return snapshot;
   }
 
@@ -172,9 +178,7 @@ export function createRegistry(session: Store): Registry {
 
   return {
     get present() {
-      const { present } = copy;
-      if (!present || present !== followed || forgotten.isSome) return undefined;
-      return remembered.isSureOf(present) ? present : undefined;
+      return sure;
     },
     snapshot: current,
     forgotten,

@@ -2,7 +2,7 @@ import { createRouter } from "@busbar/core/provider";
 import { insistently } from "../store/insistently.ts";
 import type { Store } from "../store/store.ts";
 import type { RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
-import { objectIn } from "../store/corrupt.ts";
+import { objectIn } from "../store/stored-events.ts";
 
 /** This process's copy of the list of subscriptions. */
 export interface RegistryCopy {

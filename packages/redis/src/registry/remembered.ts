@@ -20,10 +20,17 @@ export interface Remembered {
   close(): void;
 }
 
-/** @param declare Declares subscriptions, and resolves with the version of the list. */
+/** What {@link createRemembered} needs. */
+export interface RememberedOptions {
+  /** Declares subscriptions, and resolves with the version of the list. */
+  readonly declare: (specs: readonly SubscriptionSpec[]) => Promise<string>;
+  /** What {@link Remembered.isSureOf} has said may not be so any more. */
+  readonly doubt: () => void;
+}
+
 export function createRemembered(
   { link, context }: Pick<Store, "link" | "context">,
-  declare: (specs: readonly SubscriptionSpec[]) => Promise<string>,
+  { declare, doubt }: RememberedOptions,
 ): Remembered {
   const declared = new Map<string, SubscriptionSpec>();
   /** Of the list that knows them. */
@@ -34,11 +41,16 @@ export function createRemembered(
   /** Passed last: it is not compared anew for each publish. */
   let passed: RegistrySnapshot | undefined;
 
+  function forgetPassed(): void {
+    passed = undefined;
+    doubt();
+  }
+
   async function again(): Promise<void> {
     isDoubtful = false;
     try {
       birth = birthOf(await declare([...declared.values()]));
-      passed = undefined;
+      forgetPassed();
     } catch (error) {
       isDoubtful = true;
       throw error;
@@ -46,6 +58,7 @@ export function createRemembered(
   }
 
   function declareAgain(): Promise<void> {
+    doubt();
     declaring ??= again().finally(() => {
       declaring = undefined;
     });
@@ -66,11 +79,11 @@ export function createRemembered(
     add(specs, version) {
       for (const spec of specs) declared.set(spec.subscriptionId, spec);
       birth = birthOf(version);
-      passed = undefined;
+      forgetPassed();
     },
 
     forget(subscriptionId, events) {
-      passed = undefined;
+      forgetPassed();
       const spec = declared.get(subscriptionId);
       const left = events ? (spec?.events.filter((event) => !events.includes(event)) ?? []) : [];
       if (spec && left.length > 0) declared.set(subscriptionId, { ...spec, events: left });

@@ -2,8 +2,8 @@ import { type Envelope, matchesPattern, type RetiredBacklog } from "@busbar/core
 import { eventsReferredTo, numbersIn, partOf } from "../store/body-reference.ts";
 import { hasBody, readData, readProgress } from "../store/job-data.ts";
 import { settledIn } from "../store/job-data.ts";
-import { CORRUPT, isEnvelope } from "../store/corrupt.ts";
-import { encodeLabel, packName } from "../store/key-text.ts";
+import { CORRUPT, isEnvelope } from "../store/stored-events.ts";
+import { packName } from "../store/key-text.ts";
 import { ownerOf } from "../store/keys.ts";
 import { eventsOf, type JobIds, withEvents } from "../store/job-ids.ts";
 import { NORMAL_PRIORITY } from "../store/job-data.ts";
@@ -65,7 +65,7 @@ export async function retireBacklog(
     if (backlog === "discard") return { dead: [], data: [] };
     const data = envelopes.flatMap((envelope) => {
       const isReadable = isEnvelope(envelope);
-      const name = isReadable ? encodeLabel(envelope.name) : "";
+      const name = isReadable ? envelope.name.toWellFormed() : "";
       const reason = isReadable ? "retired" : CORRUPT;
       const info: DeadInfo = { reason, state: null, queue, name, priority };
       const turn = key !== undefined && {

@@ -8,8 +8,7 @@ import {
   type Range,
   rangesOf,
 } from "./body-reference.ts";
-import { isEnvelope } from "./corrupt.ts";
-import { readJobData } from "./lean-events.ts";
+import { isEnvelope, readJobData } from "./stored-events.ts";
 
 /** The priority of what has none, and of whatever is kept in order. */
 export const NORMAL_PRIORITY = 100;

@@ -13,14 +13,9 @@ export function decodeKey(key: string): string {
   return key.startsWith('"') ? String(JSON.parse(key)) : key;
 }
 
-/** A string that is only shown, with U+FFFD for what UTF-8 cannot carry. */
-export function encodeLabel(text: string): string {
-  return text.toWellFormed();
-}
-
 /** What dashboards show of a pack: the name of its events, or the first and how many others there are. */
 export function packName(events: readonly Pick<Envelope, "name">[]): string {
   const first = events[0]?.name ?? "";
   const isOne = events.every(({ name }) => name === first);
-  return encodeLabel(isOne ? first : `${first} +${events.length - 1}`);
+  return (isOne ? first : `${first} +${events.length - 1}`).toWellFormed();
 }

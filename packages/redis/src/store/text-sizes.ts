@@ -1,6 +1,6 @@
 import { type JsonValue, withoutErrorTexts } from "@busbar/core/provider";
 import type { RedisLink } from "../connection/redis-link.ts";
-import { objectIn } from "./corrupt.ts";
+import { objectIn } from "./stored-events.ts";
 
 /** From how many bytes on a text may be larger than some Redis takes: the least that can be set is a megabyte. */
 export const LARGE_BYTES = 524_288;

@@ -17,7 +17,7 @@ import { numbersIn } from "../../src/store/body-reference.ts";
 import { hasBody, type JobData } from "../../src/store/job-data.ts";
 import { createGroups } from "../../src/groups/groups.ts";
 import { createKeys } from "../../src/store/keys.ts";
-import { readJobData } from "../../src/store/lean-events.ts";
+import { readJobData } from "../../src/store/stored-events.ts";
 import { type ResolvedOptions, resolveOptions } from "../../src/options.ts";
 import { createPublisher, type Publisher } from "../../src/publish/publisher.ts";
 import { createRegistry } from "../../src/registry/create-registry.ts";

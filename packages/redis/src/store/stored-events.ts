@@ -1,4 +1,4 @@
-import type { Envelope, EnvelopeMetadata } from "@busbar/core/provider";
+import type { Envelope, EnvelopeMetadata, JsonValue } from "@busbar/core/provider";
 
 /**
  * What most events of a batch have in common, so that the data of a job says it once. For short
@@ -18,12 +18,7 @@ export type LeanEvent = Pick<Envelope, "id" | "data"> &
 
 /** What the events of a batch have in common: what the first one has, if there is one. */
 export function commonParts([first]: readonly Envelope[]): CommonParts {
-  return first ? commonPartsOf(first) : { name: "", at: 0 };
-}
-
-/** The same of an event that is alone. */
-export function commonPartsOf({ name, metadata }: Envelope): CommonParts {
-  return { name, at: metadata.created_at };
+  return first ? { name: first.name, at: first.metadata.created_at } : { name: "", at: 0 };
 }
 
 /**
@@ -33,18 +28,19 @@ export function commonPartsOf({ name, metadata }: Envelope): CommonParts {
  */
 export function encodeLean(envelopes: readonly Envelope[], common: CommonParts): string {
   const [first] = envelopes;
-  if (first && envelopes.length === 1) return encodeLeanOne(first, common);
+  if (first && envelopes.length === 1) return JSON.stringify(leanOf(first, common));
   return JSON.stringify(envelopes.map((envelope) => leanOf(envelope, common))).slice(1, -1);
-}
-
-/** The same of one. */
-export function encodeLeanOne(envelope: Envelope, common: CommonParts): string {
-  return JSON.stringify(leanOf(envelope, common));
 }
 
 /** What stands at the end of a job's data, after its events. */
 export function leanTail({ name, at }: CommonParts): string {
   return `],"name":${JSON.stringify(name)},"at":${at}}`;
+}
+
+/** Encodes an envelope that is alone, with what stands at the end of its job's data. */
+export function encodeAlone(envelope: Envelope): string {
+  const common = { name: envelope.name, at: envelope.metadata.created_at };
+  return JSON.stringify(leanOf(envelope, common)) + leanTail(common);
 }
 
 /** Parses the data of a job, lane entry or dead letter, with its events as they were published. */
@@ -122,4 +118,50 @@ function hasThreeMembers(object: object): boolean {
   let count = 0;
   for (const _ in object) count += 1;
   return count === 3;
+}
+
+/** Why a delivery is dead of which the data cannot be read. */
+export const CORRUPT = "corrupt";
+
+/** Whether a value from Redis has what the bus and its handlers need of an envelope. */
+export function isEnvelope(value: unknown): value is Envelope {
+  if (typeof value !== "object" || value === null) return false;
+  const { id, name, metadata } = value as Partial<Envelope>;
+  return (
+    typeof id === "string" &&
+    typeof name === "string" &&
+    "data" in value &&
+    typeof metadata === "object" &&
+    metadata !== null &&
+    typeof metadata.created_at === "number" &&
+    typeof metadata.published_at === "number"
+  );
+}
+
+/** The one event of a dead letter, or an envelope whose data is the text that cannot be read. */
+export function envelopeIn(
+  text: string,
+  ifNone: { id: string; name: string; at: number },
+): Envelope {
+  try {
+    const { events } = readJobData<{ readonly events?: readonly Envelope[] }>(text);
+    const [envelope] = events ?? [];
+    if (isEnvelope(envelope)) return envelope;
+  } catch {
+    // The text is the best that there is.
+  }
+  const { id, name, at } = ifNone;
+  const metadata = { created_at: at, published_at: at, correlationId: id };
+  return { id, name, data: text, metadata };
+}
+
+/** The JSON object in a text, without its members' types. Undefined if there is none. */
+export function objectIn(text: string): { readonly [member: string]: JsonValue } | undefined {
+  try {
+    const value = JSON.parse(text) as JsonValue;
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject ? (value as { readonly [member: string]: JsonValue }) : undefined;
+  } catch {
+    return undefined;
+  }
 }

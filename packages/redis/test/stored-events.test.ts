@@ -1,6 +1,6 @@
 import type { Envelope } from "@busbar/core/provider";
 import { describe, expect, test } from "vitest";
-import { commonParts, encodeLean, leanTail, readJobData } from "../src/store/lean-events.ts";
+import { commonParts, encodeLean, leanTail, readJobData } from "../src/store/stored-events.ts";
 
 const first: Envelope = {
   id: "a",

@@ -1,13 +1,14 @@
 import { expectTypeOf, test } from "vitest";
 import { z } from "zod";
 import type { BusNotices, DeadReason } from "../../src/contract/notices.ts";
+import type { EventProvider } from "../../src/contract/provider.ts";
 import { createEventBus } from "../../src/event-bus.ts";
 import { defineEvents } from "../../src/events/define-events.ts";
-import { memoryProvider } from "../support/test-bus.ts";
 
-const bus = createEventBus({ provider: memoryProvider() });
+declare const provider: EventProvider;
+const bus = createEventBus({ provider });
 const events = defineEvents({ "order.placed": z.object({ total: z.number() }) });
-const typed = createEventBus({ provider: memoryProvider(), events });
+const typed = createEventBus({ provider, events });
 
 test("a listener gets the notice of its name, on a bus with and without a catalogue", () => {
   const ends = [

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
-import type { OutboxStore, SqlExecutor, SqlRow, SqlValue } from "../store.ts";
+import type { OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
 import { assertTransaction } from "../transactions.ts";
 
 /** Milliseconds between two tries to begin while others have the file. */
@@ -10,10 +10,11 @@ const WITHIN_ANOTHER = "cannot start a transaction within a transaction";
 
 /** The part of a prepared statement that is used. */
 export interface SqliteStatement {
+  // The types of libsql want objects where they want values, too: TypeScript 5.9 compares both.
   /** Runs the statement, and returns its rows. */
-  all(...values: SqlValue[]): unknown[];
+  all(...values: unknown[]): unknown[];
   /** Runs the statement, which has no rows. */
-  run(...values: SqlValue[]): unknown;
+  run(...values: unknown[]): unknown;
   /** Where it is false, as in better-sqlite3, `all` refuses the statement. */
   readonly reader?: boolean;
 }

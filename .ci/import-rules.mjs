@@ -119,7 +119,7 @@ const WALL_CLOCK = new Map([
   ["packages/core/src/groups/group-releaser.ts", "publishedAt"],
   ["packages/core/src/lifecycle/start-and-stop.ts", "since when the bus is healthy"],
   ["packages/core/src/deliver/engine.ts", "when an attempt failed"],
-  ["packages/core/src/memory/dead-letters.ts", "diedAt"],
+  ["packages/core/src/memory/memory-dead-letters.ts", "diedAt"],
   ["packages/core/src/groups/memory-group-staging.ts", "stagedAt"],
   ["packages/testing/src/recorder.ts", "when something was recorded"],
   ["packages/testing/src/system-time.ts", "is the clock"],

@@ -1,5 +1,5 @@
 import type { IEventBusModule } from "@busbar/core";
-import { Recorder } from "./recorder.ts";
+import { RunRecorder } from "./run-recorder.ts";
 import { Waiting } from "./waiting.ts";
 
 /** How the suite makes the event module under test. */
@@ -34,8 +34,8 @@ export class ModuleContext {
     await this.#start();
   }
 
-  recorder(): Recorder {
-    return new Recorder(this);
+  recorder(): RunRecorder {
+    return new RunRecorder(this);
   }
 
   /** Subscribes to an event that comes behind everything else, and waits for it. */

@@ -21,7 +21,7 @@ import { quoted } from "./errors/quoted.ts";
 import {
   assertOptions,
   assertText,
-  checkMilliseconds,
+  checkTimeLimit,
   checkText,
   checkTexts,
   oneOf,
@@ -187,7 +187,7 @@ class Bus implements IEventBusModule, AsyncDisposable {
    * when all is closed. Safe to call twice, and before `start`.
    */
   async stop(options: StopOptions = {}): Promise<void> {
-    assertOptions("stop()", options, { graceMs: checkMilliseconds });
+    assertOptions("stop()", options, { graceMs: checkTimeLimit });
     await this.#runtime.stop(options.graceMs);
   }
 
@@ -211,7 +211,7 @@ class Bus implements IEventBusModule, AsyncDisposable {
   async settled(options: SettledOptions = {}): Promise<void> {
     assertOptions("settled()", options, {
       eventId: checkText,
-      timeoutMs: checkMilliseconds,
+      timeoutMs: checkTimeLimit,
     });
     await this.#runtime.settled(options);
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { PermanentError } from "@busbar/core";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
-import { Recorder, settled } from "../recorder.ts";
+import { RunRecorder, settled } from "../run-recorder.ts";
 import { all, can, durable, has } from "../requirements.ts";
 
 const fail = (): never => {
@@ -16,7 +16,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
     when: has("admin"),
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       const mail = seen.subscriber(() => (seen.runs.length === 1 ? fail() : undefined));
       bus.subscribe("order.placed", mail, { subscriberId: "mail" });
       await bus.start();
@@ -104,7 +104,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
     when: has("admin"),
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("a", seen.subscriber(fail), { subscriberId: "mail", attempts: 4 });
       await bus.start();
       await bus.emit("a", 1);
@@ -125,7 +125,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
     when: all(can("delay"), has("admin")),
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       const work = seen.subscriber((_, { attempt }) => (attempt < 3 ? fail() : undefined));
       const backoff = { type: "exponential", delay: 60 } as const;
       bus.subscribe("a", work, { subscriberId: "mail", attempts: 3, backoff });
@@ -145,7 +145,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
     promise: "bus: what the subscription says comes before what the emit says",
     async run(context) {
       const bus = await context.bus();
-      const [plain, own] = [new Recorder(context), new Recorder(context)];
+      const [plain, own] = [new RunRecorder(context), new RunRecorder(context)];
       bus.subscribe("a", plain.subscriber(fail), { subscriberId: "plain" });
       bus.subscribe("a", own.subscriber(fail), { subscriberId: "own", attempts: 2 });
       await bus.start();
@@ -163,7 +163,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
     when: has("admin"),
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       const work = seen.subscriber(() => {
         throw new PermanentError("no retry can mend this");
       });
@@ -182,7 +182,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
     when: durable,
     limitMs: ({ redeliverAfterMs }) => 15_000 + 2 * redeliverAfterMs,
     async run(context) {
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       const policy = { subscriberId: "mail", attempts: 3, backoff: 300 };
       const first = await context.bus();
       first.subscribe("a", seen.subscriber(fail), policy);
@@ -210,7 +210,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
     when: all(can("ordering"), has("admin")),
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       const work = seen.subscriber(({ data }) => (data === 1 ? fail() : undefined));
       bus.subscribe("a", work, { subscriberId: "mail", ordering: "key", attempts: 3 });
       await bus.start();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { EventMessage } from "@busbar/core";
 import { createGate } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
-import { Recorder, settled } from "../recorder.ts";
+import { RunRecorder, settled } from "../run-recorder.ts";
 import { can } from "../requirements.ts";
 
 const MEBIBYTE = 1_048_576;
@@ -14,7 +14,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
     promise: "bus: an event keeps one id from emit to the last handler",
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("*", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
       const ids = await bus.emit([
@@ -37,7 +37,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
       const { refusesAboveBytes } = context.harness;
       const bytes = refusesAboveBytes ?? 2 * MEBIBYTE;
       const bus = await context.bus({ maxPayloadBytes: 2 * bytes });
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("order.placed", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
       const data = [0, [1, 2], "x".repeat(bytes + 1), 3, [4, 5, 6], 7];
@@ -70,7 +70,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
     promise: "bus: data is what JSON makes of it; every string is well-formed, or refused",
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("*", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
       const half = "a\ud800";
@@ -111,7 +111,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
     promise: "bus: a payload is at most maxPayloadBytes, the same on every provider",
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
       // Six bytes of JSON each, three of UTF-8, and one.
@@ -146,7 +146,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
     promise: "guarantee: an emit inside a handler is never made to wait",
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       const work = seen.subscriber(async ({ data }) => {
         const left = data as number;
         if (left > 0) await bus.emit([left - 1, left - 1].map((it) => ({ name: "a", data: it })));
@@ -165,7 +165,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
     promise: "bus: settled waits for an event and all that was emitted because of it",
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("a", () => bus.emit("b", 1).then(() => {}), { subscriberId: "first" });
       const slow = seen.subscriber(() => new Promise((resolve) => setTimeout(resolve, 50)));
       bus.subscribe("b", slow, { subscriberId: "second" });
@@ -200,7 +200,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
     when: can("delay"),
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
       const from = performance.now();
@@ -216,7 +216,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
     when: can("deduplication"),
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
       await bus.emit("a", "first", { deduplicationId: "d" });
@@ -234,7 +234,7 @@ export const busEmit: readonly ConformanceCase[] = defineCases("bus", [
     promise: "bus: ids identify; only deduplicationId deduplicates",
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
       for (const data of [1, 2]) await bus.emit({ id: "same", name: "a", data });

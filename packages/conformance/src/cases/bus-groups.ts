@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Event } from "@busbar/core";
 import { createWorkflow, emitEventStep, type WorkflowData } from "@busbar/core/workflows";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
-import { Recorder, settled } from "../recorder.ts";
+import { RunRecorder, settled } from "../run-recorder.ts";
 import { all, can, durable, groupsOnBus, has } from "../requirements.ts";
 
 const GROUPS = "guarantee: events of a group are staged until the group is released or cleared";
@@ -19,7 +19,7 @@ export const busGroups: readonly ConformanceCase[] = defineCases("bus-groups", [
     when: groupsOnBus,
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("*", seen.subscriber(), { subscriberId: "mail", concurrency: 1 });
       await bus.start();
       for (const data of [1, 2]) await bus.emit(grouped("g", data));
@@ -51,7 +51,7 @@ export const busGroups: readonly ConformanceCase[] = defineCases("bus-groups", [
     async run(context) {
       const bus = await context.bus();
       const other = context.capabilities.durable ? await context.bus() : bus;
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
       if (other !== bus) await other.start();
@@ -71,7 +71,7 @@ export const busGroups: readonly ConformanceCase[] = defineCases("bus-groups", [
     when: groupsOnBus,
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("*", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
       await bus.emit([
@@ -99,7 +99,7 @@ export const busGroups: readonly ConformanceCase[] = defineCases("bus-groups", [
     when: all(groupsOnBus, can("delay")),
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
       await bus.emit(grouped("g", 1), { delay: 150 });
@@ -117,7 +117,7 @@ export const busGroups: readonly ConformanceCase[] = defineCases("bus-groups", [
     when: groupsOnBus,
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       const intercepted: boolean[] = [];
       bus.addInterceptor((event, { isGrouped }) => {
         intercepted.push(isGrouped);
@@ -212,7 +212,7 @@ export const busGroups: readonly ConformanceCase[] = defineCases("bus-groups", [
     when: all(groupsOnBus, durable),
     async run(context) {
       const first = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       await first.start();
       await first.emit([1, 2, 3].map((data) => grouped("g", data)));
       await first.stop({ graceMs: 0 });
@@ -239,7 +239,7 @@ export const busGroups: readonly ConformanceCase[] = defineCases("bus-groups", [
       const provider = await context.create();
       const instance = await context.started(provider);
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
       await bus.emit([1, 2].map((data) => grouped("g", data)));

@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Event } from "@busbar/core";
 import { createGate } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
-import { Recorder, settled } from "../recorder.ts";
+import { RunRecorder, settled } from "../run-recorder.ts";
 import { has } from "../requirements.ts";
 
 const fail = (): never => {
@@ -19,7 +19,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
     when: has("admin"),
     async run(context) {
       const bus = await context.bus();
-      const [failing, fine] = [new Recorder(context), new Recorder(context)];
+      const [failing, fine] = [new RunRecorder(context), new RunRecorder(context)];
       bus.subscribe("a", failing.subscriber(fail), { subscriberId: "failing", attempts: 5 });
       bus.subscribe("a", fine.subscriber(), { subscriberId: "fine" });
       await bus.start();
@@ -41,7 +41,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
       const user = new AsyncLocalStorage<string>();
       const bus = await context.bus();
       const found: (readonly [of: unknown, store: string | undefined])[] = [];
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       const look = seen.subscriber(({ data }, { attempt }) => {
         found.push([data, user.getStore()]);
         if (attempt === 1) throw new Error("fails once, as it should");
@@ -64,7 +64,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
     promise: "guarantee: emit never hangs, and a slow subscription delays no other",
     async run(context) {
       const bus = await context.bus();
-      const [gate, fine] = [createGate(), new Recorder(context)];
+      const [gate, fine] = [createGate(), new RunRecorder(context)];
       bus.subscribe("a", () => gate.opened, { subscriberId: "hangs", concurrency: 1 });
       bus.subscribe("a", fine.subscriber(), { subscriberId: "fine" });
       await bus.start();
@@ -81,7 +81,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
     when: has("admin"),
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       const work = seen.subscriber((event) =>
         event.data === "hangs" ? new Promise<never>(() => {}) : undefined,
       );
@@ -134,7 +134,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
     promise: "bus: createdAt and publishedAt are Dates in handlers, on every provider",
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("order.*", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
       const createdAt = new Date(1_700_000_000_123);
@@ -160,7 +160,7 @@ export const busIsolation: readonly ConformanceCase[] = defineCases("bus-deliver
     promise: "contract: correlationId is shared by all that was emitted because of an event",
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       const work = async ({ attempt }: { readonly attempt: number }): Promise<void> => {
         if (attempt === 1) fail();
         await bus.emit("b", 2);

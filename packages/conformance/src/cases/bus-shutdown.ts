@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createGate } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
-import { Recorder, settled } from "../recorder.ts";
+import { RunRecorder, settled } from "../run-recorder.ts";
 import { durable, groupsOnBus, inProcess, notDurable } from "../requirements.ts";
 
 /** Milliseconds after which a process with nothing to do would have ended. */
@@ -29,7 +29,7 @@ export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown
     promise: "guarantee: stop waits for the deliveries in flight and refuses other emits",
     async run(context) {
       const bus = await context.bus();
-      const [gate, seen] = [createGate(), new Recorder(context)];
+      const [gate, seen] = [createGate(), new RunRecorder(context)];
       let finished = 0;
       const work = seen.subscriber(async () => {
         await gate.opened;
@@ -55,7 +55,7 @@ export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown
     promise: "guarantee: stop waits for the deliveries in flight for at most graceMs",
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       let aborted = false;
       const work = seen.subscriber((_, { signal }) => {
         signal.addEventListener("abort", () => (aborted = true));
@@ -77,7 +77,7 @@ export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown
     when: notDurable,
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       const work = seen.subscriber(async ({ data }) => {
         if (data === 9) await bus.emit("a", "more");
       });
@@ -95,7 +95,11 @@ export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown
     when: groupsOnBus,
     async run(context) {
       const bus = await context.bus();
-      const [gate, seen, later] = [createGate(), new Recorder(context), new Recorder(context)];
+      const [gate, seen, later] = [
+        createGate(),
+        new RunRecorder(context),
+        new RunRecorder(context),
+      ];
       const failed: unknown[] = [];
       const work = seen.subscriber(async () => {
         await gate.opened;
@@ -138,7 +142,7 @@ export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown
     when: durable,
     limitMs: ({ redeliverAfterMs }) => 15_000 + 2 * redeliverAfterMs,
     async run(context) {
-      const [cut, next] = [new Recorder(context), new Recorder(context)];
+      const [cut, next] = [new RunRecorder(context), new RunRecorder(context)];
       const first = await context.bus();
       const policy = { subscriberId: "mail", concurrency: 3 };
       const work = cut.subscriber(async (_, { signal }) => {
@@ -166,7 +170,7 @@ export const busShutdown: readonly ConformanceCase[] = defineCases("bus-shutdown
     when: durable,
     limitMs: ({ redeliverAfterMs }) => 15_000 + 2 * redeliverAfterMs,
     async run(context) {
-      const [hanging, next] = [new Recorder(context), new Recorder(context)];
+      const [hanging, next] = [new RunRecorder(context), new RunRecorder(context)];
       const first = await context.bus();
       const policy = { subscriberId: "mail", concurrency: 2 };
       first.subscribe(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
-import { Recorder, settled } from "../recorder.ts";
+import { RunRecorder, settled } from "../run-recorder.ts";
 import { all, has } from "../requirements.ts";
 
 export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
@@ -11,7 +11,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
     async run(context) {
       const bus = await context.bus();
       await bus.start();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       for (let index = 0; index < 10; index++) {
         bus.subscribe(`late.${index}`, seen.subscriber(), { subscriberId: `late-${index}` });
         await bus.emit(`late.${index}`, index);
@@ -25,7 +25,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
     promise: "bus: unsubscribe ends a subscription in this process",
     async run(context) {
       const bus = await context.bus();
-      const [seen, marker] = [new Recorder(context), new Recorder(context)];
+      const [seen, marker] = [new RunRecorder(context), new RunRecorder(context)];
       const handler = seen.subscriber();
       bus.subscribe("a", handler, { subscriberId: "mail" });
       bus.subscribe("a", marker.subscriber(), { subscriberId: "marker" });
@@ -52,7 +52,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
     promise: "bus: subscribers of one event without a subscriberId are one subscription",
     async run(context) {
       const bus = await context.bus();
-      const [one, other] = [new Recorder(context), new Recorder(context)];
+      const [one, other] = [new RunRecorder(context), new RunRecorder(context)];
       bus.subscribe("a", one.subscriber());
       const failsFirst = other.subscriber((_, { attempt }) => {
         if (attempt === 1) throw new Error("no");
@@ -61,7 +61,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
       await bus.start();
       await bus.emit("a", 1, { attempts: 2 });
       await settled(context, bus);
-      const attempts = (recorder: Recorder) => recorder.runs.map(({ attempt }) => attempt);
+      const attempts = (recorder: RunRecorder) => recorder.runs.map(({ attempt }) => attempt);
       assert.deepEqual(
         [attempts(one), attempts(other)],
         [
@@ -82,7 +82,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
     promise: "bus: pause holds the events of a subscription back until resume",
     async run(context) {
       const bus = await context.bus();
-      const [seen, other] = [new Recorder(context), new Recorder(context)];
+      const [seen, other] = [new RunRecorder(context), new RunRecorder(context)];
       bus.subscribe("a", seen.subscriber(), { subscriberId: "paused" });
       bus.subscribe("a", other.subscriber(), { subscriberId: "other" });
       await bus.start();
@@ -104,7 +104,7 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
     when: all(has("subscriptions"), has("admin")),
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
       await bus.pause("mail");

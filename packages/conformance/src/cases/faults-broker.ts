@@ -4,7 +4,7 @@ import { consumer, dead, envelope, subscription } from "../builders.ts";
 import type { CaseContext } from "../case-context.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import type { Instance } from "../instance.ts";
-import { Recorder } from "../recorder.ts";
+import { RunRecorder } from "../run-recorder.ts";
 import { all, can, connected, durable, has } from "../requirements.ts";
 import { pause } from "../waiting.ts";
 import { cut, heal } from "./broken-connection.ts";
@@ -132,7 +132,7 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
     limitMs: ({ redeliverAfterMs }, { cutMs }) => 60_000 + 2 * redeliverAfterMs + cutMs,
     async run(context) {
       const bus = await context.bus({ emitTimeoutMs: 500 });
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("order.placed", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
       await bus.emit("order.placed", "before");

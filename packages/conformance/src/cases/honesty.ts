@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { consumer, envelope, envelopes, subscription } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
-import { Recorder, settled } from "../recorder.ts";
+import { RunRecorder, settled } from "../run-recorder.ts";
 import { all, cannot, durable, has, lacks, notDurable, refusesGroups } from "../requirements.ts";
 
 const UNSUPPORTED = { code: "BUSBAR_UNSUPPORTED" };
@@ -93,7 +93,7 @@ export const capabilities: readonly ConformanceCase[] = defineCases("capabilitie
     when: lacks("admin"),
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       const fails = seen.subscriber(({ data }) => {
         if (data !== "last") throw new Error("no");
       });
@@ -118,7 +118,7 @@ export const capabilities: readonly ConformanceCase[] = defineCases("capabilitie
     when: lacks("subscriptions"),
     async run(context) {
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
       await bus.start();
       await bus.emit("a", 1);

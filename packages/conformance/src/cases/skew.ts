@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type EventBus, PermanentError, type SubscriberContext } from "@busbar/core";
 import type { CaseContext } from "../case-context.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
-import { Recorder, settled } from "../recorder.ts";
+import { RunRecorder, settled } from "../run-recorder.ts";
 import { all, can, durable } from "../requirements.ts";
 import { pause } from "../waiting.ts";
 
@@ -14,11 +14,11 @@ async function release<Ids extends string>(
   context: CaseContext,
   ids: readonly Ids[],
   options: { readonly role?: "server" } = {},
-): Promise<{ readonly bus: EventBus; readonly seen: Readonly<Record<Ids, Recorder>> }> {
+): Promise<{ readonly bus: EventBus; readonly seen: Readonly<Record<Ids, RunRecorder>> }> {
   const bus = await context.bus(options);
-  const seen = {} as Record<Ids, Recorder>;
+  const seen = {} as Record<Ids, RunRecorder>;
   for (const id of ids) {
-    seen[id] = new Recorder(context);
+    seen[id] = new RunRecorder(context);
     bus.subscribe("order.placed", seen[id].subscriber(), { subscriberId: id, concurrency: 50 });
   }
   await bus.start();
@@ -38,7 +38,7 @@ async function emit(bus: EventBus, from: number, to: number): Promise<void> {
 async function handled(
   context: CaseContext,
   count: number,
-  ...recorders: readonly Recorder[]
+  ...recorders: readonly RunRecorder[]
 ): Promise<void> {
   const runs = (): number => recorders.reduce((sum, it) => sum + it.runs.length, 0);
   const distinct = (): number => new Set(recorders.flatMap(({ data }) => data)).size;
@@ -176,7 +176,7 @@ export const skew: readonly ConformanceCase[] = defineCases("deploy-skew", [
         running.delete(key);
       };
       const [strict, lax] = [await context.bus(), await context.bus()];
-      const [one, other] = [new Recorder(context), new Recorder(context)];
+      const [one, other] = [new RunRecorder(context), new RunRecorder(context)];
       const subscriberId = "mail";
       strict.subscribe("order.placed", one.subscriber(handle), { subscriberId, ordering: "key" });
       lax.subscribe("order.placed", other.subscriber(handle), { subscriberId });
@@ -260,7 +260,7 @@ export const skew: readonly ConformanceCase[] = defineCases("deploy-skew", [
     limitMs: () => 30_000,
     async run(context) {
       const [older, newer] = [await context.bus(), await context.bus()];
-      const [one, other] = [new Recorder(context), new Recorder(context)];
+      const [one, other] = [new RunRecorder(context), new RunRecorder(context)];
       older.subscribe("order.placed", one.subscriber(), { subscriberId: "mail" });
       newer.subscribe(["order.placed", "order.shipped"], other.subscriber(), {
         subscriberId: "mail",
@@ -292,7 +292,7 @@ export const skew: readonly ConformanceCase[] = defineCases("deploy-skew", [
     async run(context) {
       const server = await release(context, ["mail", "stock"], { role: "server" });
       const emitting = emit(server.bus, 0, EVENTS);
-      const [mail, stock]: [Recorder[], Recorder[]] = [[], []];
+      const [mail, stock]: [RunRecorder[], RunRecorder[]] = [[], []];
       let current = await release(context, ["mail", "stock"]);
       for (let deploy = 0; deploy < 4; deploy++) {
         mail.push(current.seen.mail);
@@ -340,7 +340,7 @@ export const skew: readonly ConformanceCase[] = defineCases("deploy-skew", [
       await before.bus.pause("old-name");
       await emit(before.bus, 0, 200);
       const bus = await context.bus();
-      const seen = new Recorder(context);
+      const seen = new RunRecorder(context);
       bus.subscribe("order.placed", seen.subscriber(), {
         subscriberId: "new-name",
         aliases: ["old-name"],

@@ -8,7 +8,7 @@ import type {
   SubscriptionStats,
 } from "../contract/provider.ts";
 import { Backlog } from "./backlog.ts";
-import { type DeadLetter, DeadLetters } from "./dead-letters.ts";
+import { type StoredLetter, MemoryDeadLetters } from "./memory-dead-letters.ts";
 import { HandOver, type HandOverSource } from "./hand-over.ts";
 import type { MemoryConsumer } from "./memory-consumer.ts";
 import type { QueueHost } from "./queue-host.ts";
@@ -34,7 +34,7 @@ export class SubscriptionQueue implements HandOverSource {
   readonly recentIds: RecentIds;
   readonly #host: QueueHost;
   readonly #backlog: Backlog;
-  readonly #dead: DeadLetters;
+  readonly #dead: MemoryDeadLetters;
   readonly #handOver: HandOver;
   /** Those that have something in hand or may get it. */
   readonly #consumers = new Set<MemoryConsumer>();
@@ -48,7 +48,9 @@ export class SubscriptionQueue implements HandOverSource {
     this.recentIds = new RecentIds(host.deduplicationWindowMs);
     this.#backlog = new Backlog(host, policy.ordering, () => this.#handOver.schedule());
     this.ready = this.#backlog.ready;
-    this.#dead = new DeadLetters(host.clock, host.deadLetters, (letters) => this.#dropped(letters));
+    this.#dead = new MemoryDeadLetters(host.clock, host.deadLetters, (letters) =>
+      this.#dropped(letters),
+    );
     this.#handOver = new HandOver(host, this);
   }
 
@@ -233,13 +235,13 @@ export class SubscriptionQueue implements HandOverSource {
     if (!blocks) this.#backlog.leave(item);
   }
 
-  #unblock(letters: readonly DeadLetter[]): void {
+  #unblock(letters: readonly StoredLetter[]): void {
     for (const { blockedKey } of letters) {
       if (blockedKey !== undefined) this.#backlog.freeKey(blockedKey);
     }
   }
 
-  #dropped(letters: readonly DeadLetter[]): void {
+  #dropped(letters: readonly StoredLetter[]): void {
     this.#host.report({
       type: "dead-letters-dropped",
       subscriptionId: this.subscriptionId,

@@ -84,7 +84,8 @@ export function checkBoolean(value: unknown): string | undefined {
   return typeof value === "boolean" ? undefined : "must be true or false";
 }
 
-export function checkMilliseconds(value: unknown): string | undefined {
+/** A limit of time, which may be Infinity: none. */
+export function checkTimeLimit(value: unknown): string | undefined {
   return typeof value === "number" && value >= 0 ? undefined : "must be milliseconds from 0";
 }
 

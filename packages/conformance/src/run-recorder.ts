@@ -11,7 +11,7 @@ export interface Run {
 }
 
 /** What the subscribers of a bus case were called with. */
-export class Recorder {
+export class RunRecorder {
   readonly runs: Run[] = [];
   readonly #waiting: Waiting;
 

@@ -3,7 +3,7 @@ import type { JsonValue } from "../contract/json.ts";
 import type { DeadDelivery, Envelope, Page, ProviderContext } from "../contract/provider.ts";
 
 /** A dead letter, and the key that waits for it. */
-export interface DeadLetter {
+export interface StoredLetter {
   readonly delivery: DeadDelivery;
   readonly blockedKey: string | undefined;
   /** When its age began, on the clock's monotonic scale. `delivery.diedAt` is for people. */
@@ -11,12 +11,12 @@ export interface DeadLetter {
 }
 
 /** The dead letters of one subscription, the oldest first, bounded by number and age. */
-export class DeadLetters {
+export class MemoryDeadLetters {
   /** By id. Ids are ascending numbers. */
-  readonly #letters = new Map<string, DeadLetter>();
+  readonly #letters = new Map<string, StoredLetter>();
   readonly #clock: Clock;
   readonly #bounds: ProviderContext["deadLetters"];
-  readonly #onDropped: (letters: readonly DeadLetter[]) => void;
+  readonly #onDropped: (letters: readonly StoredLetter[]) => void;
   #lastId = 0;
   #timer: Timer | undefined;
   #stopped = false;
@@ -24,7 +24,7 @@ export class DeadLetters {
   constructor(
     clock: Clock,
     bounds: ProviderContext["deadLetters"],
-    onDropped: (letters: readonly DeadLetter[]) => void,
+    onDropped: (letters: readonly StoredLetter[]) => void,
   ) {
     this.#clock = clock;
     this.#bounds = bounds;
@@ -62,8 +62,8 @@ export class DeadLetters {
   }
 
   /** Removes letters by id, and returns them, the oldest first. Unknown ids are passed over. */
-  take(ids: readonly string[]): DeadLetter[] {
-    const taken: DeadLetter[] = [];
+  take(ids: readonly string[]): StoredLetter[] {
+    const taken: StoredLetter[] = [];
     for (const id of ids) {
       const letter = this.#letters.get(id);
       if (!letter) continue;
@@ -74,7 +74,7 @@ export class DeadLetters {
     return taken.toSorted((a, b) => Number(a.delivery.id) - Number(b.delivery.id));
   }
 
-  takeAll(): DeadLetter[] {
+  takeAll(): StoredLetter[] {
     const letters = [...this.#letters.values()];
     this.#letters.clear();
     this.#setTimer();
@@ -89,7 +89,7 @@ export class DeadLetters {
 
   #applyBounds(): void {
     const expired = this.#clock.monotonic() - this.#bounds.maxAgeMs;
-    const dropped: DeadLetter[] = [];
+    const dropped: StoredLetter[] = [];
     for (const [id, letter] of this.#letters) {
       const tooMany = this.#letters.size > this.#bounds.maxPerSubscription;
       if (!tooMany && letter.addedAt > expired) break;

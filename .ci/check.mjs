@@ -22,6 +22,7 @@ const gates = [
   { name: "typescript", command: "node .ci/typescript.mjs" },
   { name: "newest-node", command: "node .ci/newest-node.mjs" },
   { name: "examples", command: "node .ci/run-examples.mjs" },
+  { name: "deploy", command: "node .ci/deploy.mjs" },
   { name: "bundles", command: "node .ci/bundles.mjs" },
   { name: "size", command: "node .ci/size.mjs" },
   { name: "changesets", command: "node .ci/changesets.mjs" },

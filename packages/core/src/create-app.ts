@@ -1,7 +1,10 @@
+import { isAbsolute } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { App, AppOverrides } from "./app/app.ts";
 import type { BusbarConfig } from "./app/config.ts";
 import type { HandlerContext } from "./contract/subscriber.ts";
 import type { LoadConfigOptions, LoadedConfig } from "./app/load-config.ts";
+import { safely } from "./errors/thrown.ts";
 
 /**
  * Types a configuration.
@@ -28,7 +31,9 @@ export function defineConfig<
  * bus, logger and services in a container. Nothing is connected and nothing consumed before `start`.
  *
  * @param config - The configuration, or the path of its file. Without it `busbar.config` is looked
- *   for in the working directory.
+ *   for in the directory of the file that calls `createApp`, then in those above it up to its package, then
+ *   in the working directory. If the caller is JavaScript, JavaScript goes before TypeScript of the same
+ *   name, so that a compiled application runs what was compiled.
  * @throws BusbarError `BUSBAR_INVALID_CONFIG` when anything in it is wrong: the message names module
  *   or file, and every reason.
  *
@@ -47,14 +52,15 @@ export async function createApp<
   config?: BusbarConfig<Events, Received, Tx> | string,
   overrides: AppOverrides = {},
 ): Promise<App<Events, Received, HandlerContext<Tx>>> {
+  const caller = callerOf(createApp);
   // Who makes a bus does not load what reads configurations and subscriber files.
   const { createApplication } = await import("./app/create-application.ts");
-  return createApplication(config, overrides);
+  return createApplication(config, overrides, caller);
 }
 
 /**
- * Loads a configuration file: `busbar.config` with the extension `ts`, `mts`, `js` or `mjs`, in this
- * order; in production JavaScript goes before TypeScript.
+ * Loads a configuration file: `busbar.config` with the extension `ts`, `mts`, `cts`, `js`, `mjs` or `cjs`,
+ * in this order. In production, and if the caller is JavaScript, JavaScript goes before TypeScript.
  *
  * @throws BusbarError `BUSBAR_INVALID_CONFIG` when there is none, or when it is wrong or cannot be
  *   loaded; `details.file` names it.
@@ -65,6 +71,32 @@ export async function createApp<
  * ```
  */
 export async function loadConfig(options: LoadConfigOptions = {}): Promise<LoadedConfig> {
+  const caller = callerOf(loadConfig);
   const { readConfigFile } = await import("./app/load-config.ts");
-  return readConfigFile(options);
+  return readConfigFile(options, caller);
+}
+
+/**
+ * Finds the file that calls a function, if it is one of the application. Undefined for a package, which calls on
+ * behalf of an application, and for code that has no file.
+ */
+function callerOf(callee: (...args: never[]) => unknown): string | undefined {
+  const name = nameOfCaller(callee);
+  if (typeof name !== "string" || /[\\/]node_modules[\\/]/.test(name)) return undefined;
+  const file = safely(() => (name.startsWith("file:") ? fileURLToPath(name) : name), "");
+  return isAbsolute(file) ? file : undefined;
+}
+
+function nameOfCaller(callee: (...args: never[]) => unknown): unknown {
+  const key = "prepareStackTrace";
+  const before: unknown = Reflect.get(Error, key);
+  // Changes nothing where intrinsics are frozen: then the stack is text, and no path.
+  Reflect.set(Error, key, (_: Error, frames: NodeJS.CallSite[]) => frames[0]?.getFileName());
+  try {
+    const trace: { readonly stack?: unknown } = {};
+    Error.captureStackTrace(trace, callee);
+    return trace.stack;
+  } finally {
+    Reflect.set(Error, key, before);
+  }
 }

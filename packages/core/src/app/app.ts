@@ -16,10 +16,10 @@ export interface AppOverrides {
   /** Goes before `logger` of the configuration. */
   readonly logger?: Logger | undefined;
   /**
-   * Where a configuration file is looked for. For a configuration that is a value, the directory
-   * that packages and relative paths are resolved from; it goes before `root` of the configuration.
-   *
-   * @default process.cwd()
+   * The only directory where a configuration file is looked for. For a configuration that is a value, the
+   * only directory that packages and relative paths are resolved from; it goes before `root` of the
+   * configuration. By default the directory of the file that calls `createApp`, then those above it up to
+   * its package, then the working directory.
    */
   readonly root?: string | undefined;
   /**

@@ -94,14 +94,18 @@ function isPath(value: unknown): boolean {
   return typeof value === "string" && value !== "";
 }
 
+function isFolder(value: unknown): boolean {
+  return isPath(value) || (value instanceof URL && value.protocol === "file:");
+}
+
 function isFunction(value: unknown): boolean {
   return typeof value === "function";
 }
 
 function checkSubscribers(value: unknown, path: string): readonly Issue[] {
-  if (isPath(value)) return [];
+  if (isFolder(value)) return [];
   const source = isRecord(value) && "modules" in value ? "modules" : "folder";
-  const isValid = source === "modules" ? isRecord : isPath;
+  const isValid = source === "modules" ? isRecord : isFolder;
   if (!isRecord(value) || !isValid(value[source])) {
     const reason = `must be a folder, { folder, defaults }, { modules, defaults }, or an array of these, not ${describe(value)}`;
     return [{ path, reason }];

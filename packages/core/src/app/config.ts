@@ -11,8 +11,7 @@ import type { SubscriberModule } from "../events/subscriber.ts";
 /** Which event module an application uses, and with what options. */
 export interface ModuleConfig {
   /**
-   * A package name or a path, both resolved from the directory of the configuration file, or the
-   * module itself. A path leads to a file, or to a directory with a `package.json` or an index file.
+   * A package name or a path, both resolved like the paths of `subscribers`, or the module itself. A path leads to a file, or to a directory with a `package.json` or an index file.
    */
   readonly resolve: string | EventModule;
   /** Validated at start by the module's own schema; `{}` when absent. */
@@ -37,8 +36,8 @@ export interface ModulesByKey {
 
 /** A folder of subscriber files, with defaults of its own. */
 export interface SubscribersFolder {
-  /** The path of the folder, relative to the configuration file. */
-  readonly folder: string;
+  /** The path of the folder, relative to the configuration file, or its `file:` URL. */
+  readonly folder: string | URL;
   /** How the folder's subscriptions are delivered to. Go before `bus.subscriptionDefaults`. None by default. */
   readonly defaults?: SubscriptionDefaults | undefined;
 }
@@ -61,8 +60,8 @@ export interface SubscriberModules {
   readonly defaults?: SubscriptionDefaults | undefined;
 }
 
-/** Where subscribers are: the path of a folder, a folder with defaults, or modules. */
-export type SubscribersSource = string | SubscribersFolder | SubscriberModules;
+/** Where subscribers are: the path or URL of a folder, a folder with defaults, or modules. */
+export type SubscribersSource = string | URL | SubscribersFolder | SubscriberModules;
 
 /**
  * An application's configuration: what `busbar.config.ts` exports by default. `Events` and `Received`
@@ -87,9 +86,12 @@ export interface BusbarConfig<
    */
   readonly modules?: readonly ModuleEntry[] | ModulesByKey | undefined;
   /**
-   * Folders of subscriber files, relative to the configuration file, or modules that are imported already. See
-   * `SubscriberConfig`. None by default. Files and folders whose names begin with `_` or `.`, tests and
-   * declarations are ignored.
+   * Folders of subscriber files, or modules that are imported already. See `SubscriberConfig`. None by default.
+   * Files and folders whose names begin with `_` or `.`, tests and declarations are ignored.
+   *
+   * Paths are relative to the configuration file. In a configuration that is a value, a path is looked for in
+   * the directory of the file that calls `createApp`, then in those above it up to its package, then in the
+   * working directory. The URL `new URL("./subscribers", import.meta.url)` needs no search.
    */
   readonly subscribers?: SubscribersSource | readonly SubscribersSource[] | undefined;
   /**
@@ -127,10 +129,9 @@ export interface BusbarConfig<
    */
   readonly services?: Readonly<Record<string, ServiceResolver>> | undefined;
   /**
-   * The directory that packages and relative paths are resolved from. Relative to the directory of
-   * the configuration file, or to the working directory when the configuration has no file.
-   *
-   * @default "."
+   * The only directory that packages and relative paths are resolved from. Relative to the directory of
+   * the configuration file, or to the working directory when the configuration has no file. By default the
+   * directory of the file; without a file, the directories that `subscribers` says.
    */
   readonly root?: string | undefined;
 }

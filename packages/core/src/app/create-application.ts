@@ -1,4 +1,3 @@
-import path from "node:path";
 import { createEventBus, type EventBus } from "../event-bus.ts";
 import type { Role } from "../contract/bus-options.ts";
 import { type AppContainer, createAppContainer, registerValue } from "./container.ts";
@@ -14,12 +13,16 @@ import type { BusbarConfig } from "./config.ts";
 import { readConfigFile } from "./load-config.ts";
 import { loadModule } from "./load-module.ts";
 import { type LoadedSubscriber, loadSubscribers, subscribeAll } from "./load-subscribers.ts";
-import { inProduction } from "./resolve-source.ts";
+import { inProduction, type Places, placesOf } from "./places.ts";
 import { resolveRole } from "./role.ts";
 import { defaultModule, selectModule } from "./select-module.ts";
 import { createSourceLoader } from "./source-loader.ts";
 
-/** What `createApp` loads once it is called. */
+/**
+ * What `createApp` loads once it is called.
+ *
+ * @param caller - The file that calls it, if it is known.
+ */
 export async function createApplication<
   Events extends object = never,
   Received extends object = Events,
@@ -27,9 +30,10 @@ export async function createApplication<
 >(
   config?: BusbarConfig<Events, Received, Tx> | string,
   overrides: AppOverrides = {},
+  caller?: string,
 ): Promise<App<Events, Received, HandlerContext<Tx>>> {
-  const source = await readConfig(config, overrides.root);
-  const { root, file } = source;
+  const source = await readConfig(config, overrides.root, caller);
+  const { places, file } = source;
   const role = resolveRole(overrides.role ?? source.config.role);
   const logger = overrides.logger ?? source.config.logger ?? silentLogger;
   const name = source.config.name ?? "busbar";
@@ -39,10 +43,10 @@ export async function createApplication<
     const reason = "is given to the module as well: remove it there";
     throw configError({ file, issues: [{ path: "inbox", reason }] });
   }
-  const loader = createSourceLoader(root);
-  const module = await loadModule(entry, { root, file, loader });
+  const loader = createSourceLoader(places.directories);
+  const module = await loadModule(entry, { places, file, loader });
   const sources = [source.config.subscribers ?? []].flat();
-  const subscribers = await loadSubscribers(sources, root, loader);
+  const subscribers = await loadSubscribers(sources, { places, loader, logger });
   // Last, because a provider may hold something open from here on.
   const provider = await module.createProvider({ logger, name });
   if (entry === undefined) reportDefaultModule(logger);
@@ -63,18 +67,25 @@ export async function createApplication<
 
 interface ConfigSource {
   readonly config: BusbarConfig;
-  readonly root: string;
+  readonly places: Places;
   readonly file?: string | undefined;
 }
 
 async function readConfig(
   given: BusbarConfig | string | undefined,
   root: string | undefined,
+  caller: string | undefined,
 ): Promise<ConfigSource> {
-  if (given === undefined || typeof given === "string")
-    return readConfigFile({ root, file: given });
+  if (given === undefined || typeof given === "string") {
+    const loaded = await readConfigFile({ root, file: given }, caller);
+    const places =
+      loaded.config.root === undefined
+        ? { ...placesOf(caller), directories: [loaded.root] }
+        : placesOf(caller, loaded.root);
+    return { ...loaded, places };
+  }
   const config = checkConfig(given);
-  return { config, root: path.resolve(root ?? config.root ?? ".") };
+  return { config, places: placesOf(caller, root ?? config.root) };
 }
 
 interface Assembly extends ConfigSource {

@@ -1,12 +1,15 @@
 import { type Dirent, readdirSync, statSync } from "node:fs";
 import path from "node:path";
-import { sourceExtensions } from "./resolve-source.ts";
+import { isTypeScript, sourceExtension } from "./places.ts";
 
 /** A file in a subscribers folder that holds a subscriber. */
 export interface SubscriberFile {
   /** Its absolute path. */
   readonly file: string;
-  /** Its path under the folder without extension, joined by `/`; of an index file, its folder's. */
+  /**
+   * Its path under the folder without extension, joined by `/`; of an index file, its folder's. In
+   * Unicode's composed form (NFC): some file systems decompose names.
+   */
   readonly id: string;
 }
 
@@ -15,14 +18,18 @@ export interface SubscriberFile {
  * or `.`, tests, declarations and `node_modules` are passed over, and of a source beside what was
  * compiled from it, one.
  *
+ * @param extensions - Extensions of source files, the preferred one first.
  * @throws Node's own error when the folder cannot be read.
  */
-export function findSubscribers(folder: string): readonly SubscriberFile[] {
+export function findSubscribers(
+  folder: string,
+  extensions: readonly string[],
+): readonly SubscriberFile[] {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter(isFile)
     .map((entry) => path.join(entry.parentPath, entry.name))
     .filter((file) => isSubscriber(path.relative(folder, file)));
-  return withoutTwins(files)
+  return withoutTwins(files, isTypeScript(extensions[0]!))
     .map((file) => ({ file, id: idOf(path.relative(folder, file)) }))
     .sort((a, b) => compare(a.id, b.id) || compare(a.file, b.file));
 }
@@ -37,25 +44,21 @@ function isFile(entry: Dirent): boolean {
 function isSubscriber(relative: string): boolean {
   const segments = relative.split(path.sep);
   if (segments.some((segment) => /^[_.]/.test(segment) || segment === "node_modules")) return false;
-  return /\.m?[jt]s$/.test(relative) && !/\.(?:d|test|spec)\.m?[jt]s$/.test(relative);
+  return sourceExtension.test(relative) && !/\.(?:d|test|spec)\.[cm]?[jt]s$/.test(relative);
 }
 
-/** Drops `a.js` beside `a.ts` in development, and `a.ts` beside `a.js` in production. */
-function withoutTwins(files: readonly string[]): readonly string[] {
+/** Drops `a.js` beside `a.ts`, or `a.ts` beside `a.js`: what was compiled has the same name but for a letter. */
+function withoutTwins(files: readonly string[], prefersSources: boolean): readonly string[] {
   const present = new Set(files);
-  const isPreferred = sourceExtensions()[0] === ".js" ? /\.m?js$/ : /\.m?ts$/;
   return files.filter((file) => {
     const twin = file.replace(/([jt])s$/, (_, letter: string) => (letter === "j" ? "ts" : "js"));
-    return isPreferred.test(file) || !present.has(twin);
+    return isTypeScript(file) === prefersSources || !present.has(twin);
   });
 }
 
 function idOf(relative: string): string {
-  const id = relative
-    .replace(/\.m?[jt]s$/, "")
-    .split(path.sep)
-    .join("/");
-  return id.replace(/(?<=.)\/index$/, "");
+  const id = relative.replace(sourceExtension, "").split(path.sep).join("/");
+  return id.replace(/(?<=.)\/index$/, "").normalize("NFC");
 }
 
 /** By code unit, so that the order does not depend on the machine's language. */

@@ -4,14 +4,18 @@ import { pathToFileURL } from "node:url";
 import { checkConfig } from "./check-config.ts";
 import { configError, messageOf } from "./config-error.ts";
 import type { BusbarConfig } from "./config.ts";
-import { sourceExtensions } from "./resolve-source.ts";
+import { type Places, placesOf } from "./places.ts";
+import { findSourceFile } from "./resolve-source.ts";
 import { createSourceLoader } from "./source-loader.ts";
 
 /** Options of {@link loadConfig}. */
 export interface LoadConfigOptions {
-  /** The directory to look in. @default process.cwd() */
+  /**
+   * The directory to look in. By default the directory of the file that calls this function, then those
+   * above it up to its package, then the working directory.
+   */
   readonly root?: string | undefined;
-  /** The configuration file, relative to `root`. @default busbar.config.{ts,mts,js,mjs} */
+  /** The configuration file, relative to `root`. @default busbar.config.{ts,mts,cts,js,mjs,cjs} */
   readonly file?: string | undefined;
 }
 
@@ -24,32 +28,42 @@ export interface LoadedConfig {
   readonly root: string;
 }
 
-/** What `loadConfig` loads once it is called. */
-export async function readConfigFile(options: LoadConfigOptions): Promise<LoadedConfig> {
-  const directory = path.resolve(options.root ?? ".");
+/**
+ * What `loadConfig` loads once it is called.
+ *
+ * @param caller - The file that calls it, if it is known.
+ */
+export async function readConfigFile(
+  options: LoadConfigOptions,
+  caller?: string,
+): Promise<LoadedConfig> {
+  const places = placesOf(caller, options.root);
   const file =
-    options.file === undefined ? findConfig(directory) : path.resolve(directory, options.file);
-  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
-    throw configError({ file, issues: [{ path: "", reason: "there is no such file" }] });
+    options.file === undefined ? findConfig(places) : findSourceFile(options.file, places);
+  if (file === undefined) {
+    const missing = path.resolve(places.directories.at(-1)!, options.file!);
+    throw configError({ file: missing, issues: [{ path: "", reason: "there is no such file" }] });
   }
   const config = checkConfig(await importConfig(file), file);
   return { config, file, root: path.resolve(path.dirname(file), config.root ?? ".") };
 }
 
-function findConfig(directory: string): string {
-  const names = sourceExtensions().map((extension) => `busbar.config${extension}`);
-  const file = names
-    .map((name) => path.join(directory, name))
+function findConfig({ directories, extensions }: Places): string {
+  const file = directories
+    .flatMap((directory) =>
+      extensions.map((extension) => path.join(directory, `busbar.config${extension}`)),
+    )
     .find((candidate) => statSync(candidate, { throwIfNoEntry: false })?.isFile());
   if (file !== undefined) return file;
-  const reason = `there is no ${names.join(", ")} in ${directory}`;
+  const endings = extensions.map((extension) => extension.slice(1)).join(",");
+  const reason = `there is no busbar.config.{${endings}} in ${directories.join(", ")}`;
   throw configError({ issues: [{ path: "", reason }] });
 }
 
 async function importConfig(file: string): Promise<unknown> {
   let exports: Readonly<Record<string, unknown>>;
   try {
-    exports = await createSourceLoader(path.dirname(file)).load(pathToFileURL(file));
+    exports = await createSourceLoader([path.dirname(file)]).load(pathToFileURL(file));
   } catch (cause) {
     const reason = `cannot be loaded: ${messageOf(cause)}`;
     throw configError({ file, issues: [{ path: "", reason }], cause });

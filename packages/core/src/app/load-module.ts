@@ -7,14 +7,15 @@ import { withoutValues } from "../events/schema-issues.ts";
 import { describe, isRecord } from "./check-config.ts";
 import { configError, type ConfigMistake, displayPath, messageOf } from "./config-error.ts";
 import type { ModuleConfig } from "./config.ts";
+import { type Places, uncompiledReason } from "./places.ts";
 import { findSourceFile, isPathSpecifier, resolvePackage } from "./resolve-source.ts";
 import { defaultModule, moduleName } from "./select-module.ts";
 import type { SourceLoader } from "./source-loader.ts";
 
 /** Where a module is looked for, and with what it is loaded. */
 export interface ModuleSource {
-  /** The directory that packages and paths are resolved from. */
-  readonly root: string;
+  /** Where packages and paths are looked for. */
+  readonly places: Places;
   /** The configuration file, if there is one. */
   readonly file: string | undefined;
   readonly loader: SourceLoader;
@@ -66,6 +67,10 @@ export async function loadModule(
   };
 }
 
+function displayPlaces({ directories }: Places): string {
+  return directories.map(displayPath).join(", ");
+}
+
 type Fail = (reason: string, more?: Partial<ConfigMistake>) => Error;
 
 async function importModule(
@@ -87,19 +92,23 @@ async function importModule(
 function resolvePath(specifier: string, source: ModuleSource, fail: Fail): URL {
   let found: string | undefined;
   try {
-    found = findSourceFile(specifier, source.root);
+    found = findSourceFile(specifier, source.places);
   } catch (cause) {
     throw fail(`cannot be resolved: ${messageOf(cause)}`, { cause });
   }
-  if (found !== undefined) return pathToFileURL(found);
+  if (found !== undefined) {
+    const mistake = uncompiledReason(source.places, found);
+    if (mistake !== undefined) throw fail(mistake);
+    return pathToFileURL(found);
+  }
   throw fail(
-    `there is no such file, nor a directory with an index file, in ${displayPath(source.root)}`,
+    `there is no such file, nor a directory with an index file, in ${displayPlaces(source.places)}`,
   );
 }
 
 function resolveName(specifier: string, source: ModuleSource, isDefault: boolean, fail: Fail): URL {
   try {
-    return resolvePackage(specifier, source.root);
+    return resolvePackage(specifier, source.places.directories);
   } catch (cause) {
     const code = isRecord(cause) ? cause["code"] : undefined;
     if (code !== "ERR_MODULE_NOT_FOUND") {
@@ -108,7 +117,7 @@ function resolveName(specifier: string, source: ModuleSource, isDefault: boolean
     const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
     const why = isDefault ? "is used when no event module is configured, but " : "";
     const instead = isDefault ? ", or configure an event module in `modules`" : "";
-    const reason = `${why}is not installed in ${displayPath(source.root)}: run "npm install ${name}"${instead}`;
+    const reason = `${why}is not installed in ${displayPlaces(source.places)}: run "npm install ${name}"${instead}`;
     throw fail(reason, { cause });
   }
 }

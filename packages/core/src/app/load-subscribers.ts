@@ -1,14 +1,16 @@
-import path from "node:path";
 import { pathToFileURL } from "node:url";
 import type { SubscriptionDefaults } from "../contract/subscriber.ts";
 import { type EventBus, subscribeWithDefaults } from "../event-bus.ts";
 import { toSubscriberArgs } from "../events/subscriber.ts";
 import { BusbarError, isBusbarError } from "../errors/errors.ts";
 import type { Issue } from "../contract/issue.ts";
+import type { Logger } from "../contract/logger.ts";
 import { describe, isRecord } from "./check-config.ts";
 import type { SubscriberModules, SubscribersSource } from "./config.ts";
 import { displayPath, formatIssue, messageOf } from "./config-error.ts";
 import { findSubscribers, type SubscriberFile } from "./find-subscribers.ts";
+import { type Places, uncompiledReason } from "./places.ts";
+import { findDirectory } from "./resolve-source.ts";
 import { readSubscriber, type SubscriberDefinition } from "./read-subscriber.ts";
 import type { SourceExports, SourceLoader } from "./source-loader.ts";
 
@@ -35,28 +37,34 @@ interface SubscriberIssue extends Issue {
   readonly cause?: unknown;
 }
 
+/** Where subscriber files are looked for, and with what they are loaded. */
+export interface SubscriberFiles {
+  readonly places: Places;
+  readonly loader: SourceLoader;
+  /** Warned of a folder that has no subscriber file. */
+  readonly logger: Logger;
+}
+
 /**
  * Loads subscribers, in the order of their sources. Those of a folder have the order of their ids, and modules
  * that of their keys.
  *
- * @param sources - The paths of folders are relative to `root`.
  * @throws BusbarError `BUSBAR_INVALID_CONFIG` that lists every file or module that is wrong, and why.
  */
 export async function loadSubscribers(
   sources: readonly SubscribersSource[],
-  root: string,
-  loader: SourceLoader,
+  files: SubscriberFiles,
 ): Promise<readonly LoadedSubscriber[]> {
   const issues: SubscriberIssue[] = [];
   const subscribers: LoadedSubscriber[] = [];
   const seen = new Set<string>();
   for (const each of sources) {
-    const source = typeof each === "string" ? { folder: each } : each;
+    const source = typeof each === "string" || each instanceof URL ? { folder: each } : each;
     const { defaults } = source;
     const read =
       "modules" in source
         ? readModules(source.modules, issues)
-        : await loadFolder(path.resolve(root, source.folder), seen, loader, issues);
+        : await loadFolder(String(source.folder), files, seen, issues);
     subscribers.push(...read.map((subscriber) => ({ ...subscriber, defaults })));
   }
   issues.push(...sharedIds(subscribers));
@@ -78,20 +86,28 @@ function readModules(
 }
 
 async function loadFolder(
-  directory: string,
+  folder: string,
+  { places, loader, logger }: SubscriberFiles,
   seen: Set<string>,
-  loader: SourceLoader,
   issues: SubscriberIssue[],
 ): Promise<readonly ReadSubscriber[]> {
+  const directory = findDirectory(folder, places);
+  const files = list(directory, places, issues);
+  if (files?.length === 0) {
+    logger.warn(
+      { folder: directory },
+      `There is no subscriber file in ${displayPath(directory)}: tests, and names that begin with _ or ., are ignored`,
+    );
+  }
   const subscribers: ReadSubscriber[] = [];
-  for (const found of list(directory, issues)) {
-    if (seen.has(found.file)) {
-      const reason = "is in two of the subscribers folders";
-      issues.push({ origin: fileOrigin(found.file), path: "", reason });
-      continue;
-    }
-    seen.add(found.file);
-    const subscriber = await loadOne(found, loader, issues);
+  for (const found of files ?? []) {
+    const { file } = found;
+    const mistake = seen.has(file)
+      ? "is in two of the subscribers folders"
+      : uncompiledReason(places, file);
+    seen.add(file);
+    if (mistake !== undefined) issues.push({ origin: fileOrigin(file), path: "", reason: mistake });
+    const subscriber = mistake === undefined ? await loadOne(found, loader, issues) : undefined;
     if (subscriber !== undefined) subscribers.push(subscriber);
   }
   return subscribers;
@@ -127,9 +143,13 @@ function unsupportedBy({ name }: Origin, cause: BusbarError<"BUSBAR_UNSUPPORTED"
   return new BusbarError(cause.code, message, cause.details, { cause });
 }
 
-function list(directory: string, issues: SubscriberIssue[]): readonly SubscriberFile[] {
+function list(
+  directory: string,
+  { extensions }: Places,
+  issues: SubscriberIssue[],
+): readonly SubscriberFile[] | undefined {
   try {
-    return findSubscribers(directory);
+    return findSubscribers(directory, extensions);
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     const reason =
@@ -139,7 +159,7 @@ function list(directory: string, issues: SubscriberIssue[]): readonly Subscriber
           ? "is not a folder"
           : `cannot be read: ${messageOf(cause)}`;
     issues.push({ origin: fileOrigin(directory), path: "", reason, cause });
-    return [];
+    return undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 import { memberOf } from "../errors/thrown.ts";
 import { messageOf } from "./config-error.ts";
-import { inProduction, resolvePackage } from "./resolve-source.ts";
+import { inProduction, isTypeScript } from "./places.ts";
+import { resolvePackage } from "./resolve-source.ts";
 
 /** The exports of a loaded file, by name. */
 export type SourceExports = Readonly<Record<string, unknown>>;
@@ -21,14 +22,15 @@ export interface SourceLoader {
  * Makes a loader. In development it registers `tsx` before the first TypeScript file, unless Node,
  * or a loader that is there already, can load TypeScript. In production it registers nothing.
  *
- * @param root - Where `tsx` is looked for first; then beside this package.
+ * @param directories - Where `tsx` is looked for first; then beside this package.
  */
-export function createSourceLoader(root: string): SourceLoader {
+export function createSourceLoader(directories: readonly string[]): SourceLoader {
   let prepared: Promise<void> | undefined;
   return {
     async load(url) {
       // Node remembers a failed import for ever, so a loader must be there before the first attempt.
-      if (isTypeScript(url.href) && !inProduction()) await (prepared ??= prepareTypeScript(root));
+      if (isTypeScript(url.pathname) && !inProduction())
+        await (prepared ??= prepareTypeScript(directories));
       try {
         return unwrap(await importUrl(url));
       } catch (error) {
@@ -42,31 +44,28 @@ async function importUrl(url: URL): Promise<SourceExports> {
   return (await import(/* @vite-ignore */ url.href)) as SourceExports;
 }
 
-/** What a CommonJS file, compiled from `export default`, exports is one level down. */
+/**
+ * What a CommonJS file exports is the default export here. If it has `exports.default`, as one that was compiled
+ * from `export default` has, this is meant.
+ */
 function unwrap(exports: SourceExports): SourceExports {
   const inner = exports["default"];
-  const isInterop = typeof inner === "object" && inner !== null && "__esModule" in inner;
+  const isInterop = typeof inner === "object" && inner !== null && "default" in inner;
   return isInterop ? (inner as unknown as SourceExports) : exports;
 }
 
-function isTypeScript(href: string): boolean {
-  return /\.[mc]?tsx?$/.test(new URL(href).pathname);
-}
-
-async function prepareTypeScript(root: string): Promise<void> {
+async function prepareTypeScript(directories: readonly string[]): Promise<void> {
   if (await canLoadTypeScript()) return;
-  for (const from of [root, import.meta.dirname]) {
-    let urls: readonly URL[];
-    try {
-      urls = ["tsx/cjs/api", "tsx/esm/api"].map((name) => resolvePackage(name, from));
-    } catch {
-      continue;
-    }
-    for (const url of urls) {
-      const { register } = (await importUrl(url)) as { register: () => unknown };
-      register();
-    }
+  let urls: readonly URL[];
+  try {
+    const places = [...directories, import.meta.dirname];
+    urls = ["tsx/cjs/api", "tsx/esm/api"].map((name) => resolvePackage(name, places));
+  } catch {
     return;
+  }
+  for (const url of urls) {
+    const { register } = (await importUrl(url)) as { register: () => unknown };
+    register();
   }
 }
 
@@ -96,7 +95,7 @@ function isUnknownTypeScript(error: unknown): boolean {
 function compileError(url: URL, cause: unknown): Error {
   const advice = inProduction()
     ? "TypeScript is not compiled in production: compile it, and deploy the JavaScript"
-    : isTypeScript(url.href)
+    : isTypeScript(url.pathname)
       ? 'install tsx ("npm install --save-dev tsx"), or compile it to JavaScript'
       : "it imports TypeScript: start with `node --import tsx`, or compile it to JavaScript";
   return new Error(`${messageOf(cause)}: ${advice}`, { cause });

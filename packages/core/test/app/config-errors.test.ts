@@ -193,9 +193,7 @@ describe("loadConfig", () => {
   test("says where it has looked when there is no configuration", async () => {
     const root = project({});
     const error = await configErrorOf(loadConfig({ root }));
-    expect(error.message).toContain(
-      `there is no busbar.config.ts, busbar.config.mts, busbar.config.js, busbar.config.mjs in ${root}`,
-    );
+    expect(error.message).toContain(`there is no busbar.config.{ts,mts,cts,js,mjs,cjs} in ${root}`);
   });
 
   test.for([

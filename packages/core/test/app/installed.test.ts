@@ -99,10 +99,15 @@ describe("an application in TypeScript", () => {
     expect(output).toBe("orders/receipt order.placed 42 1");
   });
 
-  test("runs in a package that is not of type module", async () => {
-    const root = app({ ...typescript, "package.json": "{}", "main.mjs": main }, "tsx");
+  test("runs in a package that is not of type module, also if a file is CommonJS", async () => {
+    const common = `
+      import type { SubscriberArgs } from "@busbar/core/deliver/subscriber-args.js";
+      const handle = ({ subscriberId }: SubscriberArgs): void => console.log(subscriberId);
+      export = Object.assign(handle, { config: { event: "order.placed" } });`;
+    const files = { "package.json": "{}", "main.mjs": main, "subscribers/z.cts": common };
+    const root = app({ ...typescript, ...files }, "tsx");
     const output = await finished(run(path.join(root, "main.mjs")));
-    expect(output).toBe("orders/receipt order.placed 42 1");
+    expect(output).toBe("orders/receipt order.placed 42 1\nz");
   });
 
   test("shares one copy of core, and of its own files, with what is loaded", async () => {
@@ -206,6 +211,122 @@ describe("an application compiled to JavaScript", () => {
     });
     const output = await finished(run(path.join(root, "main.mjs")));
     expect(output).toBe("orders/receipt order.placed 42");
+  });
+});
+
+describe("an application whose sources lie next to what was compiled from them", () => {
+  const config = `{ modules: [{ resolve: "./src/bus.ts" }], subscribers: "./src/subscribers" }`;
+  const subscriber = `export default () => console.log("source: " + import.meta.url); export const config = { event: "a" };`;
+  const sources: Files = {
+    "busbar.config.ts": `export default ${config};`,
+    "src/main.ts": "export {};",
+    "src/bus.ts": "throw new Error('source: bus.ts');",
+    "src/subscribers/a.ts": subscriber,
+  };
+  const compiled = subscriber.replace("source: ", "compiled: ");
+  /** Exports a function that runs the application. */
+  const program = (argument: string, more = ""): string => `${imports} ${more}
+    export async function start() {
+      const app = await createApp(${argument});
+      await app.start();
+      await app.bus.emit("a", {});
+      await app.stop();
+    }`;
+  /** Runs each program from several directories, in development and in production. */
+  const every = (...programs: readonly string[]): string => `
+    import { pathToFileURL } from "node:url";
+    import path from "node:path";
+    const root = import.meta.dirname;
+    for (const program of ${JSON.stringify(programs)}) {
+      const file = path.join(root, program);
+      for (const directory of [root, path.dirname(file), "/"]) {
+        for (const env of ["development", "production"]) {
+          process.env.NODE_ENV = env;
+          process.chdir(directory);
+          const { start } = await import(pathToFileURL(file));
+          await start().catch((error) => console.log(error.message));
+        }
+      }
+    }`;
+
+  async function linesOf(files: Files, ...programs: readonly string[]): Promise<string[]> {
+    const root = app({ ...files, "every.js": every(...programs) }, "tsx");
+    const output = await finished(run(path.join(root, "every.js")));
+    return output.replaceAll(pathToFileURL(root).href, "").replaceAll(root, "").split("\n");
+  }
+
+  test("runs what was compiled, from any directory", async () => {
+    const byValue = program("config", `import config from "../busbar.config.js";`);
+    const whole: Files = {
+      "whole/busbar.config.js": sources["busbar.config.ts"]!,
+      "whole/src/value.js": byValue,
+      "whole/src/file.js": program(""),
+      "whole/src/path.js": program(`"./busbar.config.ts"`),
+      "whole/src/bus.js": moduleSource,
+      "whole/src/subscribers/a.js": compiled,
+    };
+    // The compiler drops \`src\` if it is the \`rootDir\`.
+    const dropped: Files = {
+      "dropped/main.js": program(config),
+      "dropped/bus.js": moduleSource,
+      "dropped/subscribers/a.js": compiled,
+    };
+    const inPlace: Files = {
+      "src/main.js": program(""),
+      "busbar.config.js": sources["busbar.config.ts"]!,
+      "src/bus.js": moduleSource,
+      "src/subscribers/a.js": compiled,
+    };
+    const lines = await linesOf(
+      { ...sources, ...whole, ...dropped, ...inPlace },
+      "whole/src/value.js",
+      "whole/src/file.js",
+      "whole/src/path.js",
+      "dropped/main.js",
+      "src/main.js",
+    );
+    const times = (file: string, count: number): string[] =>
+      Array<string>(count).fill(`compiled: ${file}`);
+    expect(lines).toEqual([
+      ...times("/whole/src/subscribers/a.js", 18),
+      ...times("/dropped/subscribers/a.js", 6),
+      ...times("/src/subscribers/a.js", 6),
+    ]);
+  });
+
+  test("runs where only what was compiled is deployed, and may name its folder by a URL", async () => {
+    const files = {
+      "dist/path.js": program(config),
+      "dist/url.js": program(
+        config.replace('"./src/subscribers"', 'new URL("subscribers", import.meta.url)'),
+      ),
+      "dist/bus.js": moduleSource,
+      "dist/subscribers/a.js": compiled,
+    };
+    const lines = await linesOf(files, "dist/path.js", "dist/url.js");
+    expect(new Set(lines)).toEqual(new Set(["compiled: /dist/subscribers/a.js"]));
+  });
+
+  test("says what was not compiled", async () => {
+    const files = {
+      ...sources,
+      "src/subs.ts": "export {};",
+      "src/file.ts": "export {};",
+      "dist/main.js": program(config),
+      "dist/bus/index.js": moduleSource,
+      "dist/subs.js": program(config.replace("src/bus.ts", "bus")),
+      "dist/file.js": program(""),
+    };
+    const lines = await linesOf(files, "dist/main.js", "dist/subs.js", "dist/file.js");
+    const advice =
+      'compile both, and name the path as new URL("…", import.meta.url).href, or set `root`';
+    const uncompiled = (file: string): string =>
+      `is a source, but dist/${file}.js was compiled from src/${file}.ts: ${advice}`;
+    expect([lines[0], lines[6], lines[12]]).toEqual([
+      `Module "./src/bus.ts": ${uncompiled("main")}`,
+      `Subscriber src/subscribers/a.ts: ${uncompiled("subs")}`,
+      `Module "./src/bus.ts" (busbar.config.ts): ${uncompiled("file")}`,
+    ]);
   });
 });
 

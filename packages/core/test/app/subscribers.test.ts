@@ -6,6 +6,7 @@ import { makeSubscriber, type SubscriberModule } from "../../src/events/subscrib
 import { configErrorOf } from "./support/expect-config-error.ts";
 import { type Files, project } from "./support/project.ts";
 import { valueModule } from "./support/value-module.ts";
+import { createRecordingLogger } from "../support/recording-logger.ts";
 
 /** A subscriber of `order.placed` that does nothing. */
 const idle = "export default () => {}; export const config = { event: 'order.placed' };";
@@ -69,6 +70,39 @@ describe("createApp loads subscribers", () => {
     expect(await idsOf({ "subs/orders/index.ts": idle, "subs/index.ts": idle })).toEqual([
       "index",
       "orders",
+    ]);
+  });
+
+  test("of every kind of module", async () => {
+    const cjs = "module.exports = () => {}; module.exports.config = { event: 'a' };";
+    const ids = await idsOf({
+      "subs/a.cjs": cjs,
+      "subs/b.cjs": "exports.default = () => {}; exports.config = { event: 'a' };",
+      "subs/c.cts": idle,
+      "subs/d.mts": idle.replace("()", "(_: object)"),
+      "subs/e.mjs": idle,
+    });
+    expect(ids).toEqual(["a", "b", "c", "d", "e"]);
+  });
+
+  test("with the same id whether the file system composes or decomposes their names", async () => {
+    const composed = "caf\u00E9/re\u00E7u";
+    expect(await idsOf({ [`subs/${composed.normalize("NFD")}.js`]: idle })).toEqual([composed]);
+    const both = { [`subs/${composed}.js`]: idle, [`subs/${composed.normalize("NFD")}.js`]: idle };
+    const error = await configErrorOf(idsOf(both));
+    expect(error.message).toContain(`the id "${composed}" belongs to `);
+  });
+
+  test("and warns of a folder that has none", async () => {
+    const root = project({ "subs/_helper.js": idle, "subs/a.test.js": idle });
+    const logger = createRecordingLogger();
+    await createApp({ modules: [{ resolve: valueModule() }], subscribers: "subs", root, logger });
+    expect(logger.lines).toEqual([
+      {
+        level: "warn",
+        fields: { folder: path.join(root, "subs") },
+        message: `There is no subscriber file in ${root}/subs: tests, and names that begin with _ or ., are ignored`,
+      },
     ]);
   });
 

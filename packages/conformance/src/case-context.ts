@@ -14,7 +14,8 @@ import type { FullLoad } from "./fault-load.ts";
 import { Instance } from "./instance.ts";
 import type { Subject } from "./requirements.ts";
 import { PLANTED, type SecretWatch, watchSecrets } from "./secrets.ts";
-import { Waiting } from "./waiting.ts";
+import { runEach } from "./run-each.ts";
+import { Waiting, withLimit } from "./waiting.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -84,18 +85,18 @@ export class CaseContext {
     this.#cleanups.push(cleanup);
   }
 
-  /** Ends everything. */
-  async end(): Promise<void> {
+  /** Ends everything within the limit. What hangs keeps nothing else from being told to end. */
+  async end(limitMs: number): Promise<void> {
     this.waiting.end();
-    const errors: unknown[] = [];
-    for (const cleanup of this.#cleanups.splice(0).toReversed()) {
-      try {
-        await cleanup();
-      } catch (error) {
-        errors.push(error);
-      }
-    }
-    if (errors.length > 0) throw errors[0];
+    const deadline = performance.now() + limitMs;
+    const what = (): string => "What the case had made could not be stopped";
+    const cleanups = this.#cleanups.splice(0).toReversed();
+    await runEach(
+      cleanups.map((cleanup) => async () => {
+        const leftMs = Math.max(0, deadline - performance.now());
+        await withLimit(Promise.resolve(cleanup()), Math.ceil(leftMs), what);
+      }),
+    );
   }
 
   /** Makes a provider that is not started. */

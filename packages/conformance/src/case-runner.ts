@@ -2,6 +2,7 @@ import { CaseContext } from "./case-context.ts";
 import { watchBackground } from "./background.ts";
 import type { ConformanceCase } from "./conformance-case.ts";
 import type { Subject } from "./requirements.ts";
+import { runEach } from "./run-each.ts";
 import { withLimit } from "./waiting.ts";
 
 const LIMIT_MS = 10_000;
@@ -9,7 +10,7 @@ const CLEANUP_LIMIT_MS = 10_000;
 
 /** Milliseconds that a case may take, its end included. */
 export function limitOf(it: ConformanceCase, subject: Subject): number {
-  return caseLimit(it, subject) + cleanupLimit(subject) + 1_000;
+  return caseLimit(it, subject) + 2 * cleanupLimit(subject) + 1_000;
 }
 
 /** Runs a case on a namespace of its own, and ends all that it made, whatever becomes of it. */
@@ -43,27 +44,15 @@ export async function runCaseBeside(
       () => `It waited in vain for ${context.waiting.describe()}`,
     );
   };
-  const end = (): Promise<void> =>
-    withLimit(
-      context.end(),
-      cleanupLimit(subject),
-      () => "What the case had made could not be stopped",
-    );
-  const errors: unknown[] = [];
-  for (const step of [
+  const cleanUp = async (): Promise<void> => {
+    await subject.harness.cleanup?.({ namespace: context.namespace });
+  };
+  const limitMs = cleanupLimit(subject);
+  await runEach([
     run,
-    end,
-    async () => subject.harness.cleanup?.({ namespace: context.namespace }),
-  ]) {
-    try {
-      await step();
-    } catch (error) {
-      errors.push(error);
-    }
-  }
-  // What failed first says why; what could not be ended may only follow from it.
-  if (errors.length > 1) throw new AggregateError(errors, errors.map(textOf).join("; and then: "));
-  if (errors.length > 0) throw errors[0];
+    () => context.end(limitMs),
+    () => withLimit(cleanUp(), limitMs, () => "The harness could not clean up"),
+  ]);
   // What the end has logged is looked at, too.
   context.secrets.assertNone();
 }
@@ -74,8 +63,4 @@ function caseLimit(it: ConformanceCase, { capabilities, harness, load }: Subject
 
 function cleanupLimit({ harness }: Subject): number {
   return CLEANUP_LIMIT_MS * (harness.timing?.patience ?? 1);
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -87,6 +87,13 @@ export const knowsGroups: Requirement = (subject) =>
 export const publishesAtOnce: Requirement = (subject) =>
   unless(subject.publishesAtOnce, "the provider has no tryPublish");
 
+/** The broker can tell a settlement that comes too late from one in time. */
+export const tellsLateSettlements: Requirement = ({ capabilities }) =>
+  unless(
+    capabilities.lateSettlements !== "applied",
+    "the provider declares that late settlements are applied",
+  );
+
 /** The harness can make the option small. */
 export function adjusts(option: AdjustableOption): Requirement {
   return ({ harness }) =>

@@ -2,6 +2,7 @@ import type { IEventBusModule } from "@busbar/core";
 import { watchBackground } from "./background.ts";
 import { moduleCases } from "./cases/module.ts";
 import { type EventBusModuleHarness, type ModuleCase, ModuleContext } from "./module-context.ts";
+import { runEach } from "./run-each.ts";
 import type { TestFunction } from "./test-function.ts";
 import { withLimit } from "./waiting.ts";
 
@@ -29,7 +30,7 @@ export function testEventBusModule<Module extends IEventBusModule>(
 }
 
 /** Runs one case on a module of its own. */
-async function runModuleCase<Module extends IEventBusModule>(
+export async function runModuleCase<Module extends IEventBusModule>(
   it: ModuleCase,
   harness: EventBusModuleHarness<Module>,
   limitMs: number = LIMIT_MS,
@@ -37,17 +38,18 @@ async function runModuleCase<Module extends IEventBusModule>(
   const module = await harness.create();
   const context = new ModuleContext(module, () => harness.start?.(module));
   const background = watchBackground();
-  try {
-    const run = Promise.race([it.run(context), background.failed]);
-    await withLimit(run, limitMs, () => `It waited in vain for ${context.waiting.describe()}`);
+  const run = async (): Promise<void> => {
+    const ran = Promise.race([it.run(context), background.failed]);
+    await withLimit(ran, limitMs, () => `It waited in vain for ${context.waiting.describe()}`);
     background.assertQuiet();
-  } finally {
+  };
+  const stop = async (): Promise<void> => {
     context.waiting.end();
-    await withLimit(
-      Promise.resolve(harness.stop?.(module)),
-      limitMs,
-      () => "It could not be stopped",
-    );
+    await harness.stop?.(module);
+  };
+  try {
+    await runEach([run, () => withLimit(stop(), limitMs, () => "It could not be stopped")]);
+  } finally {
     background.end();
   }
 }

@@ -1,11 +1,30 @@
 import { afterAll, expect, test } from "vitest";
+import type { ProviderCapabilities } from "@busbar/core/provider";
 import { runCase } from "../src/case-runner.ts";
+import type { ProviderHarness } from "../src/harness.ts";
 import { providerCases } from "../src/suite.ts";
 import { inspect } from "../src/test-provider.ts";
 import { brokerHarness } from "./support/broker-harness.ts";
 
 const harness = await brokerHarness();
 afterAll(() => harness.close());
+
+/** The broker's provider with other capabilities. */
+function declaring(capabilities: Partial<ProviderCapabilities>): ProviderHarness {
+  return {
+    ...harness,
+    async create(request) {
+      const provider = await harness.create(request);
+      return { ...provider, capabilities: { ...provider.capabilities, ...capabilities } };
+    },
+  };
+}
+
+test("a broker that cannot tell late settlements is not asked to", async () => {
+  const subject = await inspect(declaring({ lateSettlements: "applied" }));
+  const skipped = providerCases.filter((it) => it.when?.(subject)?.includes("late settlements"));
+  expect(skipped.map(({ id }) => id)).toEqual(["faults/late-settlement"]);
+});
 
 test("what a durable provider declines is tested too", async () => {
   const declined = { delay: false, ordering: false, deduplication: false, priority: false };

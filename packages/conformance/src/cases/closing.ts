@@ -51,8 +51,8 @@ export const closing: readonly ConformanceCase[] = defineCases("close", [
   },
   {
     id: "late-settlement",
-    name: "a settlement that comes after the deadline is passed over",
-    promise: "contract: a settlement that comes later is passed over",
+    name: "a settlement that comes after the deadline is ignored",
+    promise: "contract: close ignores a settlement that comes later",
     when: has("admin"),
     limitMs: withRedelivery,
     async run(context) {

@@ -3,7 +3,7 @@ import type { Settlement } from "@busbar/core/provider";
 import { ACK, consumer, dead, envelope, RELEASE, retry, subscription } from "../builders.ts";
 import type { CaseContext } from "../case-context.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
-import { all, durable, stopsProcesses } from "../requirements.ts";
+import { all, durable, stopsProcesses, tellsLateSettlements } from "../requirements.ts";
 
 /** What another has made of a delivery, when the one who had it first comes back. */
 type Fate = "held" | "acked" | "retried" | "dead";
@@ -38,9 +38,8 @@ export const leaseFaults: readonly ConformanceCase[] = defineCases("faults", [
   {
     id: "late-settlement",
     name: "a worker that stands still for too long, goes on and settles late changes nothing",
-    promise:
-      "contract: what a process leaves goes to others, and a settlement that comes later is passed over",
-    when: all(durable, stopsProcesses),
+    promise: "contract: what a process leaves goes to others, and lateSettlements",
+    when: all(durable, stopsProcesses, tellsLateSettlements),
     limitMs: ({ redeliverAfterMs }) => 30_000 + 4 * redeliverAfterMs,
     async run(context) {
       const deliveries = contested(context);

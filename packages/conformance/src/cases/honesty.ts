@@ -23,6 +23,7 @@ export const capabilities: readonly ConformanceCase[] = defineCases("capabilitie
       assert.ok(Number.isFinite(before.redeliverAfterMs) && before.redeliverAfterMs >= 0);
       const { maxBatch } = before;
       assert.ok(maxBatch === undefined || (Number.isSafeInteger(maxBatch) && maxBatch >= 1));
+      assert.ok([undefined, "ignored", "applied"].includes(before.lateSettlements));
       await context.started(provider);
       assert.deepEqual({ ...provider.capabilities }, before);
     },

@@ -110,6 +110,17 @@ export interface ProviderCapabilities {
    * @default false
    */
   readonly wholeBatches?: boolean | undefined;
+  /**
+   * What becomes of a settlement by a process that stood still for so long that another process has the delivery.
+   * `ignored`: the settlement changes nothing, because the broker can tell it from one in time, for example by the
+   * token of a lease. `applied`: the broker cannot tell, so the settlement counts. Then nothing is lost: a delivery
+   * that is running elsewhere may be acknowledged, be dead, or be delivered once more.
+   *
+   * It is about the broker only. A consumer that was closed knows by itself which settlements are late.
+   *
+   * @default "ignored"
+   */
+  readonly lateSettlements?: "ignored" | "applied" | undefined;
 }
 
 /** What became of one envelope of a `publish`. */
@@ -179,7 +190,7 @@ export interface ConsumeSpec extends SubscriptionSpec {
 export interface ConsumerHandle {
   /**
    * Takes no new deliveries, waits up to `graceMs` milliseconds for those in hand, and leaves the
-   * rest to others within `redeliverAfterMs`; a settlement that comes later is passed over.
+   * rest to others within `redeliverAfterMs`; it ignores a settlement that comes later.
    * Idempotent, and works while a handler hangs.
    */
   close(options: { readonly graceMs: number }): Promise<void>;

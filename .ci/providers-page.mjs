@@ -16,6 +16,9 @@ const meanings = {
   payload: "`fresh`: each delivery has an object of its own. `shared`: the bus copies",
   redeliverAfterMs: "milliseconds from the death of a process to redelivery, at most",
   maxBatch: "events in one publish, at most",
+  statsLagMs: "milliseconds by which numbers of queues may lag behind; nothing: they are exact",
+  lateSettlements:
+    "`applied`: the broker cannot tell the settlement of a process that stood still for too long",
   wholeBatches: "a publish takes all events of a batch or none",
 };
 const parts = {

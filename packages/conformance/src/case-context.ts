@@ -14,6 +14,7 @@ import type { FullLoad } from "./fault-load.ts";
 import { Instance } from "./instance.ts";
 import type { Subject } from "./requirements.ts";
 import { PLANTED, type SecretWatch, watchSecrets } from "./secrets.ts";
+import { Numbers } from "./numbers.ts";
 import { runEach } from "./run-each.ts";
 import { Waiting, withLimit } from "./waiting.ts";
 
@@ -27,6 +28,8 @@ type BusOptions = Partial<Omit<EventBusOptions, "events" | "provider">> & {
 export class CaseContext {
   /** Waits for conditions, within the patience of the harness. */
   readonly waiting: Waiting = new Waiting();
+  /** Compares the numbers of queues. */
+  readonly numbers: Numbers;
   /** The prefix of everything that the case makes. */
   readonly namespace: string = `conformance-${randomUUID().slice(0, 8)}`;
   /** Finds payloads in what is logged and thrown. */
@@ -46,6 +49,7 @@ export class CaseContext {
     const { patience = 1, quietMs = 40 } = subject.harness.timing ?? {};
     this.patience = patience;
     this.quietMs = quietMs;
+    this.numbers = new Numbers(subject.capabilities, this.waiting);
   }
 
   /** The harness of the provider under test. */
@@ -142,8 +146,9 @@ export class CaseContext {
   ): Promise<Instance> {
     const reports: ProviderReport[] = [];
     await this.waiting.for("start", provider.start(this.providerContext(reports, members)));
-    const { quietMs } = this;
-    return new Instance(provider, reports, this.waiting, { quietMs, publishMs: this.ms(10_000) });
+    const { quietMs, waiting, numbers } = this;
+    const timing = { quietMs, publishMs: this.ms(10_000) };
+    return new Instance(provider, reports, waiting, numbers, timing);
   }
 
   /** Another instance that reaches the same store: the same one where nothing can be shared. */

@@ -7,18 +7,27 @@ import { withLimit } from "./waiting.ts";
 
 const LIMIT_MS = 10_000;
 const CLEANUP_LIMIT_MS = 10_000;
+/** How often a case waits for numbers that lag behind, at most. */
+const LOOKS_AT_MOST = 20;
 
 /** Milliseconds that a case may take, its end included. */
 export function limitOf(it: ConformanceCase, subject: Subject): number {
   return caseLimit(it, subject) + 2 * cleanupLimit(subject) + 1_000;
 }
 
+/** What a case that has passed says. */
+export interface CaseResult {
+  /** Whether numbers of queues were compared loosely. */
+  readonly loosely: boolean;
+}
+
 /** Runs a case on a namespace of its own, and ends all that it made, whatever becomes of it. */
-export async function runCase(it: ConformanceCase, subject: Subject): Promise<void> {
+export async function runCase(it: ConformanceCase, subject: Subject): Promise<CaseResult> {
   const background = watchBackground();
   try {
-    await runCaseBeside(it, subject, background.failed);
+    const result = await runCaseBeside(it, subject, background.failed);
     background.assertQuiet();
+    return result;
   } finally {
     background.end();
   }
@@ -34,7 +43,7 @@ export async function runCaseBeside(
   it: ConformanceCase,
   subject: Subject,
   failed?: Promise<never>,
-): Promise<void> {
+): Promise<CaseResult> {
   const context = new CaseContext(subject, it.id);
   const run = async (): Promise<void> => {
     const ran = it.run(context);
@@ -55,10 +64,13 @@ export async function runCaseBeside(
   ]);
   // What the end has logged is looked at, too.
   context.secrets.assertNone();
+  return { loosely: context.numbers.wereLoose };
 }
 
 function caseLimit(it: ConformanceCase, { capabilities, harness, load }: Subject): number {
-  return (it.limitMs?.(capabilities, load) ?? LIMIT_MS) * (harness.timing?.patience ?? 1);
+  const limitMs = it.limitMs?.(capabilities, load) ?? LIMIT_MS;
+  const { statsLagMs = 0 } = capabilities;
+  return limitMs * (harness.timing?.patience ?? 1) + LOOKS_AT_MOST * statsLagMs;
 }
 
 function cleanupLimit({ harness }: Subject): number {

@@ -14,6 +14,7 @@ import type {
 } from "@busbar/core/provider";
 import { EVENT, envelope } from "./builders.ts";
 import { type Handler, Inbox } from "./inbox.ts";
+import type { ExpectedNumbers, Numbers } from "./numbers.ts";
 import type { Waiting } from "./waiting.ts";
 
 /** A started provider, as a process would have one. */
@@ -21,6 +22,7 @@ export class Instance {
   readonly provider: EventProvider;
   readonly reports: readonly ProviderReport[];
   readonly #waiting: Waiting;
+  readonly #numbers: Numbers;
   readonly #quietMs: number;
   readonly #publishMs: number;
   #markers = 0;
@@ -29,11 +31,13 @@ export class Instance {
     provider: EventProvider,
     reports: readonly ProviderReport[],
     waiting: Waiting,
+    numbers: Numbers,
     timing: { readonly quietMs: number; readonly publishMs: number },
   ) {
     this.provider = provider;
     this.reports = reports;
     this.#waiting = waiting;
+    this.#numbers = numbers;
     this.#quietMs = timing.quietMs;
     this.#publishMs = timing.publishMs;
   }
@@ -110,21 +114,27 @@ export class Instance {
   }
 
   /** Resolves once a subscription's numbers are these. */
-  async hasStats(
-    subscriptionId: string,
-    expected: Partial<Omit<SubscriptionStats, "subscriptionId">>,
-  ): Promise<void> {
+  async hasStats(subscriptionId: string, expected: ExpectedNumbers): Promise<void> {
     let last: object | undefined;
-    await this.#waiting.eventually(
+    await this.#numbers.eventually(
       () => `stats ${JSON.stringify(expected)} (they were ${JSON.stringify(last)})`,
       async () => {
-        const stats = await this.stats(subscriptionId);
-        last = stats;
-        return Object.entries(expected).every(
-          ([name, value]) => stats[name as keyof SubscriptionStats] === value,
-        );
+        last = await this.stats(subscriptionId);
+        return this.#numbers.match(last, expected);
       },
     );
+  }
+
+  /** Passes if a subscription's numbers are these now, or soon where they lag behind. */
+  async showsStats(
+    subscriptionId: string,
+    expected: ExpectedNumbers,
+    why: string = "",
+  ): Promise<void> {
+    if (!this.#numbers.areExact) return this.hasStats(subscriptionId, expected);
+    const stats = await this.stats(subscriptionId);
+    const message = `stats ${JSON.stringify(stats)} are ${JSON.stringify(expected)} ${why}`;
+    assert.ok(this.#numbers.match(stats, expected), message);
   }
 
   /** All dead letters of a subscription. */

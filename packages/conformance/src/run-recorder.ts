@@ -42,7 +42,12 @@ export class RunRecorder {
   }
 }
 
+/** Milliseconds within which a bus that has little to do is settled. */
+export function settledMs(context: CaseContext): number {
+  return context.ms(8_000) + 2 * context.numbers.lagMs;
+}
+
 /** Resolves once nothing that the bus emitted is on its way. */
 export async function settled(context: CaseContext, bus: EventBus): Promise<void> {
-  await context.waiting.for("settled", bus.settled({ timeoutMs: context.ms(8_000) }));
+  await context.waiting.for("settled", bus.settled({ timeoutMs: settledMs(context) }));
 }

@@ -9,7 +9,11 @@ const SUITE_VERSION = 5;
 
 /** What became of a case. */
 export type CaseOutcome =
-  | { readonly status: "passed" | "failed" }
+  | {
+      readonly status: "passed" | "failed";
+      /** What a reader has to know of it. Absent for most. */
+      readonly note?: string | undefined;
+    }
   | {
       readonly status: "skipped";
       /** Why it is not for this provider. */

@@ -63,7 +63,9 @@ export async function runCopies(
     const from = Math.floor((copy * own.length) / copies);
     for (const it of [...own.slice(from), ...own.slice(0, from)]) {
       try {
-        await turns.run(it.alone ?? false, () => runCaseBeside(it, subject));
+        await turns.run(it.alone ?? false, async () => {
+          await runCaseBeside(it, subject);
+        });
         passed++;
       } catch (error) {
         failures.push({ copy: copy + 1, id: it.id, error });

@@ -116,7 +116,7 @@ export class UnderLoad {
     assert.ok(worker);
     await this.handled();
     // What comes once more has to come before it can be counted.
-    await this.#context.waiting.eventually("an empty backlog", async () => {
+    await this.#context.numbers.eventually("an empty backlog", async () => {
       const { subscriptions } = await worker.inspect();
       return subscriptions.every((it) => it.ready + it.delayed + it.inFlight === 0);
     });

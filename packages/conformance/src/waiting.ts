@@ -46,10 +46,14 @@ export class Waiting {
     return this.for(what, held);
   }
 
-  /** Resolves once the condition holds. It is looked at again and again. */
-  eventually(what: Label, condition: () => Promise<boolean>): Promise<void> {
+  /** Resolves once the condition holds, and has held for so long. It is looked at again and again. */
+  eventually(what: Label, condition: () => Promise<boolean>, forMs: number = 0): Promise<void> {
     const look = async (): Promise<void> => {
-      while (!this.#ended && !(await condition())) {
+      let since: number | undefined;
+      while (!this.#ended) {
+        const from = performance.now();
+        since = (await condition()) ? (since ?? from) : undefined;
+        if (since !== undefined && from - since >= forMs) return;
         await new Promise<void>((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
       }
     };

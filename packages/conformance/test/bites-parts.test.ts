@@ -2,10 +2,18 @@ import { testBites } from "./support/expect-bite.ts";
 import { flawless } from "./support/faulty.ts";
 import { lifecycleMutants } from "./support/mutants-of-lifecycle.ts";
 import { partMutants } from "./support/mutants-of-parts.ts";
+import { numberMutants } from "./support/mutants-of-numbers.ts";
 import { atOnceMutants, declinedMutants } from "./support/mutants-of-shortcuts.ts";
 import { timingMutants } from "./support/mutants-of-timing.ts";
 
 testBites(
-  [...timingMutants, ...lifecycleMutants, ...partMutants, ...atOnceMutants, ...declinedMutants],
+  [
+    ...timingMutants,
+    ...lifecycleMutants,
+    ...partMutants,
+    ...atOnceMutants,
+    ...declinedMutants,
+    ...numberMutants,
+  ],
   flawless,
 );

@@ -33,9 +33,9 @@ export const admin: readonly ConformanceCase[] = defineCases("admin", [
       await inbox.holds(2);
       await instance.publish(envelope("oldest", { metadata }), envelope("c"), envelope("d"));
       await instance.hasStats("mail", { ready: 3, delayed: 2, inFlight: 2, dead: 1 });
-      assert.equal((await instance.stats("mail")).oldestAt, publishedAt);
-      const idle = await instance.stats("idle");
-      assert.deepEqual([idle.ready, idle.delayed, idle.inFlight, idle.dead], [7, 1, 0, 0]);
+      if (context.numbers.areExact)
+        assert.equal((await instance.stats("mail")).oldestAt, publishedAt);
+      await instance.showsStats("idle", { ready: 7, delayed: 1, inFlight: 0, dead: 0 });
       for (const id of ["a", "b"]) inbox.last(id).settle(ACK);
       for (const id of ["oldest", "c", "d"]) {
         await inbox.has([id]);

@@ -168,13 +168,19 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
       });
       const { subscriptions } = await bus.inspect();
       assert.deepEqual(
-        subscriptions.map((it) => [it.subscriberId, it.events.length, it.ready, it.dead]),
+        subscriptions.map((it) => [it.subscriberId, it.events.length, it.dead]),
         [
-          ["fails", 1, 0, 3],
-          ["paused", 2, 3, 0],
+          ["fails", 1, 3],
+          ["paused", 2, 0],
         ],
       );
-      assert.ok(subscriptions[1]?.oldestAt instanceof Date);
+      await context.numbers.show("3 events wait in the paused subscription", async () => {
+        const [fails, paused] = (await bus.inspect()).subscriptions;
+        assert.ok(fails && paused);
+        if (context.numbers.areExact) assert.ok(paused.oldestAt instanceof Date);
+        const { numbers } = context;
+        return numbers.match(fails, { ready: 0 }) && numbers.match(paused, { ready: 3 });
+      });
     },
   },
   {

@@ -66,7 +66,7 @@ export const closing: readonly ConformanceCase[] = defineCases("close", [
       late?.settle(dead());
       await instance.silence();
       assert.deepEqual(await instance.dead("mail"), []);
-      assert.equal((await instance.stats("mail")).inFlight, 1);
+      await instance.showsStats("mail", { inFlight: 1 });
       next.settleAll();
       await instance.hasStats("mail", { ready: 0, delayed: 0, inFlight: 0, dead: 0 });
     },

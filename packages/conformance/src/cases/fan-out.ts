@@ -102,8 +102,9 @@ export const fanOut: readonly ConformanceCase[] = defineCases("fan-out", [
       await instance.declare(...ids.map((id) => subscription(id)));
       for (let count = 1; count <= 20; count++) {
         await instance.publish(envelope(`${count}`));
-        const ready = await Promise.all(ids.map(async (id) => (await instance.stats(id)).ready));
-        assert.deepEqual(ready, [count, count, count, count, count]);
+        // Numbers that lag behind cannot show one publish after the other.
+        if (!context.numbers.areExact && count < 20) continue;
+        await Promise.all(ids.map((id) => instance.showsStats(id, { ready: count })));
       }
     },
   },

@@ -193,7 +193,7 @@ export const brokerFaults: readonly ConformanceCase[] = defineCases("faults", [
       await eventuallyPublishes(context, instance);
       await instance.publish(envelope("3"));
       await other.has(["1", "2", "3"]);
-      await context.waiting.eventually("an empty queue", async () => {
+      await context.numbers.eventually("an empty queue", async () => {
         held.settleAll();
         const stats = await instance.stats("held");
         return stats.ready + stats.delayed + stats.inFlight === 0;

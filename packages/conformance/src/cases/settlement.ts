@@ -31,7 +31,7 @@ export const settlement: readonly ConformanceCase[] = defineCases("settlement", 
       await instance.publish(envelope("1"));
       const [handover] = await inbox.holds(1);
       await instance.silence();
-      assert.equal((await instance.stats("mail")).inFlight, 1, "it is in flight while it runs");
+      await instance.showsStats("mail", { inFlight: 1 }, "while it runs");
       handover?.crash();
       await inbox.received(2);
       inbox.settleAll();

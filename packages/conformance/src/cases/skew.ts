@@ -269,7 +269,7 @@ export const skew: readonly ConformanceCase[] = defineCases("deploy-skew", [
       await newer.start();
       await older.emit(Array.from({ length: 10 }, (_, data) => ({ name: "order.shipped", data })));
       // Whoever has no code for it hands it back for a second, so that it may take a few.
-      await context.waiting.eventually("an empty queue", async () => {
+      await context.numbers.eventually("an empty queue", async () => {
         const { subscriptions } = await newer.inspect();
         return subscriptions.every(
           ({ ready, delayed, inFlight }) => ready + delayed + inFlight === 0,

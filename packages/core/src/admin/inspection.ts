@@ -60,6 +60,11 @@ export interface BusInspection {
   readonly state: BusState;
   /** What this process does. */
   readonly role: Role;
+  /**
+   * Milliseconds by which `ready`, `delayed`, `inFlight` and `oldestAt` may lag behind. Until then one may be counted
+   * as another: show their sum. Absent where they are exact.
+   */
+  readonly statsLagMs?: number | undefined;
   /** The subscriptions of all processes, and of this one, in the order of their ids. */
   readonly subscriptions: readonly InspectedSubscription[];
   /** The groups that are neither released nor cleared. */

@@ -53,21 +53,29 @@ export async function settledHere(
   return false;
 }
 
-/** Waits until the queues are empty, where other processes take part. */
+/** Waits until the queues are empty, and have been for as long as numbers lag behind, where other processes take part. */
 export async function settledEverywhere(
   admin: ProviderAdmin,
+  lagMs: number,
   clock: Clock,
   { timeoutMs = DEFAULT_TIMEOUT_MS }: SettledOptions,
 ): Promise<void> {
   const deadline = clock.monotonic() + timeoutMs;
+  let emptySince: number | undefined;
   for (;;) {
+    const lookedAt = clock.monotonic();
     const waiting = (await admin.stats()).filter((stats) => backlogOf(stats) > 0);
-    if (waiting.length === 0) return;
+    emptySince = waiting.length > 0 ? undefined : (emptySince ?? lookedAt);
+    if (emptySince !== undefined && lookedAt - emptySince >= lagMs) return;
     if (clock.monotonic() >= deadline) {
       const lines = waiting.map(
         (stats) => `${stats.subscriptionId}: ${backlogOf(stats)} deliveries`,
       );
-      throw notSettled("The queues are not empty", timeoutMs, NOTHING, lines);
+      const numbers =
+        lagMs > 0
+          ? `, or the numbers, which lag behind by up to ${lagMs} ms, have yet to show it`
+          : "";
+      throw notSettled(`The queues are not empty${numbers}`, timeoutMs, NOTHING, lines);
     }
     await new Promise<void>((resolve) =>
       clock.setTimeout(resolve, POLL_EVERY_MS, { keepAlive: true }),

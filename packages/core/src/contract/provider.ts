@@ -111,6 +111,15 @@ export interface ProviderCapabilities {
    */
   readonly wholeBatches?: boolean | undefined;
   /**
+   * Milliseconds by which the numbers of `stats` may lag behind, for a broker that only estimates them. Up to that
+   * time a number may be an older one, and a waiting delivery may be counted as `ready`, `delayed` or `inFlight`
+   * whatever it is; later their sum is right. `dead` is always exact. `bus.settled()` then waits until all queues have
+   * been empty for so long, and `bus.inspect()` says that its numbers are approximate. Absent or 0: they are exact.
+   *
+   * @default 0
+   */
+  readonly statsLagMs?: number | undefined;
+  /**
    * What becomes of a settlement by a process that stood still for so long that another process has the delivery.
    * `ignored`: the settlement changes nothing, because the broker can tell it from one in time, for example by the
    * token of a lease. `applied`: the broker cannot tell, so the settlement counts. Then nothing is lost: a delivery
@@ -370,7 +379,7 @@ export interface SubscriptionRegistry {
   ): Promise<number>;
 }
 
-/** A subscription's queue in numbers. */
+/** A subscription's queue in numbers. They may lag behind by `capabilities.statsLagMs`. */
 export interface SubscriptionStats {
   /** The present id of the subscription. */
   readonly subscriptionId: string;
@@ -382,7 +391,7 @@ export interface SubscriptionStats {
   readonly inFlight: number;
   /** Dead letters that are kept. */
   readonly dead: number;
-  /** Milliseconds since the epoch at which the oldest waiting delivery was published. */
+  /** Milliseconds since the epoch at which the oldest waiting delivery was published. Absent: none, or unknown. */
   readonly oldestAt?: number | undefined;
 }
 

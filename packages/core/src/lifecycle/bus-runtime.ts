@@ -283,7 +283,8 @@ export class BusRuntime {
     const running = (id: string): readonly string[] => this.#engine.running(id);
     if (tracker && (await settledHere(tracker, clock, running, options))) return;
     const what = "settled() after it has given deliveries up";
-    await settledEverywhere(this.#admin("settled", what), clock, options);
+    const { statsLagMs = 0 } = this.#provider.capabilities;
+    await settledEverywhere(this.#admin("settled", what), statsLagMs, clock, options);
     tracker?.clear();
   }
 
@@ -318,7 +319,8 @@ export class BusRuntime {
 
   async inspect(): Promise<BusInspection> {
     this.#lifecycle.assertRunning("inspect", true);
-    const { admin, subscriptions: registry, name: provider } = this.#provider;
+    const { admin, capabilities, subscriptions: registry, name: provider } = this.#provider;
+    const { statsLagMs = 0 } = capabilities;
     const [registered, stats, groups] = await Promise.all([
       registry?.list() ?? [],
       admin?.stats() ?? [],
@@ -329,6 +331,7 @@ export class BusRuntime {
       provider,
       state: this.#lifecycle.state,
       role: this.#settings.role,
+      ...(statsLagMs > 0 && { statsLagMs }),
       subscriptions: inspectSubscriptions([...this.subscriptions], registered, stats),
       groups: groups.map((group) => ({ ...group, stagedAt: new Date(group.stagedAt) })),
       counters: { ...this.#counters },

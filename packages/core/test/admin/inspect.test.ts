@@ -42,6 +42,13 @@ describe("inspect()", () => {
     });
   });
 
+  test("says by how much numbers may lag behind, where a provider only estimates them", async () => {
+    const inner = memoryProvider();
+    const capabilities = { ...inner.capabilities, statsLagMs: 2_000 };
+    const { bus } = await startTestBus({ provider: providerLike(inner, { capabilities }) });
+    expect((await bus.inspect()).statsLagMs).toBe(2_000);
+  });
+
   test("has each subscription's backlog in numbers", async () => {
     const { bus, clock } = await startTestBus();
     bus.subscribe(["a", "b.*"], () => new Promise(() => {}), {

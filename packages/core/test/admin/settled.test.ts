@@ -384,10 +384,10 @@ describe("settled()", () => {
 });
 
 describe("settled() on a durable provider", () => {
-  function durable(stats: () => Partial<SubscriptionStats>[]) {
+  function durable(stats: () => Partial<SubscriptionStats>[], statsLagMs?: number) {
     const inner = memoryProvider();
     return providerLike(inner, {
-      capabilities: { ...inner.capabilities, durable: true },
+      capabilities: { ...inner.capabilities, durable: true, statsLagMs },
       admin: {
         ...inner.admin,
         stats: async () =>
@@ -424,6 +424,29 @@ describe("settled() on a durable provider", () => {
       expect(clock.pendingTimers({ keepAlive: true })).toBe(0);
     },
   );
+
+  test("looks for as long as numbers may lag behind, from when they were empty last", async () => {
+    let ready = 0;
+    const { bus, clock } = await startTestBus({ provider: durable(() => [{ ready }], 1000) });
+    const settled = watch(bus.settled());
+    await clock.advance(900);
+    ready = 1;
+    await clock.advance(100);
+    ready = 0;
+    await clock.advance(1000);
+    expect(settled.isDone).toBe(false);
+    await clock.advance(100);
+    expect(settled.isDone).toBe(true);
+  });
+
+  test("says that numbers lag behind when it times out before they can show it", async () => {
+    const { bus, clock } = await startTestBus({ provider: durable(() => [], 60_000) });
+    const error = rejection(bus.settled({ timeoutMs: 1000 }));
+    await clock.advance(1000);
+    expect((await error).message).toMatch(
+      /^The queues are not empty, or the numbers, which lag behind by up to 60000 ms, have yet to show it after 1000 ms/,
+    );
+  });
 
   test("times out with the backlog of each subscription", async () => {
     const provider = durable(() => [

@@ -9,7 +9,8 @@ const page = "docs/reference/providers.md";
 /** What a reader should know of each capability, in the order of the table. */
 const meanings = {
   durable: "what is accepted survives a crash of every process",
-  delay: "delays and backoffs are kept by the provider",
+  delay: "an event can be held back when it is emitted: the option `delay`",
+  retryDelay: "a retry can be held back: the option `backoff`",
   priority: "the most urgent goes first",
   deduplication: "`deduplicationId` is honoured",
   ordering: 'subscriptions may ask for `ordering: "key"` or `"all"`',

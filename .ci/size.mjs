@@ -18,7 +18,7 @@ const budgets = [
     bytes: 31_700,
     external,
   },
-  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 34_200, external },
+  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 34_300, external },
 ];
 
 const problems = [];
@@ -54,7 +54,7 @@ for (const { what, entry, names, bytes, external: left } of budgets) {
 }
 
 // If it takes more than this, the contract or core is at fault: see docs/decisions/0015-*.md.
-const example = { folder: "examples/custom-module/src", lines: 301 };
+const example = { folder: "examples/custom-module/src", lines: 302 };
 const written = readdirSync(join(root, example.folder), { recursive: true })
   .filter((name) => name.endsWith(".ts"))
   .map((name) => readFileSync(join(root, example.folder, name), "utf8").split("\n").length - 1)

@@ -28,6 +28,7 @@ export function sqliteProvider(options: SqliteProviderOptions): EventProvider {
       durable: true,
       payload: "fresh",
       delay: true,
+      retryDelay: true,
       priority: true,
       redeliverAfterMs: leaseMs + pollEveryMs,
       maxBatch: 500,

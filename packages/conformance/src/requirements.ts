@@ -37,7 +37,7 @@ export type OptionalPart = "subscriptions" | "admin" | "groups" | "probe";
 /** Answers why a case is not for a provider, or undefined if it is. */
 export type Requirement = (subject: Subject) => string | undefined;
 
-type Ability = "delay" | "priority" | "deduplication" | "ordering";
+type Ability = "delay" | "retryDelay" | "priority" | "deduplication" | "ordering";
 
 const PARTS: readonly OptionalPart[] = ["subscriptions", "admin", "groups", "probe"];
 
@@ -47,9 +47,13 @@ export function subjectOf(
   harness: ProviderHarness,
   { mode = "quick", report = () => {} }: SubjectOptions = {},
 ): Subject {
+  const { capabilities } = provider;
+  const declared: Partial<ProviderCapabilities> = capabilities;
+  // As the bus reads one that was written for 0.1.
+  const { retryDelay = capabilities.delay } = declared;
   return {
     name: provider.name,
-    capabilities: provider.capabilities,
+    capabilities: { ...capabilities, retryDelay },
     parts: PARTS.filter((part) => provider[part] !== undefined),
     knowsGroups: provider.groups?.known !== undefined,
     publishesAtOnce: provider.tryPublish !== undefined,
@@ -68,6 +72,10 @@ export function can(ability: Ability): Requirement {
 export function cannot(ability: Ability): Requirement {
   return ({ capabilities }) => unless(!capabilities[ability], `the provider has ${ability}`);
 }
+
+/** The provider has at least one of the delays. */
+export const delaysSomething: Requirement = ({ capabilities: { delay, retryDelay } }) =>
+  unless(delay || retryDelay, "the provider has no delay");
 
 /** The provider has the optional part. */
 export function has(part: OptionalPart): Requirement {

@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from "vitest";
+import assert from "node:assert/strict";
 import type { ProviderCapabilities } from "@busbar/core/provider";
 import { runCase } from "../src/case-runner.ts";
 import type { ProviderHarness } from "../src/harness.ts";
@@ -20,6 +21,23 @@ function declaring(capabilities: Partial<ProviderCapabilities>): ProviderHarness
   };
 }
 
+test.each([
+  { delay: true, retryDelay: false },
+  { delay: false, retryDelay: true },
+])("the two delays are declined apart: %o", async (delays) => {
+  const subject = await inspect(declaring(delays));
+  const refused = delays.delay ? "no-retry-delay-refused" : "no-delay-refused";
+  const ids = providerCases.filter((it) => it.when?.(subject) === undefined).map(({ id }) => id);
+  expect(ids.filter((id) => id.endsWith("delay-refused"))).toEqual([`capabilities/${refused}`]);
+  expect(ids.includes("delay/not-before")).toBe(delays.delay);
+  expect(ids.includes("settlement/retry-delay")).toBe(delays.retryDelay);
+  for (const id of [`capabilities/${refused}`, "admin/stats", "clocks/delay-while-set"]) {
+    const it = providerCases.find((candidate) => candidate.id === id);
+    assert.ok(it);
+    await runCase(it, subject);
+  }
+});
+
 test("a broker that cannot tell late settlements is not asked to", async () => {
   const subject = await inspect(declaring({ lateSettlements: "applied" }));
   const skipped = providerCases.filter((it) => it.when?.(subject)?.includes("late settlements"));
@@ -27,7 +45,13 @@ test("a broker that cannot tell late settlements is not asked to", async () => {
 });
 
 test("what a durable provider declines is tested too", async () => {
-  const declined = { delay: false, ordering: false, deduplication: false, priority: false };
+  const declined = {
+    delay: false,
+    retryDelay: false,
+    ordering: false,
+    deduplication: false,
+    priority: false,
+  };
   const subject = await inspect({
     ...harness,
     async create(request) {
@@ -46,6 +70,7 @@ test("what a durable provider declines is tested too", async () => {
     "well-formed",
     "durable-parts",
     "no-delay-refused",
+    "no-retry-delay-refused",
     "no-ordering-refused",
     "no-deduplication-refused",
     "no-groups-refused",

@@ -51,6 +51,7 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
       durable: true,
       payload: "fresh",
       delay: true,
+      retryDelay: true,
       priority: true,
       deduplication: true,
       ordering: true,

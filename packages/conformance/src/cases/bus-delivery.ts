@@ -122,7 +122,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
     id: "backoff",
     name: "a retry waits for its backoff, and the event is then handled",
     promise: "bus: a retry waits for the backoff of the policy",
-    when: all(can("delay"), has("admin")),
+    when: all(can("retryDelay"), has("admin")),
     async run(context) {
       const bus = await context.bus();
       const seen = new RunRecorder(context);
@@ -179,7 +179,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
     id: "retry-elsewhere",
     name: "a delivery that failed in one instance goes on counting in another",
     promise: "contract: the next Delivery brings the state back",
-    when: durable,
+    when: all(durable, can("retryDelay")),
     limitMs: ({ redeliverAfterMs }) => 15_000 + 2 * redeliverAfterMs,
     async run(context) {
       const seen = new RunRecorder(context);

@@ -27,7 +27,7 @@ interface Contested {
 /** Every fate with every late settlement. */
 function contested({ capabilities }: CaseContext): readonly Contested[] {
   const fates = (Object.keys(FATES) as Fate[]).filter(
-    (fate) => capabilities.delay || fate !== "retried",
+    (fate) => capabilities.retryDelay || fate !== "retried",
   );
   return fates.flatMap((fate) =>
     LATE.map((late) => ({ id: `${fate}, then ${late.type}`, fate, late })),

@@ -4,6 +4,7 @@ import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import { RunRecorder, settled } from "../run-recorder.ts";
 import { all, cannot, durable, has, lacks, notDurable, refusesGroups } from "../requirements.ts";
 
+const FLAGS = ["durable", "delay", "retryDelay", "priority", "deduplication", "ordering"] as const;
 const UNSUPPORTED = { code: "BUSBAR_UNSUPPORTED" };
 const REFUSED = "guarantee: unsupported is an error, naming provider and option";
 
@@ -16,8 +17,8 @@ export const capabilities: readonly ConformanceCase[] = defineCases("capabilitie
       const provider = await context.create();
       const before = { ...provider.capabilities };
       assert.match(provider.name, /^[a-z][a-z0-9.-]*$/, "stable and lower-case");
-      for (const flag of ["durable", "delay", "priority", "deduplication", "ordering"] as const) {
-        assert.equal(typeof before[flag], "boolean", flag);
+      for (const flag of FLAGS) {
+        assert.equal(typeof before[flag], "boolean", `the capability ${flag} is declared`);
       }
       assert.ok(["shared", "fresh"].includes(before.payload));
       assert.ok(Number.isFinite(before.redeliverAfterMs) && before.redeliverAfterMs >= 0);
@@ -42,15 +43,36 @@ export const capabilities: readonly ConformanceCase[] = defineCases("capabilitie
   },
   {
     id: "no-delay-refused",
-    name: "a provider without delays has them refused by the bus",
+    name: "a provider that cannot delay a publish has the option delay refused by the bus, and no backoff",
     promise: REFUSED,
     when: cannot("delay"),
     async run(context) {
       const bus = await context.bus();
       await bus.start();
       await assert.rejects(bus.emit("a", 1, { delay: 100 }), UNSUPPORTED);
+      if (!context.capabilities.retryDelay) return;
+      bus.subscribe("a", () => {}, { subscriberId: "mail", backoff: 100 });
+      await bus.emit("a", 1, { attempts: 2, backoff: 100 });
+    },
+  },
+  {
+    id: "no-retry-delay-refused",
+    name: "a provider that cannot delay a retry has the option backoff refused by the bus, and retries at once",
+    promise: REFUSED,
+    when: cannot("retryDelay"),
+    async run(context) {
+      const bus = await context.bus();
+      const seen = new RunRecorder(context);
+      const work = seen.subscriber((_, { attempt }) => {
+        if (attempt < 3) throw new Error("not yet");
+      });
+      bus.subscribe("a", work, { subscriberId: "mail", attempts: 3 });
+      await bus.start();
       await assert.rejects(bus.emit("a", 1, { attempts: 2, backoff: 100 }), UNSUPPORTED);
       assert.throws(() => bus.subscribe("a", () => {}, { backoff: 100 }), UNSUPPORTED);
+      await bus.emit("a", 1);
+      await seen.ran(3);
+      if (context.capabilities.delay) await bus.emit("b", 1, { delay: 100 });
     },
   },
   {

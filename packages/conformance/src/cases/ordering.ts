@@ -85,7 +85,7 @@ export const ordering: readonly ConformanceCase[] = defineCases("ordering", [
     id: "across-retry",
     name: "a key waits for its event that is retried, and other keys flow",
     promise: "contract: ordering is honoured across retries",
-    when: all(can("ordering"), can("delay")),
+    when: all(can("ordering"), can("retryDelay")),
     async run(context) {
       const instance = await context.start();
       const inbox = await instance.consume(consumer("mail", BY_KEY), ({ id }, nth) =>

@@ -100,8 +100,8 @@ export const settlement: readonly ConformanceCase[] = defineCases("settlement", 
   {
     id: "retry-delay",
     name: "a retry comes no earlier than asked, and soon after",
-    promise: "contract: the delayMs of a settlement is honoured",
-    when: can("delay"),
+    promise: "contract: retryDelay, the delayMs of a settlement is honoured",
+    when: can("retryDelay"),
     async run(context) {
       const instance = await context.start();
       let settledAt = 0;
@@ -121,7 +121,7 @@ export const settlement: readonly ConformanceCase[] = defineCases("settlement", 
     id: "retry-holds-nothing",
     name: "a retry that waits takes no slot from others",
     promise: "guarantee: one failing delivery delays no other",
-    when: can("delay"),
+    when: can("retryDelay"),
     async run(context) {
       const instance = await context.start();
       const inbox = await instance.consume(consumer("mail", { concurrency: 1 }), ({ id }, nth) =>
@@ -204,8 +204,8 @@ export const settlement: readonly ConformanceCase[] = defineCases("settlement", 
   {
     id: "release-delay",
     name: "what is released for later comes no earlier than asked",
-    promise: "contract: the delayMs of a settlement is honoured",
-    when: can("delay"),
+    promise: "contract: retryDelay, the delayMs of a settlement is honoured",
+    when: can("retryDelay"),
     async run(context) {
       const instance = await context.start();
       let settledAt = 0;
@@ -267,7 +267,7 @@ export const settlement: readonly ConformanceCase[] = defineCases("settlement", 
     id: "each-its-own",
     name: "deliveries that run at the same time are each settled as they were told",
     promise: "contract: a delivery is settled exactly as the bus said",
-    when: all(can("delay"), has("admin")),
+    when: all(can("retryDelay"), has("admin")),
     async run(context) {
       const instance = await context.start();
       const inbox = await instance.consume(consumer("mail", { concurrency: 6 }), "hold");

@@ -48,6 +48,7 @@ export function brokerProvider(port: number, ...mistakes: readonly Mistake[]): E
       durable: true,
       payload: "fresh",
       delay: true,
+      retryDelay: true,
       priority: true,
       deduplication: true,
       ordering: true,

@@ -72,6 +72,7 @@ export function tinyProvider(): EventProvider {
       durable: false,
       payload: "shared",
       delay: false,
+      retryDelay: false,
       priority: false,
       deduplication: false,
       ordering: false,

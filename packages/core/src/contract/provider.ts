@@ -84,8 +84,13 @@ export interface ProviderCapabilities {
    * deliveries may carry the same object, so the bus copies it before a handler sees it.
    */
   readonly payload: "shared" | "fresh";
-  /** `delayMs`, of an envelope and of a settlement, is honoured. */
+  /** The `delayMs` of an envelope is honoured: a publish can be held back. */
   readonly delay: boolean;
+  /**
+   * The `delayMs` of a `retry` and of a `release` is honoured: what was delivered can be held back before it comes
+   * again. Some brokers have this delay and not the other, for example NATS JetStream.
+   */
+  readonly retryDelay: boolean;
   /** `priority` is honoured. */
   readonly priority: boolean;
   /** `deduplicationId` is honoured. */

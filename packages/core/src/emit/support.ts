@@ -4,6 +4,15 @@ import type { SubscriptionPolicy } from "../deliver/policy.ts";
 import { BusbarError } from "../errors/errors.ts";
 import { quoted } from "../errors/quoted.ts";
 
+/** The capability that an option needs. */
+const NEEDS = {
+  delay: "delay",
+  backoff: "retryDelay",
+  orderingKey: "ordering",
+  ordering: "ordering",
+  deduplicationId: "deduplication",
+} as const;
+
 /** Refuses what a provider cannot do, before it is asked to. */
 export class Support {
   readonly #provider: EventProvider;
@@ -20,7 +29,7 @@ export class Support {
     const { capabilities: can } = this.#provider;
     if (envelope.delayMs !== undefined && !can.delay && !isDelayedElsewhere)
       throw this.#refuse("delay");
-    if (envelope.policy?.backoff && !can.delay) throw this.#refuse("backoff");
+    if (envelope.policy?.backoff && !can.retryDelay) throw this.#refuse("backoff");
     if (envelope.orderingKey !== undefined && !can.ordering) throw this.#refuse("orderingKey");
     if (envelope.deduplicationId !== undefined && !can.deduplication) {
       throw this.#refuse("deduplicationId");
@@ -36,14 +45,19 @@ export class Support {
   assertPolicy(policy: SubscriptionPolicy, subscriptionId: string): void {
     const { capabilities: can } = this.#provider;
     const of = ` of subscriber ${quoted(subscriptionId)}`;
-    if (policy.backoff && !can.delay) throw this.#refuse("backoff", of);
+    if (policy.backoff && !can.retryDelay) throw this.#refuse("backoff", of);
     if (policy.ordering && policy.ordering !== "none" && !can.ordering) {
       throw this.#refuse("ordering", of);
     }
   }
 
-  #refuse(option: string, of = ""): BusbarError<"BUSBAR_UNSUPPORTED"> {
-    return unsupported(this.#provider.name, option, `the option "${option}"${of}`);
+  #refuse(option: keyof typeof NEEDS, of = ""): BusbarError<"BUSBAR_UNSUPPORTED"> {
+    const leftOut =
+      option === "delay"
+        ? "emit when the event is due"
+        : `leave it out${option === "backoff" ? " to retry at once" : ""}`;
+    const what = `the option "${option}"${of}: ${leftOut}, or choose a provider with the capability "${NEEDS[option]}"`;
+    return unsupported(this.#provider.name, option, what);
   }
 }
 

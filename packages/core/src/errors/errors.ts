@@ -147,7 +147,8 @@ export function isPermanentError(error: unknown): boolean {
 
 /**
  * Thrown by middleware or by a handler that cannot begin at the moment, through no fault of the event: the
- * delivery is released, comes again after `delayMs`, and counts as nothing. For what a failed attempt would
+ * delivery is released, comes again after `delayMs` (at once on a provider without the capability `retryDelay`),
+ * and counts as nothing. For what a failed attempt would
  * be unfair to, such as a lock that another process has. A delivery that is released each time never ends.
  *
  * @example

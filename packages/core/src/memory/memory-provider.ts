@@ -44,6 +44,7 @@ const CAPABILITIES: ProviderCapabilities = {
   durable: false,
   payload: "shared",
   delay: true,
+  retryDelay: true,
   priority: true,
   deduplication: true,
   ordering: true,

@@ -35,15 +35,21 @@ const GIVE_UP_MS = 100;
 /** The methods that change nothing. */
 const READS: ReadonlySet<string> = new Set(["subscriptions.list", "admin.stats", "admin.listDead"]);
 
-type Ability = "delay" | "priority" | "deduplication" | "ordering";
+type Ability = "priority" | "deduplication" | "ordering";
+
+/** Whoever has the delay of a publish says of the delay of a retry, too, whether it has it. */
+type Delays =
+  | { readonly delay: boolean; readonly retryDelay: boolean }
+  | { readonly delay?: false | undefined; readonly retryDelay?: boolean | undefined };
 
 /** What {@link defineProvider} makes a provider of. */
 export interface ProviderDefinition<Part extends ProviderPart = never> {
   /** The `name` of the provider. */
   readonly name: string;
   /** A capability that is not named is declined. */
-  readonly capabilities: Omit<ProviderCapabilities, Ability> &
-    Partial<Pick<ProviderCapabilities, Ability>>;
+  readonly capabilities: Omit<ProviderCapabilities, Ability | keyof Delays> &
+    Partial<Pick<ProviderCapabilities, Ability>> &
+    Delays;
   /** The parts that `open` brings: a bus asks for them before it starts the provider. */
   readonly parts?: readonly Part[];
   /**
@@ -252,7 +258,8 @@ export function defineProvider<Part extends ProviderPart = never>(
       priority: capabilities.priority ?? false,
       deduplication: capabilities.deduplication ?? false,
       ordering: capabilities.ordering ?? false,
-    },
+      // Without it, `safeProvider` makes of it what it was in 0.1.
+    } as ProviderCapabilities,
 
     async start(context) {
       if (starting || stopping) {

@@ -1,6 +1,7 @@
 import type { Plugin } from "../contract/plugin.ts";
 import type { EventProvider, GroupStaging } from "../contract/provider.ts";
 import { safeMethods } from "../errors/safe-error.ts";
+import { delayMistake, withBothDelays } from "./both-delays.ts";
 
 /** A part that a provider may have or lack. */
 export type ProviderPart = "subscriptions" | "admin" | "groups";
@@ -18,14 +19,22 @@ export const PART_METHODS: {
  * Wraps a provider: what its methods and those of its parts throw or reject with reaches callers as a safe error.
  * The errors of drivers hold connection strings and payloads, and anything may be thrown.
  *
+ * Capabilities are completed as `withBothDelays` says, and `start` warns of that.
+ *
  * For speed `publish` and `tryPublish` stay as they are: their callers make the error safe.
  */
 export function safeProvider(provider: EventProvider): EventProvider {
   const { name, capabilities, subscriptions, admin, groups, clock, random } = provider;
+  const methods = safeMethods(provider, ["start", "consume", "stop", "probe", "serverTime"]);
   return {
-    ...safeMethods(provider, ["start", "consume", "stop", "probe", "serverTime"]),
+    ...methods,
     name,
-    capabilities,
+    capabilities: withBothDelays(capabilities),
+    start(context) {
+      const mistake = delayMistake(name, capabilities);
+      if (mistake !== undefined) context.logger.warn({ provider: name }, mistake);
+      return methods.start(context);
+    },
     publish: (batch, options) => provider.publish(batch, options),
     ...(provider.tryPublish && { tryPublish: (batch) => provider.tryPublish?.(batch) }),
     ...(subscriptions && {

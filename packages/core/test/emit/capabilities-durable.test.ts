@@ -27,7 +27,7 @@ function durableProvider(
 describe("a durable provider", () => {
   test.each<[string, EventMessage["options"], Partial<ProviderCapabilities>]>([
     ["delay", { delay: 1000 }, { delay: false }],
-    ["backoff", { attempts: 2, backoff: 1000 }, { delay: false }],
+    ["backoff", { attempts: 2, backoff: 1000 }, { retryDelay: false }],
     ["deduplicationId", { deduplicationId: "1" }, { deduplication: false }],
     ["orderingKey", { orderingKey: "k" }, { ordering: false }],
   ])(
@@ -59,8 +59,8 @@ describe("a durable provider", () => {
     expect((await bus.inspect()).groups).toEqual([]);
   });
 
-  test("that has no delay refuses backoff at subscribe", () => {
-    const { bus } = createTestBus({ provider: durableProvider({ delay: false }) });
+  test("that has no retryDelay refuses backoff at subscribe", () => {
+    const { bus } = createTestBus({ provider: durableProvider({ retryDelay: false }) });
     const subscribe = () =>
       bus.subscribe("a", () => {}, { subscriberId: "s", attempts: 2, backoff: 1 });
     expect(subscribe).toThrow(

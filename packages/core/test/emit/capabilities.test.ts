@@ -36,7 +36,9 @@ describe("a provider that can only start, publish, consume and stop", () => {
     const seen = collect(bus);
     const refused = {
       code: "BUSBAR_UNSUPPORTED",
-      message: `Provider "minimal" does not support the option "${option}"`,
+      message: expect.stringMatching(
+        `^Provider "minimal" does not support the option "${option}": .*, or choose a provider with the capability "`,
+      ),
       details: { provider: "minimal", option },
     };
     await expect(bus.emit("order.placed", 1, options)).rejects.toMatchObject(refused);
@@ -52,6 +54,30 @@ describe("a provider that can only start, publish, consume and stop", () => {
     await bus.settled();
     expect(seen.data).toEqual([]);
     expect((await bus.inspect()).groups).toEqual([]);
+  });
+
+  test("that delays publishes alone refuses a backoff, and says what to do", async () => {
+    const capabilities = { ...createMinimalProvider().capabilities, delay: true };
+    const { bus } = await startMinimal({ capabilities });
+    await bus.emit("order.placed", 1, { delay: 1000 });
+    await expect(bus.emit("order.placed", 1, { attempts: 2, backoff: 1000 })).rejects.toThrow(
+      'Provider "minimal" does not support the option "backoff": leave it out to retry at once, or choose a provider with the capability "retryDelay"',
+    );
+    expect(() => bus.subscribe("a", () => {}, { subscriberId: "s", backoff: 1 })).toThrow(
+      /the option "backoff" of subscriber "s": leave it out/,
+    );
+  });
+
+  test("that delays retries alone refuses a delay, and says what to do", async () => {
+    const capabilities = { ...createMinimalProvider().capabilities, retryDelay: true };
+    const { bus } = await startMinimal({ capabilities });
+    bus.subscribe("a", () => {}, { subscriberId: "s", attempts: 2, backoff: 1000 });
+    await bus.emit("order.placed", 1, { attempts: 2, backoff: 1000 });
+    for (const delay of [1000, new Date(Date.now() + 60_000)]) {
+      await expect(bus.emit("order.placed", 1, { delay })).rejects.toThrow(
+        'Provider "minimal" does not support the option "delay": emit when the event is due, or choose a provider with the capability "delay"',
+      );
+    }
   });
 
   test("refuses a backoff at subscribe", async () => {

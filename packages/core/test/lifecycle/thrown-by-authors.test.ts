@@ -96,7 +96,13 @@ describe.each(Object.entries(THROWN))("%s", (_, make) => {
     function setUp(overrides: Partial<OpenProvider<"admin" | "subscriptions" | "groups">> = {}) {
       return defineProvider({
         name: "theirs",
-        capabilities: { durable: true, payload: "fresh", delay: true, redeliverAfterMs: 5 },
+        capabilities: {
+          durable: true,
+          payload: "fresh",
+          delay: true,
+          retryDelay: true,
+          redeliverAfterMs: 5,
+        },
         parts: ["admin", "subscriptions", "groups"],
         open: async () => ({
           publish: work,

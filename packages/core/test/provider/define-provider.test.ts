@@ -51,7 +51,13 @@ function setUp(overrides: Partial<OpenProvider<"admin">> = {}) {
   }));
   const provider = defineProvider({
     name: "test",
-    capabilities: { durable: true, payload: "fresh", delay: true, redeliverAfterMs: 5 },
+    capabilities: {
+      durable: true,
+      payload: "fresh",
+      delay: true,
+      retryDelay: true,
+      redeliverAfterMs: 5,
+    },
     parts: ["admin"],
     open,
   });
@@ -66,6 +72,7 @@ describe("defineProvider", () => {
       durable: true,
       payload: "fresh",
       delay: true,
+      retryDelay: true,
       priority: false,
       deduplication: false,
       ordering: false,

@@ -32,6 +32,7 @@ export function createMinimalProvider(members: Partial<EventProvider> = {}): Eve
       durable: false,
       payload: "shared",
       delay: false,
+      retryDelay: false,
       priority: false,
       deduplication: false,
       ordering: false,

@@ -44,7 +44,7 @@ export function createProvider(name) {
   return {
     name,
     capabilities: {
-      durable: false, payload: "shared", delay: false, priority: false,
+      durable: false, payload: "shared", delay: false, retryDelay: false, priority: false,
       deduplication: false, ordering: false, redeliverAfterMs: 0,
     },
     async start() { calls.push("start"); },

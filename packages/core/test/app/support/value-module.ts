@@ -34,6 +34,7 @@ export function valueModule(options: ValueModuleOptions = {}): ValueModule {
       durable: options.durable ?? false,
       payload: "shared",
       delay: false,
+      retryDelay: false,
       priority: false,
       deduplication: false,
       ordering: false,

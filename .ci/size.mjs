@@ -15,10 +15,10 @@ const budgets = [
     what: "@busbar/core, the bus",
     entry: core,
     names: ["createEventBus"],
-    bytes: 31_700,
+    bytes: 32_300,
     external,
   },
-  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 34_300, external },
+  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 35_200, external },
 ];
 
 const problems = [];

@@ -4,6 +4,8 @@ import { defineConfig } from "vitest/config";
 /** One run over the tests of every package and example; `.ci/test.mjs` starts it. */
 export default defineConfig({
   test: {
+    // What the bus writes to the console, and others: shown where a test fails.
+    silent: "passed-only",
     projects: ["packages/*/vitest.config.ts", "examples/*/vitest.config.ts"],
     passWithNoTests: true,
     // Most tests wait for a server or a process: on two cores, two files at once take half the time.

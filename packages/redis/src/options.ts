@@ -89,6 +89,18 @@ export interface RedisProviderOptions {
    */
   readonly commandTimeoutMs?: number | undefined;
   /**
+   * What an emit does while the connection to Redis is known to be lost. `"wait"`: it waits for Redis, and rejects
+   * at its time limit (`emitTimeoutMs` of the bus, 10 seconds). `"reject"`: it rejects at once with
+   * `BUSBAR_UNAVAILABLE`, for callers that would rather answer than wait. An emit that is under way when the
+   * connection is lost then rejects as well, and whether Redis has stored its events is not known.
+   *
+   * A connection that has gone silent is known to be lost after `commandTimeoutMs`. The outbox tries again in
+   * either case.
+   *
+   * @default "wait"
+   */
+  readonly whenDown?: "wait" | "reject" | undefined;
+  /**
    * BullMQ's options of queues: how many entries `streams.events.maxLen` keeps in each queue's stream
    * of events, which dashboards read.
    *
@@ -141,6 +153,7 @@ export interface ResolvedOptions {
   /** How many completed jobs BullMQ keeps, and for how many seconds. A count of -1 keeps all. */
   readonly keepCompleted: { readonly count?: number; readonly age?: number };
   readonly commandTimeoutMs: number;
+  readonly whenDown: "wait" | "reject";
   /** The most entries in a queue's stream of events: `opts.maxLenEvents` in the queue's meta. */
   readonly maxLenEvents: number;
   /** For every BullMQ `Worker`. `drainDelay` is in seconds, as BullMQ has it. */
@@ -177,6 +190,7 @@ export function resolveOptions(options: RedisProviderOptions): ResolvedOptions {
     suspectAloneMs: 1_000,
     keepCompleted: keepCompleted(options.jobOptions?.removeOnComplete ?? true),
     commandTimeoutMs: options.commandTimeoutMs ?? 5_000,
+    whenDown: options.whenDown ?? "wait",
     maxLenEvents: options.queueOptions?.streams?.events.maxLen ?? 1_000,
     worker: { ...workerOptions, drainDelay: workerOptions?.drainDelay ?? 5 },
   };
@@ -240,6 +254,7 @@ const CHECKS: Readonly<Record<keyof RedisProviderOptions, Check>> = {
   lockDurationMs: wholeFrom(100),
   stalledCheckMs: wholeFrom(50),
   commandTimeoutMs: wholeFrom(100),
+  whenDown: rule((value) => value === "wait" || value === "reject", 'must be "wait" or "reject"'),
   queueOptions: members({ streams: members({ events: members({ maxLen: wholeFrom(0) }) }) }),
   workerOptions: members({
     drainDelay: rule((value) => typeof value === "number" && value > 0, "must be seconds above 0"),

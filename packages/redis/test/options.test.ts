@@ -18,6 +18,7 @@ describe("redisProvider()", () => {
       "batch.maxEvents must be a whole number from 1",
     ],
     ["a number too small", { redisUrl, lockDurationMs: 5 }, "lockDurationMs must be a whole"],
+    ["a third way", { redisUrl, whenDown: "queue" }, 'whenDown must be "wait" or "reject"'],
     ["a key prefix", { connection: { keyPrefix: "a" } }, "connection must not have a keyPrefix"],
     ["no seconds", { redisUrl, workerOptions: { drainDelay: 0 } }, "must be seconds above 0"],
     [

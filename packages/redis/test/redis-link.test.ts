@@ -127,13 +127,36 @@ describe("a link", () => {
     server.close();
   });
 
+  test.each<[string, Parameters<typeof open>[0], string]>([
+    ["a socket", { path: "/nowhere/redis.sock" }, "/nowhere/redis.sock"],
+    ["an address of IPv6", "redis://u:SECRET@[::1]:1/2", "[::1]:1"],
+    [
+      "sentinels",
+      { name: "shop", sentinels: [{ host: "a.internal", port: 1 }, { port: 2 }] },
+      "shop of the sentinels a.internal:1, 127.0.0.1:2",
+    ],
+    [
+      "a cluster",
+      new Cluster(["redis://u:SECRET@127.0.0.1:1", { port: 2 }], { lazyConnect: true }),
+      "the cluster of 127.0.0.1:1, 127.0.0.1:2",
+    ],
+  ])("says where it finds %s, and no password", (_, source, server) => {
+    const link = open(source);
+    expect(reports[0]).toEqual({ type: "state", state: "connecting", server });
+    expect(link.away().message).toBe(`Redis at ${server} cannot be reached`);
+  });
+
   test("waits until a deadline, and gives the reason", async () => {
     await proxy.cut();
     const link = open();
     const error: unknown = await link
       .whenReady(performance.now() + 100)
       .catch((caught: unknown) => caught);
-    expect(error).toMatchObject({ message: "Redis is away" });
+    const server = `127.0.0.1:${proxy.port}`;
+    expect(error).toMatchObject({
+      message: expect.stringContaining(`Redis at ${server} cannot be reached (`) as string,
+    });
+    expect(reports[0]).toEqual({ type: "state", state: "connecting", server });
     await proxy.heal();
     await link.whenReady(performance.now() + 5_000);
   });

@@ -1,7 +1,8 @@
+import { createFaultProxy } from "@busbar/conformance";
 import { createEventBus, type Logger } from "@busbar/core";
 import { type EventProvider, type ProviderContext, systemClock } from "@busbar/core/provider";
 import { Cluster, Redis } from "ioredis";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { type RedisProviderOptions, redisProvider } from "../src/index.ts";
 import { type RedisServer, startRedisServer } from "./support/redis-server.ts";
 
@@ -104,6 +105,88 @@ describe("start()", () => {
     await redis.start();
     await starting;
     await waiting.stop();
+  });
+});
+
+describe("whenDown", () => {
+  test('"reject" refuses emits at once while Redis is down, and what was on its way', async () => {
+    const redis = await server();
+    const proxy = await createFaultProxy({ port: redis.port });
+    ends.push(() => proxy.close());
+    const place = `127.0.0.1:${proxy.port}`;
+    const redisUrl = `redis://${place}`;
+    const provider = redisProvider({ redisUrl, whenDown: "reject" });
+    const bus = createEventBus({ name: "shop", provider, emitTimeoutMs: 60_000 });
+    const seen: unknown[] = [];
+    bus.subscribe("order.placed", ({ data }) => void seen.push(data), { subscriberId: "mail" });
+    await bus.start();
+    ends.push(() => bus.stop({ graceMs: 0 }));
+
+    await proxy.halfOpen();
+    const lost = bus.emit("order.placed", 1).catch((error: unknown) => error);
+    await proxy.cut();
+    expect(await lost).toMatchObject({ code: "BUSBAR_UNAVAILABLE", details: { rejected: [] } });
+    await expect.poll(async () => (await bus.health()).status).toBe("down");
+    const message = expect.stringContaining(`Redis at ${place} cannot be reached (`) as string;
+    const grouped = { metadata: { eventGroupId: "g" } };
+    for (const emit of [
+      bus.emit("order.placed", 2),
+      bus.emit({ name: "order.placed", data: 3, ...grouped }),
+    ]) {
+      await expect(emit).rejects.toMatchObject({ code: "BUSBAR_UNAVAILABLE", message });
+    }
+
+    await proxy.heal();
+    await expect.poll(async () => (await bus.health()).status).toBe("up");
+    await bus.emit("order.placed", 4);
+    await expect.poll(() => seen).toContain(4);
+    expect(seen).not.toContain(2);
+  });
+});
+
+describe("the console", () => {
+  test("has no lines of BullMQ's: the logger says it", async () => {
+    const written = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const { url } = await server({ "maxmemory-policy": "allkeys-lru" });
+    const said: string[] = [];
+    const put = (_: object, message: string): void => void said.push(message);
+    const logger: Logger = { debug() {}, info() {}, warn: put, error: put };
+    const bus = createEventBus({
+      name: "shop",
+      provider: redisProvider({ redisUrl: url }),
+      logger,
+    });
+    const ran = new Promise<void>((resolve) => {
+      bus.subscribe("order.placed", () => resolve(), { subscriberId: "mail" });
+    });
+    await bus.start();
+    await bus.emit("order.placed", 1);
+    await ran;
+    // BullMQ looks once its worker begins to wait.
+    const admin = new Redis(url);
+    await expect.poll(async () => admin.client("LIST")).toMatch(/cmd=bzpopmin/);
+    admin.disconnect();
+    await bus.stop();
+    expect(said.filter((line) => line.includes("maxmemory-policy"))).toHaveLength(1);
+    expect(written).not.toHaveBeenCalled();
+  });
+
+  test("says within two seconds what start waits for", async () => {
+    const written = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const redis = await server();
+    await redis.kill();
+    const bus = createEventBus({ name: "shop", provider: redisProvider({ redisUrl: redis.url }) });
+    const started = bus.start();
+    await vi.waitFor(() => expect(written).toHaveBeenCalledTimes(2), 3_000);
+    await redis.start();
+    await started;
+    await bus.stop();
+    const place = `127.0.0.1:${redis.port}`;
+    const why = `connect ECONNREFUSED ${place}`;
+    expect(written.mock.calls.map(([line]: unknown[]) => line)).toEqual([
+      `busbar warning: Provider "redis" (${place}) is down: ${why}`,
+      `busbar warning: The start waits for provider "redis" (${place}) to start: ${why} (bus=shop)`,
+    ]);
   });
 });
 

@@ -144,6 +144,7 @@ export class HealthRecord {
   #probed = FINE;
   #status: BusHealth["status"] = "down";
   #since: number;
+  #server: string | undefined;
   readonly #provider: string;
   readonly #notices: Notices;
 
@@ -154,8 +155,20 @@ export class HealthRecord {
     this.#notices = notices;
   }
 
+  /** What the provider connects to, and why that is not possible at the moment, as far as it has said. */
+  get connection(): { readonly server?: string | undefined; readonly cause?: unknown } {
+    return { server: this.#server, cause: this.#said.cause };
+  }
+
+  /** Why the provider is down; undefined if it is not. */
+  get whyDown(): string | undefined {
+    const { status, detail = "down" } = this.#said;
+    return status === "down" ? detail : undefined;
+  }
+
   /** Takes a provider's report of its state. */
-  report({ state, cause }: StateReport, now: number): void {
+  report({ state, cause, server }: StateReport, now: number): void {
+    this.#server = server ?? this.#server;
     const status = state === "ready" ? "up" : state === "degraded" ? "degraded" : "down";
     const error = isError(cause) ? safeError(cause) : undefined;
     this.set(status, now, status === "up" ? undefined : (error?.message ?? state), error);

@@ -13,8 +13,8 @@ import { safeError } from "../errors/safe-error.ts";
 export interface AppOverrides {
   /** Goes before `role` of the configuration and `BUSBAR_ROLE`. */
   readonly role?: Role | undefined;
-  /** Goes before `logger` of the configuration. */
-  readonly logger?: Logger | undefined;
+  /** Goes before `logger` of the configuration. `false`: nothing is logged. */
+  readonly logger?: Logger | false | undefined;
   /**
    * The only directory where a configuration file is looked for. For a configuration that is a value, the
    * only directory that packages and relative paths are resolved from; it goes before `root` of the
@@ -35,7 +35,7 @@ export interface AppOverrides {
 /** What every application's container holds, beside the services of its configuration. */
 export interface AppCradle {
   readonly [Modules.EVENT_BUS]: EventBus;
-  /** The logger of the application. Writes nothing by default. */
+  /** The logger of the application. By default it writes warnings and errors to the console. */
   readonly logger: Logger;
 }
 

@@ -35,9 +35,10 @@ const checks: Record<keyof BusbarConfig, Check> = {
   role: (value, path) => (isRole(value) ? [] : [{ path, reason: roleReason(value) }]),
   logger: rule(
     (value) =>
-      isRecord(value) &&
-      ["debug", "info", "warn", "error"].every((level) => isFunction(value[level])),
-    "must have the methods debug, info, warn and error",
+      value === false ||
+      (isRecord(value) &&
+        ["debug", "info", "warn", "error"].every((level) => isFunction(value[level]))),
+    "must have the methods debug, info, warn and error, or be false",
   ),
   services: checkServices,
   root: rule(isPath, "must be a directory"),

@@ -112,8 +112,12 @@ export interface BusbarConfig<
   readonly events?: EventCatalogue<Events, Received> | undefined;
   /** What this process does. @default the environment's `BUSBAR_ROLE`, else "shared" */
   readonly role?: Role | undefined;
-  /** Registered as `logger`, and used by the bus. Nothing is logged by default. */
-  readonly logger?: Logger | undefined;
+  /**
+   * Registered as `logger`, and used by the bus. `false`: nothing is logged.
+   *
+   * @default the console, for warnings and errors, one line each
+   */
+  readonly logger?: Logger | false | undefined;
   /**
    * The application's own services, by the names under which handlers resolve them. They are
    * disposed after the bus has drained.

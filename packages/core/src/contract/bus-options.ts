@@ -127,8 +127,12 @@ export interface EventBusOptions<
   readonly events?: EventCatalogue<Events, Received> | undefined;
   /** @default "shared" */
   readonly role?: Role | undefined;
-  /** Nothing is logged by default. */
-  readonly logger?: Logger | undefined;
+  /**
+   * Where the bus logs. `false`: nowhere.
+   *
+   * @default the console, for warnings and errors, one line each
+   */
+  readonly logger?: Logger | false | undefined;
   /** What handlers find in `context.container`. */
   readonly container?: ScopingContainer | undefined;
   /** Plugins, such as the outbox. They start in this order, and stop in the reverse one. None by default. */

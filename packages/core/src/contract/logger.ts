@@ -1,6 +1,6 @@
 /**
- * Where the bus writes what an operator should read. A pino logger fits as it is; nothing is
- * written when no logger is given.
+ * Where the bus writes what an operator should read. A pino logger fits as it is. Without a logger, warnings and
+ * errors go to the console, one line each.
  *
  * Payloads are never logged.
  */

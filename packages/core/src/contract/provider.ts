@@ -152,10 +152,11 @@ export type PublishResult =
       /** One sentence for the error message. */
       readonly reason: string;
       /**
-       * The bus publishes it again, until the deadline. If it is not `true`, and the batch had emits of several
-       * callers that were all refused so, the bus publishes the part of each caller once, on its own.
+       * `true`: the bus publishes it again, until the deadline. `"later"`: the emit rejects at once, and may be
+       * tried again later; the outbox does so. Otherwise no repetition would help: if the batch had emits of
+       * several callers that were all refused so, the bus publishes the part of each caller once, on its own.
        */
-      readonly retryable?: boolean | undefined;
+      readonly retryable?: boolean | "later" | undefined;
       readonly cause?: unknown;
     };
 
@@ -216,6 +217,11 @@ export type ProviderReport =
       readonly type: "state";
       readonly state: "connecting" | "ready" | "degraded" | "down";
       readonly cause?: unknown;
+      /**
+       * What the provider connects to, such as `redis.internal:6379`, for log lines: never with a password. The
+       * bus keeps it until another report has one.
+       */
+      readonly server?: string | undefined;
     }
   /** Dead letters left because of their bound, by number or by age. */
   | {

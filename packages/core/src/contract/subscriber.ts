@@ -15,7 +15,7 @@ export interface DeliveryContext {
    * disposed after the run. Resolving throws on a bus that was made without a container.
    */
   readonly container: ServiceContainer;
-  /** The logger that the bus was given, unchanged. Writes nothing by default. */
+  /** The logger that the bus was given, unchanged. By default it writes warnings and errors to the console. */
   readonly logger: Logger;
   /** The database transaction of this run, where middleware has begun one: the inbox does. */
   readonly tx?: unknown;

@@ -78,12 +78,12 @@ export class GroupCommit {
   }
 
   /** Takes back what has not left of a call: its results say so. */
-  withdraw(envelopes: readonly Envelope[]): void {
+  withdraw(envelopes: readonly Envelope[], result: PublishResult = NOT_SENT): void {
     this.#apart = this.#apart.filter(({ call }) => call.envelopes !== envelopes);
     const index = this.#queue.findIndex((call) => call.envelopes === envelopes);
     const [call] = index === -1 ? [] : this.#queue.splice(index, 1);
     if (!call) return;
-    for (let at = call.sent; at < envelopes.length; at += 1) call.results[at] = NOT_SENT;
+    for (let at = call.sent; at < envelopes.length; at += 1) call.results[at] = result;
   }
 
   async #sendAll(): Promise<void> {
@@ -132,10 +132,13 @@ export class GroupCommit {
   }
 
   #end({ call, from, to }: Part): void {
-    let isCut = false;
-    for (let at = from; at < to; at += 1) isCut ||= isRetryable(call.results[at]);
-    if (isCut) this.withdraw(call.envelopes);
-    if (isCut || to === call.envelopes.length) call.resolve();
+    let cut: PublishResult | undefined;
+    for (let at = from; at < to; at += 1) {
+      const result = call.results[at];
+      if (result?.status === "rejected" && result.retryable) cut ??= result;
+    }
+    if (cut) this.withdraw(call.envelopes, isRetryable(cut) ? NOT_SENT : cut);
+    if (cut || to === call.envelopes.length) call.resolve();
   }
 
   #takeBatch(): Part[] {
@@ -168,7 +171,7 @@ function isRefusedForGood({ call, from, to }: Part): boolean {
   for (let at = from; at < to; at += 1) {
     const result = call.results[at];
     const isLasting =
-      result?.status === "rejected" && result.code === "refused" && result.retryable !== true;
+      result?.status === "rejected" && result.code === "refused" && !result.retryable;
     if (!isLasting) return false;
   }
   return true;

@@ -19,6 +19,8 @@ export interface PublisherOptions {
   /** Stands for the bus, to tell whether a handler is one of its own. */
   readonly bus: object;
   readonly provider: EventProvider;
+  /** Why the provider is down at the moment, if it is known to be. */
+  readonly whyDown: () => string | undefined;
   readonly clock: Clock;
   readonly timeLimit: EmitTimeLimit;
   readonly counters: BusCounters;
@@ -241,7 +243,9 @@ export class Publisher {
   }
 
   get #who(): string {
-    return `Provider "${this.#options.provider.name}"`;
+    const { provider, whyDown } = this.#options;
+    const reason = whyDown();
+    return `Provider "${provider.name}"${reason === undefined ? "" : `, which is down (${reason}),`}`;
   }
 
   /** The error of a publish that ended early, with what is known of each envelope. */

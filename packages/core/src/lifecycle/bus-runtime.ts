@@ -100,7 +100,8 @@ export class BusRuntime {
     };
     const timeLimit = new EmitTimeLimit(clock, settings.emitTimeoutMs);
     this.#timeLimit = timeLimit;
-    this.#publisher = new Publisher({ ...shared, bus, provider, timeLimit });
+    const whyDown = (): string | undefined => this.#health.whyDown;
+    this.#publisher = new Publisher({ ...shared, bus, provider, timeLimit, whyDown });
     this.#engine = new DeliveryEngine({
       ...shared,
       bus,

@@ -1,12 +1,12 @@
 import { type Clock, systemClock, wholeClock } from "../contract/clock.ts";
 import type { EmitOptions } from "../contract/event.ts";
 import type { SubscriptionDefaults } from "../contract/subscriber.ts";
-import { type Logger, silentLogger } from "../contract/logger.ts";
+import type { Logger } from "../contract/logger.ts";
 import type { EventProvider } from "../contract/provider.ts";
 import { noServices } from "../deliver/delivery-run.ts";
 import { readSubscriptionDefaults } from "../deliver/policy.ts";
 import type { Issue } from "../contract/issue.ts";
-import { safeLogger } from "../errors/safe-logger.ts";
+import { loggerFor, safeLogger } from "../errors/safe-logger.ts";
 import { quoted } from "../errors/quoted.ts";
 import { didYouMean } from "../values/arguments.ts";
 import { checkEmitOptions } from "../emit/emit-options.ts";
@@ -17,6 +17,8 @@ const DAY_MS = 86_400_000;
 const MEBIBYTE = 1_048_576;
 const ROLES: readonly Role[] = ["shared", "server", "worker"];
 const ISOLATIONS: readonly BusSettings["isolation"][] = ["copy", "none"];
+
+const LEVELS: readonly (keyof Logger)[] = ["debug", "info", "warn", "error"];
 
 const OPTIONS: Readonly<Record<keyof EventBusOptions<object>, true>> = {
   ...BUS_OPTIONS,
@@ -89,6 +91,10 @@ export function readSettings(options: EventBusOptions<object>): BusSettings {
   if (!ISOLATIONS.includes(isolation)) {
     throw new TypeError(`Option isolation must be one of ${ISOLATIONS.join(", ")}`);
   }
+  const logger = loggerFor(options.logger);
+  if (!LEVELS.every((level) => typeof logger[level] === "function")) {
+    throw new TypeError(`Option logger must have the methods ${LEVELS.join(", ")}, or be false`);
+  }
   return {
     name,
     role,
@@ -98,8 +104,8 @@ export function readSettings(options: EventBusOptions<object>): BusSettings {
       options.subscriptionDefaults,
       "Option subscriptionDefaults",
     ),
-    logger: options.logger ? safeLogger(options.logger) : silentLogger,
-    handlerLogger: options.logger ?? silentLogger,
+    logger: safeLogger(logger),
+    handlerLogger: logger,
     clock: wholeClock(options.clock ?? options.provider.clock ?? systemClock),
     random: options.random ?? options.provider.random ?? Math.random,
     services: options.container ?? noServices,

@@ -1,5 +1,5 @@
 import type { IEventBusModule } from "../contract/event-bus-module.ts";
-import type { Plugin } from "../contract/plugin.ts";
+import type { Plugin, PluginContext } from "../contract/plugin.ts";
 import type {
   Envelope,
   EventProvider,
@@ -31,6 +31,8 @@ import type { Logger } from "../contract/logger.ts";
  * again.
  */
 const PLUGIN_AT_LEAST_MS = 1_000;
+/** Milliseconds after which the log says what a start waits for. */
+const SLOW_START_MS = 1_000;
 
 /** What {@link StartAndStop} needs. */
 export interface StartAndStopOptions {
@@ -73,21 +75,24 @@ export class StartAndStop implements LifecycleSteps {
     }
     const started: Plugin[] = [];
     try {
-      await this.#orUnavailable("could not start", () => this.#startProvider());
+      await this.#orUnavailable("could not start", () =>
+        this.#warnIfSlow("to start", () => this.#startProvider()),
+      );
       this.#hasProviderStarted = true;
       for (const plugin of this.#options.plugins) {
-        await plugin.start?.({
+        const pluginContext: PluginContext = {
           logger,
           bus: this.#options.bus,
           capabilities,
           publishEnvelopes: (envelopes) => this.#publishEnvelopes(envelopes),
           on: (noticeName, listener) => this.#options.notices.on(noticeName, listener),
           onSettled: tracker && ((callback) => this.#onSettled(tracker, plugin, callback)),
-        });
+        };
+        await this.#warnIfSlow("to start", async () => plugin.start?.(pluginContext), plugin);
         started.push(plugin);
       }
       await this.#orUnavailable("could not be told of the subscriptions", () =>
-        this.#options.consumers.start(),
+        this.#warnIfSlow("to take the subscriptions", () => this.#options.consumers.start()),
       );
     } catch (error) {
       this.#options.consumers.close();
@@ -101,6 +106,24 @@ export class StartAndStop implements LifecycleSteps {
     this.#options.groups.start();
     this.#options.clocks.start();
     this.#options.health.set("up", clock.now(), undefined);
+  }
+
+  /** Does a step of the start. One that takes long is waited for, but not without a word. */
+  async #warnIfSlow(what: string, step: () => Promise<void>, plugin?: Plugin): Promise<void> {
+    const { settings, provider, health } = this.#options;
+    const timer = settings.clock.setTimeout(() => {
+      const { server, cause: err } = plugin ? {} : health.connection;
+      const who = plugin ? `plugin "${plugin.name}"` : `provider "${provider.name}"`;
+      settings.logger.warn(
+        { bus: settings.name, server, err },
+        `The start waits for ${who}${server === undefined ? "" : ` (${server})`} ${what}`,
+      );
+    }, SLOW_START_MS);
+    try {
+      await step();
+    } finally {
+      timer.cancel();
+    }
   }
 
   /** What a plugin does about an event that is settled must not keep the next from being settled. */
@@ -275,7 +298,12 @@ function receiveReport(receiver: ReportReceiver, report: ProviderReport): void {
     case "state": {
       health.report(report, clock.now());
       const level = report.state === "ready" || report.state === "connecting" ? "info" : "warn";
-      logger[level]({ provider, err: report.cause }, `Provider "${provider}" is ${report.state}`);
+      const { server } = health.connection;
+      const where = server === undefined ? "" : ` (${server})`;
+      logger[level](
+        { provider, server, err: report.cause },
+        `Provider "${provider}"${where} is ${report.state}`,
+      );
       break;
     }
     case "discarded": {

@@ -1,14 +1,16 @@
 import type { ServiceContainer } from "../contract/container.ts";
-import { type Logger, silentLogger } from "../contract/logger.ts";
-import { safeLogger } from "../errors/safe-logger.ts";
+import type { Logger } from "../contract/logger.ts";
+import { loggerFor, safeLogger } from "../errors/safe-logger.ts";
 
-/** The logger that a container has under `logger`, or one that writes nothing. */
+/** The logger that a container has under `logger`, or the console. */
 export function findLogger(container: ServiceContainer): Logger {
+  let found: Logger | false | undefined;
   try {
-    return container.resolve<Logger | undefined>("logger") ?? silentLogger;
+    found = container.resolve<Logger | false | undefined>("logger");
   } catch {
-    return silentLogger;
+    // Most containers throw for what they do not have.
   }
+  return loggerFor(found ?? undefined);
 }
 
 /** Tells the logger of a run's container what its caller might not see. Never throws. */

@@ -30,6 +30,6 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** What `run` was given as `context.metadata`. */
   readonly metadata: Readonly<Record<string, unknown>>;
-  /** What the container has as `logger`; writes nothing when it has none. */
+  /** What the container has as `logger`; without one, warnings and errors go to the console. */
   readonly logger: Logger;
 }

@@ -110,6 +110,22 @@ describe("an emit", () => {
     expect((await bus.inspect()).counters).toMatchObject({ emitted: 1, duplicates: 1 });
   });
 
+  test("rejects at once where the provider says later, and nothing of it leaves behind that", async () => {
+    const asked: string[][] = [];
+    const { bus, clock } = await startWith(async (batch) => {
+      asked.push(idsOf(batch));
+      return batch.map(() => ({ ...REFUSED, retryable: "later" }) as const);
+    }, 2);
+    const emits = [bus.emit(events("1", "2", "3")), bus.emit(events("4"))];
+    const errors = await Promise.all(emits.map((emit) => emit.catch((error: unknown) => error)));
+    await clock.advance(1_000);
+    expect(asked).toEqual([["1", "2"], ["4"]]);
+    for (const error of errors) expect(error).toMatchObject({ code: "BUSBAR_UNAVAILABLE" });
+    const [first] = errors as [BusbarError<"BUSBAR_UNAVAILABLE">];
+    expect(first.details.rejected?.map(({ id }) => id)).toEqual(["1", "2", "3"]);
+    expect(first.details.retryable).toBeUndefined();
+  });
+
   test("shows of the reason of a refusal what may be logged, and not without end", async () => {
     const reason = `redis://:hunter2@host did not take ${"x".repeat(100_000)}`;
     const { bus } = await startWith(async () => [{ ...REFUSED, reason } as PublishResult]);

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { BusbarError } from "../../src/errors/errors.ts";
+import type { EventProvider, ProviderContext } from "../../src/contract/provider.ts";
 import {
   createGate,
   createTestBus,
+  type Gate,
   memoryProvider,
   providerLike,
   startTestBus,
@@ -284,5 +286,90 @@ describe("several buses", () => {
     await stop;
     const { items } = await a.bus.deadLetters.list();
     expect(items[0]?.errors).toMatchObject([{ code: "BUSBAR_NOT_RUNNING" }]);
+  });
+});
+
+describe("a provider that is away", () => {
+  /** Reports what it is told, and starts, publishes and declares when the gate opens. */
+  function awayProvider(): { readonly provider: EventProvider; readonly gate: Gate } {
+    const gate = createGate();
+    const inner = memoryProvider();
+    const provider = providerLike(inner, {
+      capabilities: { ...inner.capabilities, durable: true },
+      async start(context) {
+        const cause = new Error("connect ECONNREFUSED 10.0.0.7:6379");
+        context.report({ type: "state", state: "connecting", server: "redis.internal:6379" });
+        context.report({ type: "state", state: "down", cause });
+        await gate.opened;
+        await inner.start(context);
+      },
+    });
+    return { provider, gate };
+  }
+
+  test("is what start says that it waits for, after a second", async () => {
+    const { provider, gate } = awayProvider();
+    const { bus, clock, logger } = createTestBus({ provider, name: "shop" });
+    const started = bus.start();
+    await clock.advance(999);
+    expect(logger.at("warn").map(({ message }) => message)).toEqual([
+      'Provider "memory" (redis.internal:6379) is down',
+    ]);
+    await clock.advance(1);
+    expect(logger.at("warn").slice(1)).toEqual([
+      {
+        level: "warn",
+        message: 'The start waits for provider "memory" (redis.internal:6379) to start',
+        fields: {
+          bus: "shop",
+          server: "redis.internal:6379",
+          err: new Error("connect ECONNREFUSED 10.0.0.7:6379"),
+        },
+      },
+    ]);
+    await clock.advance(60_000);
+    expect(logger.at("warn")).toHaveLength(2);
+    gate.open();
+    await started;
+  });
+
+  test("a plugin that takes long is named as well", async () => {
+    const gate = createGate();
+    const plugin = { name: "outbox", start: () => gate.opened };
+    const { bus, clock, logger } = createTestBus({ plugins: [plugin] });
+    const started = bus.start();
+    await clock.advance(1_000);
+    expect(logger.at("warn").map(({ message }) => message)).toEqual([
+      'The start waits for plugin "outbox" to start',
+    ]);
+    gate.open();
+    await started;
+    expect(clock.pendingTimers({ keepAlive: true })).toBe(0);
+  });
+
+  test("is named with its reason by an emit that ran out of time", async () => {
+    let report: ProviderContext["report"] = () => {};
+    const inner = memoryProvider();
+    const provider = providerLike(inner, {
+      async start(context) {
+        ({ report } = context);
+        await inner.start(context);
+      },
+      publish: () => new Promise(() => {}),
+    });
+    const { bus, clock } = await startTestBus({ provider });
+    report({
+      type: "state",
+      state: "down",
+      cause: new Error("connect ECONNREFUSED 10.0.0.7:6379"),
+    });
+    const failed = expect(bus.emit("order.placed", 1)).rejects.toMatchObject({
+      code: "BUSBAR_EMIT_TIMEOUT",
+      message: expect.stringContaining(
+        'Provider "memory", which is down (connect ECONNREFUSED 10.0.0.7:6379), ',
+      ) as string,
+    });
+    await clock.advance(10_000);
+    await failed;
   });
 });

@@ -144,6 +144,26 @@ export function isInstance(value: unknown): value is Redis | Cluster {
   );
 }
 
+/** Where a client finds Redis, for messages: hosts and ports, and no password. */
+export function serverOf(client: RedisClient): string {
+  if (isClusterInstance(client)) {
+    const { startupNodes } = client as unknown as { readonly startupNodes: readonly unknown[] };
+    return `the cluster of ${startupNodes.map(hostOf).join(", ")}`;
+  }
+  const { path, host, port, sentinels, name } = (client as Redis).options;
+  if (sentinels && sentinels.length > 0) {
+    return `${name} of the sentinels ${sentinels.map(hostOf).join(", ")}`;
+  }
+  return path ?? hostOf({ host, port });
+}
+
+function hostOf(node: unknown): string {
+  if (typeof node === "string" && URL.canParse(node)) return new URL(node).host;
+  if (typeof node !== "object" || node === null) return String(node);
+  const { host = "127.0.0.1", port = 6379 } = node as { readonly host?: string; port?: number };
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** Whether a value is a client of ioredis for Redis Cluster. */
 export function isClusterInstance(value: unknown): value is Cluster {
   return isInstance(value) && value.isCluster;

@@ -1,5 +1,10 @@
 import { BusbarError } from "@busbar/core";
-import type { ProbeResult, ProviderContext, Timer } from "@busbar/core/provider";
+import {
+  type ProbeResult,
+  type ProviderContext,
+  safeError,
+  type Timer,
+} from "@busbar/core/provider";
 import type { Redis } from "ioredis";
 import {
   type ConnectionSource,
@@ -7,6 +12,7 @@ import {
   endClient,
   isClusterInstance,
   type RedisClient,
+  serverOf,
   serverSetting,
 } from "./client.ts";
 import { watchConnection } from "./watchdog.ts";
@@ -21,6 +27,10 @@ export interface RedisLink {
   readonly client: RedisClient;
   /** Whether a command would be sent now. */
   readonly isReady: boolean;
+  /** Whether the connection is known to be lost, or to be impossible. */
+  readonly isDown: boolean;
+  /** Makes the error of what needs a Redis that is away: it says where that is, and why it is away. */
+  away(): Error;
   /**
    * Resolves when Redis answers; rejects when the link is closed, or at the deadline if one is given: on the
    * clock's monotonic scale.
@@ -66,6 +76,7 @@ const MOST_BYTES = 512 * 1024 * 1024;
 class Link implements RedisLink {
   readonly client: RedisClient;
   readonly #options: RedisLinkOptions;
+  readonly #server: string;
   readonly #waiters = new Set<Waiter>();
   readonly #reconnectListeners = new Set<() => void>();
   readonly #copies = new Set<RedisClient>();
@@ -95,7 +106,12 @@ class Link implements RedisLink {
     this.client.on("node error", (error: unknown) => this.#onError(error));
     this.client.on("close", () => this.#onClose());
     this.client.on("end", () => this.#onEnd());
-    context.report({ type: "state", state: "connecting" });
+    this.#server = serverOf(this.client);
+    context.report({ type: "state", state: "connecting", server: this.#server });
+  }
+
+  get isDown(): boolean {
+    return this.#state === "down" && !this.isReady;
   }
 
   get isReady(): boolean {
@@ -110,7 +126,7 @@ class Link implements RedisLink {
       const timer =
         deadline === undefined
           ? undefined
-          : clock.setTimeout(() => waiter.reject(this.#away()), deadline - clock.monotonic());
+          : clock.setTimeout(() => waiter.reject(this.away()), deadline - clock.monotonic());
       const settle = (): void => {
         timer?.cancel();
         this.#waiters.delete(waiter);
@@ -180,6 +196,12 @@ class Link implements RedisLink {
     return this.#closing;
   }
 
+  away(): Error {
+    const cause = this.#lastError;
+    const why = cause === undefined ? "" : ` (${safeError(cause).message})`;
+    return new Error(`Redis at ${this.#server} cannot be reached${why}`, { cause });
+  }
+
   async #end(): Promise<void> {
     this.#reviver?.cancel();
     for (const waiter of this.#waiters) waiter.reject(closed());
@@ -226,10 +248,6 @@ class Link implements RedisLink {
       state,
       ...(cause === undefined ? {} : { cause }),
     });
-  }
-
-  #away(): Error {
-    return new Error("Redis is away", { cause: this.#lastError });
   }
 
   #adoptCopy(copy: RedisClient): void {

@@ -120,6 +120,8 @@ export class JobSource {
       // Its own timers for these would outlive it by seconds while Redis is away.
       skipLockRenewal: true,
       skipStalledCheck: true,
+      // It writes to the console what it finds; `checkServer` has looked, and uses the logger.
+      skipVersionCheck: true,
     });
     worker.on("error", (err) => this.#debug(err, "BullMQ could not reach a queue; will try again"));
     return worker;
@@ -149,6 +151,9 @@ export class JobSource {
     const { drainDelay = DRAIN_DELAY } = this.#session.options.worker;
     try {
       await worker.waitUntilReady();
+      // Without its look at the version, BullMQ would round waits up to whole seconds, as for Redis 5.
+      const { capabilities } = backend.blockingConnection ?? backend.connection;
+      capabilities.canDoubleTimeout = true;
       const seconds = Math.max(
         (emptyUntil - this.#queue.serverNow) / 1_000,
         backend.minimumBlockTimeout,

@@ -13,7 +13,7 @@ const STAGED_AT_ONCE = 10_000;
 
 /** Keeps the events of groups until they are released or cleared. */
 export function createGroups(session: Session, publisher: Publisher): GroupStaging {
-  const { context, keys, scripts, link } = session;
+  const { context, keys, scripts, link, options } = session;
   const stager = randomUUID();
   const known = createKnownEvents();
 
@@ -39,7 +39,11 @@ export function createGroups(session: Session, publisher: Publisher): GroupStagi
         const some = items.slice(from, from + STAGED_AT_ONCE);
         const call = from === 0 ? token : `${token}:${from}`;
         const args = [id, ttlMs ?? "", call, stager, ...some];
-        await insistently(session, () => scripts.stage(keys.groups, [keys.own, ...args]));
+        await insistently(
+          session,
+          () => scripts.stage(keys.groups, [keys.own, ...args]),
+          options.whenDown,
+        );
       }
       remember(events, items);
     },

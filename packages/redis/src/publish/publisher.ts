@@ -11,6 +11,7 @@ import {
   isTooLarge,
   lastingReason,
   LostWhileSent,
+  reasonOf,
   refusalReason,
 } from "../store/redis-errors.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
@@ -261,11 +262,15 @@ export function createPublisher(session: Session): Publisher {
     deadline: number,
     isStale: boolean,
   ): Promise<readonly PublishResult[] | undefined> {
+    if (options.whenDown === "reject" && link.isDown) {
+      const away = link.away();
+      return rejections(batch, away.message, away.cause, "later");
+    }
     try {
       if (!link.isReady) await link.whenReady(Math.min(deadline, clock.monotonic() + PATIENCE_MS));
       routeBy(await registry.snapshot(isStale));
     } catch (cause) {
-      return rejections(batch, "Redis cannot be reached", cause);
+      return rejections(batch, reasonOf(cause), cause);
     }
     const { forgotten } = registry;
     if (!forgotten.isSome || !batch.some(({ name }) => forgotten.wants(name))) return undefined;
@@ -318,7 +323,7 @@ function rejections(
   batch: readonly Envelope[],
   reason: string,
   cause: unknown,
-  retryable = true,
+  retryable: boolean | "later" = true,
 ): readonly PublishResult[] {
   const result = {
     status: "rejected",

@@ -31,8 +31,9 @@ export function createRequestSender({
   context: { clock, logger },
   keys,
   link,
+  options: { whenDown },
   scripts,
-}: Pick<Store, "context" | "keys" | "link" | "scripts">): SendRequest {
+}: Pick<Store, "context" | "keys" | "link" | "options" | "scripts">): SendRequest {
   async function sendUntilAnswered(
     given: PublishRequest,
     { texts, bodies }: Pick<PackedBatch, "texts" | "bodies">,
@@ -67,6 +68,11 @@ export function createRequestSender({
       await new Promise<void>((resolve) => {
         clock.setTimeout(resolve, AGAIN_AFTER_MS, { keepAlive: true });
       });
+      if (whenDown === "reject" && link.isDown) {
+        throw new Error("The connection to Redis was lost while the answer was on its way", {
+          cause: link.away(),
+        });
+      }
       await link.whenReady(deadline);
     }
   }

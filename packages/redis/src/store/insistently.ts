@@ -1,5 +1,6 @@
 import { BusbarError } from "@busbar/core";
 import { isLasting, isReply, lastingReason, reasonOf } from "./redis-errors.ts";
+import type { RedisLink } from "../connection/redis-link.ts";
 import type { Store } from "./store.ts";
 
 /** Milliseconds before something that Redis has refused for the moment is tried again. */
@@ -10,25 +11,27 @@ const AGAIN_AFTER_MS = 50;
  * refuses it for the moment.
  *
  * @throws BusbarError `BUSBAR_UNAVAILABLE` when Redis does not answer within twice `commandTimeoutMs`, and at
- * once when no repetition can succeed.
+ * once when no repetition can succeed, or Redis is down and `whenDown` is `"reject"`.
  */
 export async function insistently<T>(
   { link, options, context: { clock } }: Pick<Store, "link" | "options" | "context">,
   work: () => Promise<T>,
+  whenDown: "wait" | "reject" = "wait",
 ): Promise<T> {
   const deadline = clock.monotonic() + 2 * options.commandTimeoutMs;
   for (;;) {
+    if (whenDown === "reject" && link.isDown) throw unavailable(link, link.away());
     try {
       // Rejects at the deadline, and once the provider has stopped.
       if (!link.isReady) await link.whenReady(deadline);
     } catch (cause) {
-      throw unavailable(cause);
+      throw unavailable(link, cause);
     }
     try {
       return await work();
     } catch (cause) {
       if (isLasting(cause) || clock.monotonic() + AGAIN_AFTER_MS >= deadline)
-        throw unavailable(cause);
+        throw unavailable(link, cause);
     }
     // A connection that is lost may look ready for a moment.
     await new Promise<void>((resolve) => {
@@ -37,10 +40,18 @@ export async function insistently<T>(
   }
 }
 
-function unavailable(cause: unknown): unknown {
+function unavailable(link: RedisLink, cause: unknown): unknown {
   if (cause instanceof BusbarError) return cause;
-  const message = isLasting(cause)
-    ? lastingReason(cause).replace(/^it/, "A request")
-    : `Redis ${isReply(cause) ? "refuses for the moment" : "cannot be reached"}: ${reasonOf(cause)}`;
-  return new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: "redis" }, { cause });
+  return new BusbarError(
+    "BUSBAR_UNAVAILABLE",
+    messageFor(link, cause),
+    { provider: "redis" },
+    { cause },
+  );
+}
+
+function messageFor(link: RedisLink, cause: unknown): string {
+  if (isLasting(cause)) return lastingReason(cause).replace(/^it/, "A request");
+  if (isReply(cause)) return `Redis refuses for the moment: ${reasonOf(cause)}`;
+  return link.isReady ? `Redis cannot be reached: ${reasonOf(cause)}` : link.away().message;
 }

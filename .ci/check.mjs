@@ -1,5 +1,5 @@
 // Runs every gate, one line each, goes on after a failure and fails at the end.
-// `pnpm check types lint` runs only those.
+// `pnpm check types lint` runs only those, and what begins with a hyphen goes to them.
 import { run } from "./lib.mjs";
 
 /** In this order: later gates use what "build" made. */
@@ -15,6 +15,7 @@ const gates = [
   { name: "lua", command: "node .ci/lua.mjs" },
   { name: "bullmq", command: "node .ci/bullmq.mjs" },
   { name: "packages", command: "node .ci/packages.mjs" },
+  { name: "first-hour", command: "node .ci/first-hour.mjs" },
   { name: "unused", command: "knip --no-progress --treat-config-hints-as-errors" },
   { name: "snippets", command: "node .ci/doc-snippets.mjs" },
   { name: "links", command: "node .ci/doc-links.mjs" },
@@ -28,7 +29,8 @@ const gates = [
   { name: "changesets", command: "node .ci/changesets.mjs" },
 ];
 
-const wanted = process.argv.slice(2);
+const wanted = process.argv.slice(2).filter((word) => !word.startsWith("-"));
+const options = process.argv.slice(2).filter((word) => word.startsWith("-"));
 const unknown = wanted.filter((name) => !gates.some((gate) => gate.name === name));
 if (unknown.length > 0) {
   console.error(`No such gate: ${unknown.join(", ")}`);
@@ -42,7 +44,7 @@ for (const { name, command } of gates) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const from = performance.now();
   const [program, ...args] = command.split(" ");
-  const result = await run(program, args);
+  const result = await run(program, [...args, ...options]);
   const seconds = `${((performance.now() - from) / 1000).toFixed(1)} s`.padStart(7);
   if (result.code === 0) {
     // Our own gates end with one line that says what they looked at.

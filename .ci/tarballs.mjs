@@ -1,9 +1,10 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { cache, publishedPackages, run } from "./lib.mjs";
 
 /**
- * Packs every published package, as npm would get it. `content` has the files of the tarball, unpacked.
+ * Packs every published package, as npm would get it. `content` is the folder with the files of the tarball, and
+ * `manifest` is its package.json.
  *
  * @param {string} name The folder in the cache that the tarballs go to.
  * @returns {Promise<{ manifest: any, tarball: string, content: string }[]>}
@@ -24,7 +25,9 @@ export async function packPackages(name) {
       const tarball = join(destination, file);
       const unpacked = await run("tar", ["-xzf", tarball, "-C", destination]);
       if (unpacked.code !== 0) throw new Error(`${manifest.name}: tar\n${unpacked.output}`);
-      return { manifest, tarball, content: join(destination, "package") };
+      const content = join(destination, "package");
+      const published = JSON.parse(readFileSync(join(content, "package.json"), "utf8"));
+      return { manifest: published, tarball, content };
     }),
   );
 }

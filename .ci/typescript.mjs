@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { installed } from "./installed.mjs";
 import { cache, filesIn, finish, root, run } from "./lib.mjs";
 
 /** The lowest is the one that docs/README.md names. */
@@ -88,14 +89,6 @@ async function check(version, program, config) {
   return ours.map((line) => `TypeScript ${version}: ${line}`);
 }
 
-/** Where a compiler is. One that is not there is installed. */
 async function compiler(version) {
-  const place = join(cache, "typescript", version);
-  const program = join(place, "node_modules/typescript/bin/tsc");
-  if (existsSync(program)) return program;
-  mkdirSync(place, { recursive: true });
-  const args = ["install", "--no-save", "--no-package-lock", "--no-audit", "--prefix", place];
-  const { code, output } = await run("npm", [...args, `typescript@${version}`]);
-  if (code !== 0) throw new Error(`TypeScript ${version} cannot be installed:\n${output}`);
-  return program;
+  return join(await installed("typescript", version), "node_modules/typescript/bin/tsc");
 }

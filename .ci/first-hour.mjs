@@ -1,0 +1,245 @@
+// What a new user does in the first hour, with what we would publish: each journey starts in an empty folder outside
+// the repository, installs our tarballs from a registry with a package manager, and follows pages to the letter. Their
+// `sh` blocks are run, their blocks with `file=` are written, those with `run` are run, and what a `text output` block
+// shows is compared. With --all, every package manager goes every way on every Node.
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { installed } from "./installed.mjs";
+import { finish, root, run } from "./lib.mjs";
+import { blocksIn } from "./markdown.mjs";
+import { nodeProgram } from "./node-releases.mjs";
+import { serveRegistry } from "./registry.mjs";
+import { provideServer } from "./servers/provide-server.mjs";
+import { packPackages } from "./tarballs.mjs";
+
+const timeoutMs = 120_000;
+/** The lowest that docs/README.md names. */
+const typescript = "typescript@5.9.3";
+const compile = `npx tsc --noEmit --strict --exactOptionalPropertyTypes --allowImportingTsExtensions --target es2023 --module nodenext --types node`;
+
+/** How each writes what the pages say in the words of npm, and which files tell it about our registry. */
+const managers = {
+  npm: { words: [], files: () => ({}) },
+  pnpm: {
+    words: [
+      ["npm install --save-dev", "pnpm add --save-dev"],
+      ["npm install", "pnpm add"],
+      ["npx", "pnpm exec"],
+    ],
+    // The answer to a question of pnpm's.
+    files: (url) => ({
+      ".npmrc": `@busbar:registry=${url}\n`,
+      "pnpm-workspace.yaml": "allowBuilds: { esbuild: false, msgpackr-extract: false }\n",
+    }),
+  },
+  yarn: {
+    tool: ["@yarnpkg/cli-dist", "4.18.1"],
+    words: [
+      ["npm install --save-dev", "yarn add --dev"],
+      ["npm install", "yarn add"],
+      ["npx", "yarn"],
+    ],
+    files: (url) => ({
+      "yarn.lock": "",
+      ".yarnrc.yml": `{ nodeLinker: node-modules, enableTelemetry: false, unsafeHttpWhitelist: [127.0.0.1], npmScopes: { busbar: { npmRegistryServer: "${url}" } } }\n`,
+    }),
+  },
+  bun: {
+    tool: [`@oven/bun-${process.platform}-${process.arch.replace("arm", "aarch")}`, "1.4.5"],
+    words: [
+      ["npm install --save-dev", "bun add --dev"],
+      ["npm install", "bun add"],
+      ["npx tsx", "bun"],
+    ],
+    files: (url) => ({ ".npmrc": `@busbar:registry=${url}\n` }),
+  },
+};
+
+/** A way is a folder of its own, and what is done there: pages, and commands that pages leave to the reader. */
+const start = ["npm init --yes", "npm pkg set type=module"];
+const ways = {
+  README: [
+    ...start,
+    "npm install @busbar/core @busbar/local",
+    "npm install --save-dev tsx",
+    { page: "README.md", without: "sh" },
+  ],
+  "tutorial 1": [{ page: "docs/tutorials/1-first-event.md" }],
+  "tutorials 1 to 3": [
+    { page: "docs/tutorials/1-first-event.md" },
+    { page: "docs/tutorials/2-first-workflow.md" },
+    { page: "docs/tutorials/3-choose-a-provider.md" },
+  ],
+  "tutorial 4": [
+    { page: "docs/tutorials/4-transactional-outbox.md" },
+    `npm install --save-dev ${typescript} @types/node@20 pg @types/pg`,
+    `${compile} *.ts`,
+  ],
+  "bundle and build": [
+    ...start,
+    "npm install @busbar/core @busbar/local",
+    `npm install --save-dev esbuild ${typescript} @types/node@20`,
+    { page: "docs/how-to/bundle.md" },
+    "cp dist/main.cjs ../alone.cjs && node ../alone.cjs && rm -r dist src",
+    { page: "docs/how-to/build-and-deploy.md", without: "start" },
+    startAndStop("dist/src/main.js"),
+  ],
+};
+
+const managed = (manager, node, ...names) => names.map((way) => ({ manager, node, way }));
+const short = [
+  ...managed("npm", "20", "tutorials 1 to 3"),
+  ...managed("yarn", "22", "README"),
+  ...managed("pnpm", "24", "tutorial 4", "bundle and build"),
+  ...managed("bun", undefined, "README", "tutorial 1"),
+];
+const all = ["npm", "pnpm", "yarn"].flatMap((manager) =>
+  ["20", "22", "24"].flatMap((node) =>
+    managed(manager, node, ...Object.keys(ways).filter((way) => way !== "tutorial 1")),
+  ),
+);
+const journeys = process.argv.includes("--all")
+  ? [...all, ...managed("bun", undefined, "README", "tutorial 1")]
+  : short;
+
+const work = mkdtempSync(join(realpathSync(tmpdir()), "busbar-first-hour-"));
+const registry = await serveRegistry(await packPackages("first-hour"));
+const redis = await provideServer("redis");
+const problems = [];
+try {
+  // Those of one package manager one after the other: they share its cache.
+  const inTurn = Object.keys(managers).map(async (manager) => {
+    for (const journey of journeys.filter((it) => it.manager === manager)) {
+      const from = performance.now();
+      problems.push(...(await go(journey)));
+      console.log(`${titleOf(journey)}: ${((performance.now() - from) / 1000).toFixed(1)} s`);
+    }
+  });
+  await Promise.all(inTurn);
+} finally {
+  await Promise.all([registry.close(), redis.stop()]);
+  rmSync(work, { recursive: true, force: true });
+}
+const names = journeys.map(titleOf).join("; ");
+const leftOut = journeys === short ? `. Left out, see --all: ${all.length - 4} more ways` : "";
+finish(problems, `${names}${leftOut}`);
+
+function titleOf({ manager, node, way }) {
+  return `${way} with ${manager}${node === undefined ? "" : ` on Node ${node}`}`;
+}
+
+/** Goes one way, and returns what went wrong. */
+async function go(journey) {
+  const { words, files, tool } = managers[journey.manager];
+  const path = [await nodeProgram(journey.node ?? "20")].map(dirname);
+  if (tool !== undefined) path.unshift(toolFolder(await installed(...tool), tool[0]));
+  const home = mkdtempSync(join(work, "home-"));
+  let folder = home;
+  const env = environment(path);
+  const configure = (place) => {
+    for (const [name, text] of Object.entries(files(registry.url))) {
+      if (!existsSync(join(place, name))) writeFileSync(join(place, name), text);
+    }
+  };
+
+  /** Runs one line of a shell, which may change the folder. */
+  async function shell(line, expected) {
+    const command = words.reduce((text, [npm, own]) => text.replaceAll(npm, own), line);
+    const here = join(home, ".folder");
+    const args = ["-c", `${command} && pwd > ${JSON.stringify(here)}`];
+    configure(folder);
+    const { code, stdout, output, timedOut } = await run("bash", args, {
+      cwd: folder,
+      env,
+      timeoutMs,
+    });
+    if (timedOut) return `${command}: did not end within ${timeoutMs} ms\n${output}`;
+    if (code !== 0) return `${command}: ended with code ${code}\n${output}`;
+    folder = readFileSync(here, "utf8").trim();
+    if (expected === undefined || stdout.trimEnd() === expected.trimEnd()) return undefined;
+    return `${command}: printed\n${output}instead of\n${expected}`;
+  }
+
+  for (const step of ways[journey.way]) {
+    const actions = typeof step === "string" ? [{ sh: step, at: step }] : actionsOf(step);
+    for (const { at, write, text, sh, expected } of actions) {
+      if (write !== undefined) {
+        mkdirSync(dirname(join(folder, write)), { recursive: true });
+        writeFileSync(join(folder, write), text);
+        continue;
+      }
+      const problem = await shell(sh, expected);
+      if (problem !== undefined) return [`${titleOf(journey)}: ${at}: ${problem}`];
+    }
+  }
+  return [];
+}
+
+/** What a page has its reader do. */
+function actionsOf({ page, without = "-" }) {
+  const blocks = blocksIn(readFileSync(join(root, page), "utf8"));
+  return blocks.flatMap(({ language, info, line, lines }, index) => {
+    const at = `${page}:${line}`;
+    const next = blocks[index + 1];
+    const isOutput = next?.language === "text" && next.info.trim() === "output";
+    const expected = isOutput ? next.lines.join("\n") : undefined;
+    const isRun = /(?:^|\s)run(?:\s|$)/.test(info);
+    if (`${language} ${info}`.split(" ").includes(without)) return [];
+    if (language === "sh") {
+      const commands = lines.filter((it) => it !== "");
+      return commands.map((command) => ({
+        at,
+        sh: withServer(command),
+        expected: command === commands.at(-1) ? expected : undefined,
+      }));
+    }
+    const write = /(?:^|\s)file=(\S+)/.exec(info)?.[1] ?? (isRun ? "main.ts" : undefined);
+    if (write === undefined) return [];
+    return [
+      { at, write, text: `${lines.join("\n")}\n` },
+      ...(isRun ? [{ at, sh: `npx tsx ${write}`, expected }] : []),
+    ];
+  });
+}
+
+/** Starts a service from another directory, and ends it with a signal once it listens. */
+function startAndStop(file) {
+  const service = `(cd / && exec env NODE_ENV=production PORT=0 node "$here/${file}") > ../printed & service=$!`;
+  const listens = "until grep listening ../printed || ! kill -0 $service; do sleep 0.1; done";
+  return `here=$PWD; ${service}; ${listens}; kill $service; wait $service && grep stopped ../printed`;
+}
+
+/** Pages name the server at its usual place. */
+function withServer(command) {
+  return command.replaceAll("redis://127.0.0.1:6379", redis.env.REDIS_URL);
+}
+
+function toolFolder(folder, name) {
+  const own = join(folder, "node_modules", name, "bin");
+  return name.startsWith("@oven/") ? own : join(folder, "node_modules/.bin");
+}
+
+/** That of this process, without what npm, pnpm and this repository put there. */
+function environment(path) {
+  const own = Object.keys(process.env).filter(
+    (name) =>
+      /^(?:npm_|pnpm_|init_cwd$|busbar_|redis_url$|database_url$|ci$)/i.test(name) &&
+      !/^npm_config_(?:.*registry|.*proxy|cafile)$/i.test(name),
+  );
+  const theirs = process.env.PATH.split(delimiter).filter((folder) => !folder.startsWith(root));
+  return {
+    ...Object.fromEntries(own.map((name) => [name, undefined])),
+    pnpm_config_verify_deps_before_run: undefined,
+    PATH: [...path, ...theirs].join(delimiter),
+    "npm_config_@busbar:registry": registry.url,
+  };
+}

@@ -1,0 +1,46 @@
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { basename } from "node:path";
+
+const longAgo = "2020-01-01T00:00:00.000Z";
+
+/**
+ * Serves tarballs as a registry does. Package managers that are told to take the scope from there install what we
+ * would publish, by its name.
+ *
+ * @param {{ manifest: any, tarball: string }[]} packages As `packPackages` returns them.
+ * @returns {Promise<{ url: string, close: () => Promise<void> }>}
+ */
+export async function serveRegistry(packages) {
+  const answers = new Map();
+  const server = createServer((request, response) => {
+    const answer = answers.get(decodeURIComponent(request.url));
+    response.writeHead(answer === undefined ? 404 : 200).end(answer);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const url = `http://127.0.0.1:${server.address().port}`;
+  for (const { manifest, tarball } of packages) {
+    const bytes = readFileSync(tarball);
+    const digest = createHash("sha512").update(bytes).digest("base64");
+    // A path of its own for each content: package managers cache by it.
+    const path = `/${encodeURIComponent(digest).slice(0, 20)}/${basename(tarball)}`;
+    const dist = { tarball: url + path, integrity: `sha512-${digest}` };
+    const { name, version } = manifest;
+    const versions = { [version]: { ...manifest, dist } };
+    answers.set(decodeURIComponent(path), bytes);
+    // Old enough for those who wait some days before they install a release.
+    const time = { created: longAgo, [version]: longAgo };
+    const tags = { latest: version };
+    answers.set(`/${name}`, JSON.stringify({ name, "dist-tags": tags, versions, time }));
+  }
+  return {
+    url,
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}

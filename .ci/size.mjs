@@ -15,10 +15,10 @@ const budgets = [
     what: "@busbar/core, the bus",
     entry: core,
     names: ["createEventBus"],
-    bytes: 32_300,
+    bytes: 32_800,
     external,
   },
-  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 35_200, external },
+  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 35_800, external },
 ];
 
 const problems = [];

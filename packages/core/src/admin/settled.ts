@@ -1,6 +1,3 @@
-// Not the global one, which fake timers of a test replace.
-import { setImmediate } from "node:timers";
-
 import type { Clock } from "../contract/clock.ts";
 import type { ProviderAdmin, SubscriptionStats } from "../contract/provider.ts";
 import { BusbarError, type UnsettledEvent } from "../errors/errors.ts";
@@ -46,6 +43,8 @@ export async function settledHere(
     const events = eventId === undefined ? undefined : tracker.withId(eventId);
     await waitUntilSettled(tracker, clock, running, events, timeoutMs);
     // The provider applies the last settlement after the tracker has heard of it.
+    // Not the global one, which fake timers of a test replace.
+    const { setImmediate } = await import("node:timers");
     await new Promise((resolve) => setImmediate(resolve));
     const isLeft = eventId === undefined ? !tracker.isIdle : tracker.withId(eventId).length > 0;
     if (tracker.isExact && !isLeft) return true;

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { EventMessage } from "./event.ts";
 import type { IEventBusModule } from "./event-bus-module.ts";
 import type { StagedEvent } from "./provider.ts";
@@ -13,7 +12,7 @@ export class HeldEvents {
   readonly eventGroupId: string;
   readonly events: readonly StagedEvent[];
   /** Under which a staging knows them, so that they are neither staged nor published twice. */
-  readonly token: string = randomUUID();
+  readonly token: string = crypto.randomUUID();
   isStaged = false;
   /** A release has begun whose outcome is not known. */
   mayBeReleased = false;

@@ -1,11 +1,12 @@
 import type { Clock, Timer } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
-import type { ConsumerHandle, EventProvider } from "../contract/provider.ts";
+import type { ConsumerHandle, EventProvider, SubscriptionRegistry } from "../contract/provider.ts";
 import type { Notices } from "../observe/notices.ts";
 import { detached } from "../causality/causality.ts";
 import type { DeliveryEngine } from "./engine.ts";
 import type { Subscription } from "./subscription.ts";
 import type { RemovedEvents } from "./subscriptions.ts";
+import { quoted } from "../errors/quoted.ts";
 
 /** Milliseconds between two declarations on a durable provider. */
 const DECLARE_EVERY_MS = 60_000;
@@ -231,10 +232,35 @@ export class Consumers {
     const { logger, notices, provider } = this.#options;
     try {
       if (!provider.subscriptions) return;
-      const { warnOfOrphans } = await import("./orphans.ts");
       this.#orphans = await warnOfOrphans(provider.subscriptions, this.#orphans, logger, notices);
     } catch (err) {
       logger.debug({ err }, "Orphaned subscriptions could not be looked for; will try in a minute");
     }
   }
+}
+
+/**
+ * Warns of subscriptions that get no new events, because no process declares them any more. Resolves
+ * with their ids, for the next time.
+ *
+ * @param known - Those it was warned of before.
+ * @param notices - Whose listeners hear of the others.
+ */
+async function warnOfOrphans(
+  subscriptions: Pick<SubscriptionRegistry, "list">,
+  known: ReadonlySet<string>,
+  logger: Logger,
+  notices: Notices,
+): Promise<ReadonlySet<string>> {
+  const orphans = (await subscriptions.list()).filter(({ orphaned }) => orphaned);
+  for (const { subscriptionId: subscriberId, withheld, ...orphan } of orphans) {
+    if (known.has(subscriberId)) continue;
+    const lastSeenAt = new Date(orphan.lastSeenAt);
+    notices.report("orphaned", () => ({ subscriberId, lastSeenAt, withheld }));
+    logger.warn(
+      { subscriberId, lastSeenAt, withheld },
+      `Subscription ${quoted(subscriberId)} gets no new events: no process has declared it for long. Retire it, or start one with code for it`,
+    );
+  }
+  return new Set(orphans.map(({ subscriptionId }) => subscriptionId));
 }

@@ -1,5 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
-
 import type { EnvelopePolicy } from "../contract/provider.ts";
 import type { SubscriberContext, SubscriptionDefaults } from "../contract/subscriber.ts";
 import { type Check, didYouMean, oneOf, textIssue } from "../values/arguments.ts";
@@ -123,12 +121,24 @@ export function assertSamePolicy(
 ): void {
   if (Object.keys(added).length === 0) return;
   for (const name of POLICY_NAMES as (keyof SubscriptionPolicy)[]) {
-    if (!isDeepStrictEqual(known[name], added[name])) {
+    if (!isSame(known[name], added[name])) {
       throw new TypeError(
         `Subscriber ${quoted(subscriptionId)} has two policies: ${name} is ${show(known[name])} and ${show(added[name])}; give them once, or alike`,
       );
     }
   }
+}
+
+/** Whether two values of a policy say the same: they are plain data. */
+function isSame(one: unknown, other: unknown): boolean {
+  if (typeof one !== "object" || typeof other !== "object" || one === null || other === null) {
+    return Object.is(one, other);
+  }
+  const [members, others] = [Object.entries(one), new Map(Object.entries(other))];
+  return (
+    members.length === others.size &&
+    members.every(([name, value]) => others.has(name) && isSame(value, others.get(name)))
+  );
 }
 
 function show(value: unknown): string {

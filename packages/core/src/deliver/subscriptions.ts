@@ -1,5 +1,3 @@
-import { inspect } from "node:util";
-
 import type {
   Subscriber,
   SubscriberContext,
@@ -8,6 +6,7 @@ import type {
 import { checkSelector, nameOf } from "../values/event-names.ts";
 import { assertPattern } from "../provider/router.ts";
 import { cut, escapeControls, quoted } from "../errors/quoted.ts";
+import { messageOf } from "../errors/thrown.ts";
 import { anonymousId, assertSamePolicy, checkSubscriberId, readPolicy } from "./policy.ts";
 import { Subscription } from "./subscription.ts";
 
@@ -133,7 +132,10 @@ function selectedEvents(selector: EventSelector): readonly string[] {
   if (events.length === 0) throw new TypeError("Subscribe to at least one event");
   for (const event of events) {
     const reason = checkSelector(event);
-    if (reason) throw new TypeError(`The event ${escapeControls(cut(inspect(event)))} ${reason}`);
+    if (reason === undefined) continue;
+    // In a program without types, it may be anything.
+    const shown = typeof event === "string" ? quoted(event) : escapeControls(cut(messageOf(event)));
+    throw new TypeError(`The event ${shown} ${reason}`);
   }
   return [...new Set(events)];
 }

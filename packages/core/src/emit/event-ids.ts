@@ -1,5 +1,3 @@
-import { randomFillSync } from "node:crypto";
-
 /** 74 random bits of an id take 20 hexadecimal digits, of which the first holds the variant. */
 const DIGITS_PER_ID = 20;
 const POOLED_IDS = 256;
@@ -27,7 +25,7 @@ export function createEventIds(): (now: number) => string {
       prefix = `${hex.slice(0, 8)}-${hex.slice(8)}-7`;
     }
     if (next === digits.length) {
-      digits = randomFillSync(bytes).toString("hex");
+      digits = crypto.getRandomValues(bytes).toString("hex");
       next = 0;
     }
     const from = next;

@@ -35,7 +35,7 @@ import { Lifecycle } from "./lifecycle.ts";
 import type { EventBusOptions } from "../contract/bus-options.ts";
 import { Publisher } from "../emit/publisher.ts";
 import { type BusSettings, readSettings } from "./settings.ts";
-import type { SettledOptions } from "../admin/settled.ts";
+import { settledEverywhere, settledHere, type SettledOptions } from "../admin/settled.ts";
 import { SettlementTracker } from "../causality/settlement-tracker.ts";
 import { StartAndStop } from "./start-and-stop.ts";
 import { Support, unsupported } from "../emit/support.ts";
@@ -278,8 +278,6 @@ export class BusRuntime {
   async settled(options: SettledOptions): Promise<void> {
     this.#lifecycle.assertRunning("settled", true);
     const { clock } = this.#settings;
-    // Loaded on demand: it is for tests and scripts.
-    const { settledEverywhere, settledHere } = await import("../admin/settled.ts");
     const tracker = this.#tracker;
     const running = (id: string): readonly string[] => this.#engine.running(id);
     if (tracker && (await settledHere(tracker, clock, running, options))) return;

@@ -1,4 +1,4 @@
-import { MessageChannel, type MessagePort } from "node:worker_threads";
+import type { MessagePort } from "node:worker_threads";
 
 import { detached } from "../causality/causality.ts";
 import { BusbarError } from "../errors/errors.ts";

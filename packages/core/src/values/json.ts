@@ -1,4 +1,4 @@
-import { types } from "node:util";
+import * as types from "node:util/types";
 
 import type { Issue } from "../contract/issue.ts";
 import type { JsonObject, JsonValue } from "../contract/json.ts";

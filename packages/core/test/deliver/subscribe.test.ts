@@ -279,6 +279,20 @@ describe("the policy of a subscriber", () => {
     expect(await emitAll()).toEqual(["order.placed"]);
   });
 
+  test.for<[member: string, first: unknown, second: unknown]>([
+    ["backoff", { type: "fixed", delay: 1 }, { type: "fixed", delay: 2 }],
+    ["backoff", { type: "fixed", delay: 1 }, { type: "fixed", delay: 1, jitter: 0 }],
+    ["backoff", { type: "fixed", delay: 1 }, 1],
+    ["aliases", ["old"], ["old", "older"]],
+    ["aliases", ["old", "older"], ["older", "old"]],
+  ])("that differs within %s is refused: %o and %o", ([member, first, second]) => {
+    const { bus } = createTestBus();
+    bus.subscribe("a", () => {}, { subscriberId: "mail", [member]: first });
+    expect(() => bus.subscribe("b", () => {}, { subscriberId: "mail", [member]: second })).toThrow(
+      `Subscriber "mail" has two policies: ${member} is ${JSON.stringify(first)} and ${JSON.stringify(second)}`,
+    );
+  });
+
   test("may be given once, or alike", async () => {
     const { bus, see, emitAll } = await startEmitting();
     const backoff = { type: "fixed", delay: 1 } as const;

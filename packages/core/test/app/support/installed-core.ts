@@ -1,13 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-  copyFileSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -23,26 +16,16 @@ export interface InstalledCore {
   remove(): void;
 }
 
-/** Compiles this package into a directory of its own, where every file can be imported. */
+/** Compiles this package into a directory of its own. */
 export function installCore(): InstalledCore {
   const root = realpathSync(mkdtempSync(path.join(tmpdir(), "busbar-core-")));
-  const compiler = path.join(nodeModules, "typescript/bin/tsc");
-  const build = path.join(corePath, "tsconfig.build.json");
-  const dist = path.join(root, "dist");
-  // JavaScript only, and unchecked: types are another command's business.
-  const unused = ["isolatedDeclarations", "declaration", "declarationMap", "sourceMap"];
-  const options = ["-p", build, "--outDir", dist, "--noCheck"];
-  options.push(...unused.flatMap((name) => [`--${name}`, "false"]));
-  execFileSync(process.execPath, [compiler, ...options], { stdio: "inherit" });
-  // As the script "build" does.
-  const probe = "app/more-than-types.mts";
-  copyFileSync(path.join(corePath, "src", probe), path.join(dist, probe));
+  execFileSync(process.execPath, [path.join(corePath, "build.mjs"), path.join(root, "dist")], {
+    stdio: "inherit",
+  });
   const manifest = JSON.parse(readFileSync(path.join(corePath, "package.json"), "utf8")) as {
-    exports: object;
     dependencies: Record<string, string>;
   };
-  const exports = { ...manifest.exports, "./*": "./dist/*" };
-  writeFileSync(path.join(root, "package.json"), JSON.stringify({ ...manifest, exports }));
+  writeFileSync(path.join(root, "package.json"), JSON.stringify(manifest));
   for (const name of Object.keys(manifest.dependencies)) {
     install(root, name, dependencyPath(name));
   }

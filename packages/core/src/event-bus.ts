@@ -36,6 +36,8 @@ import type { EventBusOptions } from "./contract/bus-options.ts";
 import type { SettledOptions } from "./admin/settled.ts";
 import { TransactionalBus } from "./emit/transactional-bus.ts";
 
+export { busOptionIssues } from "./lifecycle/settings.ts";
+
 /** Set once, by {@link Bus}. */
 let runtimeOf: (bus: Bus) => BusRuntime;
 

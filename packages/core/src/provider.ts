@@ -47,7 +47,19 @@ export {
 } from "./errors/safe-error.ts";
 export { safeLogger } from "./errors/safe-logger.ts";
 export { cloneJson } from "./values/json.ts";
-export { unknownKeyReason } from "./values/arguments.ts";
+export {
+  assertOptions,
+  type Check,
+  type Checks,
+  checks,
+  createOptionsSchema,
+  optionError,
+  type OptionCheck,
+  type OptionIssue,
+  optionIssues,
+  optionsWithin,
+  unknownKeyReason,
+} from "./values/arguments.ts";
 export {
   defineProvider,
   type OpenConsumer,

@@ -1,12 +1,17 @@
-import { BUS_OPTIONS } from "../contract/bus-options.ts";
 import { isServiceResolver } from "./container.ts";
 import { Modules } from "../contract/container.ts";
 import type { Issue } from "../contract/issue.ts";
-import type { SubscriptionDefaults } from "../contract/subscriber.ts";
-import { readSubscriptionDefaults } from "../deliver/policy.ts";
-import { configError, messageOf } from "./config-error.ts";
+import { checkSubscriptionDefaults } from "../deliver/policy.ts";
+import { busOptionIssues } from "../event-bus.ts";
+import {
+  anything,
+  describe,
+  type OptionIssue,
+  optionIssues,
+  unknownKeyReason,
+} from "../values/arguments.ts";
+import { configError } from "./config-error.ts";
 import type { BusbarConfig } from "./config.ts";
-import { unknownKeyReason } from "../values/arguments.ts";
 import { isRole, roleReason } from "./role.ts";
 
 type Check = (value: unknown, path: string) => readonly Issue[];
@@ -27,7 +32,7 @@ const checks: Record<keyof BusbarConfig, Check> = {
     (value) => Array.isArray(value) && value.every(isFunction),
     "must be an array of functions",
   ),
-  bus: checkBusOptions,
+  bus: (value, path) => issuesAt(path, busOptionIssues(value)),
   events: rule(
     (value) => isRecord(value) && isRecord(value["schemas"]) && isFunction(value["check"]),
     "must be a catalogue made by defineEvents",
@@ -44,11 +49,9 @@ const checks: Record<keyof BusbarConfig, Check> = {
   root: rule(isPath, "must be a directory"),
 };
 
-const busOptionNames = Object.keys(BUS_OPTIONS);
-
 /**
- * Checks the shape of a configuration, and reports everything that is wrong with it at once. What
- * is in `modules` is checked when the event module is looked for, and the values in `bus` by the bus.
+ * Checks a configuration, and reports everything that is wrong with it at once. What is in `modules` is checked
+ * when the event module is looked for.
  */
 export function checkConfig(config: unknown, file?: string): BusbarConfig {
   if (!isRecord(config)) {
@@ -64,13 +67,6 @@ export function checkConfig(config: unknown, file?: string): BusbarConfig {
   return config;
 }
 
-/** Says what a value is, for error messages, without showing what is in it. */
-export function describe(value: unknown): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "an array";
-  return typeof value === "object" ? "an object" : typeof value;
-}
-
 /** Whether a value is an object that is not an array. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -84,6 +80,11 @@ export function unknownKeys(value: object, known: readonly string[], path: strin
       path: path === "" ? key : `${path}.${key}`,
       reason: unknownKeyReason(key, known),
     }));
+}
+
+/** What is wrong with options, by where they stand. */
+export function issuesAt(path: string, issues: readonly OptionIssue[]): Issue[] {
+  return issues.map((issue) => ({ path: [path, ...issue.path].join("."), reason: issue.reason }));
 }
 
 function rule(holds: (value: unknown) => boolean, reason: string): Check {
@@ -111,13 +112,8 @@ function checkSubscribers(value: unknown, path: string): readonly Issue[] {
     const reason = `must be a folder, { folder, defaults }, { modules, defaults }, or an array of these, not ${describe(value)}`;
     return [{ path, reason }];
   }
-  const issues = unknownKeys(value, [source, "defaults"], path);
-  try {
-    readSubscriptionDefaults(value["defaults"] as SubscriptionDefaults | undefined, "defaults");
-    return issues;
-  } catch (error) {
-    return [...issues, { path, reason: messageOf(error) }];
-  }
+  const its = { [source]: anything, defaults: checkSubscriptionDefaults };
+  return issuesAt(path, optionIssues(value, its));
 }
 
 /** What is wrong with the store of an inbox, if anything. */
@@ -139,11 +135,6 @@ function checkPlugins(value: unknown, path: string): readonly Issue[] {
           },
         ],
   );
-}
-
-function checkBusOptions(value: unknown, path: string): readonly Issue[] {
-  if (!isRecord(value)) return [{ path, reason: `must be an object, not ${describe(value)}` }];
-  return unknownKeys(value, busOptionNames, path);
 }
 
 function checkServices(value: unknown, path: string): readonly Issue[] {

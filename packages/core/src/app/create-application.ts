@@ -14,10 +14,24 @@ import type { BusbarConfig } from "./config.ts";
 import { readConfigFile } from "./load-config.ts";
 import { loadModule } from "./load-module.ts";
 import { type LoadedSubscriber, loadSubscribers, subscribeAll } from "./load-subscribers.ts";
+import {
+  anything,
+  assertOptions,
+  checkBoolean,
+  type Checks,
+  checkText,
+} from "../values/arguments.ts";
 import { inProduction, type Places, placesOf } from "./places.ts";
 import { resolveRole } from "./role.ts";
 import { defaultModule, selectModule } from "./select-module.ts";
 import { createSourceLoader } from "./source-loader.ts";
+
+const OVERRIDES: Checks<AppOverrides> = {
+  role: anything,
+  logger: anything,
+  root: checkText,
+  signals: checkBoolean,
+};
 
 /**
  * What `createApp` loads once it is called.
@@ -33,6 +47,7 @@ export async function createApplication<
   overrides: AppOverrides = {},
   caller?: string,
 ): Promise<App<Events, Received, HandlerContext<Tx>>> {
+  assertOptions("createApp()", overrides, OVERRIDES);
   const source = await readConfig(config, overrides.root, caller);
   const { places, file } = source;
   const role = resolveRole(overrides.role ?? source.config.role);

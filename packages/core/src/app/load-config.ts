@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { assertOptions, checkText } from "../values/arguments.ts";
 import { checkConfig } from "./check-config.ts";
 import { configError, messageOf } from "./config-error.ts";
 import type { BusbarConfig } from "./config.ts";
@@ -37,6 +38,7 @@ export async function readConfigFile(
   options: LoadConfigOptions,
   caller?: string,
 ): Promise<LoadedConfig> {
+  assertOptions("loadConfig()", options, { root: checkText, file: checkText });
   const places = placesOf(caller, options.root);
   const file =
     options.file === undefined ? findConfig(places) : findSourceFile(options.file, places);

@@ -4,7 +4,8 @@ import type { EventModule, ModuleDependencies } from "../contract/event-module.t
 import type { EventProvider } from "../contract/provider.ts";
 import type { Issue } from "../contract/issue.ts";
 import { withoutValues } from "../events/schema-issues.ts";
-import { describe, isRecord } from "./check-config.ts";
+import { describe } from "../values/arguments.ts";
+import { isRecord } from "./check-config.ts";
 import { configError, type ConfigMistake, displayPath, messageOf } from "./config-error.ts";
 import type { ModuleConfig } from "./config.ts";
 import { type Places, uncompiledReason } from "./places.ts";

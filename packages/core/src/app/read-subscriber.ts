@@ -1,9 +1,10 @@
 import type { SubscriberContext } from "../contract/subscriber.ts";
-import { checkSubscriberId, readPolicy } from "../deliver/policy.ts";
+import { subscriberContextIssues } from "../deliver/policy.ts";
 import type { SubscriberArgs, SubscriberConfig } from "../events/subscriber.ts";
 import type { Issue } from "../contract/issue.ts";
 import { assertPattern } from "../provider/router.ts";
-import { describe, isRecord, unknownKeys } from "./check-config.ts";
+import { describe } from "../values/arguments.ts";
+import { isRecord, issuesAt, unknownKeys } from "./check-config.ts";
 import { messageOf } from "./config-error.ts";
 import type { SourceExports } from "./source-loader.ts";
 
@@ -22,17 +23,6 @@ const configNames = Object.keys({
   event: true,
   context: true,
 } satisfies Record<keyof SubscriberConfig, true>);
-
-const contextNames = Object.keys({
-  subscriberId: true,
-  attempts: true,
-  backoff: true,
-  timeoutMs: true,
-  concurrency: true,
-  ordering: true,
-  onOrderedFailure: true,
-  aliases: true,
-} satisfies Record<keyof SubscriberContext, true>);
 
 /**
  * Reads the exports of a subscriber file, or says everything that is wrong with them.
@@ -58,7 +48,7 @@ export function readSubscriber(
   }
   issues.push(...unknownKeys(config, configNames, "config"));
   const events = typeof config["event"] === "string" ? [config["event"]] : config["event"];
-  issues.push(...checkEvents(events), ...checkContext(config["context"], defaultId));
+  issues.push(...checkEvents(events), ...checkContext(config["context"]));
   if (issues.length > 0) return issues;
   const context = (config["context"] ?? {}) as SubscriberContext;
   return {
@@ -84,21 +74,8 @@ function checkEvents(events: unknown): readonly Issue[] {
   });
 }
 
-function checkContext(context: unknown, defaultId: string): readonly Issue[] {
-  const path = "config.context";
-  if (context === undefined) return [];
-  if (!isRecord(context)) return [{ path, reason: `must be an object, not ${describe(context)}` }];
-  const unknown = unknownKeys(context, contextNames, path);
-  if (unknown.length > 0) return unknown;
-  const { subscriberId: id, ...policy } = context;
-  const idReason = id === undefined ? undefined : checkSubscriberId(id);
-  const idIssues =
-    idReason === undefined ? [] : [{ path: `${path}.subscriberId`, reason: idReason }];
-  // The subscription's own check, one option at a time so that all mistakes are found.
-  const policyIssues = Object.entries(policy).flatMap(([name, value]) =>
-    issueOf(path, () => readPolicy({ [name]: value }, typeof id === "string" ? id : defaultId)),
-  );
-  return [...idIssues, ...policyIssues];
+function checkContext(context: unknown): readonly Issue[] {
+  return context === undefined ? [] : issuesAt("config.context", subscriberContextIssues(context));
 }
 
 function issueOf(path: string, check: () => unknown): readonly Issue[] {

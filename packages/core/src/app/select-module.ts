@@ -1,6 +1,7 @@
 import { Modules } from "../contract/container.ts";
 import type { Issue } from "../contract/issue.ts";
-import { checkInbox, describe, isRecord, unknownKeys } from "./check-config.ts";
+import { describe } from "../values/arguments.ts";
+import { checkInbox, isRecord, unknownKeys } from "./check-config.ts";
 import { configError } from "./config-error.ts";
 import type { BusbarConfig, ModuleConfig } from "./config.ts";
 

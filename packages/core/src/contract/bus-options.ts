@@ -91,21 +91,6 @@ export interface BusOptions {
   readonly graceMs?: number | undefined;
 }
 
-/** The names of {@link BusOptions}. */
-export const BUS_OPTIONS: Readonly<Record<keyof BusOptions, true>> = {
-  defaults: true,
-  subscriptionDefaults: true,
-  isolation: true,
-  emitTimeoutMs: true,
-  maxCrashes: true,
-  maxCausationDepth: true,
-  deadLetters: true,
-  orphanedAfterMs: true,
-  groupTtlMs: true,
-  maxPayloadBytes: true,
-  graceMs: true,
-};
-
 /**
  * Options of `createEventBus`. `Received` is what handlers get, where it differs from what is emitted, and `Tx` the
  * transaction of the inbox.

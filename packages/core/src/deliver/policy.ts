@@ -1,6 +1,17 @@
 import type { EnvelopePolicy } from "../contract/provider.ts";
 import type { SubscriberContext, SubscriptionDefaults } from "../contract/subscriber.ts";
-import { type Check, didYouMean, oneOf, textIssue } from "../values/arguments.ts";
+import {
+  assertOptions,
+  checkMilliseconds,
+  type Checks,
+  didYouMean,
+  oneOf,
+  type OptionCheck,
+  type OptionIssue,
+  optionIssues,
+  optionsWithin,
+  textIssue,
+} from "../values/arguments.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Backoff, BackoffOptions } from "../contract/event.ts";
 
@@ -10,7 +21,7 @@ export type SubscriptionPolicy = Omit<SubscriberContext, "subscriberId">;
 const MAX_ID_LENGTH = 200;
 const ANONYMOUS = "#anonymous";
 
-const CHECKS: { readonly [Name in keyof SubscriptionPolicy]-?: Check } = {
+const CHECKS: Checks<SubscriptionPolicy> = {
   attempts: checkAttempts,
   backoff: checkBackoff,
   timeoutMs: (value) =>
@@ -25,6 +36,16 @@ const CHECKS: { readonly [Name in keyof SubscriptionPolicy]-?: Check } = {
 };
 
 const POLICY_NAMES = Object.keys(CHECKS);
+
+const { aliases: _, ...DEFAULTS } = CHECKS;
+
+/** Checks the defaults of subscriptions. */
+export const checkSubscriptionDefaults: OptionCheck = optionsWithin<SubscriptionDefaults>(DEFAULTS);
+
+/** What is wrong with the context of a subscriber. */
+export function subscriberContextIssues(context: unknown): readonly OptionIssue[] {
+  return optionIssues(context, { ...CHECKS, subscriberId: checkSubscriberId });
+}
 
 /** The id that the anonymous subscribers of an event or pattern share. */
 export function anonymousId(event: string): string {
@@ -52,49 +73,22 @@ export function checkSubscriberId(id: unknown): string | undefined {
  * @throws TypeError when a member is unknown or has a value that it cannot have.
  */
 export function readPolicy(context: SubscriberContext, subscriptionId: string): SubscriptionPolicy {
-  const { subscriberId: _, ...policy } = context;
-  return readMembers(policy, CHECKS, (name, reason) => {
-    const hint = reason ?? `is not an option of a subscriber${didYouMean(name, POLICY_NAMES)}`;
-    return `Subscriber ${quoted(subscriptionId)}: ${name} ${hint}`;
-  });
+  const { subscriberId: _id, ...policy } = context;
+  assertOptions(() => `Subscriber ${quoted(subscriptionId)}`, policy, CHECKS);
+  return readMembers(policy);
 }
 
-/**
- * Reads the defaults of subscriptions, leaving out what is undefined.
- *
- * @param where What they are called where they stand, for messages.
- * @throws TypeError when a member is unknown or has a value that it cannot have.
- */
+/** Reads the defaults of subscriptions, which were checked, leaving out what is undefined. */
 export function readSubscriptionDefaults(
   defaults: SubscriptionDefaults | undefined,
-  where: string,
 ): SubscriptionDefaults {
-  if (defaults === undefined) return {};
-  if (typeof defaults !== "object" || defaults === null || Array.isArray(defaults)) {
-    throw new TypeError(`${where} must be an object`);
-  }
-  const { aliases: _, ...checks } = CHECKS;
-  return readMembers(defaults, checks, (name, reason) => {
-    const hint = reason ?? `is not a default${didYouMean(name, Object.keys(checks))}`;
-    return `${where}.${name} ${hint}`;
-  });
+  return readMembers(defaults ?? {});
 }
 
-function readMembers(
-  given: object,
-  checks: Readonly<Record<string, Check>>,
-  problem: (name: string, reason: string | undefined) => string,
-): SubscriptionPolicy {
-  const policy: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(given)) {
-    if (value === undefined) continue;
-    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
-    const reason = check?.(value);
-    if (!check || reason) throw new TypeError(problem(name, reason));
-    // The caller may go on to use the object for something else.
-    policy[name] = structuredClone(value);
-  }
-  return policy;
+function readMembers(given: object): SubscriptionPolicy {
+  const members = Object.entries(given).filter(([, value]) => value !== undefined);
+  // The caller may go on to use the object for something else.
+  return structuredClone(Object.fromEntries(members));
 }
 
 /** What holds for a delivery: of the subscriber, the emitter, the defaults of either, in this order. */
@@ -151,12 +145,6 @@ export function checkAttempts(value: unknown): string | undefined {
     : "must be a whole number from 1";
 }
 
-export function checkMilliseconds(value: unknown): string | undefined {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0
-    ? undefined
-    : "must be a number of milliseconds from 0";
-}
-
 export function checkBackoff(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null) return checkMilliseconds(value);
   const { type, delay, jitter, maxDelay, ...others } = value as Partial<BackoffOptions>;
@@ -170,7 +158,9 @@ export function checkBackoff(value: unknown): string | undefined {
     return "has a maxDelay that must be a number of milliseconds from 0";
   }
   const unknown = Object.keys(others)[0];
-  return unknown === undefined ? undefined : `has no member ${quoted(unknown)}`;
+  return unknown === undefined
+    ? undefined
+    : `has no member ${quoted(unknown)}${didYouMean(unknown, ["type", "delay", "jitter", "maxDelay"])}`;
 }
 
 const MAX_DOUBLINGS = 1000;

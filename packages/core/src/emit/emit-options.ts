@@ -1,7 +1,15 @@
 import type { EmitOptions } from "../contract/event.ts";
 import type { Issue } from "../contract/issue.ts";
-import { nearestName, textIssue } from "../values/arguments.ts";
-import { checkAttempts, checkBackoff, checkMilliseconds } from "../deliver/policy.ts";
+import {
+  checkBoolean,
+  checkMilliseconds,
+  type Checks,
+  nearestName,
+  type OptionIssue,
+  optionIssues,
+  textIssue,
+} from "../values/arguments.ts";
+import { checkAttempts, checkBackoff } from "../deliver/policy.ts";
 
 /** The least urgent priority: BullMQ's limit, and ours everywhere so that providers agree. */
 const MAX_PRIORITY = 2_097_151;
@@ -10,12 +18,12 @@ const MAX_KEY_LENGTH = 255;
 
 const LEVELS = { high: 10, normal: 100, low: 1000 } as const;
 
-const CHECKS: { readonly [Name in keyof EmitOptions]-?: (value: unknown) => string | undefined } = {
+const CHECKS: Checks<EmitOptions> = {
   attempts: checkAttempts,
   backoff: checkBackoff,
   delay: checkDelay,
   priority: checkPriority,
-  internal: (value) => (typeof value === "boolean" ? undefined : "must be true or false"),
+  internal: checkBoolean,
   orderingKey: checkKey,
   deduplicationId: checkKey,
   provider: (value) =>
@@ -26,24 +34,21 @@ const CHECKS: { readonly [Name in keyof EmitOptions]-?: (value: unknown) => stri
 
 /** Adds what is wrong with emit options to `issues`. */
 export function checkEmitOptions(options: unknown, path: string, issues: Issue[]): void {
-  if (options === undefined) return;
-  if (!isObject(options)) {
-    issues.push({ path, reason: "must be an object" });
-    return;
-  }
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    const check = Object.hasOwn(CHECKS, name) ? CHECKS[name as keyof EmitOptions] : undefined;
-    const reason = check ? check(value) : unknownOption(name);
-    if (reason !== undefined) issues.push({ path: path ? `${path}.${name}` : name, reason });
+  for (const { path: within, reason } of emitOptionIssues(options)) {
+    issues.push({ path: [...(path ? [path] : []), ...within].join("."), reason });
   }
 }
 
-function unknownOption(name: string): string {
-  const nearest = nearestName(name, Object.keys(CHECKS));
-  return nearest === undefined
+/** What is wrong with emit options. */
+export function emitOptionIssues(options: unknown): readonly OptionIssue[] {
+  return options === undefined ? [] : optionIssues(options, CHECKS, explainUnknown);
+}
+
+/** A name that is like no other is most likely one of the provider's. */
+function explainUnknown(name: string): string | undefined {
+  return nearestName(name, Object.keys(CHECKS)) === undefined
     ? `is not an option; a provider's own options go under "provider"`
-    : `is not an option, did you mean "${nearest}"?`;
+    : undefined;
 }
 
 /** Merges options, those of the first layer going before those of the next. */

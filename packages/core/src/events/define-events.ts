@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { checkEventName } from "../values/event-names.ts";
+import { assertOptions, checkBoolean, checkObject } from "../values/arguments.ts";
 import type { CheckResult, EventCatalogue, ParseResult } from "../contract/catalogue.ts";
 import { isPromiseLike, isStandardSchema, toIssues } from "./schema-issues.ts";
 import { makeSubscriber, type SubscriberFactory } from "./subscriber.ts";
@@ -79,6 +80,10 @@ export function defineEvents<const Schemas extends EventSchemas, AtConsume exten
   schemas: Schemas,
   options: DefineEventsOptions<AtConsume> = {},
 ): DefinedEvents<Schemas, EventInputs<Schemas>, EventOutputs<Schemas, AtConsume>> {
+  if (checkObject(schemas) !== undefined) {
+    throw new TypeError('defineEvents() needs schemas by event name: { "order.placed": schema }');
+  }
+  assertOptions("defineEvents()", options, { validateAtConsume: checkBoolean });
   const validators = collectValidators(schemas);
 
   function check(name: string, data: unknown): CheckResult | Promise<CheckResult> {

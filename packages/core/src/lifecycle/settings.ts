@@ -4,36 +4,83 @@ import type { SubscriptionDefaults } from "../contract/subscriber.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { EventProvider } from "../contract/provider.ts";
 import { noServices } from "../deliver/delivery-run.ts";
-import { readSubscriptionDefaults } from "../deliver/policy.ts";
-import type { Issue } from "../contract/issue.ts";
+import { checkSubscriptionDefaults, readSubscriptionDefaults } from "../deliver/policy.ts";
 import { loggerFor, safeLogger } from "../errors/safe-logger.ts";
-import { quoted } from "../errors/quoted.ts";
-import { didYouMean } from "../values/arguments.ts";
-import { checkEmitOptions } from "../emit/emit-options.ts";
+import {
+  assertOptions,
+  type Check,
+  checkFunction,
+  checkObject,
+  checkPositive,
+  type Checks,
+  describe,
+  oneOf,
+  type OptionIssue,
+  optionIssues,
+  optionsWithin,
+  wholeFrom,
+} from "../values/arguments.ts";
+import { emitOptionIssues } from "../emit/emit-options.ts";
 import type { ScopingContainer } from "../contract/container.ts";
-import { BUS_OPTIONS, type EventBusOptions, type Role } from "../contract/bus-options.ts";
+import type {
+  BusOptions,
+  DeadLetterOptions,
+  EventBusOptions,
+  Role,
+} from "../contract/bus-options.ts";
 
 const DAY_MS = 86_400_000;
 const MEBIBYTE = 1_048_576;
-const ROLES: readonly Role[] = ["shared", "server", "worker"];
-const ISOLATIONS: readonly BusSettings["isolation"][] = ["copy", "none"];
 
-const LEVELS: readonly (keyof Logger)[] = ["debug", "info", "warn", "error"];
-
-const OPTIONS: Readonly<Record<keyof EventBusOptions<object>, true>> = {
-  ...BUS_OPTIONS,
-  provider: true,
-  name: true,
-  events: true,
-  role: true,
-  logger: true,
-  container: true,
-  plugins: true,
-  inbox: true,
-  middleware: true,
-  clock: true,
-  random: true,
+/** Checks {@link BusOptions}. */
+const BUS: Checks<BusOptions> = {
+  defaults: emitOptionIssues,
+  subscriptionDefaults: checkSubscriptionDefaults,
+  isolation: oneOf("copy", "none"),
+  emitTimeoutMs: checkPositive,
+  maxCrashes: wholeFrom(0),
+  maxCausationDepth: wholeFrom(0),
+  deadLetters: optionsWithin<DeadLetterOptions>({
+    maxPerSubscription: checkPositive,
+    maxAgeMs: checkPositive,
+  }),
+  orphanedAfterMs: checkPositive,
+  groupTtlMs: checkPositive,
+  maxPayloadBytes: checkPositive,
+  graceMs: wholeFrom(0),
 };
+
+const OPTIONS: Checks<EventBusOptions<object>> = {
+  ...BUS,
+  provider: checkProvider,
+  name: (value) =>
+    typeof value === "string" && /^[\w.-]{1,100}$/.test(value)
+      ? undefined
+      : 'must have 1 to 100 letters, digits, ".", "_" or "-"',
+  events: hasMethods(["check"], "a catalogue, made by defineEvents()"),
+  role: oneOf("shared", "server", "worker"),
+  logger: (value) =>
+    value === false
+      ? undefined
+      : hasMethods(["debug", "info", "warn", "error"], "a logger, or false")(value),
+  container: hasMethods(["resolve"], "a container"),
+  plugins: (value) =>
+    Array.isArray(value) && value.every((plugin) => typeof plugin?.name === "string")
+      ? undefined
+      : "must be an array of plugins, each with a name, made by definePlugin()",
+  inbox: hasMethods(["createInbox"], "a store of @busbar/outbox, such as pgStore({ pool })"),
+  middleware: (value) =>
+    Array.isArray(value) && value.every((it) => typeof it === "function")
+      ? undefined
+      : "must be an array of functions",
+  clock: hasMethods(["now", "setTimeout"], "a Clock"),
+  random: checkFunction,
+};
+
+/** What is wrong with the options of a bus that do not concern its provider. */
+export function busOptionIssues(options: unknown): readonly OptionIssue[] {
+  return optionIssues(options, BUS);
+}
 
 /** The options of a bus, with every default filled in. */
 export interface BusSettings {
@@ -65,93 +112,56 @@ export interface BusSettings {
  * @throws TypeError when an option has a value that it cannot have.
  */
 export function readSettings(options: EventBusOptions<object>): BusSettings {
-  for (const name of Object.keys(options)) {
-    if (Object.hasOwn(OPTIONS, name)) continue;
-    throw new TypeError(
-      `createEventBus() has no option ${quoted(name)}${didYouMean(name, Object.keys(OPTIONS))}`,
-    );
-  }
-  assertProvider(options.provider);
-  const issues: Issue[] = [];
-  checkEmitOptions(options.defaults, "defaults", issues);
-  for (const { path, reason } of issues) throw new TypeError(`Option ${path} ${reason}`);
-
+  assertOptions("createEventBus()", options, OPTIONS, { provider: "such as localProvider()" });
   const { name = "busbar", role = "shared", isolation = "copy" } = options;
-  if (!/^[\w.-]{1,100}$/.test(name)) {
-    throw new TypeError(
-      `Option name must have 1 to 100 letters, digits, ".", "_" or "-": ${quoted(name)}`,
-    );
-  }
-  if (options.inbox !== undefined && typeof options.inbox?.createInbox !== "function") {
-    throw new TypeError(
-      "Option inbox must be a store of @busbar/outbox, such as pgStore({ pool })",
-    );
-  }
-  if (!ROLES.includes(role)) throw new TypeError(`Option role must be one of ${ROLES.join(", ")}`);
-  if (!ISOLATIONS.includes(isolation)) {
-    throw new TypeError(`Option isolation must be one of ${ISOLATIONS.join(", ")}`);
-  }
   const logger = loggerFor(options.logger);
-  if (!LEVELS.every((level) => typeof logger[level] === "function")) {
-    throw new TypeError(`Option logger must have the methods ${LEVELS.join(", ")}, or be false`);
-  }
   return {
     name,
     role,
     isolation,
     defaults: options.defaults,
-    subscriptionDefaults: readSubscriptionDefaults(
-      options.subscriptionDefaults,
-      "Option subscriptionDefaults",
-    ),
+    subscriptionDefaults: readSubscriptionDefaults(options.subscriptionDefaults),
     logger: safeLogger(logger),
     handlerLogger: logger,
     clock: wholeClock(options.clock ?? options.provider.clock ?? systemClock),
     random: options.random ?? options.provider.random ?? Math.random,
     services: options.container ?? noServices,
-    emitTimeoutMs: positive("emitTimeoutMs", options.emitTimeoutMs) ?? 10_000,
-    maxCrashes: wholeNumber("maxCrashes", options.maxCrashes) ?? 5,
-    maxCausationDepth: wholeNumber("maxCausationDepth", options.maxCausationDepth),
+    emitTimeoutMs: options.emitTimeoutMs ?? 10_000,
+    maxCrashes: options.maxCrashes ?? 5,
+    maxCausationDepth: options.maxCausationDepth,
     deadLetters: {
-      maxPerSubscription:
-        positive("deadLetters.maxPerSubscription", options.deadLetters?.maxPerSubscription) ??
-        10_000,
-      maxAgeMs: positive("deadLetters.maxAgeMs", options.deadLetters?.maxAgeMs) ?? 30 * DAY_MS,
+      maxPerSubscription: options.deadLetters?.maxPerSubscription ?? 10_000,
+      maxAgeMs: options.deadLetters?.maxAgeMs ?? 30 * DAY_MS,
     },
-    orphanedAfterMs: positive("orphanedAfterMs", options.orphanedAfterMs) ?? 7 * DAY_MS,
-    groupTtlMs: positive("groupTtlMs", options.groupTtlMs),
-    maxPayloadBytes: positive("maxPayloadBytes", options.maxPayloadBytes) ?? MEBIBYTE,
-    graceMs: wholeNumber("graceMs", options.graceMs) ?? 20_000,
+    orphanedAfterMs: options.orphanedAfterMs ?? 7 * DAY_MS,
+    groupTtlMs: options.groupTtlMs,
+    maxPayloadBytes: options.maxPayloadBytes ?? MEBIBYTE,
+    graceMs: options.graceMs ?? 20_000,
   };
 }
 
-function assertProvider(provider: EventProvider): void {
+function checkProvider(value: unknown): string | undefined {
+  const provider = value as Partial<EventProvider> | null;
   const isProvider =
-    typeof provider === "object" &&
-    provider !== null &&
-    typeof provider.name === "string" &&
+    typeof provider?.name === "string" &&
     typeof provider.capabilities === "object" &&
     provider.capabilities !== null &&
-    (["start", "publish", "consume", "stop"] as const).every(
-      (method) => typeof provider[method] === "function",
-    );
-  if (!isProvider) {
-    throw new TypeError("Option provider must be an EventProvider, such as localProvider()");
-  }
+    hasMethods(["start", "publish", "consume", "stop"], "")(provider) === undefined;
+  if (!isProvider) return "must be an EventProvider, such as localProvider()";
   const { name, capabilities, subscriptions, admin } = provider;
-  if (capabilities.durable && !(subscriptions && admin)) {
-    throw new TypeError(
-      `Provider "${name}" says that it is durable, but has no ${subscriptions ? "admin" : "subscriptions"} part`,
+  if (!capabilities?.durable || (subscriptions && admin)) return undefined;
+  const missing = subscriptions ? "admin" : "subscriptions";
+  return `has "${name}", which says that it is durable and has no ${missing} part`;
+}
+
+/** A check of an object by the methods that are called. */
+function hasMethods(methods: readonly string[], what: string): Check {
+  return (value) => {
+    const missing = methods.filter(
+      (method) => typeof (value as Record<string, unknown> | null)?.[method] !== "function",
     );
-  }
-}
-
-function positive(name: string, value: number | undefined): number | undefined {
-  if (value === undefined || (Number.isFinite(value) && value > 0)) return value;
-  throw new TypeError(`Option ${name} must be a number above 0`);
-}
-
-function wholeNumber(name: string, value: number | undefined): number | undefined {
-  if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) return value;
-  throw new TypeError(`Option ${name} must be a whole number from 0`);
+    if (missing.length === 0) return undefined;
+    const isObject = checkObject(value) === undefined;
+    return `must be ${what}${isObject ? `: it has no ${missing[0]}()` : `, not ${describe(value)}`}`;
+  };
 }

@@ -6,6 +6,13 @@ import type {
   SubscriptionRegistry,
 } from "../contract/provider.ts";
 import { defineProvider, notRunning, type OpenProvider } from "../provider/define-provider.ts";
+import {
+  assertOptions,
+  checkObject,
+  type Checks,
+  checkText,
+  wholeFrom,
+} from "../values/arguments.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
 import { MemoryEngine } from "./memory-engine.ts";
 
@@ -29,6 +36,13 @@ export interface MemoryProviderOptions {
    */
   readonly deduplicationWindowMs?: number | undefined;
 }
+
+const OPTIONS: Checks<MemoryProviderOptions> = {
+  name: checkText,
+  channel: checkObject,
+  maxPending: wholeFrom(1),
+  deduplicationWindowMs: wholeFrom(1),
+};
 
 /** An {@link EventProvider} with all parts that it can have without a store. */
 export interface MemoryProvider extends EventProvider {
@@ -56,9 +70,11 @@ const CAPABILITIES: ProviderCapabilities = {
  * it held is gone when it stops, so another run takes another provider.
  */
 export function createMemoryProvider(options: MemoryProviderOptions): MemoryProvider {
+  assertOptions("createMemoryProvider()", options, OPTIONS, {
+    name: 'such as "local"',
+    channel: "such as new EventEmitter()",
+  });
   const { name, channel, maxPending = 100_000, deduplicationWindowMs = 3_600_000 } = options;
-  assertPositive("maxPending", maxPending);
-  assertPositive("deduplicationWindowMs", deduplicationWindowMs);
   return defineProvider({
     name,
     capabilities: CAPABILITIES,
@@ -95,9 +111,4 @@ function openEngine(engine: MemoryEngine, name: string): OpenProvider<"subscript
     drain: ({ graceMs }) => engine.stop(graceMs),
     close: async () => {},
   };
-}
-
-function assertPositive(option: string, value: number): void {
-  if (Number.isSafeInteger(value) && value >= 1) return;
-  throw new TypeError(`${option} must be a whole number from 1, and is ${value}`);
 }

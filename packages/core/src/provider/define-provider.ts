@@ -15,6 +15,18 @@ import type {
 } from "../contract/provider.ts";
 import { BusbarError } from "../errors/errors.ts";
 import { rejectSafely, safeError } from "../errors/safe-error.ts";
+import {
+  assertOptions,
+  checkBoolean,
+  checkFunction,
+  checkMilliseconds,
+  type Checks,
+  checkText,
+  checkTexts,
+  oneOf,
+  optionsWithin,
+  wholeFrom,
+} from "../values/arguments.ts";
 import { PART_METHODS, type ProviderPart, safeProvider } from "./safe-provider.ts";
 
 type ProviderParts<Part extends ProviderPart> = {
@@ -34,6 +46,28 @@ const GIVE_UP_MS = 100;
 
 /** The methods that change nothing. */
 const READS: ReadonlySet<string> = new Set(["subscriptions.list", "admin.stats", "admin.listDead"]);
+
+const DEFINITION: Checks<ProviderDefinition> = {
+  name: checkText,
+  capabilities: optionsWithin<ProviderCapabilities>({
+    durable: checkBoolean,
+    payload: oneOf("shared", "fresh"),
+    delay: checkBoolean,
+    retryDelay: checkBoolean,
+    priority: checkBoolean,
+    deduplication: checkBoolean,
+    ordering: checkBoolean,
+    redeliverAfterMs: checkMilliseconds,
+    maxBatch: wholeFrom(1),
+    wholeBatches: checkBoolean,
+    statsLagMs: checkMilliseconds,
+    lateSettlements: oneOf("ignored", "applied"),
+  }),
+  parts: checkTexts,
+  shortcuts: checkTexts,
+  readsAfterStop: checkBoolean,
+  open: checkFunction,
+};
 
 type Ability = "priority" | "deduplication" | "ordering";
 
@@ -114,6 +148,11 @@ export type OpenProvider<Part extends ProviderPart = never> = Pick<
 export function defineProvider<Part extends ProviderPart = never>(
   definition: ProviderDefinition<Part>,
 ): DefinedProvider<Part> {
+  assertOptions("defineProvider()", definition as unknown as ProviderDefinition, DEFINITION, {
+    name: 'such as "nats"',
+    capabilities: 'such as { durable: true, payload: "fresh", redeliverAfterMs: 10_000 }',
+    open: "which resolves with { publish, consume, close }",
+  });
   const { name, capabilities, parts = [], shortcuts = [], readsAfterStop = false } = definition;
   const consumers = new Set<OpenConsumer>();
   /** Those that can be woken, apart: a publish is no time to ask each. */

@@ -1,47 +1,138 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { isOwn } from "./json.ts";
 import { quoted } from "../errors/quoted.ts";
 
-/** What is wrong with a value, if anything. */
+/** What is wrong with a value, if anything: what it must be, as it follows the name of the option. */
 export type Check = (value: unknown) => string | undefined;
 
-/** A check for each member of some options. */
-export type Checks<Options> = { readonly [Name in keyof Options]-?: Check };
+/** Something that is wrong with options. */
+export interface OptionIssue {
+  /** The names on the way to the option. Empty for the options as a whole. */
+  readonly path: readonly string[];
+  /** What the option must be, as it follows its name. */
+  readonly reason: string;
+  /** For an option that does not exist: the nearest one that does, or all of them. */
+  readonly hint?: string | undefined;
+}
+
+/** A {@link Check}, or the checks of options within an option, as {@link optionsWithin} makes them. */
+export type OptionCheck = (value: unknown) => string | readonly OptionIssue[] | undefined;
+
+/** A check for each member of some options. An option that is `undefined` counts as not given. */
+export type Checks<Options> = { readonly [Name in keyof Options]-?: OptionCheck };
 
 /**
  * Checks the options of a call: a misspelt one would be ignored without a word.
  *
  * @param call The call, as its error names it; a function where it takes long to say.
+ * @param needs What the call needs, and an example of each: `{ store: "such as pgStore({ pool })" }`.
  * @throws TypeError that names the call, the option, and the one that was most likely meant.
+ *
+ * @example
+ * ```ts
+ * assertOptions("natsProvider()", options, { url: checks.text, maxPending: checks.wholeFrom(1) });
+ * ```
  */
 export function assertOptions<Options extends object>(
   call: string | (() => string),
-  options: Options,
-  checks: Checks<Options>,
+  options: Options | undefined,
+  its: Checks<Options>,
+  needs?: { readonly [Name in keyof Options]?: string },
 ): void {
-  const issue = optionsIssue(options, checks);
-  if (issue !== undefined) {
-    throw new TypeError(`${typeof call === "string" ? call : call()}${issue}`);
+  const [issue] = optionIssues(needs ? (options ?? {}) : options, its);
+  if (issue) throw optionError(typeof call === "string" ? call : call(), issue);
+  for (const name in needs) {
+    if (options?.[name] !== undefined) continue;
+    throw new TypeError(
+      `${typeof call === "string" ? call : call()} needs the option ${name}, ${needs[name]}`,
+    );
   }
 }
 
-/** What is wrong with some options, as it follows the name of the call. */
-function optionsIssue<Options extends object>(
-  options: Options,
-  checks: Checks<Options>,
-): string | undefined {
+/**
+ * Everything that is wrong with options, in their order.
+ *
+ * @param explain Says why an option that is not among the checks cannot be given, if there is a reason.
+ */
+export function optionIssues(
+  options: unknown,
+  its: Readonly<Record<string, OptionCheck>>,
+  explain?: (name: string) => string | undefined,
+): readonly OptionIssue[] {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    return " takes its options as an object";
+    return [{ path: [], reason: `must be an object, not ${describe(options)}` }];
   }
+  const issues: OptionIssue[] = [];
+  // Quick, as runs of workflows come by.
   for (const name in options) {
     if (!isOwn(options, name)) continue;
-    if (!isOwn(checks, name)) {
-      return ` has no option ${quoted(name)}${didYouMean(name, Object.keys(checks))}`;
+    const value = (options as Readonly<Record<string, unknown>>)[name];
+    if (!isOwn(its, name)) {
+      const why = explain?.(name);
+      const hint = why === undefined ? didYouMean(name, Object.keys(its)) : undefined;
+      issues.push({ path: [name], reason: why ?? `unknown key${hint}`, hint });
+      continue;
     }
-    const value: unknown = options[name];
-    const reason = value === undefined ? undefined : checks[name](value);
-    if (reason !== undefined) return `: option ${name} ${reason}`;
+    const found = value === undefined ? undefined : its[name]!(value);
+    if (typeof found === "string") issues.push({ path: [name], reason: found });
+    else for (const it of found ?? []) issues.push({ ...it, path: [name, ...it.path] });
   }
-  return undefined;
+  return issues;
+}
+
+/** The check of an option that has options of its own. */
+export function optionsWithin<Options extends object>(
+  its: Checks<Options>,
+  explain?: (name: string) => string | undefined,
+): OptionCheck {
+  return (value) => optionIssues(value, its, explain);
+}
+
+/** The error of a call for something that is wrong with its options. */
+export function optionError(call: string, { path, reason, hint }: OptionIssue): TypeError {
+  if (path.length === 0) return new TypeError(`${call}: its options ${reason}`);
+  const name = path.join(".");
+  return new TypeError(
+    hint === undefined
+      ? `${call}: option ${name} ${reason}`
+      : `${call} has no option ${quoted(name)}${hint}`,
+  );
+}
+
+/**
+ * Makes a Standard Schema of checks, for the options of a provider in a configuration.
+ *
+ * @param find Returns what is wrong with options, such as {@link optionIssues} does.
+ *
+ * @example
+ * ```ts
+ * defineEventModule({
+ *   name: "busbar-nats",
+ *   options: createOptionsSchema<NatsOptions>((options) => optionIssues(options, natsChecks)),
+ *   provider: natsProvider,
+ * });
+ * ```
+ */
+export function createOptionsSchema<Options extends object>(
+  find: (options: unknown) => readonly OptionIssue[],
+): StandardSchemaV1<unknown, Options> {
+  return {
+    "~standard": {
+      version: 1,
+      vendor: "busbar",
+      validate(value = {}) {
+        const issues = find(value).map(({ path, reason }) => ({ path, message: reason }));
+        return issues.length > 0 ? { issues } : { value: value as Options };
+      },
+    },
+  };
+}
+
+/** Says what a value is, for error messages, without showing what is in it. */
+export function describe(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" ? "an object" : typeof value;
 }
 
 /** `, did you mean "…"?` when one of the known names is near. */
@@ -89,6 +180,72 @@ export function checkTimeLimit(value: unknown): string | undefined {
   return typeof value === "number" && value >= 0 ? undefined : "must be milliseconds from 0";
 }
 
+export function checkMilliseconds(value: unknown): string | undefined {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0
+    ? undefined
+    : "must be a number of milliseconds from 0";
+}
+
+export function checkFunction(value: unknown): string | undefined {
+  return typeof value === "function" ? undefined : "must be a function";
+}
+
+export function checkObject(value: unknown): string | undefined {
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject ? undefined : "must be an object";
+}
+
+export function wholeFrom(least: number): Check {
+  return (value) =>
+    Number.isSafeInteger(value) && (value as number) >= least
+      ? undefined
+      : `must be a whole number from ${least}`;
+}
+
+export function checkPositive(value: unknown): string | undefined {
+  return Number.isFinite(value) && (value as number) > 0 ? undefined : "must be a number above 0";
+}
+
+/** Takes every value: it is checked elsewhere, or is the caller's own. */
+export function anything(): undefined {
+  return undefined;
+}
+
+/** Checks of values that options often have. */
+export const checks: {
+  /** A string that is not empty. */
+  readonly text: Check;
+  /** An array of strings that are not empty. */
+  readonly texts: Check;
+  /** `true` or `false`. */
+  readonly boolean: Check;
+  /** A number of milliseconds from 0. */
+  readonly milliseconds: Check;
+  /** A finite number above 0. */
+  readonly positive: Check;
+  /** A function. */
+  readonly function: Check;
+  /** An object that is no array. */
+  readonly object: Check;
+  /** Any value. */
+  readonly anything: Check;
+  /** A whole number that is not below another. */
+  readonly wholeFrom: (least: number) => Check;
+  /** One of several strings. */
+  readonly oneOf: (...values: readonly string[]) => Check;
+} = {
+  text: checkText,
+  texts: checkTexts,
+  boolean: checkBoolean,
+  milliseconds: checkMilliseconds,
+  positive: checkPositive,
+  function: checkFunction,
+  object: checkObject,
+  anything,
+  wholeFrom,
+  oneOf,
+};
+
 /** Why text is refused that has half of a surrogate pair: it is no character, and stores refuse or change it. */
 export const ILL_FORMED = "must be well-formed, without half of a surrogate pair";
 
@@ -116,13 +273,10 @@ export function nearestName(name: string, known: readonly string[]): string | un
 }
 
 /**
- * The reason for a key that does not exist, with the nearest one that does: for whoever checks options.
+ * The reason for a key that does not exist, with the nearest one that does: for anyone who checks options.
  */
 export function unknownKeyReason(key: string, known: readonly string[]): string {
-  const nearest = nearestName(key, known);
-  return nearest === undefined
-    ? `unknown key; known are ${known.join(", ")}`
-    : `unknown key, did you mean "${nearest}"?`;
+  return `unknown key${didYouMean(key, known)}`;
 }
 
 /** Levenshtein's distance: how many letters to insert, delete or replace. */

@@ -1,8 +1,11 @@
 import {
+  anything,
   assertOptions,
   type Check,
   type Checks,
   checkBoolean,
+  checkFunction,
+  checkObject,
   checkText,
 } from "../values/arguments.ts";
 import { quoted } from "../errors/quoted.ts";
@@ -15,8 +18,6 @@ const MAX_TIMER_MS = 2_147_483_647;
 
 // Whatever the input and the result are, which `never` says of an argument.
 type RunOptions = WorkflowRunOptions<unknown, never>;
-
-const anything: Check = () => undefined;
 
 const STEP: Checks<StepOptions> = {
   name: checkText,
@@ -116,15 +117,6 @@ function milliseconds(min: number): Check {
     typeof value === "number" && value >= min && value <= MAX_TIMER_MS
       ? undefined
       : `must be milliseconds from ${min} to ${MAX_TIMER_MS}, not ${shown(value)}`;
-}
-
-function checkObject(value: unknown): string | undefined {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  return isObject ? undefined : "must be an object";
-}
-
-function checkFunction(value: unknown): string | undefined {
-  return typeof value === "function" ? undefined : "must be a function";
 }
 
 function checkContainer(value: unknown): string | undefined {

@@ -45,7 +45,7 @@ const mistakes: readonly { name: string; config: unknown; message: string }[] = 
   {
     name: "defaults of a folder that a subscription cannot have",
     config: { subscribers: ["./a", { folder: "./b", defaults: { attempt: 3 } }] },
-    message: 'subscribers[1]: defaults.attempt is not a default, did you mean "attempts"?',
+    message: 'subscribers[1].defaults.attempt: unknown key, did you mean "attempts"?',
   },
   {
     name: "modules of subscribers that are no object",
@@ -71,7 +71,7 @@ const mistakes: readonly { name: string; config: unknown; message: string }[] = 
   {
     name: "a bus option with a value that it cannot have",
     config: { bus: { graceMs: -1 }, modules },
-    message: "Configuration: Option graceMs must be",
+    message: "Configuration: bus.graceMs: must be a whole number from 0",
   },
   {
     name: "a logger without all its methods",

@@ -293,7 +293,7 @@ describe("createApp refuses a subscriber file", () => {
     {
       name: "with a bad option",
       source: config("{ event: 'a', context: { attempts: 0 } }"),
-      reason: "attempts must be",
+      reason: "config.context.attempts: must be",
     },
     {
       name: "with a bad id",
@@ -327,8 +327,8 @@ describe("createApp refuses a subscriber file", () => {
     expect(error.details.issues.map(({ path: place }) => place.replace(`${root}/`, ""))).toEqual([
       "subs/a.js: default export",
       "subs/a.js: config.event",
-      "subs/a.js: config.context",
-      "subs/a.js: config.context",
+      "subs/a.js: config.context.attempts",
+      "subs/a.js: config.context.concurrency",
       "subs/c.ts",
       "none",
     ]);

@@ -114,14 +114,11 @@ describe("the other options of a subscription", () => {
 
 describe("subscriptionDefaults", () => {
   test.each([
-    [{ attempts: 0 }, "Option subscriptionDefaults.attempts must be"],
-    [
-      { atempts: 3 },
-      'Option subscriptionDefaults.atempts is not a default, did you mean "attempts"',
-    ],
-    [{ aliases: ["a"] }, "Option subscriptionDefaults.aliases is not a default"],
-    [{ ordering: "keys" }, "Option subscriptionDefaults.ordering must be"],
-    [[], "Option subscriptionDefaults must be an object"],
+    [{ attempts: 0 }, "option subscriptionDefaults.attempts must be"],
+    [{ atempts: 3 }, 'no option "subscriptionDefaults.atempts", did you mean "attempts"'],
+    [{ aliases: ["a"] }, 'no option "subscriptionDefaults.aliases"; known are attempts'],
+    [{ ordering: "keys" }, "option subscriptionDefaults.ordering must be"],
+    [[], "option subscriptionDefaults must be an object, not an array"],
   ])("refuses %o", (subscriptionDefaults, message) => {
     const options = { subscriptionDefaults: subscriptionDefaults as SubscriptionDefaults };
     expect(() => createTestBus(options)).toThrow(message);

@@ -188,11 +188,18 @@ describe("malformed options", () => {
 
   test.each(cases)("%s of %o in the module's options is a TypeError", (option, value, reason) => {
     const made = startTestBus({ defaults: { [option]: value } as EmitOptions });
-    return expect(made).rejects.toThrow(new TypeError(`Option defaults.${option} ${reason}`));
+    return expect(made).rejects.toThrow(
+      new TypeError(`createEventBus(): option defaults.${option} ${reason}`),
+    );
   });
 
-  test.each([[null], [42], ["high"], [[]]])("options that are %o are refused", async (options) => {
-    const expected = [{ path: "options", reason: "must be an object" }];
+  test.each([
+    [null, "null"],
+    [42, "number"],
+    ["high", "string"],
+    [[], "an array"],
+  ])("options that are %o are refused", async (options, what) => {
+    const expected = [{ path: "options", reason: `must be an object, not ${what}` }];
     expect(await issuesOf("a", 1, options)).toEqual(expected);
     expect(await issuesOf(withOptions(options))).toEqual(expected);
   });

@@ -134,7 +134,7 @@ describe("without a logger", () => {
   test("what is neither a logger nor false is refused", () => {
     const logger = { log() {} } as never;
     expect(() => createEventBus({ provider: memoryProvider(), logger })).toThrow(
-      "Option logger must have the methods debug, info, warn, error, or be false",
+      "createEventBus(): option logger must be a logger, or false: it has no debug()",
     );
   });
 

@@ -57,7 +57,9 @@ describe("the inbox of a bus", () => {
   test("has to be a store", () => {
     const inbox = "postgres://localhost" as unknown as InboxStore;
     expect(() => createEventBus({ provider: memoryProvider(), inbox })).toThrow(
-      new TypeError("Option inbox must be a store of @busbar/outbox, such as pgStore({ pool })"),
+      new TypeError(
+        "createEventBus(): option inbox must be a store of @busbar/outbox, such as pgStore({ pool }), not string",
+      ),
     );
   });
 });

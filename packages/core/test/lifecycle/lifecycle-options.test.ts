@@ -36,7 +36,13 @@ describe("options", () => {
     const create = () =>
       createEventBus({ ...valid, ...options } as unknown as EventBusOptions<never>);
     expect(create).toThrow(TypeError);
-    expect(create).toThrow(`Option ${name}`);
+    expect(create).toThrow(`option ${name}`);
+  });
+
+  test("no options at all are a TypeError that says what is needed", () => {
+    expect(() => createEventBus(undefined as unknown as EventBusOptions)).toThrow(
+      new TypeError("createEventBus() needs the option provider, such as localProvider()"),
+    );
   });
 
   test.each(["subscriptions", "admin"] as const)(

@@ -37,7 +37,7 @@ describe("a mistake in a call is a TypeError that names it", () => {
       "stop(): option graceMs must be milliseconds from 0",
       (bus) => bus.stop({ graceMs: untyped("5") }),
     ],
-    ["stop() takes its options as an object", (bus) => bus.stop(untyped(5))],
+    ["stop(): its options must be an object, not number", (bus) => bus.stop(untyped(5))],
     [
       'retire() has no option "event", did you mean "events"?',
       (bus) => bus.retire("mail", untyped({ event: "a" })),
@@ -105,7 +105,7 @@ describe("a mistake in a call is a TypeError that names it", () => {
     await expect(bus.emit("a", 1, untyped({ atempts: 3 }))).rejects.toMatchObject({
       code: "BUSBAR_INVALID_MESSAGE",
       details: {
-        issues: [{ path: "options.atempts", reason: 'is not an option, did you mean "attempts"?' }],
+        issues: [{ path: "options.atempts", reason: 'unknown key, did you mean "attempts"?' }],
       },
     });
   });

@@ -53,7 +53,10 @@ describe("a mistake in the options of", () => {
       () => createStep(untyped({ name: 5 }), nothing),
     ],
     ["A step needs a name that is not empty", () => createStep(untyped({}), nothing)],
-    ["createStep() takes its options as an object", () => createStep(untyped(undefined), nothing)],
+    [
+      "createStep(): its options must be an object, not undefined",
+      () => createStep(untyped(undefined), nothing),
+    ],
     ['Step "s" needs a function', () => createStep("s", untyped("f"))],
     [
       'The compensation of step "s" must be a function',
@@ -131,7 +134,7 @@ describe("a mistake in the options of", () => {
       'events in run() of workflow "w": option onReleaseFailed must be a function',
       { events: { onReleaseFailed: "log" } },
     ],
-    ['run() of workflow "w" takes its options as an object', "input"],
+    ['run() of workflow "w": its options must be an object, not string', "input"],
   ])("a run rejects with a TypeError: %s", async (message, options) => {
     await expect(run(options)).rejects.toThrow(new TypeError(message));
   });

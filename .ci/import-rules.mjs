@@ -131,6 +131,12 @@ const WALL_CLOCK = new Map([
   ["packages/conformance/src/cases/settlement.ts", "diedAt"],
 ]);
 
+/** Test runners that make CommonJS of packages load none of these files. */
+const IMPORT_META = new Set([
+  "packages/core/src/app/own-directory.ts",
+  "packages/conformance/src/child/child-process.ts",
+]);
+
 const problems = [];
 let count = 0;
 for (const { folder, path, manifest } of publishedPackages()) {
@@ -145,6 +151,9 @@ for (const { folder, path, manifest } of publishedPackages()) {
           `${folder}/src/${relative}:${line}: goes by the wall clock: use clock.monotonic()`,
         );
       }
+    }
+    if (!IMPORT_META.has(`${folder}/src/${relative}`) && usesImportMeta(file, text)) {
+      problems.push(`${folder}/src/${relative}: import.meta cannot become CommonJS, as in Jest`);
     }
     for (const { specifier, offset } of importsOf(file, text)) {
       const name = packageName(specifier);
@@ -175,6 +184,10 @@ function importsOf(file, text) {
   ];
   const uses = requests.filter(Boolean).map(({ value, start }) => [start, value]);
   return [...new Map(uses)].map(([offset, specifier]) => ({ offset, specifier }));
+}
+
+function usesImportMeta(file, text) {
+  return parseSync(file, text).module.importMetas.length > 0;
 }
 
 /** Numbers of the lines, comments aside, that ask the wall clock. */

@@ -1,7 +1,10 @@
+import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { memberOf } from "../errors/thrown.ts";
 import { messageOf } from "./config-error.ts";
 import { inProduction, isTypeScript } from "./places.ts";
 import { resolvePackage } from "./resolve-source.ts";
+import { type Import, importOfTestRunner } from "./test-runner.ts";
 
 /** The exports of a loaded file, by name. */
 export type SourceExports = Readonly<Record<string, unknown>>;
@@ -9,8 +12,8 @@ export type SourceExports = Readonly<Record<string, unknown>>;
 /** Imports files of the application, TypeScript too. */
 export interface SourceLoader {
   /**
-   * Imports a file or resolved module, through Node's own module cache: what the application has
-   * imported itself is the same copy.
+   * Imports a file or resolved module, through Node's own module cache, or that of the test runner: what
+   * the application has imported itself is the same copy.
    *
    * @throws Error what the file throws when it is imported; for TypeScript that cannot be loaded
    *   here, an error that says what to do.
@@ -19,18 +22,23 @@ export interface SourceLoader {
 }
 
 /**
- * Makes a loader. In development it registers `tsx` before the first TypeScript file, unless Node,
- * or a loader that is there already, can load TypeScript. In production it registers nothing.
+ * Makes a loader. A test runner imports everything itself. Elsewhere, in development, the loader registers `tsx`
+ * before the first TypeScript file, unless Node, or a loader that is there already, can load TypeScript. In
+ * production it registers nothing.
  *
  * @param directories - Where `tsx` is looked for first; then beside this package.
  */
 export function createSourceLoader(directories: readonly string[]): SourceLoader {
+  let runner: Promise<Import | undefined> | undefined;
   let prepared: Promise<void> | undefined;
   return {
     async load(url) {
+      const importByRunner = await (runner ??= importOfTestRunner(directories));
+      if (importByRunner !== undefined) return unwrap((await importByRunner(url)) as SourceExports);
       // Node remembers a failed import for ever, so a loader must be there before the first attempt.
-      if (isTypeScript(url.pathname) && !inProduction())
+      if (isTypeScript(url.pathname) && !inProduction()) {
         await (prepared ??= prepareTypeScript(directories));
+      }
       try {
         return unwrap(await importUrl(url));
       } catch (error) {
@@ -55,10 +63,13 @@ function unwrap(exports: SourceExports): SourceExports {
 }
 
 async function prepareTypeScript(directories: readonly string[]): Promise<void> {
-  if (await canLoadTypeScript()) return;
+  const { ownDirectory } = await import("./own-directory.ts");
+  // A bundle does not know where it is.
+  const own = ownDirectory ?? directories[0]!;
+  if (await canLoadTypeScript(own)) return;
   let urls: readonly URL[];
   try {
-    const places = [...directories, import.meta.dirname];
+    const places = [...directories, own];
     urls = ["tsx/cjs/api", "tsx/esm/api"].map((name) => resolvePackage(name, places));
   } catch {
     return;
@@ -73,12 +84,12 @@ async function prepareTypeScript(directories: readonly string[]): Promise<void> 
  * Imports a file that is more than types: Node's own type stripping rejects the file, and a loader does
  * not. The file is part of the package, because watch modes restart the process when a file changes.
  */
-async function canLoadTypeScript(): Promise<boolean> {
+async function canLoadTypeScript(own: string): Promise<boolean> {
   // Node loads no TypeScript of an installed package, whatever it was told to load.
   const { typescript } = process.features as { readonly typescript?: unknown };
   if (typescript === "transform") return true;
   try {
-    await importUrl(new URL("more-than-types.mts", import.meta.url));
+    await importUrl(pathToFileURL(path.join(own, "more-than-types.mts")));
     return true;
   } catch {
     return false;

@@ -1,3 +1,4 @@
+import { clearImmediate, setImmediate } from "node:timers";
 import { detachedScope } from "../causality/causality.ts";
 import type { MemoryConsumer } from "./memory-consumer.ts";
 import type { QueueHost } from "./queue-host.ts";

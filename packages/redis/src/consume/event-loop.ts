@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { Clock } from "@busbar/core/provider";
 
 /** Milliseconds after which timers and sockets of the process get their turn. */

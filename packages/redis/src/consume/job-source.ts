@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { Worker } from "bullmq";
 import type { Session } from "../registry/session.ts";
 import type { JobQueue } from "./job-queue.ts";

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { Envelope } from "@busbar/core/provider";
 import { type BodyReference, numbersIn } from "../store/body-reference.ts";
 import { readJobData } from "../store/stored-events.ts";

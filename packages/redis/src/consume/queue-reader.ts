@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { StoredPack } from "./body-cache.ts";
 import { enterLane } from "./enter-lane.ts";
 import type { HeldJob, ReaderMember, RunReader } from "./run-owner.ts";

@@ -29,7 +29,7 @@ import {
 import { NOTICE_NAMES } from "./observe/notices.ts";
 import { BusRuntime } from "./lifecycle/bus-runtime.ts";
 import type { DeadLetters } from "./admin/dead-letters.ts";
-import type { Emission } from "./emit/emitter.ts";
+import type { Emission } from "./emit/envelopes.ts";
 import type { BusHealth, BusInspection } from "./admin/inspection.ts";
 import { offerHolding } from "./contract/held-events.ts";
 import type { EventBusOptions } from "./contract/bus-options.ts";

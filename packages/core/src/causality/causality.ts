@@ -28,7 +28,7 @@ const current = new AsyncLocalStorage<CurrentRun | CurrentPart>();
 const scopesUndoEntering = doScopesUndoEntering();
 
 /** Runs `callback` as part of a handler's run: what it emits was caused by that run's event. */
-export const runCausedBy: <T>(run: CurrentRun, callback: () => T) => T = within;
+export const runCausedBy: <R extends CurrentRun, T>(run: R, callback: (run: R) => T) => T = within;
 
 /** Runs `callback` as a part of whatever handler's run the part says. */
 export const runAsPart: <T>(part: CurrentPart, callback: () => T) => T = within;
@@ -51,14 +51,17 @@ export function currentPart(): CurrentPart | undefined {
  * As `AsyncLocalStorage.run` does, which copies the context on its way in and once more on its way out where
  * Node keeps contexts as frames: for ten subscribers, a quarter of the time of an emit.
  */
-function within<T>(store: CurrentRun | CurrentPart, callback: () => T): T {
-  if (!scopesUndoEntering) return current.run(store, callback);
+function within<S extends CurrentRun | CurrentPart, T>(store: S, callback: (store: S) => T): T {
+  if (!scopesUndoEntering) return current.run(store, callback, store);
   return new AsyncResource("BusbarRun").runInAsyncScope(enter, undefined, store, callback) as T;
 }
 
-function enter(store: CurrentRun | CurrentPart, callback: () => unknown): unknown {
+function enter<S extends CurrentRun | CurrentPart>(
+  store: S,
+  callback: (store: S) => unknown,
+): unknown {
   current.enterWith(store);
-  return callback();
+  return callback(store);
 }
 
 /** Whether a resource's scope ends with the context that it began with: on Node 24, if not told otherwise. */
@@ -93,7 +96,7 @@ export function detached<T>(callback: () => T): T {
 const WARNED_DEPTH = 1_000;
 
 /** What a {@link CausationDepth} needs. */
-interface CausationDepthOptions {
+export interface CausationDepthOptions {
   readonly logger: Logger;
   /** Deeper events are refused. */
   readonly maxCausationDepth: number | undefined;

@@ -1,21 +1,18 @@
 import type { Clock } from "../contract/clock.ts";
 import type { EmitOptions, EventMessage } from "../contract/event.ts";
 import type { Envelope, GroupStaging, StagedEvent, StageOptions } from "../contract/provider.ts";
-import type { Logger } from "../contract/logger.ts";
 import type { StagingPlugin } from "../contract/plugin.ts";
 import type { Interceptor } from "../contract/interceptor.ts";
 import { BusbarError, isBusbarError } from "../errors/errors.ts";
-import { CausationDepth, currentRun, type CurrentRun } from "../causality/causality.ts";
+import { currentRun, type CurrentRun } from "../causality/causality.ts";
 import type { BusCounters } from "../observe/counters.ts";
 import {
-  createEnvelopes,
-  createNamedEnvelope,
-  createSingleEnvelope,
-  type EnvelopeSource,
+  EmitCall,
+  type Emission,
+  EnvelopeFactory,
+  type EnvelopeFactoryOptions,
 } from "./envelopes.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
-import { createNameCheck, nameOf } from "../values/event-names.ts";
-import { createEventIds } from "./event-ids.ts";
 import type { HeldEvents } from "../contract/held-events.ts";
 import { intercept } from "./interceptors.ts";
 import type { OutgoingEnvelope } from "../causality/outgoing-envelope.ts";
@@ -24,19 +21,11 @@ import { checkAll, checkData, type Schemas } from "./schema-checks.ts";
 import { type Support, unsupported } from "./support.ts";
 import { unavailable } from "../errors/safe-error.ts";
 
-/** What `emit` takes first. */
-export type Emission = string | symbol | EventMessage | readonly EventMessage[];
-
 /** What an {@link Emitter} needs. */
-export interface EmitterOptions {
+export interface EmitterOptions extends EnvelopeFactoryOptions {
   readonly bus: object;
-  readonly providerName: string;
   readonly clock: Clock;
-  readonly logger: Logger;
-  readonly defaults: EmitOptions | undefined;
-  readonly maxCausationDepth: number | undefined;
   readonly groupTtlMs: number | undefined;
-  readonly maxPayloadBytes: number;
   readonly catalogue: Schemas | undefined;
   readonly interceptors: ReadonlySet<Interceptor>;
   readonly counters: BusCounters;
@@ -56,14 +45,11 @@ export interface EmitterOptions {
 /** The way of an event from `emit` to the provider. */
 export class Emitter {
   readonly #options: EmitterOptions;
-  readonly #nextId = createEventIds();
-  readonly #checkName = createNameCheck();
-  readonly #memberNames: string[] = [];
-  readonly #depth: CausationDepth;
+  readonly #envelopes: EnvelopeFactory;
 
   constructor(options: EmitterOptions) {
     this.#options = options;
-    this.#depth = new CausationDepth(options);
+    this.#envelopes = new EnvelopeFactory(options);
   }
 
   /** Whether the caller is a handler of this bus. */
@@ -108,33 +94,17 @@ export class Emitter {
     first: Emission,
     second: unknown,
     third: EmitOptions | undefined,
-    run: CurrentRun | undefined = currentRun(),
+    run: CurrentRun | undefined,
     isDelayedElsewhere: boolean = false,
   ): readonly OutgoingEnvelope[] | Promise<readonly OutgoingEnvelope[]> {
-    const { defaults, providerName, support, staging, catalogue, maxPayloadBytes } = this.#options;
-    const name =
-      typeof first === "symbol" ? nameOf(first) : typeof first === "string" ? first : undefined;
-    const source: EnvelopeSource = {
-      options: name === undefined ? (second as EmitOptions | undefined) : third,
-      defaults,
-      run,
-      depth: this.#depth,
-      providerName,
-      maxPayloadBytes,
-      memberNames: this.#memberNames,
-      now: this.#options.clock.now(),
-      withOptions: [],
-      nextId: this.#nextId,
-      checkName: this.#checkName,
-    };
-    const envelopes = Array.isArray(first)
-      ? createEnvelopes(source, first as readonly EventMessage[])
-      : [
-          name === undefined
-            ? createSingleEnvelope(source, first as EventMessage)
-            : createNamedEnvelope(source, name, second),
-        ];
-    for (const envelope of source.withOptions) support.assertEnvelope(envelope, isDelayedElsewhere);
+    const { providerName, support, staging, catalogue, clock } = this.#options;
+    const isName = typeof first === "string" || typeof first === "symbol";
+    const options = isName ? third : (second as EmitOptions | undefined);
+    const call = new EmitCall(options, run, clock.now());
+    const envelopes = this.#envelopes.create(first, second, call);
+    if (call.hasOptions) {
+      for (const envelope of envelopes) support.assertEnvelope(envelope, isDelayedElsewhere);
+    }
     if (!staging && envelopes.some(isGrouped)) {
       throw unsupported(providerName, "eventGroupId", "groups (metadata.eventGroupId)");
     }
@@ -166,7 +136,7 @@ export class Emitter {
   /** Validates messages of a group as an emit does, without staging them. */
   async prepareStaged(messages: readonly EventMessage[]): Promise<readonly StagedEvent[]> {
     const declared = this.#options.ready("emit");
-    const prepared = this.prepare(messages, undefined, undefined);
+    const prepared = this.prepare(messages, undefined, undefined, currentRun());
     const deadline = this.#options.timeLimit.deadline();
     const envelopes =
       "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
@@ -284,10 +254,7 @@ export class Emitter {
 
   /** Whether there is nothing to be done with events but to publish them. */
   #isPlain(envelopes: readonly Envelope[]): boolean {
-    return (
-      this.#options.interceptors.size === 0 &&
-      envelopes.every(({ metadata }) => metadata.eventGroupId === undefined)
-    );
+    return this.#options.interceptors.size === 0 && !envelopes.some(isGrouped);
   }
 
   async #publish(
@@ -311,7 +278,7 @@ function groupOf({ metadata }: Envelope): string | undefined {
 }
 
 function isGrouped(envelope: Envelope): boolean {
-  return groupOf(envelope) !== undefined;
+  return envelope.metadata.eventGroupId !== undefined;
 }
 
 /** The error of the events that are not grouped, told that those which are have been staged. */

@@ -5,8 +5,14 @@ import type { Issue } from "../contract/issue.ts";
 import { BusbarError } from "../errors/errors.ts";
 import { listed } from "../errors/quoted.ts";
 import { didYouMean, textIssue } from "../values/arguments.ts";
-import type { CausationDepth, CurrentRun } from "../causality/causality.ts";
+import {
+  CausationDepth,
+  type CausationDepthOptions,
+  type CurrentRun,
+} from "../causality/causality.ts";
 import { checkEmitOptions, mergeEmitOptions, priorityNumber } from "./emit-options.ts";
+import { createEventIds } from "./event-ids.ts";
+import { createNameCheck, nameOf } from "../values/event-names.ts";
 import { copyAsJson, isOwn, JsonWalk } from "../values/json.ts";
 import { OutgoingEnvelope } from "../causality/outgoing-envelope.ts";
 
@@ -14,101 +20,163 @@ const MAY_BE_BY_DEFAULT = ["attempts", "backoff"] as const;
 const MAX_ID_LENGTH = 255;
 const MESSAGE_MEMBERS = ["name", "data", "id", "metadata", "options"];
 
-/** What {@link createEnvelopes} needs beside messages. */
-export interface EnvelopeSource {
-  readonly options: EmitOptions | undefined;
+/** What an {@link EnvelopeFactory} needs. */
+export interface EnvelopeFactoryOptions extends CausationDepthOptions {
   readonly defaults: EmitOptions | undefined;
-  readonly run: CurrentRun | undefined;
-  readonly depth: CausationDepth;
   readonly providerName: string;
   /** UTF-8 bytes of JSON that data may have, together with metadata. */
   readonly maxPayloadBytes: number;
-  /** What walks over data remember, for the next one. */
-  readonly memberNames: string[];
+}
+
+/** What `emit` takes first. */
+export type Emission = string | symbol | EventMessage | readonly EventMessage[];
+
+/** One call of `emit`, apart from its messages. */
+export class EmitCall {
+  readonly options: EmitOptions | undefined;
+  readonly run: CurrentRun | undefined;
   readonly now: number;
-  /** Gets those that options apply to. */
-  readonly withOptions: OutgoingEnvelope[];
-  nextId(now: number): string;
-  /** What is wrong with the name of an event, if anything. */
-  checkName(name: unknown): string | undefined;
-}
+  /** Whether options apply to any of the envelopes. */
+  hasOptions = false;
+  readonly issues: Issue[] = [];
 
-/**
- * Makes an envelope of each message, with the options and metadata that apply to it.
- *
- * @throws BusbarError `BUSBAR_INVALID_MESSAGE` with every mistake in every message.
- */
-export function createEnvelopes(
-  source: EnvelopeSource,
-  messages: readonly EventMessage[],
-): OutgoingEnvelope[] {
-  const issues: Issue[] = [];
-  if (source.options !== undefined) checkEmitOptions(source.options, "options", issues);
-  const envelopes: OutgoingEnvelope[] = [];
-  // By index, to see the holes of a sparse array, too.
-  for (let index = 0; index < messages.length; index += 1) {
-    const message = messages[index] as EventMessage;
-    const at = `[${index}].`;
-    if (checkMessage(message, at, issues)) {
-      envelopes.push(createEnvelope(source, message, at, issues));
-    }
+  constructor(options: EmitOptions | undefined, run: CurrentRun | undefined, now: number) {
+    this.options = options;
+    this.run = run;
+    this.now = now;
   }
-  if (issues.length > 0) throw invalidMessage(issues);
-  return envelopes;
 }
 
-/** Makes the envelope of a single message, as {@link createEnvelopes} does. */
-export function createSingleEnvelope(
-  source: EnvelopeSource,
-  message: EventMessage,
-): OutgoingEnvelope {
-  const issues: Issue[] = [];
-  if (source.options !== undefined) checkEmitOptions(source.options, "options", issues);
-  const envelope = checkMessage(message, "", issues) && createEnvelope(source, message, "", issues);
-  if (!envelope || issues.length > 0) throw invalidMessage(issues);
-  return envelope;
+/** Makes envelopes of messages, with the options and metadata that apply to them. */
+export class EnvelopeFactory {
+  readonly #options: EnvelopeFactoryOptions;
+  readonly #depth: CausationDepth;
+  readonly #nextId = createEventIds();
+  readonly #checkName = createNameCheck();
+  /** What walks over data remember, for the next one. */
+  readonly #memberNames: string[] = [];
+
+  constructor(options: EnvelopeFactoryOptions) {
+    this.#options = options;
+    this.#depth = new CausationDepth(options);
+  }
+
+  /**
+   * Makes an envelope of each message.
+   *
+   * @param data The data, if `first` is a name.
+   * @throws BusbarError `BUSBAR_INVALID_MESSAGE` with every mistake in every message.
+   */
+  create(first: Emission, data: unknown, call: EmitCall): OutgoingEnvelope[] {
+    const { options, issues } = call;
+    if (options !== undefined) checkEmitOptions(options, "options", issues);
+    const envelopes: OutgoingEnvelope[] = [];
+    if (typeof first === "string" || typeof first === "symbol") {
+      const name = typeof first === "symbol" ? nameOf(first) : first;
+      envelopes.push(this.#envelope({ name, data }, "", call));
+    } else if (!isMany(first)) {
+      if (checkMessage(first, "", issues)) envelopes.push(this.#envelope(first, "", call));
+    } else {
+      // By index, to see the holes of a sparse array, too.
+      for (let index = 0; index < first.length; index += 1) {
+        const message = first[index] as EventMessage;
+        const at = `[${index}].`;
+        if (checkMessage(message, at, issues)) envelopes.push(this.#envelope(message, at, call));
+      }
+    }
+    if (issues.length > 0) throw invalidMessage(issues);
+    return envelopes;
+  }
+
+  #envelope(message: EventMessage, at: string, call: EmitCall): OutgoingEnvelope {
+    const { issues } = call;
+    const { defaults, maxPayloadBytes } = this.#options;
+    const nameIssue = this.#checkName(message.name);
+    if (nameIssue) issues.push({ path: `${at}name`, reason: nameIssue });
+    const walk = new JsonWalk(maxPayloadBytes, this.#memberNames);
+    const data = copyAsJson(message.data, at, "data", issues, walk);
+    if (message.options !== undefined) checkEmitOptions(message.options, `${at}options`, issues);
+    const id = message.id ?? this.#nextId(call.now);
+    const metadata = this.#metadata(message, id, at, call, walk);
+    const envelope = new OutgoingEnvelope(id, message.name, data, metadata);
+    // One that is refused has options that may be anything.
+    if (issues.length > 0) return envelope;
+    if (message.options || call.options || defaults) {
+      this.#applyOptions(envelope, message.options, `${at}options`, call, walk);
+    }
+    walk.check(data, message.metadata && metadata, at, issues);
+    return envelope;
+  }
+
+  #metadata(
+    { metadata }: EventMessage,
+    id: string,
+    at: string,
+    { now, run, issues }: EmitCall,
+    walk: JsonWalk,
+  ): EnvelopeMetadata {
+    if (metadata === undefined) {
+      return run === undefined
+        ? { created_at: now, published_at: now, correlationId: id }
+        : {
+            created_at: now,
+            published_at: now,
+            correlationId: run.envelope.metadata.correlationId,
+            causationId: run.envelope.id,
+            causationDepth: this.#depth.in(run, at, issues),
+          };
+    }
+    const given = readMetadata(metadata, at, issues, walk);
+    if (!given) return NO_METADATA;
+    const member = metadata.createdAt === undefined ? "created_at" : "createdAt";
+    const createdAt = metadata[member];
+    return {
+      correlationId: run?.envelope.metadata.correlationId ?? id,
+      ...(run && { causationId: run.envelope.id }),
+      ...given,
+      // Many pass on the metadata of the event that they handle: its depth is not theirs.
+      ...(run && { causationDepth: this.#depth.in(run, at, issues) }),
+      created_at:
+        createdAt === undefined ? now : readTime(createdAt, `${at}metadata.${member}`, issues),
+      published_at: now,
+    };
+  }
+
+  /** Applies the options of a message, of the emit and of the bus. */
+  #applyOptions(
+    envelope: OutgoingEnvelope,
+    own: EmitOptions | undefined,
+    path: string,
+    call: EmitCall,
+    walk: JsonWalk,
+  ): void {
+    const { defaults, providerName } = this.#options;
+    const options = mergeEmitOptions(own, call.options, defaults);
+    if (options === undefined) return;
+    call.hasOptions = true;
+    const { delay } = options;
+    envelope.policy = policyOf(options, call.options, own, defaults, envelope.metadata);
+    envelope.orderingKey = options.orderingKey;
+    envelope.priority = priorityNumber(options);
+    envelope.delayMs =
+      (isDate(delay) ? Math.max(0, delay.getTime() - call.now) : delay) || undefined;
+    envelope.deduplicationId = options.deduplicationId;
+    const ofProvider = options.provider?.[providerName];
+    if (ofProvider === undefined) return;
+    const at = `${path}.provider.`;
+    const copied = copyAsJson(ofProvider, at, providerName, call.issues, walk);
+    envelope.providerOptions = copied as JsonObject;
+  }
 }
 
-/** Makes the envelope of a message that is nothing but a name and data, as {@link createEnvelopes} does. */
-export function createNamedEnvelope(
-  source: EnvelopeSource,
-  name: string,
-  data: unknown,
-): OutgoingEnvelope {
-  const issues: Issue[] = [];
-  if (source.options !== undefined) checkEmitOptions(source.options, "options", issues);
-  const envelope = createEnvelope(source, { name, data }, "", issues);
-  if (issues.length > 0) throw invalidMessage(issues);
-  return envelope;
+function isMany(first: EventMessage | readonly EventMessage[]): first is readonly EventMessage[] {
+  return Array.isArray(first);
 }
 
 /** The error that refuses a whole emit. */
 export function invalidMessage(issues: readonly Issue[]): BusbarError<"BUSBAR_INVALID_MESSAGE"> {
   const lines = issues.map(({ path, reason }) => (path ? `${path} ${reason}` : reason));
   return new BusbarError("BUSBAR_INVALID_MESSAGE", `Cannot emit: ${listed(lines)}`, { issues });
-}
-
-function createEnvelope(
-  source: EnvelopeSource,
-  message: EventMessage,
-  at: string,
-  issues: Issue[],
-): OutgoingEnvelope {
-  const nameIssue = source.checkName(message.name);
-  if (nameIssue) issues.push({ path: `${at}name`, reason: nameIssue });
-  const walk = new JsonWalk(source.maxPayloadBytes, source.memberNames);
-  const data = copyAsJson(message.data, at, "data", issues, walk);
-  if (message.options !== undefined) checkEmitOptions(message.options, `${at}options`, issues);
-  const id = message.id ?? source.nextId(source.now);
-  const metadata = createMetadata(source, message, id, at, issues, walk);
-  const envelope = new OutgoingEnvelope(id, message.name, data, metadata);
-  // One that is refused has options that may be anything.
-  if (issues.length > 0) return envelope;
-  if (message.options || source.options || source.defaults) {
-    applyOptions(source, envelope, message.options, `${at}options`, issues, walk);
-  }
-  walk.check(data, message.metadata && metadata, at, issues);
-  return envelope;
 }
 
 /** Stands for metadata that is refused; never leaves this file. */
@@ -138,33 +206,12 @@ function isMessageMember(name: string): name is keyof EventMessage {
   );
 }
 
-function applyOptions(
-  source: EnvelopeSource,
-  envelope: OutgoingEnvelope,
-  own: EmitOptions | undefined,
-  path: string,
-  issues: Issue[],
-  walk: JsonWalk,
-): void {
-  const options = mergeEmitOptions(own, source.options, source.defaults);
-  if (options === undefined) return;
-  source.withOptions.push(envelope);
-  envelope.policy = policyOf(options, source, own, envelope.metadata);
-  envelope.orderingKey = options.orderingKey;
-  envelope.priority = priorityNumber(options);
-  const { delay } = options;
-  envelope.delayMs =
-    (isDate(delay) ? Math.max(0, delay.getTime() - source.now) : delay) || undefined;
-  envelope.deduplicationId = options.deduplicationId;
-  const ofProvider = options.provider?.[source.providerName];
-  envelope.providerOptions = ownOptions(ofProvider, path, source, issues, walk);
-}
-
 /** The policy of merged options. `own` are those of the message. */
 function policyOf(
   { attempts, backoff, internal, delay }: EmitOptions,
-  { options, defaults }: EnvelopeSource,
+  ofEmit: EmitOptions | undefined,
   own: EmitOptions | undefined,
+  defaults: EmitOptions | undefined,
   { eventGroupId }: EnvelopeMetadata,
 ): EnvelopePolicy | undefined {
   const dueAt = isDate(delay) && eventGroupId !== undefined ? delay.getTime() : undefined;
@@ -175,7 +222,7 @@ function policyOf(
     defaults &&
     MAY_BE_BY_DEFAULT.filter(
       (name) =>
-        defaults[name] !== undefined && own?.[name] === undefined && options?.[name] === undefined,
+        defaults[name] !== undefined && own?.[name] === undefined && ofEmit?.[name] === undefined,
     );
   return {
     attempts,
@@ -184,53 +231,6 @@ function policyOf(
     internal,
     ...(byDefault?.length && { byDefault }),
     ...(dueAt !== undefined && { dueAt }),
-  };
-}
-
-function ownOptions(
-  options: unknown,
-  path: string,
-  { providerName }: EnvelopeSource,
-  issues: Issue[],
-  walk: JsonWalk,
-): JsonObject | undefined {
-  if (options === undefined) return undefined;
-  return copyAsJson(options, `${path}.provider.`, providerName, issues, walk) as JsonObject;
-}
-
-function createMetadata(
-  source: EnvelopeSource,
-  { metadata }: EventMessage,
-  id: string,
-  at: string,
-  issues: Issue[],
-  walk: JsonWalk,
-): EnvelopeMetadata {
-  const { now, run, depth } = source;
-  if (metadata === undefined) {
-    return run === undefined
-      ? { created_at: now, published_at: now, correlationId: id }
-      : {
-          created_at: now,
-          published_at: now,
-          correlationId: run.envelope.metadata.correlationId,
-          causationId: run.envelope.id,
-          causationDepth: depth.in(run, at, issues),
-        };
-  }
-  const given = readMetadata(metadata, at, issues, walk);
-  if (!given) return NO_METADATA;
-  const member = metadata.createdAt === undefined ? "created_at" : "createdAt";
-  const createdAt = metadata[member];
-  return {
-    correlationId: run?.envelope.metadata.correlationId ?? id,
-    ...(run && { causationId: run.envelope.id }),
-    ...given,
-    // Many pass on the metadata of the event that they handle: its depth is not theirs.
-    ...(run && { causationDepth: depth.in(run, at, issues) }),
-    created_at:
-      createdAt === undefined ? now : readTime(createdAt, `${at}metadata.${member}`, issues),
-    published_at: now,
   };
 }
 

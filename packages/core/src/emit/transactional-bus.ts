@@ -3,7 +3,7 @@ import type { ClearGroupOptions, IEventBusModule } from "../contract/event-bus-m
 import type { Interceptor } from "../contract/interceptor.ts";
 import type { Subscriber, SubscriberContext } from "../contract/subscriber.ts";
 import type { EventSelector } from "../deliver/subscriptions.ts";
-import type { Emission } from "./emitter.ts";
+import type { Emission } from "./envelopes.ts";
 
 /** Writes what is emitted into the caller's transaction, and resolves with the ids. */
 export type Stager = (

@@ -148,7 +148,7 @@ export class BusRuntime {
       timeLimit,
       support: this.#support,
       staging: this.#groups.staging,
-      ready: (method) => this.#ready(method),
+      ready: this.#ready,
     });
     this.holding = new EventHolder(this.#groups, this.emitter, () =>
       this.#ready("releaseGroupedEvents"),
@@ -305,7 +305,7 @@ export class BusRuntime {
       const stage = async (): Promise<readonly string[]> => {
         const declared = this.#ready("emit");
         const { delays } = staging;
-        const sent = await this.emitter.prepare(first, second, third, undefined, delays);
+        const sent = await this.emitter.prepare(first, second, third, currentRun(), delays);
         await declared;
         unknown = sent.map(({ id }) => id);
         await this.emitter.stageWithin(transaction, sent, staging);
@@ -350,13 +350,13 @@ export class BusRuntime {
   }
 
   /** Passes, or tells what to wait for: the provider must know every subscription first. */
-  #ready(method: string): Promise<void> | undefined {
+  readonly #ready = (method: string): Promise<void> | undefined => {
     if (this.#lifecycle.state !== "running") {
       const run = currentRun();
       this.#lifecycle.assertRunning(method, run?.bus === this.#bus && !run.isCutShort);
     }
     return this.#consumers.whenDeclared;
-  }
+  };
 }
 
 type Stages = StagingPlugin & Required<Pick<StagingPlugin, "stage">>;

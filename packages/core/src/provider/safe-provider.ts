@@ -35,8 +35,8 @@ export function safeProvider(provider: EventProvider): EventProvider {
       if (mistake !== undefined) context.logger.warn({ provider: name }, mistake);
       return methods.start(context);
     },
-    publish: (batch, options) => provider.publish(batch, options),
-    ...(provider.tryPublish && { tryPublish: (batch) => provider.tryPublish?.(batch) }),
+    publish: provider.publish.bind(provider),
+    ...(provider.tryPublish && { tryPublish: provider.tryPublish.bind(provider) }),
     ...(subscriptions && {
       subscriptions: safeMethods(subscriptions, PART_METHODS.subscriptions),
     }),

@@ -132,25 +132,21 @@ function copyReference(input: object, key: string | number, walk: JsonWalk): Jso
   }
   walk.depth += 1;
   const { toJSON } = input as { readonly toJSON?: unknown };
+  // As JSON.stringify has it: the answer is not asked for its own toJSON, which may well be the same one.
+  const content =
+    typeof toJSON === "function" ? ownJson(input, toJSON.call(input, String(key))) : input;
   const json =
-    typeof toJSON === "function"
-      ? copyOwnJson(input, toJSON.call(input, String(key)), key, walk)
-      : copyContent(input, key, walk);
+    typeof content === "object" && content !== null
+      ? copyContent(content, key, walk)
+      : copy(content, key, walk);
   walk.depth -= 1;
   return json;
 }
 
-/** Copies what an object's toJSON has answered. */
-function copyOwnJson(
-  input: object,
-  json: unknown,
-  key: string | number,
-  walk: JsonWalk,
-): JsonValue | undefined {
+/** What an object's toJSON has answered. */
+function ownJson(input: object, json: unknown): unknown {
   if (json === null && types.isDate(input)) throw new NotJson("an invalid Date is not JSON");
-  if (typeof json !== "object" || json === null) return copy(json, key, walk);
-  // As JSON.stringify has it: not asked for its own toJSON, which may well be the same one.
-  return copyContent(json, key, walk);
+  return json;
 }
 
 function copyContent(input: object, key: string | number, walk: JsonWalk): JsonValue | undefined {
@@ -352,18 +348,13 @@ export function cloneJson<T extends JsonValue | undefined>(value: T): T {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(cloneJson) as unknown as T;
   // Spread first, because engines are at their best with it, and then what is nested.
-  return cloneNested({ ...(value as object) }) as T;
-}
-
-/** Makes a clone of what is nested in a shallow clone of JSON, and gives the shallow one back. */
-function cloneNested<T extends Record<string, unknown>>(shallow: T): T {
-  const clone: Record<string, unknown> = shallow;
+  const clone: Record<string, unknown> = { ...(value as object) };
   for (const key in clone) {
     const member = clone[key];
     if (typeof member !== "object" || member === null || !isOwn(clone, key)) continue;
     setMember(clone, key, cloneJson(member as JsonValue));
   }
-  return shallow;
+  return clone as T;
 }
 
 /** Unlike `Object.hasOwn`, this costs nothing in a loop over members. */

@@ -2,6 +2,7 @@ import type { Clock, Timer } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { ConsumerHandle, EventProvider, SubscriptionRegistry } from "../contract/provider.ts";
 import type { Notices } from "../observe/notices.ts";
+import { toDeliver } from "../provider/run-delivery.ts";
 import { detached } from "../causality/causality.ts";
 import type { DeliveryEngine } from "./engine.ts";
 import type { Subscription } from "./subscription.ts";
@@ -183,9 +184,8 @@ export class Consumers {
   async #consume(subscription: Subscription): Promise<void> {
     const { provider, engine, consumes } = this.#options;
     if (!consumes || subscription.paused || subscription.consumer || this.#closed) return;
-    subscription.consumer = await provider.consume(subscription.consumeSpec, (delivery) =>
-      engine.deliver(subscription, delivery),
-    );
+    const deliver = toDeliver((delivery, settle) => engine.run(subscription, delivery, settle));
+    subscription.consumer = await provider.consume(subscription.consumeSpec, deliver);
     // Paused or unsubscribed meanwhile, when there was no consumer yet to close.
     const isOver = subscription.paused || subscription.events.length === 0;
     if (this.#closed) void this.#release(subscription, 0);

@@ -1,19 +1,35 @@
 import type { ScopingContainer, ServiceContainer } from "../contract/container.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { Envelope } from "../contract/provider.ts";
-import type { DeliveryContext } from "../contract/subscriber.ts";
+import type { DeliveryContext, Subscriber } from "../contract/subscriber.ts";
 import type { CurrentRun } from "../causality/causality.ts";
 import { quoted } from "../errors/quoted.ts";
+import type { DeliveryState } from "./failures.ts";
+import type { Subscription } from "./subscription.ts";
 
 type Scope = ReturnType<NonNullable<ScopingContainer["createScope"]>>;
+
+/** What all runs of one bus share. */
+export interface RunSurroundings {
+  /** Stands for the bus, so that an emit can tell whose handler it is in. */
+  readonly bus: object;
+  /** What handlers find in `context.logger`. */
+  readonly handlerLogger: Logger;
+  readonly services: ScopingContainer;
+}
 
 /** One run of one delivery: what its handlers see, and what the bus needs to end it. */
 export class DeliveryRun implements DeliveryContext, CurrentRun {
   readonly bus: object;
   readonly envelope: Envelope;
+  readonly subscription: Subscription;
   readonly subscriberId: string;
+  /** What failed before it. */
+  readonly before: DeliveryState;
   readonly attempt: number;
   readonly logger: Logger;
+  /** The functions to run. */
+  readonly handlers: readonly Subscriber[];
   /** The event does not match its schema: no retry can mend that. */
   isInvalid = false;
   /** Set by middleware. */
@@ -30,18 +46,20 @@ export class DeliveryRun implements DeliveryContext, CurrentRun {
   #isCutShort = false;
 
   constructor(
-    bus: object,
+    { bus, handlerLogger, services }: RunSurroundings,
     envelope: Envelope,
-    subscriberId: string,
+    subscription: Subscription,
+    before: DeliveryState,
     attempt: number,
-    logger: Logger,
-    services: ScopingContainer,
   ) {
     this.bus = bus;
     this.envelope = envelope;
-    this.subscriberId = subscriberId;
+    this.subscription = subscription;
+    this.subscriberId = subscription.id;
+    this.before = before;
     this.attempt = attempt;
-    this.logger = logger;
+    this.logger = handlerLogger;
+    this.handlers = subscription.handlersFor(envelope.name);
     this.#services = services;
   }
 

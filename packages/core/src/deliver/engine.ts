@@ -1,17 +1,17 @@
 import { runCausedBy } from "../causality/causality.ts";
 import type { BusCounters } from "../observe/counters.ts";
 import type { Notices } from "../observe/notices.ts";
-import type { ScopingContainer } from "../contract/container.ts";
 import type { SettlementTracker } from "../causality/settlement-tracker.ts";
 import type { Clock } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { BusNotices, DeadReason, NoticedDelivery } from "../contract/notices.ts";
-import type { Delivery, Settlement } from "../contract/provider.ts";
+import type { Delivery, Envelope, Settlement } from "../contract/provider.ts";
 import { BusbarError, isPermanentError, isReleaseDelivery } from "../errors/errors.ts";
 import { isInstance, itemsOf, memberOf } from "../errors/thrown.ts";
+import type { Settle } from "../provider/run-delivery.ts";
 import { Chain } from "../values/chain.ts";
 import { backoffDelay, effective } from "./policy.ts";
-import { DeliveryRun } from "./delivery-run.ts";
+import { DeliveryRun, type RunSurroundings } from "./delivery-run.ts";
 import {
   type DeliveryState,
   NO_FAILURES,
@@ -31,20 +31,16 @@ const AWAY_AT_MOST_MS = 800;
 /** Calls back once, and never at once, whatever a promise of the user's has in its place. */
 // oxlint-disable-next-line typescript/unbound-method
 const nativeThen = Promise.prototype.then;
+const RESOLVED = Promise.resolve();
 
 /** What a {@link DeliveryEngine} needs. */
-export interface EngineOptions {
-  /** Stands for the bus, so that an emit can tell whose handler it is in. */
-  readonly bus: object;
+export interface EngineOptions extends RunSurroundings {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** What handlers find in `context.logger`. */
-  readonly handlerLogger: Logger;
   readonly maxCrashes: number;
   /** Whether the provider keeps dead letters. */
   readonly keepsDead: boolean;
-  readonly services: ScopingContainer;
   readonly counters: BusCounters;
   readonly notices: Notices;
   readonly tracker: SettlementTracker | undefined;
@@ -74,59 +70,74 @@ export class DeliveryEngine {
     for (const run of this.#underWay) run.cutShort(reason);
   }
 
-  /**
-   * Runs one delivery once. Resolves with what becomes of it, and never rejects.
-   *
-   * Not an async function: this is where an event spends its time, and each promise costs.
-   */
-  deliver(subscription: Subscription, delivery: Delivery): Promise<Settlement> {
-    const { bus, clock, handlerLogger: logger, services, maxCrashes, notices } = this.#options;
-    const { envelope } = delivery;
-    const state = delivery.state === undefined ? NO_FAILURES : stateOf(delivery.state);
-    if (delivery.crashes > maxCrashes) {
-      return Promise.resolve(this.#crashed(subscription, delivery, state));
-    }
-    const run = new DeliveryRun(bus, envelope, subscription.id, state.runs + 1, logger, services);
-    const handlers = subscription.handlersFor(envelope.name);
-    // Code for the event is on its way, in another process, or gone: it is not ours to judge.
-    if (handlers.length === 0) {
-      return Promise.resolve(this.#released(run, "no-handler", this.#awayMs(delivery)));
-    }
+  /** Runs one delivery once, as {@link RunDelivery} says. */
+  run(subscription: Subscription, delivery: Delivery, settle: Settle): void {
+    const { envelope, crashes } = delivery;
+    const before = delivery.state === undefined ? NO_FAILURES : stateOf(delivery.state);
+    const hasCrashed = crashes > this.#options.maxCrashes;
+    const attempt = hasCrashed ? before.runs : before.runs + 1;
+    const run = new DeliveryRun(this.#options, envelope, subscription, before, attempt);
+    const end = (decide: () => Settlement): void => this.#end(run, decide, settle);
     this.#underWay.add(run);
-    run.startedAt = notices.isHeard ? clock.monotonic() : undefined;
-    const succeed = (): Settlement | Promise<Settlement> => this.#end(run, this.#succeeded(run));
-    const fail = (thrown: unknown): Settlement | Promise<Settlement> =>
-      this.#end(run, this.#failed(subscription, run, state, thrown));
+    if (hasCrashed) {
+      void RESOLVED.then(() => end(() => this.#crashed(run, crashes)));
+      return;
+    }
+    // Code for the event is on its way, in another process, or gone: it is not ours to judge.
+    if (run.handlers.length === 0) {
+      void RESOLVED.then(() =>
+        end(() => this.#released(run, "no-handler", this.#awayMs(envelope))),
+      );
+      return;
+    }
+    const succeed = (): void => end(() => this.#succeeded(run));
+    const fail = (thrown: unknown): void => end(() => this.#failed(run, thrown));
     try {
-      const { timeoutMs } = subscription;
-      const work = runCausedBy(run, () => {
-        const ran = this.#options.runner.run(run, handlers);
-        return timeoutMs === undefined ? ran : this.#withTimeout(run, ran, timeoutMs);
-      });
-      if (!work) return Promise.resolve(succeed());
       // What a handler returns is the user's: reading it may throw, and its own `then` may do anything.
-      return nativeThen.call(Promise.resolve(work), succeed, fail) as Promise<Settlement>;
+      void nativeThen.call(Promise.resolve(runCausedBy(run, this.#work)), succeed, fail);
     } catch (thrown) {
-      return Promise.resolve(fail(thrown));
+      void RESOLVED.then(() => fail(thrown));
     }
   }
+
+  /** Runs the handlers, for as long as they may. */
+  readonly #work = (run: DeliveryRun): void | Promise<void> => {
+    const { clock, notices, runner } = this.#options;
+    if (notices.isHeard) run.startedAt = clock.monotonic();
+    const work = runner.run(run);
+    const { timeoutMs } = run.subscription;
+    return timeoutMs === undefined ? work : this.#withTimeout(run, work, timeoutMs);
+  };
 
   /**
    * About as long as it has been on its way: it may go to and fro a few times before it meets a process
    * with code for it, and must not do so often when there is none. Where the clock of the emitter is off, it is
    * the longest time: nobody waits for more than that.
    */
-  #awayMs({ envelope }: Delivery): number {
-    const ageMs = Math.abs(this.#options.clock.now() - envelope.metadata.published_at);
+  #awayMs({ metadata }: Envelope): number {
+    const ageMs = Math.abs(this.#options.clock.now() - metadata.published_at);
     let awayMs = AWAY_AT_LEAST_MS;
     // In steps, so that deliveries that came together leave together.
     while (awayMs < ageMs && awayMs < AWAY_AT_MOST_MS) awayMs *= 2;
     return awayMs;
   }
 
-  #end(run: DeliveryRun, settlement: Settlement): Settlement | Promise<Settlement> {
+  #end(run: DeliveryRun, decide: () => Settlement, settle: Settle): void {
+    let settlement: Settlement | undefined;
+    try {
+      settlement = decide();
+    } catch (err) {
+      // The clock or the source of random numbers that the bus was given has thrown.
+      this.#log(
+        "error",
+        run,
+        { err },
+        `Subscriber "${run.subscriberId}" has an unsettled delivery`,
+      );
+    }
     this.#underWay.delete(run);
-    return run.hasScope ? this.#dispose(run).then(() => settlement) : settlement;
+    if (run.hasScope) void this.#dispose(run).then(() => settle(settlement));
+    else settle(settlement);
   }
 
   #succeeded(run: DeliveryRun): Settlement {
@@ -171,17 +182,13 @@ export class DeliveryEngine {
     });
   }
 
-  #failed(
-    subscription: Subscription,
-    run: DeliveryRun,
-    before: DeliveryState,
-    thrown: unknown,
-  ): Settlement {
+  #failed(run: DeliveryRun, thrown: unknown): Settlement {
     if (run.isCutShort) return this.#released(run, "shutdown", undefined);
     if (isReleaseDelivery(thrown)) return this.#released(run, "requested", thrown.delayMs);
     const { clock, random, counters, notices, tracker } = this.#options;
+    const { subscription } = run;
     counters.failed += 1;
-    const state = withFailure(before, recordFailure(thrown, clock.now()));
+    const state = withFailure(run.before, recordFailure(thrown, clock.now()));
     const wished = run.envelope.policy;
     const attempts = effective("attempts", subscription, wished) ?? 1;
     const isRetired = subscription.isRetired(run.envelope.name);
@@ -210,15 +217,12 @@ export class DeliveryEngine {
     return { type: "retry", delayMs, state };
   }
 
-  #crashed(subscription: Subscription, delivery: Delivery, before: DeliveryState): Settlement {
-    const { bus, clock, handlerLogger: logger, services } = this.#options;
-    const { envelope, crashes } = delivery;
-    const run = new DeliveryRun(bus, envelope, subscription.id, before.runs, logger, services);
+  #crashed(run: DeliveryRun, crashes: number): Settlement {
     const error = new Error(`The process ended ${crashes} times while this was being handled`);
     error.name = "Crash";
     delete error.stack;
-    const state = withFailure(before, recordFailure(error, clock.now()));
-    return this.#dead(run, "crashed", { ...state, runs: before.runs }, error);
+    const state = withFailure(run.before, recordFailure(error, this.#options.clock.now()));
+    return this.#dead(run, "crashed", { ...state, runs: run.before.runs }, error);
   }
 
   #dead(run: DeliveryRun, reason: DeadReason, state: DeliveryState, err: unknown): Settlement {

@@ -2,7 +2,6 @@ import { OutgoingEnvelope } from "../causality/outgoing-envelope.ts";
 import type { Event } from "../contract/event.ts";
 import type { DeliveryRun as MiddlewareDelivery, Middleware } from "../contract/middleware.ts";
 import type { Envelope } from "../contract/provider.ts";
-import type { Subscriber } from "../contract/subscriber.ts";
 import { BusbarError } from "../errors/errors.ts";
 import type { EventCatalogue } from "../contract/catalogue.ts";
 import { safeError } from "../errors/safe-error.ts";
@@ -30,19 +29,20 @@ export class HandlerRunner {
   }
 
   /** Fails, by a throw or a rejection, when one of the handlers or the middleware does. */
-  run(run: DeliveryRun, handlers: readonly Subscriber[]): void | Promise<void> {
+  run(run: DeliveryRun): void | Promise<void> {
     const { middleware, catalogue } = this.#options;
+    const { handlers } = run;
     const [only] = handlers;
     if (only && handlers.length === 1 && middleware.length === 0 && !catalogue?.parse) {
       return only(this.#event(run, true), run);
     }
-    return this.#runAll(run, handlers);
+    return this.#runAll(run);
   }
 
-  async #runAll(run: DeliveryRun, handlers: readonly Subscriber[]): Promise<void> {
+  async #runAll(run: DeliveryRun): Promise<void> {
     // What the first of several changes must not be what the others' copies are made of.
-    const first = await this.#parsed(run, handlers.length === 1);
-    let next = (): Promise<void> => this.#runHandlers(run, handlers, first);
+    const first = await this.#parsed(run, run.handlers.length === 1);
+    let next = (): Promise<void> => this.#runHandlers(run, first);
     for (const middleware of this.#options.middleware.toReversed()) {
       const rest = next;
       next = () => runMiddleware(middleware, { event: first, context: run }, rest);
@@ -50,13 +50,9 @@ export class HandlerRunner {
     await next();
   }
 
-  async #runHandlers(
-    run: DeliveryRun,
-    handlers: readonly Subscriber[],
-    first: Event,
-  ): Promise<void> {
+  async #runHandlers(run: DeliveryRun, first: Event): Promise<void> {
     const outcomes = await Promise.allSettled(
-      handlers.map(async (handler, index) => {
+      run.handlers.map(async (handler, index) => {
         if (index === 0) return handler(first, run);
         // Without a schema all begin in the same turn.
         const event = this.#options.catalogue?.parse

@@ -1,8 +1,8 @@
 import { clearImmediate, setImmediate } from "node:timers";
 import { detachedScope } from "../causality/causality.ts";
+import type { Backlog } from "./backlog.ts";
 import type { MemoryConsumer } from "./memory-consumer.ts";
 import type { QueueHost } from "./queue-host.ts";
-import type { QueueItem } from "./waiting-items.ts";
 
 /** Hand-overs in a row before I/O and timers get their turn. */
 const BUDGET = 256;
@@ -39,20 +39,13 @@ function handOverAll(waiting: readonly HandOver[]): void {
   for (const handOver of waiting) handOver.run();
 }
 
-/** What a {@link HandOver} takes from. */
-export interface HandOverSource {
-  readonly ready: { readonly size: number };
-  /** The next delivery, which is in flight from now on. */
-  takeNext(): QueueItem | undefined;
-}
-
 /**
  * Hands what is ready in a queue to whoever has a free slot. Never at once, so that a publish runs no handler,
  * but in a microtask; after a full budget, in a later turn of the event loop.
  */
 export class HandOver {
   readonly #host: QueueHost;
-  readonly #source: HandOverSource;
+  readonly #backlog: Backlog;
   readonly #consumers: MemoryConsumer[] = [];
   /** Whose turn it is among the consumers. */
   #turn = 0;
@@ -66,9 +59,9 @@ export class HandOver {
   #paused = false;
   #stopped = false;
 
-  constructor(host: QueueHost, source: HandOverSource) {
+  constructor(host: QueueHost, backlog: Backlog) {
     this.#host = host;
-    this.#source = source;
+    this.#backlog = backlog;
   }
 
   /** Whether there is somebody to hand anything to. */
@@ -93,13 +86,13 @@ export class HandOver {
 
   slotFreed(): void {
     this.#allBusy = false;
-    if (this.#source.ready.size > 0) this.schedule();
+    if (this.#backlog.ready.size > 0) this.schedule();
   }
 
   /** Something may be ready, or somebody free. */
   schedule(): void {
     if (this.#scheduled || this.#allBusy || this.#stopped || this.#paused) return;
-    if (this.#source.ready.size === 0 || this.#consumers.length === 0) return;
+    if (this.#backlog.ready.size === 0 || this.#consumers.length === 0) return;
     this.#scheduled = true;
     if (this.#budget > 0) this.#host.turn.join(this);
     else {
@@ -122,19 +115,19 @@ export class HandOver {
 
   /** Hands over as much as there is, and as is free. */
   run(): void {
-    while (this.#budget > 0 && this.#source.ready.size > 0 && !this.#paused && !this.#stopped) {
+    while (this.#budget > 0 && this.#backlog.ready.size > 0 && !this.#paused && !this.#stopped) {
       const consumer = this.#nextConsumer();
       if (!consumer) {
         this.#allBusy = true;
         break;
       }
-      const item = this.#source.takeNext();
+      const item = this.#backlog.take();
       if (!item) break;
       this.#budget--;
       consumer.hand(item);
     }
     this.#scheduled = false;
-    if (this.#source.ready.size > 0) this.schedule();
+    if (this.#backlog.ready.size > 0) this.schedule();
     this.#host.progressed();
   }
 

@@ -1,6 +1,7 @@
 import type { Timer } from "../contract/clock.ts";
 import type { ConsumerHandle, Deliver, Settlement } from "../contract/provider.ts";
-import { Chain, type Linked } from "../values/chain.ts";
+import { type RunDelivery, toRunDelivery } from "../provider/run-delivery.ts";
+import { Chain } from "../values/chain.ts";
 import type { QueueHost } from "./queue-host.ts";
 import type { SubscriptionQueue } from "./subscription-queue.ts";
 import type { QueueItem } from "./waiting-items.ts";
@@ -12,10 +13,11 @@ export class MemoryConsumer implements ConsumerHandle {
   /** Whether it takes one more. */
   hasFreeSlot = true;
   readonly #host: QueueHost;
-  readonly #deliver: Deliver;
+  readonly #run: RunDelivery;
   readonly #concurrency: number;
-  readonly #runs = new Chain<Run>();
-  #inHand = 0;
+  readonly #items = new Chain<QueueItem>();
+  /** Deliveries that are not settled. Written here only. */
+  inFlight = 0;
   #closing: Promise<void> | undefined;
   #onClosed: (() => void) | undefined;
   #timer: Timer | undefined;
@@ -23,7 +25,7 @@ export class MemoryConsumer implements ConsumerHandle {
   constructor(queue: SubscriptionQueue, host: QueueHost, deliver: Deliver, concurrency: number) {
     this.queue = queue;
     this.#host = host;
-    this.#deliver = deliver;
+    this.#run = toRunDelivery(deliver);
     this.#concurrency = concurrency;
   }
 
@@ -31,25 +33,21 @@ export class MemoryConsumer implements ConsumerHandle {
     return this.#closing !== undefined;
   }
 
-  /** What is in hand. */
-  *[Symbol.iterator](): IterableIterator<QueueItem> {
-    for (const { item } of this.#runs) yield item;
+  /** What is in flight. */
+  [Symbol.iterator](): Iterator<QueueItem> {
+    return this.#items[Symbol.iterator]();
   }
 
   /** Begins a run. Call it only when there is a free slot. */
   hand(item: QueueItem): void {
-    this.#inHand += 1;
-    this.hasFreeSlot = this.#inHand < this.#concurrency;
-    const run: Run = { item, isUnderWay: true, previous: undefined, next: undefined };
-    this.#runs.add(run);
-    const { envelope, state, crashes } = item;
-    const settle = (settlement: Settlement | undefined): void => this.#finish(run, settlement);
-    try {
-      this.#deliver({ envelope, state, crashes }).then(settle, () => settle(undefined));
-    } catch {
-      // Against the contract, and to the queue nothing but a delivery without a settlement.
-      settle(undefined);
-    }
+    this.inFlight += 1;
+    this.hasFreeSlot = this.inFlight < this.#concurrency;
+    this.#items.add(item);
+    const { runs } = item;
+    this.#run(item, (settlement) => {
+      // Released meanwhile: the consumer that has it now settles it.
+      if (item.runs === runs) this.#settle(item, settlement);
+    });
   }
 
   close(options: { readonly graceMs: number }): Promise<void> {
@@ -59,7 +57,7 @@ export class MemoryConsumer implements ConsumerHandle {
     });
     this.hasFreeSlot = false;
     this.queue.detach(this);
-    if (this.#inHand === 0) this.#closed();
+    if (this.inFlight === 0) this.#closed();
     else if (options.graceMs <= 0) this.abandon();
     else {
       this.#timer = this.#host.clock.setTimeout(() => this.abandon(), options.graceMs, {
@@ -69,33 +67,28 @@ export class MemoryConsumer implements ConsumerHandle {
     return this.#closing;
   }
 
-  /** Hands what is still in hand back, and ends. */
+  /** Releases what is still in flight, and ends. */
   abandon(): void {
     if (!this.#closing) {
       void this.close({ graceMs: 0 });
       return;
     }
-    for (const run of [...this.#runs].toReversed()) {
-      this.#end(run);
-      this.queue.settle(run.item, { type: "release" });
-    }
+    for (const item of [...this.#items].toReversed()) this.#end(item, { type: "release" });
     this.#closed();
   }
 
-  /** A run has ended; without a settlement it has crashed. */
-  #finish(run: Run, settlement: Settlement | undefined): void {
-    // Handed back meanwhile: whoever has it now settles it.
-    if (!run.isUnderWay) return;
-    this.#end(run);
-    this.queue.settle(run.item, settlement);
-    if (this.#closing && this.#inHand === 0) this.#closed();
+  #settle(item: QueueItem, settlement: Settlement | undefined): void {
+    this.#end(item, settlement);
+    if (this.#closing && this.inFlight === 0) this.#closed();
   }
 
-  #end(run: Run): void {
-    run.isUnderWay = false;
-    this.#runs.delete(run);
-    this.#inHand -= 1;
+  /** Ends a run; without a settlement it has crashed. */
+  #end(item: QueueItem, settlement: Settlement | undefined): void {
+    item.runs += 1;
+    this.#items.delete(item);
+    this.inFlight -= 1;
     this.hasFreeSlot = !this.#closing;
+    this.queue.settle(item, settlement);
   }
 
   #closed(): void {
@@ -104,10 +97,4 @@ export class MemoryConsumer implements ConsumerHandle {
     this.queue.ended(this);
     this.#onClosed?.();
   }
-}
-
-/** A delivery in hand. */
-interface Run extends Linked<Run> {
-  readonly item: QueueItem;
-  isUnderWay: boolean;
 }

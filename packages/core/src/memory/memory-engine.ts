@@ -85,7 +85,7 @@ export class MemoryEngine implements QueueHost, PublishTarget {
 
   /** Puts all envelopes in all their queues, if there is room without a doubt. */
   tryPublish(batch: readonly Envelope[]): readonly PublishResult[] | undefined {
-    if (this.#room.size > 0) return undefined;
+    if (this.isStopped || this.#room.size > 0) return undefined;
     let checked: readonly SubscriptionQueue[] | undefined;
     for (const { name } of batch) {
       const queues = this.subscriptions.queuesFor(name);

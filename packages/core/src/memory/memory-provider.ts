@@ -93,7 +93,7 @@ function openEngine(engine: MemoryEngine, name: string): OpenProvider<"subscript
       engine.isStopped
         ? Promise.reject(notRunning(name, "publish"))
         : engine.publish(batch, options),
-    tryPublish: (batch) => (engine.isStopped ? undefined : engine.tryPublish(batch)),
+    tryPublish: engine.tryPublish.bind(engine),
     consume: async (spec, deliver) => engine.consume(spec, deliver),
     subscriptions: {
       declare: async (specs) => engine.declare(specs),

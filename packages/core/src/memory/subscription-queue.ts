@@ -9,7 +9,7 @@ import type {
 } from "../contract/provider.ts";
 import { Backlog } from "./backlog.ts";
 import { type StoredLetter, MemoryDeadLetters } from "./memory-dead-letters.ts";
-import { HandOver, type HandOverSource } from "./hand-over.ts";
+import { HandOver } from "./hand-over.ts";
 import type { MemoryConsumer } from "./memory-consumer.ts";
 import type { QueueHost } from "./queue-host.ts";
 import { RecentIds } from "./recent-ids.ts";
@@ -25,11 +25,9 @@ export type QueuePolicy = Pick<
  * The queue of one subscription. A delivery is ready, delayed, waiting for its key, in flight or
  * dead, and in exactly one of the five.
  */
-export class SubscriptionQueue implements HandOverSource {
+export class SubscriptionQueue {
   readonly policy: QueuePolicy;
   readonly subscriptionId: string;
-  /** Deliveries that could run now. */
-  readonly ready: { readonly size: number };
   /** Deduplication ids that this subscription has been given. */
   readonly recentIds: RecentIds;
   readonly #host: QueueHost;
@@ -38,7 +36,6 @@ export class SubscriptionQueue implements HandOverSource {
   readonly #handOver: HandOver;
   /** Those that have something in hand or may get it. */
   readonly #consumers = new Set<MemoryConsumer>();
-  #inFlight = 0;
   #stopped = false;
 
   constructor(policy: QueuePolicy, host: QueueHost) {
@@ -47,18 +44,10 @@ export class SubscriptionQueue implements HandOverSource {
     this.#host = host;
     this.recentIds = new RecentIds(host.deduplicationWindowMs);
     this.#backlog = new Backlog(host, policy.ordering, () => this.#handOver.schedule());
-    this.ready = this.#backlog.ready;
     this.#dead = new MemoryDeadLetters(host.clock, host.deadLetters, (letters) =>
       this.#dropped(letters),
     );
-    this.#handOver = new HandOver(host, this);
-  }
-
-  /** The next delivery to run, which is in flight from now on. */
-  takeNext(): QueueItem | undefined {
-    const item = this.#backlog.take();
-    if (item) this.#inFlight += 1;
-    return item;
+    this.#handOver = new HandOver(host, this.#backlog);
   }
 
   /** Deliveries that wait: ready, delayed, or for their key. */
@@ -118,7 +107,6 @@ export class SubscriptionQueue implements HandOverSource {
 
   /** Ends a delivery as the bus says. Without a settlement it comes again at once. */
   settle(item: QueueItem, settlement: Settlement | undefined): void {
-    this.#inFlight--;
     switch (settlement?.type) {
       case "ack":
         this.#backlog.leave(item);
@@ -191,10 +179,7 @@ export class SubscriptionQueue implements HandOverSource {
       consumer.queue = this;
       this.#consumers.add(consumer);
       if (!consumer.isClosing) this.#handOver.add(consumer);
-      for (const item of consumer) {
-        this.#backlog.adoptKey(item);
-        this.#inFlight++;
-      }
+      for (const item of consumer) this.#backlog.adoptKey(item);
     }
     for (const { delivery, blockedKey, addedAt } of earlier.#dead.takeAll()) {
       const blocks =
@@ -227,6 +212,12 @@ export class SubscriptionQueue implements HandOverSource {
     this.#handOver.stop();
     this.#dead.stop();
     return this.#backlog.takeAll().length;
+  }
+
+  get #inFlight(): number {
+    let inFlight = 0;
+    for (const consumer of this.#consumers) inFlight += consumer.inFlight;
+    return inFlight;
   }
 
   #die(item: QueueItem, reason: string, state: JsonValue): void {

@@ -2,19 +2,22 @@ import type { Clock, Timer } from "../contract/clock.ts";
 import type { JsonValue } from "../contract/json.ts";
 import type { Delivery, Envelope } from "../contract/provider.ts";
 import { BinaryHeap } from "./binary-heap.ts";
+import type { Linked } from "../values/chain.ts";
 import { Deque } from "./deque.ts";
 
 /** What an envelope without a priority has. */
 const NORMAL_PRIORITY = 100;
 
 /** An envelope in the queue of one subscription, and what a consumer is handed. */
-export class QueueItem implements Delivery {
+export class QueueItem implements Delivery, Linked<QueueItem> {
   readonly envelope: Envelope;
   readonly priority: number;
   /** Its place among those of the same priority. Counted over all queues of a provider. */
   sequence: number;
   state: JsonValue | undefined = undefined;
   crashes = 0;
+  /** How many runs have ended: a settlement of one that has is ignored. */
+  runs = 0;
   /** On the clock's monotonic scale; read while the item is delayed. */
   due = 0;
   /** It goes back to where it was when its delay is over, not behind those that came meanwhile. */
@@ -23,7 +26,8 @@ export class QueueItem implements Delivery {
   key: string | undefined = undefined;
   /** It is its key's turn: the others of the key wait until this one is done. */
   holdsKey = false;
-  /** Behind it, among those that are ready. */
+  /** Its neighbours among those that are ready, or in flight. */
+  previous: QueueItem | undefined = undefined;
   next: QueueItem | undefined = undefined;
 
   constructor(envelope: Envelope, sequence: number) {

@@ -1,7 +1,13 @@
 import { describe, expect, test } from "vitest";
 import type { Deliver, Delivery, Envelope, Settlement } from "../../src/contract/provider.ts";
 import type { Subscriber } from "../../src/contract/subscriber.ts";
-import { createGate, memoryProvider, providerLike, startTestBus } from "../support/test-bus.ts";
+import {
+  createGate,
+  memoryProvider,
+  providerLike,
+  startTestBus,
+  type TestBusOptions,
+} from "../support/test-bus.ts";
 
 const envelope: Envelope = {
   id: "1",
@@ -11,7 +17,7 @@ const envelope: Envelope = {
 };
 
 /** The `deliver` that a provider gets for a subscriber to "a", and what it settles with. */
-async function consumeWith(handler: Subscriber) {
+async function consumeWith(handler: Subscriber, options: TestBusOptions = {}) {
   let deliver: Deliver | undefined;
   const inner = memoryProvider();
   const provider = providerLike(inner, {
@@ -20,11 +26,13 @@ async function consumeWith(handler: Subscriber) {
       return inner.consume(spec, given);
     },
   });
-  const { bus, clock } = await startTestBus({ provider });
+  const { bus, clock, logger } = await startTestBus({ ...options, provider });
   bus.subscribe("a", handler, { subscriberId: "s", attempts: 2 });
   await bus.inspect();
   return {
+    bus,
     clock,
+    logger,
     run(delivery: Partial<Delivery> = {}): Promise<Settlement> {
       return (deliver as Deliver)({ envelope, crashes: 0, ...delivery });
     },
@@ -70,6 +78,34 @@ describe("deliver", () => {
     const { run } = await consumeWith(() => {});
     expect(await run({ envelope: { ...envelope, name: "b" } })).toMatchObject({ type: "release" });
     expect(await run({ crashes: 6 })).toMatchObject({ type: "dead", reason: "crashed" });
+  });
+
+  describe("with a source of random numbers that throws", () => {
+    const backoff = { type: "fixed", delay: 0, jitter: 1 } as const;
+    const random = (): number => {
+      throw new Error("no entropy");
+    };
+    const options = { random, defaults: { attempts: 2, backoff } };
+
+    test("rejects, and says so in the log", async () => {
+      const { run, logger } = await consumeWith(fail, options);
+      const policy = { attempts: 2, backoff };
+      await expect(run({ envelope: { ...envelope, policy } })).rejects.toThrow(
+        "The bus could not settle the delivery",
+      );
+      expect(logger.at("error")).toMatchObject([
+        { fields: { subscriberId: "s", err: { message: "no entropy" } } },
+      ]);
+    });
+
+    test("leaves the delivery to the queue, which counts a crash", async () => {
+      const { bus } = await consumeWith(fail, options);
+      const [eventId] = await bus.emit("a", null);
+      await bus.settled({ eventId });
+      expect(await bus.deadLetters.list({ subscriberId: "s" })).toMatchObject({
+        items: [{ reason: "crashed" }],
+      });
+    });
   });
 });
 

@@ -1,8 +1,10 @@
 import type { IEventBusModule } from "@busbar/core";
+import { assertOptions, type Checks, checks } from "@busbar/core/provider";
 import { watchBackground } from "./background.ts";
 import { moduleCases } from "./cases/module.ts";
 import { type EventBusModuleHarness, type ModuleCase, ModuleContext } from "./module-context.ts";
 import { runEach } from "./run-each.ts";
+import { assertTest } from "./test-provider.ts";
 import type { TestFunction } from "./test-function.ts";
 import { withLimit } from "./waiting.ts";
 
@@ -21,6 +23,16 @@ export function testEventBusModule<Module extends IEventBusModule>(
   test: TestFunction,
   harness: EventBusModuleHarness<Module>,
 ): void {
+  assertTest("testEventBusModule()", test);
+  const its = {
+    create: checks.function,
+    start: checks.function,
+    stop: checks.function,
+    patience: checks.positive,
+  };
+  assertOptions("testEventBusModule()", harness, its as Checks<EventBusModuleHarness<Module>>, {
+    create: "such as () => new SaasEventBus()",
+  });
   const limitMs = LIMIT_MS * (harness.patience ?? 1);
   for (const it of moduleCases) {
     test(`event module: ${it.name}`, { timeout: 2 * limitMs + 1_000 }, () =>

@@ -1,6 +1,7 @@
+import { assertOptions, type Checks, checks, optionsWithin } from "@busbar/core/provider";
 import { limitOf, runCase } from "./case-runner.ts";
 import type { ConformanceCase } from "./conformance-case.ts";
-import type { ProviderHarness } from "./harness.ts";
+import type { ConformanceTiming, ProviderHarness } from "./harness.ts";
 import { type ConformanceMode, modeOfEnvironment } from "./mode.ts";
 import { type Subject, type SubjectOptions, subjectOf } from "./requirements.ts";
 import { type CaseOutcome, checkScorecard, createScorecard, writeScorecard } from "./scorecard.ts";
@@ -44,6 +45,28 @@ export interface TestProviderOptions {
   readonly report?: ((line: string) => void) | undefined;
 }
 
+const HARNESS: Checks<ProviderHarness> = {
+  create: checks.function,
+  adjusts: checks.texts,
+  faults: checks.object,
+  module: isFile,
+  refusesAboveBytes: checks.wholeFrom(1),
+  load: checks.object,
+  cleanup: checks.function,
+  timing: optionsWithin<ConformanceTiming>({
+    patience: checks.positive,
+    quietMs: checks.positive,
+  }),
+};
+
+const OPTIONS: Checks<TestProviderOptions> = {
+  scorecard: (value) => (typeof value === "string" ? undefined : isFile(value)),
+  scorecardMode: checks.oneOf("write", "check"),
+  mode: checks.oneOf("quick", "stress"),
+  copies: checks.wholeFrom(1),
+  report: checks.function,
+};
+
 /**
  * Registers every conformance case as a test.
  *
@@ -62,6 +85,11 @@ export async function testProvider(
   harness: ProviderHarness,
   options: TestProviderOptions = {},
 ): Promise<void> {
+  assertTest("testProvider()", test);
+  assertOptions("testProvider()", harness, HARNESS, {
+    create: "such as ({ namespace }) => natsProvider({ prefix: namespace })",
+  });
+  assertOptions("testProvider()", options, OPTIONS);
   const { mode = modeOfEnvironment(), copies = 10, report = writeLine } = options;
   const subject = await inspect(harness, { mode, report });
   const outcomes = new Map<string, CaseOutcome>();
@@ -114,6 +142,18 @@ function register(
       throw error;
     }
   });
+}
+
+/** @throws TypeError when the first argument is not the function that registers a test. */
+export function assertTest(call: string, test: TestFunction): void {
+  if (typeof test === "function") return;
+  throw new TypeError(`${call} needs the function that registers a test, such as vitest's test`);
+}
+
+function isFile(value: unknown): string | undefined {
+  return value instanceof URL
+    ? undefined
+    : 'must be a URL, such as new URL("x.ts", import.meta.url)';
 }
 
 function writeLine(line: string): void {

@@ -1,6 +1,7 @@
 import { createMemoryProvider } from "@busbar/core/memory";
-import type { EventProvider } from "@busbar/core/provider";
+import { assertOptions, type EventProvider } from "@busbar/core/provider";
 import { EventEmitter } from "eventemitter3";
+import { optionChecks } from "./options-schema.ts";
 
 /** Options of {@link localProvider}. */
 export interface LocalProviderOptions {
@@ -29,6 +30,7 @@ export interface LocalProviderOptions {
  * ```
  */
 export function localProvider(options: LocalProviderOptions = {}): EventProvider {
+  assertOptions("localProvider()", options, optionChecks);
   const { maxPending, deduplicationWindowMs } = options;
   const channel = new EventEmitter();
   return createMemoryProvider({ name: "local", channel, maxPending, deduplicationWindowMs });

@@ -63,8 +63,8 @@ describe("the module @busbar/local", () => {
       "maxPending: must be a whole number from 1",
       "deduplicationWindowMs: must be a whole number from 1",
     ]);
-    expect(await issuesOf("10")).toEqual([": must be an object"]);
-    expect(await issuesOf(null)).toEqual([": must be an object"]);
+    expect(await issuesOf("10")).toEqual([": must be an object, not string"]);
+    expect(await issuesOf(null)).toEqual([": must be an object, not null"]);
   });
 
   test("names the option that an unknown one is nearest to", async () => {

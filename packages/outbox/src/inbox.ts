@@ -6,9 +6,11 @@ import {
   type TransactionContext,
 } from "@busbar/core";
 import { type DeliveryRun, definePlugin, type Plugin } from "@busbar/core/plugin";
+import { assertOptions, checks } from "@busbar/core/provider";
 import { deleteInParts } from "./delete-in-parts.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { assertMigrated, migrate } from "./migrate.ts";
+import { checkStore, NEEDS_STORE } from "./option-checks.ts";
 import { repeated } from "./own-work.ts";
 import { isPassing } from "./sql-errors.ts";
 import { sqlOf } from "./sql.ts";
@@ -45,8 +47,11 @@ export interface OnceOptions<Tx> {
  */
 export function once<T, Tx>(
   handler: (event: Event<T>, context: TransactionContext<Tx>) => void | Promise<void>,
-  { store }: OnceOptions<Tx>,
+  options: OnceOptions<Tx>,
 ): Subscriber<T> {
+  if (typeof handler !== "function") throw new TypeError("once() needs a handler: a function");
+  assertOptions("once()", options, { store: checkStore }, NEEDS_STORE);
+  const { store } = options;
   return (event, context) => {
     if (context.subscriberId.endsWith("#anonymous")) {
       throw new TypeError("once() needs a subscriberId: anonymous subscribers share one");
@@ -83,6 +88,8 @@ export interface InboxOptions<Tx> {
  * ```
  */
 export function inbox<Tx>(options: InboxOptions<Tx>): Plugin {
+  const its = { store: checkStore, retentionMs: checks.milliseconds, migrate: checks.boolean };
+  assertOptions("inbox()", options, its, NEEDS_STORE);
   const { store, retentionMs = 2_592_000_000, migrate: migrates = true } = options;
   const housekeeping = new Housekeeping(() => cleanInbox(store, retentionMs));
   return definePlugin({

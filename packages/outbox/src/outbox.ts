@@ -1,6 +1,7 @@
 import { BusbarError, isBusbarError } from "@busbar/core";
 import type { Plugin } from "@busbar/core/plugin";
-import type { Envelope } from "@busbar/core/provider";
+import { assertOptions, type Checks, checks, type Envelope } from "@busbar/core/provider";
+import { checkStore, NEEDS_STORE } from "./option-checks.ts";
 import { CommitWatch } from "./commit-watch.ts";
 import { type DrainedOptions, whenDrained } from "./drained.ts";
 import { type FailedEvents, failedEvents } from "./failed-events.ts";
@@ -10,7 +11,7 @@ import { type OutboxInspection, inspectOutbox } from "./inspection.ts";
 import { Listener } from "./listener.ts";
 import { assertMigrated, migrate } from "./migrate.ts";
 import { addRows, channelOf } from "./outbox-rows.ts";
-import { Relay, type RelayOptions } from "./relay.ts";
+import { checkRelay, Relay, type RelayOptions } from "./relay.ts";
 import { deleteOldRows } from "./retention.ts";
 import { sqlOf } from "./sql.ts";
 import type { OutboxStore } from "./store.ts";
@@ -46,6 +47,14 @@ export interface OutboxOptions<Tx> {
    */
   readonly migrate?: boolean | undefined;
 }
+
+const OPTIONS: Checks<OutboxOptions<unknown>> = {
+  store: checkStore,
+  relay: (value) => (typeof value === "boolean" ? undefined : checkRelay(value)),
+  notify: checks.boolean,
+  groups: checks.boolean,
+  migrate: checks.boolean,
+};
 
 /** The outbox of a bus: a plugin, and what one can ask of it. */
 export interface Outbox extends Plugin {
@@ -91,6 +100,7 @@ export interface Outbox extends Plugin {
  * ```
  */
 export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
+  assertOptions("outbox()", options, OPTIONS as Checks<OutboxOptions<Tx>>, NEEDS_STORE);
   const { store, relay: relayOptions = true, notify = true } = options;
   const sql = sqlOf(store);
   const announce = store.dialect === "postgres" && notify;
@@ -152,7 +162,9 @@ export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
     wake,
     pause: async () => relay?.pause(),
     resume: () => relay?.resume(),
-    async drained({ timeoutMs = 10_000 } = {}) {
+    async drained(options = {}) {
+      assertOptions("drained()", options, { timeoutMs: checks.milliseconds });
+      const { timeoutMs = 10_000 } = options;
       wake();
       await whenDrained(store, timeoutMs);
     },

@@ -1,6 +1,12 @@
 import type { Logger } from "@busbar/core";
 import type { PluginContext } from "@busbar/core/plugin";
-import { systemClock, type Timer } from "@busbar/core/provider";
+import {
+  checks,
+  type OptionCheck,
+  optionsWithin,
+  systemClock,
+  type Timer,
+} from "@busbar/core/provider";
 import { publishBatch } from "./batch.ts";
 import { InHand } from "./in-hand.ts";
 import { Rate } from "./rate.ts";
@@ -49,6 +55,15 @@ export interface RelayOptions {
    */
   readonly keepSentForMs?: number | undefined;
 }
+
+/** Checks {@link RelayOptions}. */
+export const checkRelay: OptionCheck = optionsWithin<RelayOptions>({
+  batchSize: checks.wholeFrom(1),
+  pollEveryMs: checks.positive,
+  leaseMs: checks.positive,
+  maxUnsettled: checks.wholeFrom(1),
+  keepSentForMs: checks.milliseconds,
+});
 
 /** What a {@link Relay} is doing. `waiting` is after a failure, until it tries again. */
 export type RelayState = "stopped" | "running" | "paused" | "waiting";

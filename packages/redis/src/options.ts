@@ -1,6 +1,15 @@
 import type { QueueOptions, WorkerOptions } from "bullmq";
 import type { Cluster, Redis, RedisOptions } from "ioredis";
-import { type EventModule, unknownKeyReason } from "@busbar/core/provider";
+import {
+  type Checks,
+  checks,
+  createOptionsSchema,
+  type EventModule,
+  optionError,
+  type OptionCheck,
+  type OptionIssue,
+  optionIssues,
+} from "@busbar/core/provider";
 import { type ConnectionSource, isClusterInstance, isInstance } from "./connection/client.ts";
 
 /** How deliveries are packed into BullMQ's jobs. */
@@ -166,14 +175,11 @@ export interface ResolvedOptions {
  * @throws TypeError that names the first bad option and what it must be.
  */
 export function resolveOptions(options: RedisProviderOptions): ResolvedOptions {
-  const [problem] = findProblems(options);
-  if (problem) {
-    const option = problem.path.length > 0 ? `Option ${problem.path.join(".")}` : "Its options";
-    throw new TypeError(`redisProvider: ${option} ${problem.message}`);
-  }
+  const [issue] = findIssues(options ?? {});
+  if (issue) throw optionError("redisProvider()", issue);
   const { redisUrl, connection, prefix, batch, workerOptions } = options;
   return {
-    // One of them is there: `findProblems` has looked.
+    // One of them is there: `findIssues` has looked.
     source: (redisUrl ?? connection)!,
     prefix: (namespace) => prefix ?? `{busbar:${namespace}}`,
     batch: {
@@ -204,15 +210,6 @@ function keepCompleted(
   return { count: remove ? 0 : -1 };
 }
 
-/** What is wrong with an option. An empty path means the options as a whole. */
-export interface OptionProblem {
-  readonly path: readonly string[];
-  /** What it must be, to stand behind the name of the option. */
-  readonly message: string;
-}
-
-type Check = (value: unknown) => readonly OptionProblem[];
-
 /** BullMQ's options that the provider has to set itself, and what they would break. */
 const SET_BY_THE_PROVIDER: Readonly<Record<string, string>> = {
   autorun: "the provider fetches jobs itself",
@@ -238,78 +235,58 @@ const SET_BY_THE_PROVIDER: Readonly<Record<string, string>> = {
   defaultJobOptions: "jobs are packs of events: see jobOptions",
 };
 
-const CHECKS: Readonly<Record<keyof RedisProviderOptions, Check>> = {
+const CHECKS: Checks<RedisProviderOptions> = {
   redisUrl: rule(isRedisUrl, "must be a URL that starts with redis:// or rediss://"),
   connection: checkConnection,
   prefix: rule((value) => typeof value === "string" && value !== "", "must be a string"),
-  batch: members({
-    maxEvents: wholeFrom(1),
-    maxBytes: wholeFrom(1),
-    splitAfterMs: wholeFrom(1),
-    checkpointMs: wholeFrom(1),
+  batch: within({
+    maxEvents: checks.wholeFrom(1),
+    maxBytes: checks.wholeFrom(1),
+    splitAfterMs: checks.wholeFrom(1),
+    checkpointMs: checks.wholeFrom(1),
   }),
-  concurrency: wholeFrom(1),
+  concurrency: checks.wholeFrom(1),
   lanes: checkLanes,
-  deduplicationWindowMs: wholeFrom(1),
-  lockDurationMs: wholeFrom(100),
-  stalledCheckMs: wholeFrom(50),
-  commandTimeoutMs: wholeFrom(100),
+  deduplicationWindowMs: checks.wholeFrom(1),
+  lockDurationMs: checks.wholeFrom(100),
+  stalledCheckMs: checks.wholeFrom(50),
+  commandTimeoutMs: checks.wholeFrom(100),
   whenDown: rule((value) => value === "wait" || value === "reject", 'must be "wait" or "reject"'),
-  queueOptions: members({ streams: members({ events: members({ maxLen: wholeFrom(0) }) }) }),
-  workerOptions: members({
+  queueOptions: within({ streams: within({ events: within({ maxLen: checks.wholeFrom(0) }) }) }),
+  workerOptions: within({
     drainDelay: rule((value) => typeof value === "number" && value > 0, "must be seconds above 0"),
     telemetry: rule(isObject, "must be a telemetry of BullMQ"),
   }),
-  jobOptions: members({ removeOnComplete: checkRemoveOnComplete }),
+  jobOptions: within({ removeOnComplete: checkRemoveOnComplete }),
 };
 
 /** Everything that is wrong with options, in their order. */
-function findProblems(options: unknown): readonly OptionProblem[] {
-  if (!isObject(options)) return [problem("must be an object")];
-  const problems = members(CHECKS)(options);
-  if (problems.length > 0) return problems;
+function findIssues(options: unknown): readonly OptionIssue[] {
+  const issues = optionIssues(options, CHECKS, explainRefused);
+  if (issues.length > 0) return issues;
   const { redisUrl, connection, prefix } = options as RedisProviderOptions;
   if ((redisUrl === undefined) === (connection === undefined)) {
-    return [problem("must say where Redis is, either by redisUrl or by connection")];
+    const reason = "must say where Redis is, either by redisUrl or by connection";
+    return [{ path: [], reason }];
   }
   if (prefix !== undefined && isClusterInstance(connection) && !/\{[^}]+\}/.test(prefix)) {
-    return [problem(`must have a hash tag for Redis Cluster, such as "{${prefix}}"`, "prefix")];
+    const reason = `must have a hash tag for Redis Cluster, such as "{${prefix}}"`;
+    return [{ path: ["prefix"], reason }];
   }
   return [];
 }
 
-function problem(message: string, ...path: readonly string[]): OptionProblem {
-  return { path, message };
+function within(its: Readonly<Record<string, OptionCheck>>): OptionCheck {
+  return (value) => optionIssues(value, its, explainRefused);
 }
 
-/** Checks the members of an object, those that are not given excepted, and refuses others. */
-function members(checks: Readonly<Record<string, Check>>): Check {
-  return (value) => {
-    if (!isObject(value)) return [problem("must be an object")];
-    return Object.entries(value).flatMap(([key, member]) => {
-      if (member === undefined) return [];
-      const found = Object.hasOwn(checks, key)
-        ? checks[key]!(member)
-        : [problem(reasonAgainst(key, Object.keys(checks)))];
-      return found.map(({ path, message }) => problem(message, key, ...path));
-    });
-  };
+function explainRefused(name: string): string | undefined {
+  const reason = Object.hasOwn(SET_BY_THE_PROVIDER, name) ? SET_BY_THE_PROVIDER[name] : undefined;
+  return reason === undefined ? undefined : `cannot be set: ${reason}`;
 }
 
-function reasonAgainst(key: string, known: readonly string[]): string {
-  const reason = Object.hasOwn(SET_BY_THE_PROVIDER, key) ? SET_BY_THE_PROVIDER[key] : undefined;
-  return reason === undefined ? unknownKeyReason(key, known) : `cannot be set: ${reason}`;
-}
-
-function rule(holds: (value: unknown) => boolean, message: string): Check {
-  return (value) => (holds(value) ? [] : [problem(message)]);
-}
-
-function wholeFrom(least: number): Check {
-  return rule(
-    (value) => Number.isSafeInteger(value) && (value as number) >= least,
-    `must be a whole number from ${least}`,
-  );
+function rule(holds: (value: unknown) => boolean, reason: string): OptionCheck {
+  return (value) => (holds(value) ? undefined : reason);
 }
 
 function isObject(value: unknown): value is object {
@@ -320,50 +297,42 @@ function isRedisUrl(value: unknown): boolean {
   return typeof value === "string" && /^rediss?:\/\/./i.test(value) && URL.canParse(value);
 }
 
-function checkConnection(value: unknown): readonly OptionProblem[] {
-  if (!isObject(value)) return [problem("must be options of ioredis, or a Redis or Cluster")];
+function checkConnection(value: unknown): string | undefined {
+  if (!isObject(value)) return "must be options of ioredis, or a Redis or Cluster";
   const options = (isInstance(value) ? value.options : value) as RedisOptions;
   // ioredis would put it before some of the keys only: BullMQ's scripts make names of their own.
-  if (options.keyPrefix) return [problem("must not have a keyPrefix: give the provider a prefix")];
+  if (options.keyPrefix) return "must not have a keyPrefix: give the provider a prefix";
   if (options.sentinels && options.tls && options.enableTLSForSentinelMode === undefined) {
     const otherwise = "ioredis talks to a primary that sentinels name without TLS";
-    return [problem(`must say enableTLSForSentinelMode: without it, ${otherwise}`)];
+    return `must say enableTLSForSentinelMode: without it, ${otherwise}`;
   }
-  return [];
+  return undefined;
 }
 
-function checkLanes(value: unknown): readonly OptionProblem[] {
-  if (!isObject(value)) return [problem("must be an object: lists of subscription ids by lane")];
+function checkLanes(value: unknown): string | readonly OptionIssue[] {
+  if (!isObject(value)) return "must be an object: lists of subscription ids by lane";
   const queueOf = new Map<unknown, string>();
-  return Object.entries(value).flatMap(([queue, ids]) => {
-    if (queue === "") return [problem("must not have a lane without a name")];
+  return Object.entries(value).flatMap(([queue, ids]): OptionIssue[] => {
+    const path = [queue];
+    if (queue === "") return [{ path: [], reason: "must not have a lane without a name" }];
     if (!Array.isArray(ids) || !ids.every((id) => typeof id === "string" && id !== "")) {
-      return [problem("must be a list of subscription ids", queue)];
+      return [{ path, reason: "must be a list of subscription ids" }];
     }
     return ids.flatMap((id: string) => {
       const other = queueOf.get(id);
       queueOf.set(id, queue);
       if (other === undefined) return [];
-      return [problem(`must not name "${id}" again: it is in the lane ${other}`, queue)];
+      return [{ path, reason: `must not name "${id}" again: it is in the lane ${other}` }];
     });
   });
 }
 
-function checkRemoveOnComplete(value: unknown): readonly OptionProblem[] {
-  if (typeof value === "boolean") return [];
-  if (typeof value === "number") return wholeFrom(0)(value);
-  return members({ age: wholeFrom(1), count: wholeFrom(0) })(value);
+function checkRemoveOnComplete(value: unknown): string | readonly OptionIssue[] | undefined {
+  if (typeof value === "boolean") return undefined;
+  if (typeof value === "number") return checks.wholeFrom(0)(value);
+  return within({ age: checks.wholeFrom(1), count: checks.wholeFrom(0) })(value);
 }
 
-type OptionsSchema = NonNullable<EventModule<RedisProviderOptions>["options"]>;
-type Result = Awaited<ReturnType<OptionsSchema["~standard"]["validate"]>>;
-
-/** Checks the options of a configuration: a Standard Schema, so small that it needs no library. */
-export const optionsSchema: OptionsSchema = {
-  "~standard": { version: 1, vendor: "busbar", validate },
-};
-
-function validate(value: unknown): Result {
-  const issues = findProblems(value ?? {});
-  return issues.length > 0 ? { issues } : { value: value as RedisProviderOptions };
-}
+/** The options of a configuration. */
+export const optionsSchema: NonNullable<EventModule<RedisProviderOptions>["options"]> =
+  createOptionsSchema(findIssues);

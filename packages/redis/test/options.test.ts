@@ -7,11 +7,19 @@ const redisUrl = "redis://127.0.0.1:6379";
 
 describe("redisProvider()", () => {
   test.for<[string, unknown, string]>([
-    ["nothing", {}, "redisProvider: Its options must say where Redis is"],
+    ["nothing", {}, "redisProvider(): its options must say where Redis is"],
     ["both ways", { redisUrl, connection: {} }, "either by redisUrl or by connection"],
-    ["another scheme", { redisUrl: "http://a" }, "Option redisUrl must be a URL that starts with"],
-    ["a typo", { redisUrl, prefx: "a" }, 'Option prefx unknown key, did you mean "prefix"?'],
-    ["a nested typo", { redisUrl, batch: { maxEvent: 1 } }, "Option batch.maxEvent unknown key"],
+    ["another scheme", { redisUrl: "http://a" }, "option redisUrl must be a URL that starts with"],
+    [
+      "a typo",
+      { redisUrl, prefx: "a" },
+      'redisProvider() has no option "prefx", did you mean "prefix"?',
+    ],
+    [
+      "a nested typo",
+      { redisUrl, batch: { maxEvent: 1 } },
+      'no option "batch.maxEvent", did you mean "maxEvents"?',
+    ],
     [
       "zero",
       { redisUrl, batch: { maxEvents: 0 } },
@@ -24,17 +32,17 @@ describe("redisProvider()", () => {
     [
       "what would lose events",
       { redisUrl, workerOptions: { maxStalledCount: 3 } },
-      "Option workerOptions.maxStalledCount cannot be set: BullMQ would fail jobs",
+      "option workerOptions.maxStalledCount cannot be set: BullMQ would fail jobs",
     ],
     [
       "retries of BullMQ",
       { redisUrl, jobOptions: { attempts: 3 } },
-      "Option jobOptions.attempts cannot be set: retries are the bus's",
+      "option jobOptions.attempts cannot be set: retries are the bus's",
     ],
     [
       "a subscription in two lanes",
       { redisUrl, lanes: { a: ["mail"], b: ["mail"] } },
-      'Option lanes.b must not name "mail" again: it is in the lane a',
+      'option lanes.b must not name "mail" again: it is in the lane a',
     ],
   ])("refuses %s, and says why", ([, options, message]) => {
     let error: unknown;

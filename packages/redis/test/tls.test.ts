@@ -140,7 +140,7 @@ describe("a bus over TLS", () => {
       redisProvider({ connection: { ...connection, ...more } });
     expect(() => create({})).toThrow(
       new TypeError(
-        "redisProvider: Option connection must say enableTLSForSentinelMode: without it, ioredis talks to a primary that sentinels name without TLS",
+        "redisProvider(): option connection must say enableTLSForSentinelMode: without it, ioredis talks to a primary that sentinels name without TLS",
       ),
     );
     expect(() => create({ enableTLSForSentinelMode: true })).not.toThrow();

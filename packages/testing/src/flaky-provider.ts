@@ -1,3 +1,4 @@
+import { assertOptions, type Checks, checks } from "@busbar/core/provider";
 import type {
   ConsumerHandle,
   ConsumeSpec,
@@ -39,8 +40,18 @@ export interface FlakyProviderOptions {
  * ```
  */
 export function flakyProvider(inner: EventProvider, options: FlakyProviderOptions): EventProvider {
+  assertOptions("flakyProvider()", options, OPTIONS);
   return new FlakyProvider(inner, options);
 }
+
+const OPTIONS: Checks<FlakyProviderOptions> = {
+  failEvery: checks.wholeFrom(1),
+  retryable: checks.boolean,
+  loseAnswerEvery: checks.wholeFrom(1),
+  hangEvery: checks.wholeFrom(1),
+  duplicateEvery: checks.wholeFrom(1),
+  crashEvery: checks.wholeFrom(1),
+};
 
 class FlakyProvider implements EventProvider {
   readonly name: string;
@@ -70,11 +81,11 @@ class FlakyProvider implements EventProvider {
     this.random = inner.random;
     if (inner.probe) this.probe = inner.probe.bind(inner);
     this.#retryable = options.retryable ?? false;
-    this.#fails = every("failEvery", options.failEvery);
-    this.#losesAnswer = every("loseAnswerEvery", options.loseAnswerEvery);
-    this.#hangs = every("hangEvery", options.hangEvery);
-    this.#duplicates = every("duplicateEvery", options.duplicateEvery);
-    this.#crashes = every("crashEvery", options.crashEvery);
+    this.#fails = every(options.failEvery);
+    this.#losesAnswer = every(options.loseAnswerEvery);
+    this.#hangs = every(options.hangEvery);
+    this.#duplicates = every(options.duplicateEvery);
+    this.#crashes = every(options.crashEvery);
   }
 
   start(context: Parameters<EventProvider["start"]>[0]): Promise<void> {
@@ -123,11 +134,8 @@ function sum(result: PublishResult, copy: PublishResult): PublishResult {
   return { ...result, subscriptions: result.subscriptions + copy.subscriptions };
 }
 
-function every(option: string, n: number | undefined): () => boolean {
+function every(n: number | undefined): () => boolean {
   if (n === undefined) return () => false;
-  if (!Number.isSafeInteger(n) || n < 1) {
-    throw new TypeError(`${option} must be a whole number from 1, and is ${n}`);
-  }
   let count = 0;
   return () => ++count % n === 0;
 }

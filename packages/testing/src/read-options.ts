@@ -1,3 +1,4 @@
+import { assertOptions, type Checks, checks } from "@busbar/core/provider";
 import type { TestingProviderOptions } from "./testing-provider.ts";
 
 /** Options of a provider, with every default filled in but those of the memory below it. */
@@ -11,20 +12,24 @@ export interface ReadOptions {
   readonly deduplicationWindowMs: number | undefined;
 }
 
+const optionChecks: Checks<TestingProviderOptions> = {
+  time: checks.oneOf("virtual", "system"),
+  startAt: checks.milliseconds,
+  timeoutMs: checks.milliseconds,
+  ioWaitMs: checks.milliseconds,
+  random: checks.function,
+  maxPending: checks.wholeFrom(1),
+  deduplicationWindowMs: checks.wholeFrom(1),
+};
+
 /**
  * Fills in the defaults of a provider.
  *
  * @throws TypeError when an option has a value that it cannot have.
  */
 export function readOptions(options: TestingProviderOptions): ReadOptions {
+  assertOptions("testingProvider()", options, optionChecks);
   const { time = "virtual", startAt = Date.UTC(2026, 0, 1), timeoutMs = 2_000 } = options;
   const { ioWaitMs = 0, random = () => 0, maxPending, deduplicationWindowMs } = options;
-  if (time !== "virtual" && time !== "system") {
-    throw new TypeError(`time must be "virtual" or "system", and is ${JSON.stringify(time)}`);
-  }
-  for (const [name, value] of Object.entries({ startAt, timeoutMs, ioWaitMs })) {
-    if (Number.isFinite(value) && value >= 0) continue;
-    throw new TypeError(`${name} must be a number of milliseconds from 0, and is ${value}`);
-  }
   return { time, startAt, timeoutMs, ioWaitMs, random, maxPending, deduplicationWindowMs };
 }

@@ -1,4 +1,10 @@
-import type { Delivery } from "@busbar/core/provider";
+import {
+  type Check,
+  checks,
+  type Delivery,
+  type OptionCheck,
+  optionsWithin,
+} from "@busbar/core/provider";
 import type { Faults, DeliveryFault } from "./faults.ts";
 import { createRandom, type Random } from "./random.ts";
 
@@ -45,6 +51,20 @@ export interface SimulatedFaults {
   readonly maxPauseMs?: number | undefined;
 }
 
+const share: Check = (value) =>
+  typeof value === "number" && value >= 0 && value <= 1
+    ? undefined
+    : "must be a number from 0 to 1";
+
+/** Checks {@link SimulatedFaults}. */
+export const checkFaults: OptionCheck = optionsWithin<SimulatedFaults>({
+  delays: share,
+  maxDelayMs: checks.wholeFrom(0),
+  duplicates: share,
+  crashes: share,
+  maxPauseMs: checks.wholeFrom(0),
+});
+
 /** The faults of one seed. */
 export class SeededFaults implements Faults {
   readonly #random: Random;
@@ -57,14 +77,6 @@ export class SeededFaults implements Faults {
   constructor(seed: number, faults: SimulatedFaults) {
     const { delays = 0.5, duplicates = 0.2, crashes = 0.1 } = faults;
     const { maxDelayMs = 1_000, maxPauseMs = 100 } = faults;
-    for (const [name, value] of Object.entries({ delays, duplicates, crashes })) {
-      if (value >= 0 && value <= 1) continue;
-      throw new TypeError(`faults.${name} must be a number from 0 to 1, and is ${value}`);
-    }
-    for (const [name, value] of Object.entries({ maxDelayMs, maxPauseMs })) {
-      if (Number.isSafeInteger(value) && value >= 0) continue;
-      throw new TypeError(`faults.${name} must be whole milliseconds from 0, and is ${value}`);
-    }
     this.#random = createRandom(seed);
     this.#delays = this.#measured(delays);
     this.#duplicates = this.#measured(duplicates);

@@ -1,6 +1,7 @@
+import { assertOptions, type Checks, checks } from "@busbar/core/provider";
 import type { Clock } from "@busbar/core/provider";
 import type { Random } from "./random.ts";
-import type { SimulatedFaults } from "./seeded-faults.ts";
+import { checkFaults, type SimulatedFaults } from "./seeded-faults.ts";
 import { SimulationFailure } from "./simulation-failure.ts";
 import { type SeedOutcome, simulateSeed } from "./simulation-run.ts";
 import type { TestingProvider } from "./testing-provider.ts";
@@ -90,6 +91,16 @@ export interface SimulateOptions {
   readonly ioWaitMs?: number | undefined;
 }
 
+const OPTIONS: Checks<SimulateOptions> = {
+  seeds: checks.wholeFrom(1),
+  from: checks.wholeFrom(0),
+  seed: checks.wholeFrom(0),
+  faults: checkFaults,
+  allowDeadLetters: checks.boolean,
+  timeoutMs: checks.milliseconds,
+  ioWaitMs: checks.milliseconds,
+};
+
 /** What a simulation that found nothing has done. */
 export interface SimulationReport {
   /** Seeds that were run. */
@@ -131,10 +142,8 @@ export async function simulate(
   makeApp: (simulation: Simulation) => SimulatedApp | Promise<SimulatedApp>,
   options: SimulateOptions = {},
 ): Promise<SimulationReport> {
+  assertOptions("simulate()", options, OPTIONS);
   const { seed, seeds = 1_000, from = 1 } = options;
-  assertWhole("seeds", seeds, 1);
-  assertWhole("from", from, 0);
-  if (seed !== undefined) assertWhole("seed", seed, 0);
   const first = seed ?? from;
   const count = seed === undefined ? seeds : 1;
   const report = { seeds: count, deliveries: 0, delays: 0, duplicates: 0, crashes: 0 };
@@ -170,9 +179,4 @@ function isSame(one: SeedOutcome, other: SeedOutcome): boolean {
       ]),
     ]);
   return textOf(one) === textOf(other);
-}
-
-function assertWhole(option: string, value: number, least: number): void {
-  if (Number.isSafeInteger(value) && value >= least) return;
-  throw new TypeError(`${option} must be a whole number from ${least}, and is ${value}`);
 }

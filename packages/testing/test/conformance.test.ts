@@ -6,7 +6,8 @@ await testProvider(
   test,
   {
     // The suite waits for what passes by itself; virtual time stands still until a test moves it.
-    create: (options) => testingProvider({ ...options, time: "system" }),
+    create: ({ maxPending, deduplicationWindowMs }) =>
+      testingProvider({ maxPending, deduplicationWindowMs, time: "system" }),
     module: new URL("support/create-provider.ts", import.meta.url),
     adjusts: ["maxPending", "deduplicationWindowMs"],
   },

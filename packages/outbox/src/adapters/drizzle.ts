@@ -1,3 +1,5 @@
+import { assertOptions, checks } from "@busbar/core/provider";
+import { methodsOf, storeOptions } from "../option-checks.ts";
 import { type SQL, sql } from "drizzle-orm";
 import { defineStore } from "../define-store.ts";
 import { splitAtParameters } from "../placeholders.ts";
@@ -32,6 +34,16 @@ export interface DrizzleStoreOptions<Tx extends DrizzleExecutor> extends Omit<
 export function drizzleStore<Tx extends DrizzleExecutor>(
   options: DrizzleStoreOptions<Tx>,
 ): OutboxStore<Tx> {
+  assertOptions(
+    "drizzleStore()",
+    options,
+    {
+      ...storeOptions,
+      listen: checks.function,
+      db: methodsOf("a PostgreSQL database of Drizzle", ["execute", "transaction"]),
+    },
+    { db: "such as drizzle({ client })" },
+  );
   const { db, schema, listen } = options;
   return defineStore<Tx>({
     dialect: "postgres",

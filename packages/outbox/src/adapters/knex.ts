@@ -1,3 +1,5 @@
+import { assertOptions } from "@busbar/core/provider";
+import { adapterOptions, methodsOf } from "../option-checks.ts";
 import type { Knex } from "knex";
 import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
@@ -12,6 +14,12 @@ export interface KnexStoreOptions extends AdapterOptions {
 
 /** A store by way of Knex. A transaction is what `knex.transaction` gives. */
 export function knexStore(options: KnexStoreOptions): OutboxStore<Knex.Transaction> {
+  assertOptions(
+    "knexStore()",
+    options,
+    { ...adapterOptions, knex: methodsOf("a Knex", ["raw", "transaction"]) },
+    { knex: 'such as knex({ client: "pg" })' },
+  );
   const { knex, dialect = "postgres", schema, listen } = options;
   return defineStore<Knex.Transaction>({
     dialect,

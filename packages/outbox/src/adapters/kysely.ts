@@ -1,3 +1,5 @@
+import { assertOptions } from "@busbar/core/provider";
+import { adapterOptions, methodsOf } from "../option-checks.ts";
 import { CompiledQuery, type Kysely, type Transaction } from "kysely";
 import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
@@ -12,6 +14,12 @@ export interface KyselyStoreOptions<DB> extends AdapterOptions {
 
 /** A store by way of Kysely. A transaction is what `db.transaction().execute` gives. */
 export function kyselyStore<DB>(options: KyselyStoreOptions<DB>): OutboxStore<Transaction<DB>> {
+  assertOptions(
+    "kyselyStore()",
+    options,
+    { ...adapterOptions, db: methodsOf("a Kysely", ["executeQuery", "transaction"]) },
+    { db: "such as new Kysely({ dialect })" },
+  );
   const { db, dialect = "postgres", schema, listen } = options;
   const executor = (on: Kysely<DB>): SqlExecutor => ({
     async execute(text, parameters = []) {

@@ -1,3 +1,5 @@
+import { assertOptions } from "@busbar/core/provider";
+import { adapterOptions, methodsOf } from "../option-checks.ts";
 import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
 import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
@@ -40,6 +42,12 @@ export interface MikroOrmStoreOptions<Tx extends MikroOrmEntityManager> extends 
 export function mikroOrmStore<Tx extends MikroOrmEntityManager>(
   options: MikroOrmStoreOptions<Tx>,
 ): OutboxStore<Tx> {
+  assertOptions(
+    "mikroOrmStore()",
+    options,
+    { ...adapterOptions, em: methodsOf("an entity manager of SQL", ["fork", "transactional"]) },
+    { em: "such as orm.em" },
+  );
   const { em, dialect = "postgres", schema, listen } = options;
   return defineStore<Tx>({
     dialect,

@@ -1,3 +1,5 @@
+import { assertOptions, checks } from "@busbar/core/provider";
+import { adapterOptions, methodsOf } from "../option-checks.ts";
 import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
 import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
@@ -34,6 +36,16 @@ export interface PrismaStoreOptions<Tx extends PrismaTransaction> extends Adapte
 export function prismaStore<Tx extends PrismaTransaction>(
   options: PrismaStoreOptions<Tx>,
 ): OutboxStore<Tx> {
+  assertOptions(
+    "prismaStore()",
+    options,
+    {
+      ...adapterOptions,
+      prisma: methodsOf("a PrismaClient", ["$queryRawUnsafe", "$transaction"]),
+      timeoutMs: checks.positive,
+    },
+    { prisma: "such as new PrismaClient({ adapter })" },
+  );
   const { prisma, dialect = "postgres", schema, listen, timeoutMs = 30_000 } = options;
   const executor = (on: PrismaTransaction): SqlExecutor => ({
     async execute(text, parameters = []) {

@@ -1,3 +1,5 @@
+import { assertOptions } from "@busbar/core/provider";
+import { adapterOptions, methodsOf } from "../option-checks.ts";
 import type { DataSource, EntityManager, QueryRunner } from "typeorm";
 import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
@@ -12,6 +14,15 @@ export interface TypeormStoreOptions extends AdapterOptions {
 
 /** A store by way of TypeORM. A transaction is the entity manager that `transaction` gives. */
 export function typeormStore(options: TypeormStoreOptions): OutboxStore<EntityManager> {
+  assertOptions(
+    "typeormStore()",
+    options,
+    {
+      ...adapterOptions,
+      dataSource: methodsOf("a DataSource", ["createQueryRunner", "transaction"]),
+    },
+    { dataSource: "such as new DataSource(options)" },
+  );
   const { dataSource, dialect = "postgres", schema, listen } = options;
   const executor = (runner: QueryRunner): SqlExecutor => ({
     async execute(text, parameters = []) {

@@ -1,5 +1,6 @@
+import { methodsOf, storeOptions } from "../option-checks.ts";
 import { createHash } from "node:crypto";
-import { systemClock, type Timer } from "@busbar/core/provider";
+import { assertOptions, systemClock, type Timer } from "@busbar/core/provider";
 import { answered } from "../answer-limit.ts";
 import { defineStore } from "../define-store.ts";
 import { quoteName } from "../sql.ts";
@@ -73,6 +74,12 @@ export interface PgStoreOptions<Client extends PgClient> extends StoreOptions {
 export function pgStore<Client extends PgClient>(
   options: PgStoreOptions<Client>,
 ): OutboxStore<Client> {
+  assertOptions(
+    "pgStore()",
+    options,
+    { ...storeOptions, pool: methodsOf("a pool of pg", ["connect", "query"]) },
+    { pool: "such as new pg.Pool({ connectionString })" },
+  );
   const { pool, schema } = options;
   const prepared = new PreparedStatements();
 

@@ -1,3 +1,5 @@
+import { assertOptions } from "@busbar/core/provider";
+import { methodsOf, storeOptions } from "../option-checks.ts";
 import { defineStore } from "../define-store.ts";
 import type { Listen, OutboxStore, SqlExecutor, SqlRow, StoreOptions } from "../store.ts";
 import { assertTransaction } from "../transactions.ts";
@@ -33,6 +35,12 @@ export interface PostgresStoreOptions<Tx extends PostgresTransaction> extends St
 export function postgresStore<Tx extends PostgresTransaction>(
   options: PostgresStoreOptions<Tx>,
 ): OutboxStore<Tx> {
+  assertOptions(
+    "postgresStore()",
+    options,
+    { ...storeOptions, sql: methodsOf("what postgres() returns", ["begin", "listen", "unsafe"]) },
+    { sql: "such as postgres(url)" },
+  );
   const { sql, schema } = options;
   return defineStore<Tx>({
     dialect: "postgres",

@@ -1,3 +1,5 @@
+import { assertOptions, checks } from "@busbar/core/provider";
+import { methodsOf } from "../option-checks.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { defineStore } from "../define-store.ts";
 import { withQuestionMarks } from "../placeholders.ts";
@@ -51,6 +53,18 @@ export interface SqliteStoreOptions<Database extends SqliteDatabase = SqliteData
 export function sqliteStore<Database extends SqliteDatabase>(
   options: SqliteStoreOptions<Database>,
 ): OutboxStore<Database> {
+  assertOptions(
+    "sqliteStore()",
+    options,
+    {
+      database: methodsOf("a database of libsql, better-sqlite3 or node:sqlite", [
+        "prepare",
+        "exec",
+      ]),
+      busyTimeoutMs: checks.milliseconds,
+    },
+    { database: 'such as new Database("shop.db")' },
+  );
   const { database, busyTimeoutMs = 10_000 } = options;
   const own = executor(database);
   let last: Promise<unknown> = Promise.resolve();

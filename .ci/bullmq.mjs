@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { cache, finish, root, run } from "./lib.mjs";
+import { cache, finish, pages, root, run } from "./lib.mjs";
 
 const redis = join(root, "packages/redis");
 const list = join(redis, "src/store/tested-bullmq.ts");
@@ -23,7 +23,25 @@ if (newest === undefined) {
 } else if (newest !== tested.version || accepts) {
   note = await lookAt(newest);
 }
+problems.push(...olderCommands());
 finish(problems, note);
+
+/**
+ * Commands of pages that install another BullMQ than the range admits, or whichever is the newest: npm refuses to
+ * install that next to @busbar/redis once the range does not admit it.
+ */
+function olderCommands() {
+  const wanted = `bullmq@${range.replace(/^~(\d+\.\d+)\.\d+$/, "$1")}`;
+  return pages().flatMap((page) =>
+    [
+      ...readFileSync(join(root, page), "utf8").matchAll(
+        /(?:npm install|add `)[^`\n]* (bullmq\S*)/g,
+      ),
+    ]
+      .filter(([, name]) => !`${name}.`.startsWith(`${wanted}.`))
+      .map(([command]) => `${page}: "${command}" should install ${wanted}`),
+  );
+}
 
 /** The range of the manifest, and what is written down as tested. */
 function readTested() {

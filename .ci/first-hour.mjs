@@ -1,7 +1,8 @@
 // What a new user does in the first hour, with what we would publish: each journey starts in an empty folder outside
 // the repository, installs our tarballs from a registry with a package manager, and follows pages to the letter. Their
-// `sh` blocks are run, their blocks with `file=` are written, those with `run` are run, and what a `text output` block
-// shows is compared. With --all, every package manager goes every way on every Node.
+// `sh` blocks are run, their blocks with `file=` are written, and those with `run` are run. What they print is compared
+// with the `text output` block that follows, and what they log with a `text log` block after it, in which `…` stands
+// for any text: without one they must log nothing. With --all, every package manager goes every way on every Node.
 import {
   existsSync,
   mkdirSync,
@@ -152,12 +153,12 @@ async function go(journey) {
   };
 
   /** Runs one line of a shell, which may change the folder. */
-  async function shell(line, expected) {
+  async function shell(line, expected, logged) {
     const command = words.reduce((text, [npm, own]) => text.replaceAll(npm, own), line);
     const here = join(home, ".folder");
     const args = ["-c", `${command} && pwd > ${JSON.stringify(here)}`];
     configure(folder);
-    const { code, stdout, output, timedOut } = await run("bash", args, {
+    const { code, stdout, stderr, output, timedOut } = await run("bash", args, {
       cwd: folder,
       env,
       timeoutMs,
@@ -165,19 +166,21 @@ async function go(journey) {
     if (timedOut) return `${command}: did not end within ${timeoutMs} ms\n${output}`;
     if (code !== 0) return `${command}: ended with code ${code}\n${output}`;
     folder = readFileSync(here, "utf8").trim();
-    if (expected === undefined || stdout.trimEnd() === expected.trimEnd()) return undefined;
-    return `${command}: printed\n${output}instead of\n${expected}`;
+    if (expected === undefined) return undefined;
+    if (stdout.trimEnd() !== expected) return `${command}: printed\n${output}not\n${expected}`;
+    if (!logPattern(logged).test(stderr)) return `${command}: logged\n${stderr}not\n${logged}`;
+    return undefined;
   }
 
   for (const step of ways[journey.way]) {
     const actions = typeof step === "string" ? [{ sh: step, at: step }] : actionsOf(step);
-    for (const { at, write, text, sh, expected } of actions) {
+    for (const { at, write, text, sh, expected, logged } of actions) {
       if (write !== undefined) {
         mkdirSync(dirname(join(folder, write)), { recursive: true });
         writeFileSync(join(folder, write), text);
         continue;
       }
-      const problem = await shell(sh, expected);
+      const problem = await shell(sh, expected, logged);
       if (problem !== undefined) return [`${titleOf(journey)}: ${at}: ${problem}`];
     }
   }
@@ -189,9 +192,8 @@ function actionsOf({ page, without = "-" }) {
   const blocks = blocksIn(readFileSync(join(root, page), "utf8"));
   return blocks.flatMap(({ language, info, line, lines }, index) => {
     const at = `${page}:${line}`;
-    const next = blocks[index + 1];
-    const isOutput = next?.language === "text" && next.info.trim() === "output";
-    const expected = isOutput ? next.lines.join("\n") : undefined;
+    const expected = textOf(blocks[index + 1], "output");
+    const logged = textOf(blocks[index + 2], "log") ?? "";
     const isRun = /(?:^|\s)run(?:\s|$)/.test(info);
     if (`${language} ${info}`.split(" ").includes(without)) return [];
     if (language === "sh") {
@@ -199,16 +201,29 @@ function actionsOf({ page, without = "-" }) {
       return commands.map((command) => ({
         at,
         sh: withServer(command),
-        expected: command === commands.at(-1) ? expected : undefined,
+        ...(command === commands.at(-1) && { expected, logged }),
       }));
     }
     const write = /(?:^|\s)file=(\S+)/.exec(info)?.[1] ?? (isRun ? "main.ts" : undefined);
     if (write === undefined) return [];
     return [
       { at, write, text: `${lines.join("\n")}\n` },
-      ...(isRun ? [{ at, sh: `npx tsx ${write}`, expected }] : []),
+      ...(isRun ? [{ at, sh: `npx tsx ${write}`, expected, logged }] : []),
     ];
   });
+}
+
+/** The text of a block, if it is one of that kind. */
+function textOf(block, kind) {
+  const is = block?.language === "text" && block.info.trim() === kind;
+  return is ? block.lines.join("\n") : undefined;
+}
+
+function logPattern(text) {
+  const parts = text
+    .split("…")
+    .map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`));
+  return new RegExp(`^${parts.join(".*")}\\s*$`);
 }
 
 /** Starts a service from another directory, and ends it with a signal once it listens. */

@@ -101,10 +101,6 @@ class Consumer implements ReaderMember {
     return Math.min(this.#freeSlots, this.#share.slots.share);
   }
 
-  get hasFreeSlot(): boolean {
-    return this.#freeSlots > 0 && this.#share.slots.hasFree;
-  }
-
   get waiting(): number {
     let count = 0;
     for (const run of this.#runs) count += run.waiting;
@@ -131,10 +127,15 @@ class Consumer implements ReaderMember {
   add(run: HeldJob): void {
     this.#runs.add(run);
     if (run.hasWaiting && !this.#waiting.includes(run)) this.#waiting.push(run);
-    this.fill();
+    this.#startWaiting();
   }
 
   fill(): void {
+    this.#startWaiting();
+    if (this.#waiting.length === 0) this.#wakeReaders();
+  }
+
+  #startWaiting(): void {
     // What ends at once would fill its slot from within this very call, ever deeper.
     if (this.#isFilling) return;
     this.#isFilling = true;
@@ -146,7 +147,6 @@ class Consumer implements ReaderMember {
       run = this.#waiting[0];
     }
     this.#isFilling = false;
-    if (!run) this.#wakeReaders();
   }
 
   slotFreed(): void {

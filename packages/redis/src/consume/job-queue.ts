@@ -1,3 +1,4 @@
+import type { Clock } from "@busbar/core/provider";
 import { ownerOf } from "../store/keys.ts";
 import { isLasting, isReply, isTooLarge, MOST_LOSSES } from "../store/redis-errors.ts";
 import type { LateRequest } from "../store/held-job-scripts.ts";
@@ -7,7 +8,7 @@ import type { Session } from "../registry/session.ts";
 import { fitTexts, LARGE_BYTES, largestAbove } from "../store/text-sizes.ts";
 import type { JobIds } from "../store/job-ids.ts";
 import type { Pauses } from "./pauses.ts";
-import { type JobProgress, readDue, readNext, type TakenJob } from "../store/job-data.ts";
+import { type JobProgress, readTaken, type TakenJob } from "../store/job-data.ts";
 
 /** How often something is tried that Redis refuses for good: somebody may be repairing it. */
 const MOST_REFUSALS = 3;
@@ -17,8 +18,17 @@ const AGAIN_AFTER_AT_MOST_MS = 5_000;
 
 const NOTHING: Promise<readonly [string]> = Promise.resolve(["none"]);
 
-/** What a queue's scripts need to know anew with each call is left to the callers. */
-type Common = "own" | "queue" | "id" | "token" | "worker" | "lockDuration" | "bounds" | "finish";
+/** What the queue adds to each request of its callers. */
+type Common =
+  | "own"
+  | "queue"
+  | "id"
+  | "token"
+  | "worker"
+  | "step"
+  | "lockDuration"
+  | "bounds"
+  | "finish";
 
 /** Takes jobs along with answers. */
 export interface NextJobs {
@@ -43,6 +53,8 @@ export class JobQueue {
   /** The token of this process's locks in this queue. */
   readonly token: string;
   readonly session: Session;
+  /** For durations. */
+  readonly clock: Clock;
   readonly ids: JobIds;
   readonly #pauses: Pauses;
   readonly #next: NextJobs;
@@ -59,6 +71,7 @@ export class JobQueue {
     this.#owner = ownerOf(name);
     this.token = ids.next(0);
     this.session = session;
+    this.clock = session.context.clock;
     this.ids = ids;
     this.#pauses = pauses;
     this.#next = next;
@@ -71,20 +84,9 @@ export class JobQueue {
     return `${this.token}-${this.#deadLetters.toString(36).padStart(7, "0")}`;
   }
 
-  /** The number of a request. A job that comes again is not new to Redis, so all jobs share the count. */
-  nextStep(): number {
-    this.#steps += 1;
-    return this.#steps;
-  }
-
   /** Milliseconds since the epoch by the clock of Redis, as far as this process knows. */
   get serverNow(): number {
     return this.session.serverClock.now();
-  }
-
-  /** For durations. */
-  get monotonic(): number {
-    return this.session.context.clock.monotonic();
   }
 
   /** Milliseconds from a request to its answer, of late: much of it is this process's own, while it is busy. */
@@ -107,48 +109,50 @@ export class JobQueue {
     return answer !== undefined;
   }
 
+  /** Completes a pack of which nothing comes again and nothing is dead. */
+  async complete(
+    { id, data: { body = "" } }: TakenJob,
+    isOver: () => boolean,
+  ): Promise<SettleAnswer> {
+    const { scripts, options, context, keys } = this.session;
+    const { lockDurationMs } = options;
+    const { instanceId } = context;
+    const answer = await this.#insist({ completes: true, isOver }, (wanted) => {
+      const finish = [instanceId, this.#keep, lockDurationMs, wanted];
+      return scripts.complete(this.key + id, [this.key, id, this.token, ...finish, keys.own, body]);
+    });
+    return answer ?? ["lost"];
+  }
+
   /** Settles events of a pack, and completes it if that was all, in one step. */
   async settle(
-    { id, data: { body } }: TakenJob,
+    job: TakenJob,
     request: Omit<SettleRequest, Common>,
     data: readonly string[],
     options: Completion,
   ): Promise<SettleAnswer> {
+    if (options.completes && data.length === 0) return this.complete(job, options.isOver);
+    const { id } = job;
+    const { body } = job.data;
     const { scripts } = this.session;
+    const common = this.#commonOf(id);
     let texts = isLarge(data) ? await fitTexts(this.session.link, data) : data;
     const refit = async (why: "refused" | "lost"): Promise<void> => {
       texts = await fitTexts(this.session.link, texts, why);
     };
-    const answer = await this.#insist({ ...options, refit }, (wanted) => {
-      if (options.completes && data.length === 0) return this.#complete(id, body, wanted);
-      return scripts.settle(
+    const answer = await this.#insist({ ...options, refit }, (wanted) =>
+      scripts.settle(
         this.key + id,
         {
-          ...this.#common(id),
+          ...common,
           ...request,
           ...(body === undefined ? {} : { body }),
           ...(options.completes ? { finish: this.#finish(wanted) } : {}),
         },
         texts,
-      );
-    });
+      ),
+    );
     return answer ?? ["lost"];
-  }
-
-  #complete(id: string, body: string | undefined, wanted: number): Promise<SettleAnswer> {
-    const { scripts, options, context, keys } = this.session;
-    const { lockDurationMs } = options;
-    return scripts.complete(this.key + id, [
-      this.key,
-      id,
-      this.token,
-      context.instanceId,
-      this.#keep,
-      lockDurationMs,
-      wanted,
-      keys.own,
-      body ?? "",
-    ]);
   }
 
   /** Packs of a body by their numbers. Null: it is not there. Undefined: the provider has stopped. */
@@ -170,10 +174,8 @@ export class JobQueue {
     progress: JobProgress,
     isOver: () => boolean,
   ): Promise<boolean> {
-    const request = { step: this.nextStep(), again: [], dead: [] };
-    const text = JSON.stringify(progress);
-    const options = { completes: false, isOver };
-    const [answer] = await this.settle(job, { ...request, progress: text }, [], options);
+    const request = { progress: JSON.stringify(progress), again: [], dead: [] };
+    const [answer] = await this.settle(job, request, [], { completes: false, isOver });
     return answer !== "lost";
   }
 
@@ -185,16 +187,13 @@ export class JobQueue {
     options: Completion,
   ): Promise<TurnAnswer> {
     const { scripts } = this.session;
+    const common = this.#commonOf(id);
     let texts = isLarge(data) ? await fitTexts(this.session.link, data) : data;
     const refit = async (why: "refused" | "lost"): Promise<void> => {
       texts = await fitTexts(this.session.link, texts, why);
     };
     const answer = await this.#insist({ ...options, refit }, (wanted) =>
-      scripts.turn(
-        this.key + id,
-        { ...this.#common(id), ...request, finish: this.#finish(wanted) },
-        texts,
-      ),
+      scripts.turn(this.key + id, { ...common, ...request, finish: this.#finish(wanted) }, texts),
     );
     return answer ?? ["lost"];
   }
@@ -206,10 +205,10 @@ export class JobQueue {
     data: string,
   ): Promise<boolean> {
     const { scripts } = this.session;
-    const { own, queue, token } = this.#common(id);
+    const common = { own: this.session.keys.own, queue: this.key, id, token: this.token };
     const answer = await this.#insist({ completes: true, isOver: () => false }, (wanted) => {
       const finish = this.#finish(wanted);
-      return scripts.late(this.key + id, { own, queue, id, token, ...lane, finish }, data);
+      return scripts.late(this.key + id, { ...common, ...lane, finish }, data);
     });
     return answer?.[0] !== "stale";
   }
@@ -256,7 +255,7 @@ export class JobQueue {
     const { scripts, options, context } = this.session;
     const args = [this.key, this.token, options.lockDurationMs, context.instanceId, ...known];
     const found = await scripts.reclaim(`${this.key}active`, args);
-    return found.flatMap((answer) => readNext(answer, this.#owner) ?? []);
+    return readTaken(found, this.#owner).jobs;
   }
 
   /**
@@ -271,13 +270,13 @@ export class JobQueue {
     const { link, context } = this.session;
     let delayMs = AGAIN_AFTER_MS;
     let [refusals, losses] = [0, 0];
-    while (!isOver() && !this.#pauses.haveEnded) {
+    do {
       if (link.isReady) {
         const wanted = completes ? this.#next.reserve(!takes) : 0;
-        const sentAt = this.monotonic;
+        const sentAt = this.clock.monotonic();
         try {
           const answer = await send(wanted);
-          this.#roundTripMs = (3 * this.#roundTripMs + this.monotonic - sentAt) / 4;
+          this.#roundTripMs = (3 * this.#roundTripMs + this.clock.monotonic() - sentAt) / 4;
           if (wanted > 0) this.#arrived(answer.at(-1), wanted);
           return answer;
         } catch (err) {
@@ -304,30 +303,29 @@ export class JobQueue {
       } catch {
         return undefined;
       }
-    }
+    } while (!isOver() && !this.#pauses.haveEnded);
     return undefined;
   }
 
   #arrived(taken: unknown, reserved: number): void {
-    const answers: readonly unknown[] = Array.isArray(taken) ? taken : [];
-    const jobs: TakenJob[] = [];
-    for (const answer of answers) {
-      const job = readNext(answer, this.#owner);
-      if (!job) continue;
-      jobs.push(job);
-      if (job.hasLostProgress) {
-        this.session.context.logger.error(
-          { key: `${this.key}${job.id}` },
-          "What was settled of a job cannot be read: its events are delivered again",
-        );
-      }
+    const { jobs, dueAt } = readTaken(taken, this.#owner);
+    for (const { id, hasLostProgress } of jobs) {
+      if (!hasLostProgress) continue;
+      this.session.context.logger.error(
+        { key: `${this.key}${id}` },
+        "What was settled of a job cannot be read: its events are delivered again",
+      );
     }
-    this.#next.arrived(jobs, reserved, readDue(answers.at(-1)));
+    this.#next.arrived(jobs, reserved, dueAt);
   }
 
-  #common(id: string): Pick<SettleRequest, Common & keyof SettleRequest> {
+  /** What is the same however often a request is sent: Redis does each step once. */
+  #commonOf(id: string): Pick<SettleRequest, Exclude<Common, "finish">> {
     const { keys, options, context } = this.session;
+    // A job that comes again is not new to Redis, so all jobs share the count.
+    this.#steps += 1;
     return {
+      step: this.#steps,
       own: keys.own,
       queue: this.key,
       id,

@@ -87,7 +87,7 @@ export class JobSource {
 
   /** Something has been handed back for that long: perhaps this process has no code for it. */
   makeWay(delayMs: number): void {
-    this.#makesWayUntil = this.#queue.monotonic + delayMs + MAKES_WAY_FOR_MS;
+    this.#makesWayUntil = this.#queue.clock.monotonic() + delayMs + MAKES_WAY_FOR_MS;
   }
 
   /** Resolves once no fetch is under way. */
@@ -155,18 +155,19 @@ export class JobSource {
       // Without its look at the version, BullMQ would round waits up to whole seconds, as for Redis 5.
       const { capabilities } = backend.blockingConnection ?? backend.connection;
       capabilities.canDoubleTimeout = true;
-      const seconds = Math.max(
-        (emptyUntil - this.#queue.serverNow) / 1_000,
-        backend.minimumBlockTimeout,
-      );
-      const marker = await backend.waitForJob(
-        emptyUntil === 0 ? drainDelay : Math.min(seconds, backend.maximumBlockTimeout),
-      );
-      // The marker of a delayed job tells when that is due.
-      const isDue = !marker || marker.score <= this.#queue.serverNow;
+      let seconds = drainDelay;
+      if (emptyUntil > 0) {
+        const { minimumBlockTimeout, maximumBlockTimeout } = backend;
+        seconds = Math.max((emptyUntil - this.#queue.serverNow) / 1_000, minimumBlockTimeout);
+        seconds = Math.min(seconds, maximumBlockTimeout);
+      }
+      const marker = await backend.waitForJob(seconds);
+      // The marker of a delayed job tells when that is due. That of any other is 0.
+      const isDue = !marker || marker.score === 0 || marker.score <= this.#queue.serverNow;
       this.#emptyUntil = isDue ? undefined : marker.score;
       this.#marker = marker ?? undefined;
-      if (this.#queue.monotonic < this.#makesWayUntil) await this.#pauses.pause(MAKES_WAY_MS);
+      if (this.#queue.clock.monotonic() < this.#makesWayUntil)
+        await this.#pauses.pause(MAKES_WAY_MS);
     } catch (err) {
       if (this.#closing) return;
       this.#debug(err, "Waiting for a job failed; will try again");

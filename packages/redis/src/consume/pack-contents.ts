@@ -3,62 +3,22 @@ import type { Envelope } from "@busbar/core/provider";
 import { type BodyReference, numbersIn } from "../store/body-reference.ts";
 import { readJobData } from "../store/stored-events.ts";
 import { ownEvent, type StoredPack } from "./body-cache.ts";
-import type { JobData } from "../store/job-data.ts";
+import type { JobData, TakenJob } from "../store/job-data.ts";
 
 /** How many packs of a body are read in one go. */
 const AT_ONCE = 4;
 
-/** The events of a job in hand, told by their positions. */
-export interface PackContents {
-  /** How many events, from the first on, may be handed out now. */
+/** The events of a job as they were published, told by their positions. Nobody may change them. */
+export interface Originals {
+  /** How many of them, from the first on, are at hand. */
   readonly ready: number;
-  /** The first position, that one or one behind it, at which a pack begins; or the end. */
-  nextPackAt(position: number): number;
-  /** The event, for its handler. */
-  eventAt(position: number): Envelope;
-  /** The event as it was published. Nobody may change it. */
   originalAt(position: number): Envelope;
-  /** The event will be handed out next, and then the others behind it. */
-  want(position: number): void;
-  /** The event is not wanted any more. */
-  settled(position: number): void;
-  /** None is wanted any more. */
-  end(): void;
 }
 
-/** Events that are in the data of their job. */
-export class OwnContents implements PackContents {
-  readonly ready: number;
-  readonly #text: string;
-  readonly #events: readonly Envelope[];
-  #originals: readonly Envelope[] | undefined;
-
-  constructor(text: string, events: readonly Envelope[]) {
-    this.#text = text;
-    this.#events = events;
-    this.ready = events.length;
-  }
-
-  /** It is taken apart even if nothing of it has begun. */
-  nextPackAt(): number {
-    return this.ready;
-  }
-
-  eventAt(position: number): Envelope {
-    return this.#events[position] as Envelope;
-  }
-
-  originalAt(position: number): Envelope {
-    // A handler may have changed the one that it got.
-    this.#originals ??= readJobData<JobData>(this.#text).events ?? [];
-    return this.#originals[position] as Envelope;
-  }
-
-  want(): void {}
-
-  settled(): void {}
-
-  end(): void {}
+/** Those of a job that has its events in its data: handlers may have changed the ones that they got. */
+export function originalsOf({ text, size }: Pick<TakenJob, "text" | "size">): Originals {
+  const { events = [] } = readJobData<JobData>(text);
+  return { ready: size, originalAt: (position) => events[position] as Envelope };
 }
 
 /** What {@link StoredContents} are read by. */
@@ -90,7 +50,7 @@ interface PackInHand {
 }
 
 /** Events that are stored in a body, of which a few packs are at hand at a time. */
-export class StoredContents implements PackContents {
+export class StoredContents implements Originals {
   readonly #reader: ContentsReader;
   readonly #packs: readonly PackInHand[];
   readonly #size: number;
@@ -126,10 +86,12 @@ export class StoredContents implements PackContents {
     return this.#ready;
   }
 
+  /** The first position, that one or one behind it, at which a pack begins; or the end. */
   nextPackAt(position: number): number {
     return this.#packs.find(({ from }) => from >= position)?.from ?? this.#size;
   }
 
+  /** The event, for its handler. */
   eventAt(position: number): Envelope {
     const pack = this.#packAt(position);
     const index = this.#indexIn(pack, position);
@@ -148,6 +110,7 @@ export class StoredContents implements PackContents {
     return pack.stored.originals[this.#indexIn(pack, position)] as Envelope;
   }
 
+  /** The event will be handed out next, and then the others behind it. */
   want(position: number): void {
     if (position < this.#wantedUntil || position >= this.#size) return;
     this.#wanted = this.#indexOf(position);
@@ -155,6 +118,7 @@ export class StoredContents implements PackContents {
     if (!this.#isFetching) void this.#fetch();
   }
 
+  /** The event is not wanted any more. */
   settled(position: number): void {
     const pack = this.#packAt(position);
     pack.unsettled -= 1;
@@ -163,6 +127,7 @@ export class StoredContents implements PackContents {
     pack.events = undefined;
   }
 
+  /** None is wanted any more. */
   end(): void {
     this.#isOver = true;
     for (const pack of this.#packs) {

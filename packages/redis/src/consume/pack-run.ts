@@ -1,4 +1,4 @@
-import type { Delivery, Settlement } from "@busbar/core/provider";
+import type { Delivery, Envelope, Settlement } from "@busbar/core/provider";
 import { SuspectRun } from "../crash-isolation/suspects.ts";
 import type { HeldJob, RunOwner, RunReader } from "./run-owner.ts";
 import {
@@ -6,13 +6,14 @@ import {
   handoversOf,
   hasBody,
   historyOf,
+  type JobData,
   type JobProgress,
   settledIn,
   type TakenJob,
   writeProgress,
 } from "../store/job-data.ts";
-import { OwnContents, type PackContents, StoredContents } from "./pack-contents.ts";
-import { PackSettlements } from "./pack-settlements.ts";
+import { originalsOf, StoredContents } from "./pack-contents.ts";
+import { PackSettlements, sharesOf } from "./pack-settlements.ts";
 
 /** What became of each event of a job, by its position. */
 type EventStates = Uint8Array;
@@ -29,11 +30,17 @@ export class PackRun implements HeldJob {
   readonly #reader: RunReader;
   readonly #maxEvents: number;
   readonly #splitAfterMs: number;
-  readonly #contents: PackContents;
+  /** The present id of its subscription. */
+  readonly #subscription: string;
+  /** The events of a job that has them in its data. */
+  readonly #events: readonly Envelope[];
+  /** The events of a job that refers to them. */
+  readonly #stored: StoredContents | undefined;
   readonly #states: EventStates;
   /** A job of one may have a history; the events of a larger pack have none. */
   readonly #history: History;
-  readonly #settlements: PackSettlements;
+  /** Made for the first settlement that is no acknowledgement. */
+  #settlements: PackSettlements | undefined;
   /** When the first of them was started: until then they waited for others. */
   #startedAt: number | undefined;
   /** When the last of them had been handled. */
@@ -67,13 +74,15 @@ export class PackRun implements HeldJob {
     this.#splitAfterMs = limits.splitAfterMs;
     this.#states = new Uint8Array(job.size);
     this.#history = historyOf(job);
-    this.#contents = this.#contentsOf(job);
-    this.#settlements = new PackSettlements(job, subscription, reader, this.#contents);
+    this.#subscription = subscription;
+    this.#events = job.data.events ?? [];
+    this.#stored = this.#storedOf(job.data);
     this.whenOver = new Promise((resolve) => (this.#resolveOver = resolve));
   }
 
   get hasWaiting(): boolean {
-    return this.#next < this.#contents.ready && !this.#isLost && !this.#isOver;
+    const ready = this.#stored ? this.#stored.ready : this.#states.length;
+    return this.#next < ready && !this.#isLost && !this.#isOver;
   }
 
   get waiting(): number {
@@ -82,10 +91,10 @@ export class PackRun implements HeldJob {
 
   startNext(): void {
     const index = this.#next;
-    this.#startedAt ??= this.#reader.queue.monotonic;
+    this.#startedAt ??= this.#reader.queue.clock.monotonic();
     this.#next += 1;
     this.#skipSettled();
-    this.#contents.want(this.#next);
+    this.#stored?.want(this.#next);
     this.#states[index] = IN_HAND;
     this.#inHand += 1;
     if (this.#history.suspect) this.#startSuspect();
@@ -97,14 +106,15 @@ export class PackRun implements HeldJob {
   }
 
   split(delayMs: number): boolean {
-    const tookMs = this.#reader.queue.monotonic - (this.#startedAt ?? Number.POSITIVE_INFINITY);
+    const now = this.#reader.queue.clock.monotonic();
+    const tookMs = now - (this.#startedAt ?? Number.POSITIVE_INFINITY);
     const soon = tookMs > 0 ? Math.floor((this.#delivered * this.#splitAfterMs) / tookMs) : 0;
     const packs = Math.floor(soon / this.#maxEvents);
     if (packs === 0 || delayMs > 0) {
       this.giveBack(delayMs);
       return false;
     }
-    this.#giveBackFrom(this.#contents.nextPackAt(this.#next + soon), delayMs, packs);
+    this.#giveBackFrom(this.#nextPackAt(this.#next + soon), delayMs, packs);
     return this.waiting > 0;
   }
 
@@ -124,10 +134,10 @@ export class PackRun implements HeldJob {
     for (const index of settledIn(progress)) {
       if (this.#states[index] !== WAITING) continue;
       this.#states[index] = SETTLED;
-      this.#contents.settled(index);
+      this.#stored?.settled(index);
     }
     this.#skipSettled();
-    this.#contents.want(this.#next);
+    this.#stored?.want(this.#next);
     this.#isDirty = true;
     this.#saveSoon();
     if (this.hasWaiting) this.#owner.add(this);
@@ -154,8 +164,8 @@ export class PackRun implements HeldJob {
     await this.whenOver;
   }
 
-  #contentsOf({ text, data }: TakenJob): PackContents {
-    if (!hasBody(data)) return new OwnContents(text, data.events ?? []);
+  #storedOf(data: JobData): StoredContents | undefined {
+    if (!hasBody(data)) return undefined;
     return new StoredContents(data, {
       load: (numbers) => this.#reader.load(data.body, numbers),
       takeBreak: () => this.#reader.takeBreak(),
@@ -167,23 +177,48 @@ export class PackRun implements HeldJob {
     });
   }
 
+  /** A job that has its events in its data is taken apart even if nothing of it has begun. */
+  #nextPackAt(position: number): number {
+    return this.#stored ? this.#stored.nextPackAt(position) : this.#states.length;
+  }
+
+  /** Where settlements that add something to Redis go. */
+  #toWrite(): PackSettlements {
+    this.#settlements ??= new PackSettlements(
+      this.job,
+      this.#subscription,
+      this.#reader,
+      this.#stored ?? originalsOf(this.job),
+    );
+    return this.#settlements;
+  }
+
+  get #hasToWrite(): boolean {
+    return this.#settlements !== undefined && !this.#settlements.batch.isEmpty;
+  }
+
   /** What cannot be read is a dead letter, and the others go on. */
   #setAside(from: number, end: number, problem: string): void {
     const waiting = positionsOf(WAITING, this.#states, from, end);
-    this.#settlements.setAside(waiting, problem);
+    this.#toWrite().setAside(waiting, problem);
     for (const index of waiting) this.#settle(index);
     this.#skipSettled();
-    this.#contents.want(this.#next);
+    this.#stored?.want(this.#next);
     this.#saveSoon();
   }
 
   /** Gives back what waits from there on: so many whole packs to a job, and others in parts. */
   #giveBackFrom(from: number, delayMs: number, packs: number): void {
     if (this.waiting === 0) return;
-    const portions = { packs, events: this.#chunkSize() };
-    for (const share of sharesOf(this.#states, this.#contents, from, portions)) {
-      this.#putBack(share, delayMs);
-    }
+    const shares = sharesOf({
+      from,
+      end: this.#states.length,
+      isWaiting: (position) => this.#states[position] === WAITING,
+      nextPackAt: (position) => this.#nextPackAt(position),
+      packs,
+      events: this.#chunkSize(),
+    });
+    for (const share of shares) this.#putBack(share, delayMs);
     this.#skipSettled();
     this.#saveSoon();
   }
@@ -194,7 +229,7 @@ export class PackRun implements HeldJob {
 
   #deliver(index: number): void {
     const { state, crashes = 0 } = this.#history;
-    const envelope = this.#contents.eventAt(index);
+    const envelope = this.#stored ? this.#stored.eventAt(index) : (this.#events[index] as Envelope);
     const delivery: Delivery =
       state === undefined ? { envelope, crashes } : { envelope, crashes, state };
     this.#owner.deliver(delivery, (settlement) => this.#settled(index, settlement));
@@ -243,24 +278,25 @@ export class PackRun implements HeldJob {
     if (!this.#isOver && this.#states[index] === IN_HAND) {
       this.#inHand -= 1;
       this.#delivered += 1;
-      this.#settlements.record(index, settlement, this.#history);
+      if (settlement?.type !== "ack") this.#toWrite().record(index, settlement, this.#history);
       this.#settle(index);
       if (this.#isLost && this.#inHand === 0) this.#end();
-      else if (!this.#settlements.batch.isEmpty || this.#isComplete) this.#saveSoon();
+      else if (this.#isComplete || this.#hasToWrite) this.#saveSoon();
     }
     this.#owner.slotFreed();
   }
 
   #settle(index: number): void {
     this.#states[index] = SETTLED;
-    this.#contents.settled(index);
+    this.#stored?.settled(index);
     if (this.#isDirty) return;
     this.#isDirty = true;
-    this.#reader.checkpointSoon(this);
+    // A job of one is over with its event.
+    if (this.#states.length > 1) this.#reader.checkpointSoon(this);
   }
 
   #putBack(indexes: readonly number[], delayMs: number): void {
-    this.#settlements.putBack(indexes, delayMs, this.#history);
+    this.#toWrite().putBack(indexes, delayMs, this.#history);
     for (const index of indexes) this.#settle(index);
   }
 
@@ -291,99 +327,55 @@ export class PackRun implements HeldJob {
     if (this.#isSaving) return;
     this.#isSaving = true;
     let due = isDue;
-    while (
-      !this.#isOver &&
-      !this.#isLost &&
-      (due || !this.#settlements.batch.isEmpty || this.#isComplete)
-    ) {
+    while (!this.#isOver && !this.#isLost && (due || this.#isComplete || this.#hasToWrite)) {
       due = false;
-      await this.#saveOnce();
+      const completes = this.#isComplete;
+      if (completes) this.#handledAt ??= this.#reader.queue.clock.monotonic();
+      this.#isDirty = false;
+      const isSaved =
+        completes && !this.#hasToWrite ? await this.#complete() : await this.#write(completes);
+      // If it completes it, it was completed in an answer that was lost, or it is somebody else's.
+      if (completes) this.#end();
+      else if (!isSaved) this.lose();
     }
     this.#isSaving = false;
   }
 
-  async #saveOnce(): Promise<void> {
-    const written = this.#settlements.batch.take();
-    const completes = this.#isComplete;
-    const { queue } = this.#reader;
-    if (completes) this.#handledAt ??= queue.monotonic;
-    this.#isDirty = false;
+  async #complete(): Promise<boolean> {
+    const [answer] = await this.#reader.queue.complete(this.job, () => this.#isOver);
+    return answer !== "lost";
+  }
+
+  /** Writes what is settled. False: the job is not ours any more. */
+  async #write(completes: boolean): Promise<boolean> {
+    const written = this.#toWrite().batch.take();
     const progress =
       completes || this.#states.length === 1
         ? undefined
         : writeProgress(positionsOf(SETTLED, this.#states));
-    const [answer, dropped] = await queue.settle(
+    const [answer, dropped = []] = await this.#reader.queue.settle(
       this.job,
-      { step: queue.nextStep(), ...(progress ? { progress } : {}), ...written.request },
+      { ...(progress ? { progress } : {}), ...written.request },
       written.data,
       { completes, isOver: () => this.#isOver },
     );
-    if (answer === "lost") {
-      // Completed in an answer that was lost, or somebody else's.
-      if (completes) this.#end();
-      else this.lose();
-      return;
-    }
+    if (answer === "lost") return false;
     written.forget();
-    this.#report(written.request.dead, dropped ?? []);
-    if (completes) this.#end();
-  }
-
-  #report(dead: readonly { readonly subscription: string }[], dropped: readonly number[]): void {
-    for (const [index, { subscription }] of dead.entries()) {
+    for (const [index, { subscription }] of written.request.dead.entries()) {
       this.#owner.dropped(subscription, dropped[index] ?? 0);
     }
+    return true;
   }
 
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#contents.end();
+    this.#stored?.end();
     this.#reader.forget(this);
     this.#resolveOver();
-    const endedAt = this.#handledAt ?? this.#reader.queue.monotonic;
+    const endedAt = this.#handledAt ?? this.#reader.queue.clock.monotonic();
     this.#owner.ended(this, this.#delivered, endedAt - (this.#startedAt ?? endedAt));
   }
-}
-
-/** In what portions a job's events are given back. */
-interface Portions {
-  /** How many whole packs, of which nothing has begun, go together. */
-  readonly packs: number;
-  /** How many events go together of a pack that has begun. */
-  readonly events: number;
-}
-
-/** Positions of what waits, from one on, in the portions in which it is given back. */
-function sharesOf(
-  states: EventStates,
-  contents: PackContents,
-  from: number,
-  { packs, events }: Portions,
-): readonly (readonly number[])[] {
-  const shares: (readonly number[])[] = [];
-  let [whole, count]: [number[], number] = [[], 0];
-  const closeWhole = (): void => {
-    if (count > 0) shares.push(whole);
-    [whole, count] = [[], 0];
-  };
-  for (let start = from, end = 0; start < states.length; start = end) {
-    end = contents.nextPackAt(start + 1);
-    const waiting = positionsOf(WAITING, states, start, end);
-    const isWhole = waiting.length === end - start && contents.nextPackAt(start) === start;
-    if (!isWhole) {
-      closeWhole();
-      for (let at = 0; at < waiting.length; at += events) {
-        shares.push(waiting.slice(at, at + events));
-      }
-      continue;
-    }
-    whole.push(...waiting);
-    count += 1;
-    if (count === packs) closeWhole();
-  }
-  closeWhole();
-  return shares;
 }
 
 /** Positions of the events in that state, from one to before another. */

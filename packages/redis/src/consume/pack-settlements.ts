@@ -11,7 +11,7 @@ import {
   writeData,
   writeReference,
 } from "../store/job-data.ts";
-import type { PackContents } from "./pack-contents.ts";
+import type { Originals } from "./pack-contents.ts";
 import type { RunReader } from "./run-owner.ts";
 import type { SettleRequest } from "../store/settle-script.ts";
 import type { NewDeadLetter } from "../store/dead-letter-scripts.ts";
@@ -22,12 +22,12 @@ export class PackSettlements {
   readonly #job: TakenJob;
   readonly #subscription: string;
   readonly #reader: RunReader;
-  readonly #contents: PackContents;
+  readonly #originals: Originals;
 
   /** @param subscription The present id of the subscription. */
-  constructor(job: TakenJob, subscription: string, reader: RunReader, contents: PackContents) {
+  constructor(job: TakenJob, subscription: string, reader: RunReader, originals: Originals) {
     this.#job = job;
-    this.#contents = contents;
+    this.#originals = originals;
     this.#subscription = subscription;
     this.#reader = reader;
   }
@@ -116,7 +116,7 @@ export class PackSettlements {
   ): void {
     const { priority, data, name } = this.#job;
     const { subscription } = data;
-    const isAtHand = indexes.every((index) => index < this.#contents.ready);
+    const isAtHand = indexes.every((index) => index < this.#originals.ready);
     // One that comes again later must not hold a body for so long.
     if (hasBody(data) && (indexes.length > 1 || !isAtHand)) {
       const reference = partOf(data, indexes);
@@ -130,13 +130,56 @@ export class PackSettlements {
   }
 
   #nameOf(indexes: readonly number[]): string {
-    return packName(indexes.map((index) => this.#contents.originalAt(index)));
+    return packName(indexes.map((index) => this.#originals.originalAt(index)));
   }
 
   /** The event as it was published. */
   #text(index: number): string {
-    return JSON.stringify(this.#contents.originalAt(index));
+    return JSON.stringify(this.#originals.originalAt(index));
   }
+}
+
+/** What is given back of a job, and in what portions. */
+export interface Portions {
+  /** The positions that are looked at: from one to before another. */
+  readonly from: number;
+  readonly end: number;
+  readonly isWaiting: (position: number) => boolean;
+  /** The first position, that one or one behind it, at which a pack begins; or the end. */
+  readonly nextPackAt: (position: number) => number;
+  /** How many whole packs, of which nothing has begun, go together. */
+  readonly packs: number;
+  /** How many events go together of a pack that has begun. */
+  readonly events: number;
+}
+
+/** Positions of what waits, in the portions in which it is given back. */
+export function sharesOf(portions: Portions): readonly (readonly number[])[] {
+  const { nextPackAt, packs, events } = portions;
+  const shares: (readonly number[])[] = [];
+  let [whole, count]: [number[], number] = [[], 0];
+  const closeWhole = (): void => {
+    if (count > 0) shares.push(whole);
+    [whole, count] = [[], 0];
+  };
+  for (let start = portions.from, end = 0; start < portions.end; start = end) {
+    end = nextPackAt(start + 1);
+    const waiting: number[] = [];
+    for (let at = start; at < end; at += 1) if (portions.isWaiting(at)) waiting.push(at);
+    const isWhole = waiting.length === end - start && nextPackAt(start) === start;
+    if (!isWhole) {
+      closeWhole();
+      for (let at = 0; at < waiting.length; at += events) {
+        shares.push(waiting.slice(at, at + events));
+      }
+      continue;
+    }
+    whole.push(...waiting);
+    count += 1;
+    if (count === packs) closeWhole();
+  }
+  closeWhole();
+  return shares;
 }
 
 /** What a job's settlements add to Redis, until that is written. */

@@ -3,9 +3,9 @@ import type { StoredPack } from "./body-cache.ts";
 import { enterLane } from "./enter-lane.ts";
 import type { HeldJob, ReaderMember, RunReader } from "./run-owner.ts";
 import type { TakenJob } from "../store/job-data.ts";
-import { JobQueue } from "./job-queue.ts";
-import { JobSource } from "./job-source.ts";
-import { JobTimers } from "./job-timers.ts";
+import { JobQueue, type NextJobs } from "./job-queue.ts";
+import { JobSource, type SourceReader } from "./job-source.ts";
+import { type JobDeadlines, JobTimers } from "./job-timers.ts";
 import { PackRun } from "./pack-run.ts";
 import { Pauses } from "./pauses.ts";
 import type { ProcessShare } from "./process-share.ts";
@@ -23,7 +23,7 @@ const SHARED_MOST_MS = 1_000;
 const PACKS_AHEAD = 4;
 
 /** Takes the jobs of one queue, for all consumers in this process that empty it. */
-export class QueueReader implements RunReader {
+export class QueueReader implements RunReader, NextJobs, SourceReader, JobDeadlines {
   readonly queue: JobQueue;
   readonly #share: ProcessShare;
   readonly #source: JobSource;
@@ -45,21 +45,11 @@ export class QueueReader implements RunReader {
     const { context, options } = session;
     this.#share = share;
     this.#pauses = new Pauses(context.clock);
-    this.queue = new JobQueue(name, session, ids, this.#pauses, {
-      reserve: (alongWithAnswer) => this.#reserve(alongWithAnswer),
-      arrived: (jobs, reserved, emptyUntil) => this.#arrived(jobs, reserved, emptyUntil),
-      missed: (reserved) => this.#missed(reserved),
-    });
-    this.#source = new JobSource(name, share, this.queue, {
-      wantsMore: () => this.#wanted(false) > 0,
-      renew: () => void this.#renew(),
-    });
+    this.queue = new JobQueue(name, session, ids, this.#pauses, this);
+    this.#source = new JobSource(name, share, this.queue, this);
     const { splitAfterMs, checkpointMs } = options.batch;
     const times = { splitAfterMs, checkpointMs, renewEveryMs: options.lockDurationMs / 3 };
-    this.#timers = new JobTimers(context.clock, times, {
-      split: (run) => this.#split(run),
-      renew: () => void this.#renew(),
-    });
+    this.#timers = new JobTimers(context.clock, times, this);
   }
 
   add(consumer: ReaderMember): void {
@@ -139,7 +129,8 @@ export class QueueReader implements RunReader {
     let [free, ahead, due] = [Number.POSITIVE_INFINITY, 0, this.#reserved];
     for (const member of this.#members) {
       // Nobody knows whose the next one is.
-      if (member.hasFreeSlot) free = Math.min(free, member.usableSlots);
+      const { usableSlots } = member;
+      if (usableSlots > 0) free = Math.min(free, usableSlots);
       ahead = Math.max(ahead, member.ahead(this.queue.roundTripMs));
       due += member.waiting;
     }
@@ -150,20 +141,24 @@ export class QueueReader implements RunReader {
     return Math.min(Math.max(wanted, 0), maxEvents);
   }
 
-  #reserve(alongWithAnswer: boolean): number {
+  wantsMore(): boolean {
+    return this.#wanted(false) > 0;
+  }
+
+  reserve(alongWithAnswer: boolean): number {
     const wanted = this.#wanted(alongWithAnswer);
     this.#reserved += wanted;
     return wanted;
   }
 
-  #arrived(jobs: readonly TakenJob[], reserved: number, emptyUntil: number | undefined): void {
+  arrived(jobs: readonly TakenJob[], reserved: number, emptyUntil: number | undefined): void {
     this.#reserved -= reserved;
     this.#source.answered(emptyUntil);
     for (const job of jobs) this.#take(job);
     this.wake();
   }
 
-  #missed(reserved: number): void {
+  missed(reserved: number): void {
     this.#reserved -= reserved;
     const { link } = this.#share.session;
     this.#track(
@@ -217,7 +212,7 @@ export class QueueReader implements RunReader {
     consumer.add(run);
     this.#timers.add(run, this.queue.roundTripMs);
     // Behind it there may be something for a subscription that has slots.
-    if (run.waiting > 0 && !consumer.hasFreeSlot && this.#isShared) this.#split(run, consumer);
+    if (run.waiting > 0 && consumer.usableSlots === 0 && this.#isShared) this.split(run, consumer);
   }
 
   #consumerOf(subscription: string): ReaderMember | undefined {
@@ -261,8 +256,8 @@ export class QueueReader implements RunReader {
     const parts = partsOfCrashed(job, this.#share.frontId);
     const again = parts.map((part) => part.job);
     const data = parts.map((part) => part.data);
-    const request = { step: this.queue.nextStep(), again, dead: [] };
-    await this.queue.settle(job, request, data, { completes: true, isOver: () => false });
+    const how = { completes: true, isOver: () => false };
+    await this.queue.settle(job, { again, dead: [] }, data, how);
   }
 
   #pass(job: TakenJob, step: Promise<unknown>): void {
@@ -282,7 +277,7 @@ export class QueueReader implements RunReader {
   }
 
   /** What waits for a slot is given back, for others to take. */
-  #split(run: HeldJob, consumer?: ReaderMember): void {
+  split(run: HeldJob, consumer?: ReaderMember): void {
     if (run.waiting === 0) return;
     const delayMs = Math.min(Math.max(consumer?.averageMs ?? 0, SHARED_AFTER_MS), SHARED_MOST_MS);
     if (run.split(this.#isShared ? Math.round(delayMs) : 0))
@@ -298,6 +293,10 @@ export class QueueReader implements RunReader {
       if (first !== subscriptionId) return true;
     }
     return false;
+  }
+
+  renew(): void {
+    void this.#renew();
   }
 
   async #renew(): Promise<void> {

@@ -68,9 +68,8 @@ export interface RunOwner {
 export interface ReaderMember extends RunOwner {
   readonly subscriptionId: string;
   readonly freeSlots: number;
-  /** The free slots that it need not leave to others. */
+  /** The free slots that it need not leave to others: at least one, if it could take any. */
   readonly usableSlots: number;
-  readonly hasFreeSlot: boolean;
   /** How many events have not started, of all jobs in hand. */
   readonly waiting: number;
   /** How many events it may have that wait for slots, while jobs are on their way for `roundTripMs`. */

@@ -63,9 +63,8 @@ export async function setAside(
     bury(job.text);
   }
   const { request, data } = batch.take();
-  const step = queue.nextStep();
   const how = { completes: true, isOver: () => false };
-  const [, dropped = []] = await queue.settle(job, { step, ...request }, data, how);
+  const [, dropped = []] = await queue.settle(job, request, data, how);
   return dropped.reduce((sum, count) => sum + count, 0);
 }
 
@@ -102,6 +101,5 @@ async function rewriteTurn(
     cursor = next;
   } while (cursor !== "0");
   // No lane waits for it.
-  const request = { step: queue.nextStep(), again: [], dead: [] };
-  await queue.settle(job, request, [], { completes: true, isOver: () => false });
+  await queue.complete(job, () => false);
 }

@@ -20,11 +20,7 @@ export class Slots {
     return this.#takers.size;
   }
 
-  get hasFree(): boolean {
-    return this.#free > 0;
-  }
-
-  /** How many a taker may count on, while others want some too. At least one, if any is free. */
+  /** How many a taker may count on, while others want some too: at least one if any is free, or else 0. */
   get share(): number {
     return this.#isLimited ? Math.ceil(this.#free / Math.max(this.#takers.size, 1)) : this.#free;
   }

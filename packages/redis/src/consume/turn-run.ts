@@ -76,7 +76,7 @@ export class TurnRun implements HeldJob {
     this.#key = job.data.key ?? "";
     this.#progress = { ...NO_CRASHES, ...job.progress };
     this.#isSuspect = job.stalled > 0;
-    this.#startedAt = reader.queue.monotonic;
+    this.#startedAt = reader.queue.clock.monotonic();
     this.whenOver = new Promise((resolve) => (this.#resolveOver = resolve));
   }
 
@@ -310,7 +310,6 @@ export class TurnRun implements HeldJob {
     const answer = await this.#reader.queue.turn(
       this.job.id,
       {
-        step: this.#reader.queue.nextStep(),
         key: this.#key,
         done,
         take,
@@ -330,7 +329,11 @@ export class TurnRun implements HeldJob {
     this.#isOver = true;
     this.#reader.forget(this);
     this.#resolveOver();
-    this.#owner.ended(this, this.#delivered, this.#reader.queue.monotonic - this.#startedAt);
+    this.#owner.ended(
+      this,
+      this.#delivered,
+      this.#reader.queue.clock.monotonic() - this.#startedAt,
+    );
   }
 
   /** The job for the lane's next turn: before what waits in the queue, or behind it. */

@@ -65,15 +65,33 @@ export interface TakenJob {
   readonly hasLostProgress?: true;
 }
 
+/** What a script has taken. */
+export interface Taken {
+  readonly jobs: readonly TakenJob[];
+  /** When the next job is due, if there was one less than wanted: 0 if none is delayed. */
+  readonly dueAt: number | undefined;
+}
+
 /**
- * The job in an answer of BullMQ's moveToFinished, if there is one.
+ * Reads answers of BullMQ's moveToFinished: a job each, or when the next one is due.
  *
  * @param owner Whose job it is if it does not say so: the queue's.
  */
-export function readNext(answer: unknown, owner: string | undefined): TakenJob | undefined {
-  if (!Array.isArray(answer)) return undefined;
-  const [fields, id] = answer as readonly unknown[];
-  if (!Array.isArray(fields)) return undefined;
+export function readTaken(answers: unknown, owner: string | undefined): Taken {
+  const jobs: TakenJob[] = [];
+  let dueAt: number | undefined;
+  for (const answer of Array.isArray(answers) ? (answers as readonly unknown[]) : []) {
+    dueAt = undefined;
+    if (answer === 0) dueAt = 0;
+    if (!Array.isArray(answer)) continue;
+    const [fields, id, , next] = answer as readonly unknown[];
+    if (Array.isArray(fields)) jobs.push(readJob(fields, String(id), owner));
+    else if (answer.length === 4 && typeof next === "number") dueAt = Math.max(next, 0);
+  }
+  return { jobs, dueAt };
+}
+
+function readJob(fields: readonly unknown[], id: string, owner: string | undefined): TakenJob {
   let [name, text, progress] = ["", "", ""];
   let [priority, stalled] = [0, 0];
   for (let at = 0; at < fields.length; at += 2) {
@@ -100,7 +118,7 @@ export function readNext(answer: unknown, owner: string | undefined): TakenJob |
   const { data, problem } = readData(text);
   const known = readProgress(progress);
   return {
-    id: String(id),
+    id,
     name,
     priority,
     text,
@@ -148,15 +166,6 @@ export function readData(text: string): {
 /** Whether a job's events are stored apart from it. */
 export function hasBody<T extends Partial<BodyReference>>(data: T): data is T & BodyReference {
   return data.body !== undefined;
-}
-
-/** When the next job is due, in an answer without one: 0 if none is. Undefined if it was not looked for. */
-export function readDue(answer: unknown): number | undefined {
-  if (answer === 0) return 0;
-  if (!Array.isArray(answer) || answer.length !== 4) return undefined;
-  const [job, , , dueAt] = answer as readonly unknown[];
-  if (Array.isArray(job)) return undefined;
-  return typeof dueAt === "number" ? Math.max(dueAt, 0) : undefined;
 }
 
 /** The data of a job or a lane entry of some events, each given as JSON. */

@@ -51,47 +51,7 @@ import { STATS_SCRIPT, type QueueNumbers } from "./stats-script.ts";
 import { SWEEP_BODIES_SCRIPT } from "./sweep-bodies-script.ts";
 import { TURN_SCRIPT, type TurnAnswer, type TurnRequest } from "./turn-script.ts";
 
-const LUA = {
-  busbarTime: TIME_SCRIPT,
-  busbarDraft: DRAFT_SCRIPT,
-  busbarPublish: PUBLISH_SCRIPT,
-  busbarPublishOne: PUBLISH_ONE_SCRIPT,
-  busbarComplete: COMPLETE_SCRIPT,
-  busbarSettle: SETTLE_SCRIPT,
-  busbarTurn: TURN_SCRIPT,
-  busbarTake: TAKE_SCRIPT,
-  busbarLate: LATE_SCRIPT,
-  busbarGiveBack: GIVE_BACK_SCRIPT,
-  busbarReclaim: RECLAIM_SCRIPT,
-  busbarRenew: RENEW_SCRIPT,
-  busbarFindStalled: FIND_STALLED_SCRIPT,
-  busbarReplay: REPLAY_SCRIPT,
-  busbarDiscard: DISCARD_SCRIPT,
-  busbarTrim: TRIM_SCRIPT,
-  busbarRead: READ_SCRIPT,
-  busbarSave: SAVE_SCRIPT,
-  busbarPolicies: POLICIES_SCRIPT,
-  busbarForget: FORGET_SCRIPT,
-  busbarLetGo: LET_GO_SCRIPT,
-  busbarRevive: REVIVE_SCRIPT,
-  busbarSweepBodies: SWEEP_BODIES_SCRIPT,
-  busbarRetireJob: RETIRE_JOB_SCRIPT,
-  busbarRetireLane: RETIRE_LANE_SCRIPT,
-  busbarStats: STATS_SCRIPT,
-  busbarStage: STAGE_SCRIPT,
-  busbarMark: MARK_SCRIPT,
-  busbarClaim: CLAIM_SCRIPT,
-  busbarAbandon: ABANDON_SCRIPT,
-  busbarClear: CLEAR_SCRIPT,
-  busbarListGroups: LIST_SCRIPT,
-} as const;
-
 type Argument = string | number;
-type Commands = Record<
-  keyof typeof LUA,
-  // A list is one argument here, and as many for Redis: a call has no room for a hundred thousand.
-  (key: string, ...args: readonly (Argument | readonly Argument[])[]) => Promise<unknown>
->;
 
 /** Our Lua scripts as typed calls. Each is one atomic step in Redis. */
 export interface Scripts {
@@ -167,53 +127,72 @@ export interface Scripts {
   ): Promise<readonly (readonly [id: string, events: number, stagedAt: string, marked: number])[]>;
 }
 
+/** The scripts that take their arguments as they are. */
+type PlainName = {
+  [Name in keyof Scripts]: Parameters<Scripts[Name]> extends [string, (readonly Argument[])?]
+    ? Name
+    : never;
+}[keyof Scripts];
+
+const PLAIN: Readonly<Record<PlainName, string>> = {
+  time: TIME_SCRIPT,
+  draft: DRAFT_SCRIPT,
+  publishOne: PUBLISH_ONE_SCRIPT,
+  complete: COMPLETE_SCRIPT,
+  take: TAKE_SCRIPT,
+  giveBack: GIVE_BACK_SCRIPT,
+  reclaim: RECLAIM_SCRIPT,
+  renew: RENEW_SCRIPT,
+  findStalled: FIND_STALLED_SCRIPT,
+  replay: REPLAY_SCRIPT,
+  discard: DISCARD_SCRIPT,
+  trim: TRIM_SCRIPT,
+  read: READ_SCRIPT,
+  policies: POLICIES_SCRIPT,
+  forget: FORGET_SCRIPT,
+  revive: REVIVE_SCRIPT,
+  sweepBodies: SWEEP_BODIES_SCRIPT,
+  stats: STATS_SCRIPT,
+  stage: STAGE_SCRIPT,
+  mark: MARK_SCRIPT,
+  claim: CLAIM_SCRIPT,
+  abandon: ABANDON_SCRIPT,
+  clear: CLEAR_SCRIPT,
+  listGroups: LIST_SCRIPT,
+};
+
+/** The scripts that take a request in JSON, and then texts. */
+const ASKING: Readonly<Record<Exclude<keyof Scripts, PlainName>, string>> = {
+  publish: PUBLISH_SCRIPT,
+  settle: SETTLE_SCRIPT,
+  turn: TURN_SCRIPT,
+  late: LATE_SCRIPT,
+  save: SAVE_SCRIPT,
+  letGo: LET_GO_SCRIPT,
+  retireJob: RETIRE_JOB_SCRIPT,
+  retireLane: RETIRE_LANE_SCRIPT,
+};
+
+/** A list is one argument here, and as many for Redis: a call has no room for a hundred thousand. */
+type Command = (
+  key: string,
+  ...args: readonly (Argument | readonly Argument[])[]
+) => Promise<unknown>;
+
 /** Loads the scripts into a client, which sends their text again to a Redis that has forgotten it. */
 export function createScripts(client: RedisClient): Scripts {
-  for (const [name, lua] of Object.entries(LUA)) {
-    client.defineCommand(name, { numberOfKeys: 1, lua });
+  function load([name, lua]: readonly [string, string]): readonly [string, Command] {
+    const command = `busbar:${name}`;
+    client.defineCommand(command, { numberOfKeys: 1, lua });
+    return [name, (client as unknown as Record<string, Command>)[command]?.bind(client) as Command];
   }
-  const commands = client as unknown as Commands;
-  return {
-    time: (key) => commands.busbarTime(key) as Promise<number>,
-    draft: (key, args) => commands.busbarDraft(key, args),
-    publish: (key, request, events) =>
-      commands.busbarPublish(key, JSON.stringify(request), events) as Promise<PublishAnswer>,
-    publishOne: (key, args) => commands.busbarPublishOne(key, args) as Promise<number>,
-    complete: (key, args) => commands.busbarComplete(key, args) as Promise<SettleAnswer>,
-    settle: (key, request, data) =>
-      commands.busbarSettle(key, JSON.stringify(request), data) as Promise<SettleAnswer>,
-    turn: (key, request, data) =>
-      commands.busbarTurn(key, JSON.stringify(request), data) as Promise<TurnAnswer>,
-    take: (key, args) => commands.busbarTake(key, args) as ReturnType<Scripts["take"]>,
-    late: (key, request, data) =>
-      commands.busbarLate(key, JSON.stringify(request), data) as ReturnType<Scripts["late"]>,
-    giveBack: (key, args) => commands.busbarGiveBack(key, args) as Promise<number>,
-    reclaim: (key, args) => commands.busbarReclaim(key, args) as Promise<readonly unknown[]>,
-    renew: (key, args) => commands.busbarRenew(key, args) as Promise<readonly string[]>,
-    findStalled: (key, args) => commands.busbarFindStalled(key, args),
-    read: (key, args) => commands.busbarRead(key, args) as ReturnType<Scripts["read"]>,
-    replay: (key, args) => commands.busbarReplay(key, args) as Promise<number>,
-    discard: (key, args) => commands.busbarDiscard(key, args) as Promise<number>,
-    trim: (key, args) => commands.busbarTrim(key, args) as Promise<number>,
-    policies: (key, args) => commands.busbarPolicies(key, args) as Promise<readonly string[]>,
-    save: (key, request) =>
-      commands.busbarSave(key, JSON.stringify(request)) as Promise<SaveAnswer>,
-    forget: (key, args) => commands.busbarForget(key, args) as Promise<number>,
-    letGo: (key, request) => commands.busbarLetGo(key, JSON.stringify(request)) as Promise<string>,
-    revive: (key, args) => commands.busbarRevive(key, args) as ReturnType<Scripts["revive"]>,
-    sweepBodies: (key, args) =>
-      commands.busbarSweepBodies(key, args) as ReturnType<Scripts["sweepBodies"]>,
-    retireJob: (key, request, data) =>
-      commands.busbarRetireJob(key, JSON.stringify(request), data) as Promise<number>,
-    retireLane: (key, request, data) =>
-      commands.busbarRetireLane(key, JSON.stringify(request), data) as Promise<number>,
-    stats: (key, args) => commands.busbarStats(key, args) as Promise<QueueNumbers>,
-    stage: (key, args) => commands.busbarStage(key, args) as Promise<number>,
-    mark: (key, args) => commands.busbarMark(key, args) as Promise<number>,
-    claim: (key, args) => commands.busbarClaim(key, args) as ReturnType<Scripts["claim"]>,
-    abandon: (key, args) => commands.busbarAbandon(key, args) as Promise<number>,
-    clear: (key, args) => commands.busbarClear(key, args) as Promise<number>,
-    listGroups: (key, args) =>
-      commands.busbarListGroups(key, args) as ReturnType<Scripts["listGroups"]>,
-  };
+  const plain = Object.entries(PLAIN).map(load);
+  const asking = Object.entries(ASKING)
+    .map(load)
+    .map(([name, send]) => {
+      const ask = (key: string, request: object, ...texts: Parameters<Command>[1][]) =>
+        send(key, JSON.stringify(request), ...texts);
+      return [name, ask] as const;
+    });
+  return Object.fromEntries<unknown>([...plain, ...asking]) as unknown as Scripts;
 }

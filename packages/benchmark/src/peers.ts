@@ -4,8 +4,9 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-const folder = fileURLToPath(new URL("../.peers/", import.meta.url));
-const require = createRequire(join(folder, "package.json"));
+/** Where peers are installed. */
+export const peerFolder: string = fileURLToPath(new URL("../.peers/", import.meta.url));
+const require = createRequire(join(peerFolder, "package.json"));
 
 /** The packages that Busbar is measured against, with their exact versions. */
 export function peerVersions(): Readonly<Record<string, string>> {
@@ -27,7 +28,7 @@ export async function importPeer<T>(name: string): Promise<T> {
 
 /** Loads one file of an installed peer, exported or not. */
 export function requirePeerFile<T>(path: string): T {
-  return require(join(folder, "node_modules", path)) as T;
+  return require(join(peerFolder, "node_modules", path)) as T;
 }
 
 /**
@@ -37,14 +38,14 @@ export function requirePeerFile<T>(path: string): T {
 export async function installPeers(): Promise<void> {
   const dependencies = peerVersions();
   const manifest = JSON.stringify({ private: true, dependencies }, undefined, 2);
-  const marker = join(folder, "installed.json");
+  const marker = join(peerFolder, "installed.json");
   if (existsSync(marker) && readFileSync(marker, "utf8") === manifest) return;
   const names = Object.entries(dependencies).map(([name, version]) => `${name}@${version}`);
   process.stderr.write(
     `Installing into packages/benchmark/.peers, once, to measure against (about 290 MB):\n  ${names.join("\n  ")}\n`,
   );
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "package.json"), manifest);
+  mkdirSync(peerFolder, { recursive: true });
+  writeFileSync(join(peerFolder, "package.json"), manifest);
   await npmInstall();
   writeFileSync(marker, manifest);
 }
@@ -53,7 +54,7 @@ export async function installPeers(): Promise<void> {
 function npmInstall(): Promise<void> {
   const args = "install --legacy-peer-deps --ignore-scripts --no-audit --no-fund --loglevel=error";
   return new Promise((resolve, reject) => {
-    const child = spawn("npm", args.split(" "), { cwd: folder, stdio: ["ignore", 2, 2] });
+    const child = spawn("npm", args.split(" "), { cwd: peerFolder, stdio: ["ignore", 2, 2] });
     child.on("error", reject);
     child.on("close", (code) => {
       if (code === 0) resolve();

@@ -1,5 +1,6 @@
+import module from "node:module";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { createApp } from "../../src/create-app.ts";
 import type { Logger } from "../../src/contract/logger.ts";
@@ -190,6 +191,36 @@ describe("createApp validates the options of its event module", () => {
         },
       ],
     });
+  });
+});
+
+describe("createApp with Yarn's Plug'n'Play, where there is no node_modules", () => {
+  /** As Yarn patches Node: asks the application's map of packages. */
+  function plugAndPlay(packages: Readonly<Record<string, string>>): void {
+    const api = {
+      resolveRequest(request: string, issuer: string, options: { conditions: Set<string> }) {
+        const found = options.conditions.has("import") ? packages[request] : undefined;
+        if (found !== undefined) return path.resolve(path.dirname(issuer), found);
+        throw Object.assign(new Error("not listed"), { code: "MODULE_NOT_FOUND" });
+      },
+    };
+    Object.assign(module, { findPnpApi: () => api });
+    onTestFinished(() => void Reflect.deleteProperty(module, "findPnpApi"));
+  }
+
+  test("finds a package by its name", async () => {
+    const root = project({ "cache/bus.js": moduleSource });
+    plugAndPlay({ "@acme/bus": "./cache/bus.js" });
+    const app = await createApp({ modules: [{ resolve: "@acme/bus" }], root });
+    await app.stop();
+  });
+
+  test("says to install a package that is not there", async () => {
+    plugAndPlay({});
+    const error = await configErrorOf(
+      createApp({ modules: [{ resolve: "@acme/bus/x" }], root: project({}) }),
+    );
+    expect(error.message).toContain('run "npm install @acme/bus"');
   });
 });
 

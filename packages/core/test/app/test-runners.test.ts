@@ -31,7 +31,7 @@ describe("an application under test in Vitest", () => {
     const root = installed();
     const send = vi.fn();
     vi.doMock(path.join(root, "mailer.ts"), () => ({ send }));
-    const entry = path.join(root, "node_modules/@busbar/core/dist/create-app.js");
+    const entry = path.join(root, "node_modules/@busbar/core/dist/index.js");
     const { createApp } = (await import(pathToFileURL(entry).href)) as typeof sources;
 
     const modules = [{ resolve: valueModule() }];

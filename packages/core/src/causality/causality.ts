@@ -4,6 +4,7 @@ import type { Envelope } from "../contract/provider.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { Issue } from "../contract/issue.ts";
 import { quoted } from "../errors/quoted.ts";
+import { sharedByCopies } from "../values/copies.ts";
 
 /** The run of a handler that the current code belongs to. */
 export interface CurrentRun {
@@ -23,8 +24,11 @@ export interface CurrentPart {
   readonly handlerRun: CurrentRun | undefined;
 }
 
-/** One for both: each costs every promise of the process something. */
-const current = new AsyncLocalStorage<CurrentRun | CurrentPart>();
+/** One for both, and for all copies of this package: each costs every promise of the process something. */
+const current = sharedByCopies(
+  "current-run",
+  () => new AsyncLocalStorage<CurrentRun | CurrentPart>(),
+);
 const scopesUndoEntering = doScopesUndoEntering();
 
 /** Runs `callback` as part of a handler's run: what it emits was caused by that run's event. */

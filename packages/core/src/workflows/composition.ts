@@ -1,3 +1,4 @@
+import { sharedByCopies } from "../values/copies.ts";
 import type { StepDefinition } from "./create-step.ts";
 import type { WorkflowDefinition } from "./workflow-definition.ts";
 
@@ -132,25 +133,27 @@ function freeName(name: string, taken: ReadonlySet<string>): string {
 }
 
 /**
- * The composition whose composer is running. Composers are synchronous, so that there is at most
+ * Holds the composition whose composer is running. Composers are synchronous, so that there is at most
  * one at a time; it is set and restored by `compose` alone.
  */
-let current: Composition | undefined;
+const running: { current: Composition | undefined } = sharedByCopies("composition", () => ({
+  current: undefined,
+}));
 
 /** Runs a composer, or what else is to add its steps to `composition`. */
 export function compose<T>(composition: Composition, composer: () => T): T {
-  const outer = current;
-  current = composition;
+  const outer = running.current;
+  running.current = composition;
   try {
     return composer();
   } finally {
-    current = outer;
+    running.current = outer;
   }
 }
 
 /** Whether a composer is running. */
 export function isComposing(): boolean {
-  return current !== undefined;
+  return running.current !== undefined;
 }
 
 /**
@@ -159,10 +162,10 @@ export function isComposing(): boolean {
  * @throws TypeError when there is none.
  */
 export function currentComposition(what: string): Composition {
-  if (!current) {
+  if (!running.current) {
     throw new TypeError(
       `${what} is used outside of a composer: call it in the function given to createWorkflow(), synchronously`,
     );
   }
-  return current;
+  return running.current;
 }

@@ -19,7 +19,7 @@ import { runWorkflow } from "./run-workflow.ts";
 import { refusePromise } from "./when.ts";
 import type { StepInput, WorkflowData } from "./workflow-data.ts";
 import type { WorkflowDefinition } from "./workflow-definition.ts";
-import { WorkflowResponse } from "./workflow-response.ts";
+import { isWorkflowResponse, type WorkflowResponse } from "./workflow-response.ts";
 
 /** Options of {@link createWorkflow}. */
 export interface CreateWorkflowOptions {
@@ -187,7 +187,7 @@ function define<TInput>(
   const input = createPlaceholder<WorkflowData<TInput>>({ kind: "input" });
   const returned: unknown = compose(composition, () => composer(input));
   refusePromise(returned, `The composer of workflow "${workflowId}"`);
-  if (returned !== undefined && !(returned instanceof WorkflowResponse)) {
+  if (returned !== undefined && !isWorkflowResponse(returned)) {
     throw new TypeError(
       `The composer of workflow "${workflowId}" must return a WorkflowResponse, or nothing`,
     );

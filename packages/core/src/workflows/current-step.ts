@@ -8,6 +8,7 @@ import {
 import type { ServiceContainer } from "../contract/container.ts";
 import type { EventMessage } from "../contract/event.ts";
 import type { IEventBusModule } from "../contract/event-bus-module.ts";
+import { isMarked, mark } from "../values/copies.ts";
 import type { EventGroup } from "./event-group.ts";
 
 /** The part of a run that its steps, and the runs inside of them, have to do with. */
@@ -67,6 +68,8 @@ export class StepAttempt implements CurrentPart {
   }
 }
 
+mark(StepAttempt.prototype, "step-attempt");
+
 function emitAtOnce(
   bus: IEventBusModule,
   messages: readonly EventMessage[],
@@ -82,5 +85,5 @@ export function runInAttempt<T>(attempt: StepAttempt, callback: () => T): T {
 /** The attempt that the caller is part of, if any. */
 export function currentAttempt(): StepAttempt | undefined {
   const part = currentPart();
-  return part instanceof StepAttempt ? part : undefined;
+  return isMarked(part, "step-attempt") ? (part as StepAttempt) : undefined;
 }

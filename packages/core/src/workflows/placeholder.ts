@@ -1,3 +1,4 @@
+import { sharedByCopies } from "../values/copies.ts";
 import type { TransformFunction } from "./transform.ts";
 import type { WorkflowNode } from "./composition.ts";
 import type { Placeholder } from "./workflow-data.ts";
@@ -18,7 +19,10 @@ export interface PlaceholderReference {
   readonly path: readonly string[];
 }
 
-const references = new WeakMap<object, PlaceholderReference>();
+const references = sharedByCopies(
+  "placeholders",
+  () => new WeakMap<object, PlaceholderReference>(),
+);
 
 /**
  * Makes a placeholder. `config`, if given, is its method of that name, which hides a member

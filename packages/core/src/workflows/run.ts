@@ -13,7 +13,12 @@ import type { WorkflowRunError } from "./run-options.ts";
 import { runsCode, Scope } from "./scope.ts";
 import type { StepContext } from "./step-context.ts";
 import { StepRunContext } from "./step-run-context.ts";
-import { PermanentStepFailure, skipped, StepResponse } from "./step-response.ts";
+import {
+  isPermanentStepFailure,
+  isSkipped,
+  isStepResponse,
+  StepResponse,
+} from "./step-response.ts";
 import type { WorkflowDefinition } from "./workflow-definition.ts";
 
 /** What a {@link Run} needs. */
@@ -198,7 +203,7 @@ export class Run implements EnclosingRun {
     } catch (error) {
       this.#stop(use.path, error);
     }
-    if (response !== skipped) this.#complete(use, response.compensateInput);
+    if (!isSkipped(response)) this.#complete(use, response.compensateInput);
     scope.setOutput(node, response.output);
   }
 
@@ -227,7 +232,7 @@ export class Run implements EnclosingRun {
             const returned = await runInAttempt(attempt, () =>
               use.node.step.invoke(input as never, this.#context(use, number, signal)),
             );
-            return returned instanceof StepResponse ? returned : new StepResponse(returned);
+            return isStepResponse(returned) ? returned : new StepResponse(returned);
           } finally {
             attempt.close();
           }
@@ -238,7 +243,7 @@ export class Run implements EnclosingRun {
         },
       });
     } catch (error) {
-      if (isInstance(error, PermanentStepFailure)) {
+      if (isPermanentStepFailure(error)) {
         const inputs = error.takeCompensateInput();
         if (inputs.length > 0) this.#complete(use, inputs[0]);
       }

@@ -1,4 +1,5 @@
 import { PermanentError } from "../errors/errors.ts";
+import { isMarked, mark } from "../values/copies.ts";
 
 /**
  * What a step returns when its compensation should get something else than its output.
@@ -41,13 +42,25 @@ export class StepResponse<out TOutput, out TCompensateInput = TOutput> {
   }
 }
 
+mark(StepResponse.prototype, "step-response");
+
+/** Whether a step has returned a `StepResponse`. */
+export function isStepResponse(value: unknown): value is StepResponse<unknown, unknown> {
+  return isMarked(value, "step-response");
+}
+
 /** The one value that `StepResponse.skip()` returns. */
-export const skipped: StepResponse<undefined, never> = new StepResponse<undefined, never>(
-  undefined,
-);
+const skipped: StepResponse<undefined, never> = new StepResponse<undefined, never>(undefined);
+
+mark(skipped, "skipped-step");
+
+/** Whether a response is that of `StepResponse.skip()`. */
+export function isSkipped(response: StepResponse<unknown, unknown>): boolean {
+  return isMarked(response, "skipped-step");
+}
 
 /** What `StepResponse.permanentFailure()` throws. */
-export class PermanentStepFailure extends PermanentError {
+class PermanentStepFailure extends PermanentError {
   #compensateInput: readonly unknown[];
 
   constructor(message: string, compensateInput: readonly unknown[]) {
@@ -64,6 +77,13 @@ export class PermanentStepFailure extends PermanentError {
     this.#compensateInput = [];
     return input;
   }
+}
+
+mark(PermanentStepFailure.prototype, "permanent-step-failure");
+
+/** Whether `StepResponse.permanentFailure()` has thrown this. */
+export function isPermanentStepFailure(thrown: unknown): thrown is PermanentStepFailure {
+  return isMarked(thrown, "permanent-step-failure");
 }
 
 /** The output of a step whose function returns `TReturn`. */

@@ -1,3 +1,4 @@
+import { isMarked, mark } from "../values/copies.ts";
 import type { Resolved } from "./workflow-data.ts";
 
 declare const resultType: unique symbol;
@@ -16,6 +17,13 @@ class Response {
   constructor(result: unknown) {
     this.result = result;
   }
+}
+
+mark(Response.prototype, "workflow-response");
+
+/** Whether a composer has returned a `WorkflowResponse`. */
+export function isWorkflowResponse(value: unknown): value is WorkflowResponse<unknown> {
+  return isMarked(value, "workflow-response");
 }
 
 /**

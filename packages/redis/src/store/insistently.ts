@@ -1,4 +1,4 @@
-import { BusbarError } from "@busbar/core";
+import { BusbarError, isBusbarError } from "@busbar/core";
 import { isLasting, isReply, lastingReason, reasonOf } from "./redis-errors.ts";
 import type { RedisLink } from "../connection/redis-link.ts";
 import type { Store } from "./store.ts";
@@ -41,7 +41,7 @@ export async function insistently<T>(
 }
 
 function unavailable(link: RedisLink, cause: unknown): unknown {
-  if (cause instanceof BusbarError) return cause;
+  if (isBusbarError(cause)) return cause;
   return new BusbarError(
     "BUSBAR_UNAVAILABLE",
     messageFor(link, cause),

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { consumer, dead, envelope, envelopes, subscription } from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
-import { all, has } from "../requirements.ts";
+import type { Envelope } from "@busbar/core/provider";
+import { all, can, has } from "../requirements.ts";
 
 const RETIRE = "contract: SubscriptionRegistry.retire";
 
@@ -155,6 +156,60 @@ export const retiring: readonly ConformanceCase[] = defineCases("retire", [
     async run(context) {
       const instance = await context.start();
       assert.equal(await instance.registry.retire("unknown", { backlog: "discard" }), 0);
+    },
+  },
+  {
+    id: "deduplication",
+    name: "what is discarded is forgotten, what was handled or is dead is not, by a subscription that is made again",
+    promise: RETIRE,
+    when: all(has("subscriptions"), has("admin"), can("deduplication")),
+    async run(context) {
+      const instance = await context.start();
+      const send = async (id: string, deduplicationId: string, more?: Partial<Envelope>) => {
+        const [result] = await instance.answers([envelope(id, { deduplicationId, ...more })]);
+        return result?.status;
+      };
+      const inbox = await instance.consume(consumer("mail"));
+      assert.equal(await send("1", "handled"), "accepted");
+      await inbox.has(["1"]);
+      await inbox.idle();
+      await inbox.close();
+
+      assert.equal(await send("2", "discarded"), "accepted");
+      assert.equal(await send("3", "discarded later", { delayMs: 60_000 }), "accepted");
+      assert.equal(await instance.registry.retire("mail", { backlog: "discard" }), 2);
+      await instance.declare(subscription("mail"));
+      assert.equal(await send("4", "handled"), "duplicate");
+      assert.equal(await send("5", "discarded"), "accepted");
+      assert.equal(await send("6", "discarded later"), "accepted");
+
+      assert.equal(await instance.registry.retire("mail", { backlog: "dead-letter" }), 2);
+      await instance.declare(subscription("mail"));
+      assert.equal(await send("7", "discarded"), "duplicate");
+      assert.equal(await send("8", "handled"), "duplicate");
+    },
+  },
+  {
+    id: "deduplication-in-order",
+    name: "what is discarded of an ordered subscription is forgotten as well",
+    promise: RETIRE,
+    when: all(has("subscriptions"), has("admin"), can("deduplication"), can("ordering")),
+    async run(context) {
+      const instance = await context.start();
+      const ordered = subscription("mail", { ordering: "key" });
+      await instance.declare(ordered);
+      const send = (...ids: string[]) =>
+        instance.answers(
+          ids.map((id) => envelope(`${id}`, { deduplicationId: id, orderingKey: "k" })),
+        );
+      await send("1", "2");
+      assert.equal(await instance.registry.retire("mail", { backlog: "discard" }), 2);
+      await instance.declare(ordered);
+      const again = await send("1", "2", "1");
+      assert.deepEqual(
+        again.map(({ status }) => status),
+        ["accepted", "accepted", "duplicate"],
+      );
     },
   },
   {

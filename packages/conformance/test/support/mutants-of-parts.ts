@@ -66,6 +66,46 @@ export const partMutants: readonly Mutant[] = [
       })),
   },
   {
+    mistake: "remembers what was discarded",
+    caughtBy: ["retire/deduplication", "retire/deduplication-in-order"],
+    harness: () =>
+      registry((inner) => ({
+        retire: async (id, { events, backlog }) => {
+          if (backlog !== "discard") return inner.subscriptions.retire(id, { events, backlog });
+          const count = await inner.subscriptions.retire(id, { events, backlog: "dead-letter" });
+          const { items } = await inner.admin.listDead(id, { limit: 1_000 });
+          const retired = items.filter(({ reason }) => reason === "retired");
+          await inner.admin.discardDead(
+            id,
+            retired.map((letter) => letter.id),
+          );
+          return count;
+        },
+      })),
+  },
+  {
+    mistake: "forgets what was handled with a subscription that is retired",
+    caughtBy: ["retire/deduplication"],
+    harness: () => {
+      let generation = 0;
+      return faulty((inner) => ({
+        subscriptions: {
+          ...inner.subscriptions,
+          retire: (id, options) => {
+            generation += 1;
+            return inner.subscriptions.retire(id, options);
+          },
+        },
+        publish: (batch, options) => {
+          const ofGeneration = batch.map(({ deduplicationId: id, ...it }) =>
+            id === undefined ? it : { ...it, deduplicationId: `${generation} ${id}` },
+          );
+          return inner.publish(ofGeneration, options);
+        },
+      }));
+    },
+  },
+  {
     mistake: "loses dead letters in a replay",
     caughtBy: ["admin/replay", "bus-delivery/dead-after-one"],
     harness: () =>

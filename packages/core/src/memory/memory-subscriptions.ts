@@ -6,6 +6,7 @@ import type {
 import { createSubscriptionList, type SubscriptionList } from "../provider/subscription-list.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
 import type { QueueHost } from "./queue-host.ts";
+import type { RecentIds } from "./recent-ids.ts";
 import { SubscriptionQueue } from "./subscription-queue.ts";
 
 /** The subscriptions of one provider and their queues. */
@@ -15,6 +16,8 @@ export class MemorySubscriptions {
   readonly #list: SubscriptionList;
   /** Also those of retired subscriptions that have something left. */
   readonly #queues = new Map<string, SubscriptionQueue>();
+  /** What retired subscriptions remember of which nothing else is left, for one of the same id. */
+  readonly #remembered = new Map<string, RecentIds>();
   /** By what the list found: it finds the same list again until something changes. */
   #targets = new WeakMap<readonly string[], readonly SubscriptionQueue[]>();
   #lastName: string | undefined;
@@ -87,7 +90,17 @@ export class MemorySubscriptions {
   removeIfUnused(queue: SubscriptionQueue): void {
     const { subscriptionId } = queue;
     if (this.#list.get(subscriptionId) || !queue.isUnused) return;
-    if (this.#queues.get(subscriptionId) === queue) this.#removeQueue(queue);
+    if (this.#queues.get(subscriptionId) !== queue) return;
+    this.#removeQueue(queue);
+    this.#remember(subscriptionId, queue.recentIds);
+  }
+
+  #remember(subscriptionId: string, ids: RecentIds): void {
+    this.#remembered.set(subscriptionId, ids);
+    const now = this.#host.clock.monotonic();
+    for (const [id, recent] of this.#remembered) {
+      if (recent.isEmpty(now)) this.#remembered.delete(id);
+    }
   }
 
   /** Ends all queues. Returns how many deliveries each leaves. */
@@ -107,6 +120,9 @@ export class MemorySubscriptions {
       before?.policy.ordering === ordering && before.policy.onOrderedFailure === onOrderedFailure;
     if (before && isSame) return before;
     const queue = new SubscriptionQueue({ subscriptionId, ordering, onOrderedFailure }, this.#host);
+    const remembered = this.#remembered.get(subscriptionId);
+    if (remembered) queue.recentIds.addAll(remembered);
+    this.#remembered.delete(subscriptionId);
     if (before) {
       queue.absorb(before);
       this.#removeQueue(before);

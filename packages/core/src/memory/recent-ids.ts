@@ -10,6 +10,7 @@ export class RecentIds {
   #current = new Map<string, number>();
   #previous = new Map<string, number>();
   #begunAt = 0;
+  #latestAt = Number.NEGATIVE_INFINITY;
 
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
@@ -20,6 +21,16 @@ export class RecentIds {
     return seenAt !== undefined && now - seenAt < this.#windowMs;
   }
 
+  /** Whether nothing is remembered any more. */
+  isEmpty(now: number): boolean {
+    return now - this.#latestAt >= this.#windowMs;
+  }
+
+  delete(id: string): void {
+    this.#current.delete(id);
+    this.#previous.delete(id);
+  }
+
   add(id: string, now: number): void {
     if (now - this.#begunAt >= this.#windowMs || this.#current.size >= MAX_IDS) {
       // What is older than the generation before has expired, or is beyond the bound.
@@ -28,10 +39,12 @@ export class RecentIds {
       this.#begunAt = now;
     }
     this.#current.set(id, now);
+    this.#latestAt = now;
   }
 
   /** Takes over what another has remembered. */
   addAll(other: RecentIds): void {
+    this.#latestAt = Math.max(this.#latestAt, other.#latestAt);
     for (const generation of [other.#previous, other.#current]) {
       for (const [id, seenAt] of generation) this.#current.set(id, seenAt);
     }

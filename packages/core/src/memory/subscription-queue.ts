@@ -163,10 +163,10 @@ export class SubscriptionQueue {
     const items = this.#backlog.takeAll();
     const unwanted = items.filter((item) => !isWanted(item.envelope.name));
     this.#backlog.putBack(items.filter((item) => isWanted(item.envelope.name)));
-    if (backlog === "dead-letter") {
-      for (const { envelope, state } of unwanted) {
-        this.#dead.add(envelope, "retired", state ?? null, undefined);
-      }
+    for (const { envelope, state } of unwanted) {
+      const { deduplicationId } = envelope;
+      if (backlog === "dead-letter") this.#dead.add(envelope, "retired", state ?? null, undefined);
+      else if (deduplicationId !== undefined) this.recentIds.delete(deduplicationId);
     }
     this.#host.progressed();
     return unwanted.length;

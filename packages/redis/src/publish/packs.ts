@@ -1,5 +1,5 @@
 import { encodeEnvelope, type Envelope, type PublishResult } from "@busbar/core/provider";
-import { encodeKey } from "../store/key-text.ts";
+import { deduplicationKey } from "../store/key-text.ts";
 import { commonParts, leanTail } from "../store/stored-events.ts";
 import { type Body, MOST_PACKS, takeBodies, type WholePack } from "./bodies.ts";
 import type { PackSpec, PublishAnswer, PublishRequest } from "../store/publish-script.ts";
@@ -133,7 +133,7 @@ export function packBatch(
         deduplicationId === undefined
           ? undefined
           : {
-              dedup: `${target.scope}:${encodeKey(deduplicationId)}`,
+              dedup: deduplicationKey(target.scope, deduplicationId),
               dedupTtl: bounds.deduplicationWindowMs,
             };
       // What comes after it must not be in a pack that stands before it.

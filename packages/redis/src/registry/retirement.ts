@@ -3,7 +3,7 @@ import { eventsReferredTo, numbersIn, partOf } from "../store/body-reference.ts"
 import { hasBody, readData, readProgress } from "../store/job-data.ts";
 import { settledIn } from "../store/job-data.ts";
 import { CORRUPT, isEnvelope } from "../store/stored-events.ts";
-import { packName } from "../store/key-text.ts";
+import { deduplicationKey, packName } from "../store/key-text.ts";
 import { ownerOf } from "../store/keys.ts";
 import { eventsOf, type JobIds, withEvents } from "../store/job-ids.ts";
 import { NORMAL_PRIORITY } from "../store/job-data.ts";
@@ -87,6 +87,15 @@ export async function retireBacklog(
     return { dead: envelopes.map(() => ({ id: jobIds.next(1) })), data };
   }
 
+  /** Under which deduplication remembers envelopes that are discarded: "" for one that it does not. */
+  function remembered(envelopes: readonly Envelope[]): readonly string[] {
+    if (backlog !== "discard") return [];
+    return envelopes.map((envelope) => {
+      const id = isEnvelope(envelope) ? envelope.deduplicationId : undefined;
+      return id === undefined ? "" : deduplicationKey(encodeURIComponent(record.scope), id);
+    });
+  }
+
   async function retireJob(
     name: string,
     { id, state }: Job,
@@ -116,6 +125,7 @@ export async function retireBacklog(
       progress: progress ?? "",
       ...(kept[0] && { kept: { id: withEvents(id, kept.length), name: packName(kept) } }),
       dead: letters.dead,
+      forget: remembered(unwanted).filter((key) => key !== ""),
       ...(hasBody(data) && { body: data.body }),
     };
     const part = hasBody(data) ? partOf(data, keptAt) : { events: kept };
@@ -181,6 +191,7 @@ export async function retireBacklog(
       subscription: subscriptionId,
       count: unwanted.length,
       dead,
+      forget: remembered(envelopes),
     };
     const args = [...unwanted.map(({ item }) => item), ...data];
     onRetired(await scripts.retireLane(`${keys.own}lanes:${queue}`, request, args));

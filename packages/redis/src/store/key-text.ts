@@ -13,6 +13,11 @@ export function decodeKey(key: string): string {
   return key.startsWith('"') ? String(JSON.parse(key)) : key;
 }
 
+/** What a `deduplicationId` is remembered under, for the scope of a subscription as it stands in keys. */
+export function deduplicationKey(scope: string, deduplicationId: string): string {
+  return `${scope}:${encodeKey(deduplicationId)}`;
+}
+
 /** What dashboards show of a pack: the name of its events, or the first and how many others there are. */
 export function packName(events: readonly Pick<Envelope, "name">[]): string {
   const first = events[0]?.name ?? "";

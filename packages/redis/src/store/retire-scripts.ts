@@ -24,6 +24,8 @@ export interface RetireJobRequest {
   readonly dead: readonly RetiredDead[];
   /** The body that the job refers to, and what is kept of it, too. */
   readonly body?: string;
+  /** Under which deduplication remembers what is discarded: forgotten with it. */
+  readonly forget: readonly string[];
 }
 
 /** Takes events out of a job that waits. KEYS[1]: the job. */
@@ -69,6 +71,7 @@ redis.call("XADD", queue .. "events", "MAXLEN", "~", maxEvents, "*", "event", "r
 for index, dead in ipairs(request.dead) do
   add_dead(own, request.subscription, dead.id, ARGV[2 * index + 1], ARGV[2 * index + 2], now)
 end
+for _, scoped in ipairs(request.forget) do redis.call("DEL", own .. "de:" .. scoped) end
 return 1
 `,
 );
@@ -87,6 +90,8 @@ export interface RetireLaneRequest {
   readonly count: number;
   /** One for each, or empty. */
   readonly dead: readonly RetiredDead[];
+  /** For each that is discarded under which deduplication remembers it, or "". */
+  readonly forget: readonly string[];
 }
 
 /** Takes deliveries out of a lane. KEYS[1]: the queue's lanes. Those that a turn has in hand stay. */
@@ -157,6 +162,8 @@ for _, index in ipairs(removed) do
     local at = count + 2 * index
     add_dead(own, request.subscription, dead.id, ARGV[at], ARGV[at + 1], now)
   end
+  local scoped = request.forget[index] or ""
+  if scoped ~= "" then redis.call("DEL", own .. "de:" .. scoped) end
 end
 return #removed
 `,

@@ -1,15 +1,15 @@
-// Which source files and functions run for one awaited emit and its delivery on the local provider, when everything is
-// warm. Needs `pnpm build`, and `node --enable-source-maps`: what runs was built into few files.
+// Prints which source files and functions run for one awaited emit and its delivery, when everything is warm, on the
+// local provider, or on Redis: `REDIS_URL=… node --enable-source-maps .ci/way-of-an-event.mjs redis`. Needs `pnpm build`;
+// the source maps tell the sources from the few files that they were built into.
 import { readFileSync } from "node:fs";
 import { Session } from "node:inspector/promises";
 import { findSourceMap } from "node:module";
 import { fileURLToPath } from "node:url";
 import { createEventBus } from "../packages/core/dist/index.js";
-import { localProvider } from "../packages/local/dist/index.js";
 
 const WARM_UP = 200;
 
-const bus = createEventBus({ name: "way", provider: localProvider() });
+const bus = createEventBus({ name: `way-${process.pid}`, provider: await provider() });
 let handled;
 bus.subscribe("order.placed", async () => handled(), { subscriberId: "s" });
 await bus.start();
@@ -34,6 +34,14 @@ const bySource = new Map();
 for (const it of functions) bySource.set(sourceOf(it), (bySource.get(sourceOf(it)) ?? 0) + 1);
 for (const [source, ran] of bySource) console.log(`${String(ran).padStart(4)}  ${source}`);
 console.log(`${bySource.size} files, ${functions.length} functions, ${calls} calls`);
+
+async function provider() {
+  if (process.argv[2] !== "redis") {
+    return (await import("../packages/local/dist/index.js")).localProvider();
+  }
+  const { redisProvider } = await import("../packages/redis/dist/index.js");
+  return redisProvider({ redisUrl: process.env.REDIS_URL });
+}
 
 function once() {
   return new Promise((resolve, reject) => {

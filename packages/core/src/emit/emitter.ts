@@ -73,13 +73,9 @@ export class Emitter {
       const run = currentRun();
       // Before any wait: what is emitted is what the data is now.
       const prepared = this.prepare(first, second, third, run);
-      if (!declared && Array.isArray(prepared) && this.#isPlain(prepared)) {
-        if (this.#options.publisher.tryPublish(prepared, run)) {
-          return Promise.resolve(prepared.map(({ id }) => id));
-        }
-        return this.#publish(prepared, run, this.#options.timeLimit.deadline());
-      }
-      return this.#emitInTime(prepared, declared, run);
+      return declared || "then" in prepared
+        ? this.#sendLater(prepared, declared, run)
+        : this.#send(prepared, run);
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -169,7 +165,7 @@ export class Emitter {
     return this.#options.timeLimit.within(promise, deadline, () => ({ who }));
   }
 
-  async #emitInTime(
+  async #sendLater(
     prepared: readonly OutgoingEnvelope[] | Promise<readonly OutgoingEnvelope[]>,
     declared: Promise<void> | undefined,
     run: CurrentRun | undefined,
@@ -178,18 +174,29 @@ export class Emitter {
     const envelopes =
       "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
     if (declared) await this.#within(declared, deadline, "A declaration of subscriptions");
-    if (!this.#isPlain(envelopes)) await this.#interceptAndStage(envelopes, run, deadline);
-    else if (!this.#options.publisher.tryPublish(envelopes, run)) {
-      return this.#publish(envelopes, run, deadline);
-    }
-    return envelopes.map(({ id }) => id);
+    return await this.#send(envelopes, run, deadline);
+  }
+
+  #send(
+    envelopes: readonly OutgoingEnvelope[],
+    run: CurrentRun | undefined,
+    deadline?: number,
+  ): Promise<readonly string[]> {
+    const { interceptors, publisher, timeLimit } = this.#options;
+    const isPlain = interceptors.size === 0 && !envelopes.some(isGrouped);
+    if (isPlain && publisher.tryPublish(envelopes, run)) return Promise.resolve(idsOf(envelopes));
+    const end = deadline ?? timeLimit.deadline();
+    return isPlain
+      ? this.#publish(envelopes, run, end)
+      : this.#interceptAndStage(envelopes, run, end);
   }
 
   async #interceptAndStage(
     envelopes: readonly OutgoingEnvelope[],
     run: CurrentRun | undefined,
     deadline: number,
-  ): Promise<void> {
+  ): Promise<readonly string[]> {
+    const ids = idsOf(envelopes);
     const grouped = envelopes.filter(isGrouped).map(staged);
     let single: readonly Envelope[] = envelopes.filter((envelope) => !isGrouped(envelope));
     if (this.#options.interceptors.size > 0) {
@@ -197,9 +204,10 @@ export class Emitter {
       single = (await this.interceptAtEmit(events, deadline)).map(({ envelope }) => envelope);
     }
     if (grouped.length > 0) await this.#stageWithinTime(grouped, deadline);
-    if (single.length === 0) return;
+    if (single.length === 0) return ids;
     try {
       await this.#publish(single, run, deadline);
+      return ids;
     } catch (error) {
       throw withAccepted(error, grouped);
     }
@@ -252,11 +260,6 @@ export class Emitter {
     }
   }
 
-  /** Whether there is nothing to be done with events but to publish them. */
-  #isPlain(envelopes: readonly Envelope[]): boolean {
-    return this.#options.interceptors.size === 0 && !envelopes.some(isGrouped);
-  }
-
   async #publish(
     envelopes: readonly Envelope[],
     run: CurrentRun | undefined,
@@ -265,8 +268,12 @@ export class Emitter {
     const { publisher, providerName, bus } = this.#options;
     const results = await publisher.publish(envelopes, run?.bus === bus, deadline);
     assertAccepted(providerName, envelopes, results);
-    return envelopes.map(({ id }) => id);
+    return idsOf(envelopes);
   }
+}
+
+function idsOf(envelopes: readonly Envelope[]): readonly string[] {
+  return envelopes.map(({ id }) => id);
 }
 
 function staged(envelope: Envelope): StagedEvent {

@@ -3,6 +3,7 @@ import type {
   Envelope,
   GroupClaim,
   GroupStaging,
+  KnownGroups,
   PublishResult,
   StagedEvent,
 } from "../contract/provider.ts";
@@ -67,7 +68,8 @@ export class GroupReleaser {
   async release(eventGroupId: string, inHandler: boolean, onMarked: () => void): Promise<void> {
     const { staging } = this.#options;
     try {
-      if (await this.#releaseKnown(eventGroupId, inHandler, onMarked)) return;
+      const { known } = staging;
+      if (known && (await this.#releaseKnown(known, eventGroupId, inHandler, onMarked))) return;
       await staging.mark(eventGroupId);
       onMarked();
       for (;;) {
@@ -113,14 +115,14 @@ export class GroupReleaser {
 
   /** Releases a group without asking what it holds. False: mark and claim find out what has become of it. */
   async #releaseKnown(
+    known: KnownGroups,
     eventGroupId: string,
     inHandler: boolean,
     onMarked: () => void,
   ): Promise<boolean> {
     const { staging, hasInterceptors, intercept } = this.#options;
-    const { known } = staging;
-    const events = known?.take(eventGroupId);
-    if (!known || !events) return false;
+    const events = known.take(eventGroupId);
+    if (!events) return false;
     // They may take long, and a release that has begun is finished.
     if (hasInterceptors()) {
       await staging.mark(eventGroupId);
@@ -153,8 +155,8 @@ export class GroupReleaser {
     return isReleased;
   }
 
-  async #finish(claim: GroupClaim, inHandler: boolean): Promise<void> {
-    await this.#whileUnderWay(claim.eventGroupId, this.#publish(claim, inHandler));
+  #finish(claim: GroupClaim, inHandler: boolean): Promise<void> {
+    return this.#whileUnderWay(claim.eventGroupId, this.#publish(claim, inHandler));
   }
 
   async #whileUnderWay<T>(eventGroupId: string, publish: Promise<T>): Promise<T> {
@@ -173,9 +175,9 @@ export class GroupReleaser {
   }
 
   async #publish(claim: GroupClaim, inHandler: boolean): Promise<void> {
-    const { staging, providerName, intercept, counted } = this.#options;
+    const { staging, providerName, hasInterceptors, intercept, counted } = this.#options;
     try {
-      const kept = await intercept(claim.events);
+      const kept = hasInterceptors() ? await intercept(claim.events) : claim.events;
       const { now, options } = this.#publishOptions(inHandler);
       const envelopes = kept.map((event) => releasedEnvelope(event, now));
       const complete = () => staging.complete(claim, envelopes, options);

@@ -226,10 +226,11 @@ export class BusRuntime {
     this.#middleware.splice(last, 0, middleware);
   }
 
-  async releaseGroup(eventGroupId: string): Promise<void> {
+  releaseGroup(eventGroupId: string): Promise<void> {
     const declared = this.#ready("releaseGroupedEvents");
-    if (declared) await declared;
-    await this.#groups.release(eventGroupId, this.emitter.isInHandler);
+    const release = (): Promise<void> =>
+      this.#groups.release(eventGroupId, this.emitter.isInHandler);
+    return declared ? declared.then(release) : release();
   }
 
   async clearGroup(eventGroupId: string, options: ClearGroupOptions): Promise<void> {

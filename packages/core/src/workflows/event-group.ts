@@ -83,7 +83,7 @@ export class EventGroup {
    *
    * @throws NotStaged when what is held could not be staged. Nothing was released, and the run has failed.
    */
-  async releaseAtEnd(
+  releaseAtEnd(
     onFailed: (error: unknown, tries: number, willRetry: boolean) => void,
     held?: HeldEvents,
   ): Promise<ReleaseState> {

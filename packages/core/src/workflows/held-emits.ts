@@ -38,8 +38,8 @@ export class HeldEmits {
     const holding = holdingOf(bus);
     const isSame = this.isEmpty || holding === this.#holding;
     if (!holding || !isSame || this.#events.length + messages.length > MOST_EVENTS) {
-      await this.stage();
-      return bus.emit(messages);
+      if (!this.isEmpty) await this.stage();
+      return await bus.emit(messages);
     }
     const events = await holding.prepare(messages);
     this.#holding = holding;

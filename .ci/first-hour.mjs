@@ -94,6 +94,14 @@ const ways = {
     { page: "docs/how-to/build-and-deploy.md", without: "start" },
     startAndStop("dist/src/main.js"),
   ],
+  "tests and a provider": [
+    ...start,
+    "npm install @busbar/core",
+    "npm install --save-dev tsx",
+    { page: "docs/how-to/test-subscribers.md" },
+    { page: "docs/how-to/write-a-provider.md" },
+    "npx vitest run test/conformance.test.ts",
+  ],
 };
 
 const managed = (manager, node, ...names) => names.map((way) => ({ manager, node, way }));

@@ -23,13 +23,13 @@ export async function serveRegistry(packages) {
   const url = `http://127.0.0.1:${server.address().port}`;
   for (const { manifest, tarball } of packages) {
     const bytes = readFileSync(tarball);
-    const digest = createHash("sha512").update(bytes).digest("base64");
+    const digest = createHash("sha512").update(bytes).digest();
     // A path of its own for each content: package managers cache by it.
-    const path = `/${encodeURIComponent(digest).slice(0, 20)}/${basename(tarball)}`;
-    const dist = { tarball: url + path, integrity: `sha512-${digest}` };
+    const path = `/${digest.toString("hex").slice(0, 20)}/${basename(tarball)}`;
+    const dist = { tarball: url + path, integrity: `sha512-${digest.toString("base64")}` };
     const { name, version } = manifest;
     const versions = { [version]: { ...manifest, dist } };
-    answers.set(decodeURIComponent(path), bytes);
+    answers.set(path, bytes);
     // Old enough for those who wait some days before they install a release.
     const time = { created: longAgo, [version]: longAgo };
     const tags = { latest: version };

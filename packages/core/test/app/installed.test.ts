@@ -423,23 +423,31 @@ describe("what is loaded", () => {
     await app.stop();
   `;
 
-  async function loaded(): Promise<{ byImport: string[]; byApp: string[] }> {
+  async function loaded(): Promise<Readonly<Record<"byImport" | "builtIns" | "byApp", string[]>>> {
     const root = project({ "main.js": listed, "bus.js": moduleSource });
     install(root, "@busbar/core", core.path);
     const output = (await finished(run(path.join(root, "main.js")))).split("\n");
     const files = (lines: string[]) => lines.filter((line) => line.startsWith("loaded file:"));
     const mark = output.indexOf("mark");
-    return { byImport: files(output.slice(0, mark)), byApp: files(output.slice(mark)) };
+    const byImport = output.slice(0, mark);
+    return {
+      byImport: files(byImport),
+      builtIns: byImport.filter((line) => line.startsWith("loaded node:")),
+      byApp: files(output.slice(mark)),
+    };
   }
 
   test("by an import of core is the bus only, and by createApp nothing that searches folders", async () => {
-    const { byImport, byApp } = await loaded();
+    const { byImport, builtIns, byApp } = await loaded();
     // Every file takes time at the start of each process.
     expect(byImport.map((file) => path.basename(file))).toEqual(["index.js", "kernel.js"]);
     const map = readFileSync(path.join(core.path, "dist/chunks/kernel.js.map"), "utf8");
     const { sources } = JSON.parse(map) as { readonly sources: readonly string[] };
     expect(sources.some((source) => source.endsWith("src/event-bus.ts"))).toBe(true);
     expect(sources.filter((source) => /src\/(app|workflows|memory)\//.test(source))).toEqual([]);
+    // What an import reads of these loads parts of Node that most programs do not need.
+    expect(builtIns).toContain("loaded node:async_hooks");
+    expect(builtIns.filter((it) => /:(crypto|timers|util|worker_threads)$/.test(it))).toEqual([]);
 
     expect(byApp.some((file) => file.includes("/awilix/"))).toBe(true);
     expect(byApp.filter((file) => file.includes("fast-glob"))).toEqual([]);

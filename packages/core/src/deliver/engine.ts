@@ -21,6 +21,7 @@ import {
 } from "./failures.ts";
 import type { HandlerRunner } from "./handler-runner.ts";
 import { noticedEvent } from "./received-event.ts";
+import type { StormLine, StormLog } from "./storm-log.ts";
 import type { Subscription } from "./subscription.ts";
 
 const ACK: Settlement = { type: "ack" };
@@ -38,6 +39,8 @@ export interface EngineOptions extends RunSurroundings {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  /** For what is logged of each delivery. */
+  readonly storms: StormLog;
   readonly maxCrashes: number;
   /** Whether the provider keeps dead letters. */
   readonly keepsDead: boolean;
@@ -128,10 +131,8 @@ export class DeliveryEngine {
       settlement = decide();
     } catch (err) {
       // The clock or the source of random numbers that the bus was given has thrown.
-      this.#log(
-        "error",
-        run,
-        { err },
+      this.#options.logger.error(
+        fieldsOf(run, { err }),
         `Subscriber "${run.subscriberId}" has an unsettled delivery`,
       );
     }
@@ -209,6 +210,7 @@ export class DeliveryEngine {
     reportFailure(delayMs);
     this.#log(
       "warn",
+      "failed attempts",
       run,
       { attempts, delayMs, err: thrown },
       `Subscriber "${run.subscriberId}" failed attempt ${state.runs} of ${attempts}; runs again in ${delayMs} ms`,
@@ -233,6 +235,7 @@ export class DeliveryEngine {
     notices.report("dead", () => ({ ...noticedDelivery(run), reason, error: err }));
     this.#log(
       "error",
+      keepsDead ? "dead letters" : "lost deliveries",
       run,
       { reason, err },
       keepsDead
@@ -262,6 +265,7 @@ export class DeliveryEngine {
   #endedLate(run: DeliveryRun, tookMs: number): void {
     this.#log(
       "warn",
+      "runs past their time limit",
       run,
       { tookMs },
       `Subscriber "${run.subscriberId}" ended ${tookMs} ms after its start, past its time limit; its result is thrown away`,
@@ -272,17 +276,31 @@ export class DeliveryEngine {
     try {
       await run.dispose();
     } catch (err) {
-      this.#log("error", run, { err }, "The services of a delivery could not be disposed");
+      const message = "The services of a delivery could not be disposed";
+      this.#log("error", "failed disposals", run, { err }, message);
     }
   }
 
-  #log(level: "warn" | "error", run: DeliveryRun, fields: object, message: string): void {
-    const { envelope, subscriberId, attempt } = run;
-    const { id: eventId, name: event } = envelope;
-    const quiet = level === "warn" && envelope.policy?.internal === true;
-    const { logger } = this.#options;
-    logger[quiet ? "debug" : level]({ subscriberId, event, eventId, attempt, ...fields }, message);
+  #log(
+    level: "warn" | "error",
+    kind: string,
+    run: DeliveryRun,
+    more: object,
+    message: string,
+  ): void {
+    const { logger, storms } = this.#options;
+    const fields = fieldsOf(run, more);
+    const quiet = level === "warn" && run.envelope.policy?.internal === true;
+    if (quiet) logger.debug(fields, message);
+    else storms.write({ level, kind, fields, message });
   }
+}
+
+function fieldsOf<T extends object>(
+  { envelope: { id: eventId, name: event }, subscriberId, attempt }: DeliveryRun,
+  more: T,
+): T & StormLine["fields"] {
+  return { subscriberId, event, eventId, attempt, ...more };
 }
 
 function noticedDelivery({ envelope, subscriberId, attempt }: DeliveryRun): NoticedDelivery {

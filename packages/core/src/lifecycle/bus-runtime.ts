@@ -9,6 +9,7 @@ import type {
   SubscriptionDefaults,
 } from "../contract/subscriber.ts";
 import { DeliveryEngine } from "../deliver/engine.ts";
+import { StormLog } from "../deliver/storm-log.ts";
 import { HandlerRunner } from "../deliver/handler-runner.ts";
 import type { Subscription } from "../deliver/subscription.ts";
 import { type EventSelector, type RemovedEvents, Subscriptions } from "../deliver/subscriptions.ts";
@@ -94,6 +95,7 @@ export class BusRuntime {
     const shared = {
       clock,
       logger,
+      storms: new StormLog(logger, clock),
       counters: this.#counters,
       notices: this.notices,
       tracker: this.#tracker,
@@ -161,6 +163,7 @@ export class BusRuntime {
         plugins: this.#plugins,
         subscriptions: this.subscriptions,
         counters: this.#counters,
+        storms: shared.storms,
         notices: this.notices,
         health: this.#health,
         clocks: this.#clocks,

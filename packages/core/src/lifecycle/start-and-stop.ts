@@ -18,6 +18,7 @@ import type { Groups } from "../groups/groups.ts";
 import type { HealthRecord } from "../admin/inspection.ts";
 import type { LifecycleSteps } from "./lifecycle.ts";
 import type { Publisher } from "../emit/publisher.ts";
+import type { StormLog } from "../deliver/storm-log.ts";
 import type { BusSettings } from "./settings.ts";
 import type { SettlementTracker } from "../causality/settlement-tracker.ts";
 import { isInstance } from "../errors/thrown.ts";
@@ -41,6 +42,7 @@ export interface StartAndStopOptions {
   readonly provider: EventProvider;
   readonly plugins: readonly Plugin[];
   readonly subscriptions: Iterable<Subscription>;
+  readonly storms: StormLog;
   readonly counters: BusCounters;
   readonly notices: Notices;
   readonly health: HealthRecord;
@@ -153,9 +155,10 @@ export class StartAndStop implements LifecycleSteps {
   }
 
   #startProvider(): Promise<void> {
-    const { provider, counters, health, tracker } = this.#options;
     const { logger, clock, name, deadLetters, orphanedAfterMs } = this.#options.settings;
-    const receiver = { providerName: provider.name, clock, logger, counters, health, tracker };
+    const { provider, storms, counters, health, tracker } = this.#options;
+    const providerName = provider.name;
+    const receiver = { providerName, clock, logger, storms, counters, health, tracker };
     return provider.start({
       logger,
       clock,
@@ -191,6 +194,7 @@ export class StartAndStop implements LifecycleSteps {
     } finally {
       graceTimer.cancel();
       cutShort();
+      this.#options.storms.close();
       this.#options.health.set("down", clock.now(), "has stopped");
     }
     await this.#reportLostDeadLetters();
@@ -285,6 +289,7 @@ interface ReportReceiver {
   readonly providerName: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly storms: StormLog;
   readonly counters: BusCounters;
   readonly health: HealthRecord;
   /** Present where every delivery runs in this process. */
@@ -293,7 +298,7 @@ interface ReportReceiver {
 
 /** Counts and logs what a provider reports from the background. */
 function receiveReport(receiver: ReportReceiver, report: ProviderReport): void {
-  const { providerName: provider, clock, logger, counters, health, tracker } = receiver;
+  const { providerName: provider, clock, logger, storms, counters, health, tracker } = receiver;
   switch (report.type) {
     case "state": {
       health.report(report, clock.now());
@@ -319,10 +324,13 @@ function receiveReport(receiver: ReportReceiver, report: ProviderReport): void {
     case "dead-letters-dropped": {
       const { subscriptionId: subscriberId, count } = report;
       counters.deadLettersDropped += count;
-      logger.warn(
-        { provider, subscriberId, count },
-        `${count} dead letters were dropped at their bound`,
-      );
+      storms.write({
+        level: "warn",
+        kind: "dropped dead letters",
+        fields: { provider, subscriberId, count },
+        message: `${count} dead letters were dropped at their bound`,
+        count,
+      });
     }
   }
 }

@@ -15,6 +15,8 @@ export interface Subject {
   readonly knowsGroups: boolean;
   /** Whether it has the shorter way to publish: `tryPublish`. */
   readonly publishesAtOnce: boolean;
+  /** What a bus on it would live by: its `clock`, its `random`. */
+  readonly brings: readonly ("clock" | "random")[];
   /** Makes the provider, and breaks what it stands on. */
   readonly harness: ProviderHarness;
   /** The harness's load, with the defaults of the mode. */
@@ -57,6 +59,7 @@ export function subjectOf(
     parts: PARTS.filter((part) => provider[part] !== undefined),
     knowsGroups: provider.groups?.known !== undefined,
     publishesAtOnce: provider.tryPublish !== undefined,
+    brings: (["clock", "random"] as const).filter((member) => provider[member] !== undefined),
     harness,
     load: readLoad(harness.load, mode),
     report,
@@ -90,6 +93,11 @@ export function lacks(part: OptionalPart): Requirement {
 /** Instances of the provider remember what they have staged. */
 export const knowsGroups: Requirement = (subject) =>
   unless(subject.knowsGroups, "the provider does not remember what it has staged");
+
+/** The provider brings a clock, or random numbers, for the bus. */
+export function brings(member: "clock" | "random"): Requirement {
+  return (subject) => unless(subject.brings.includes(member), `the provider brings no ${member}`);
+}
 
 /** The provider can publish without a promise. */
 export const publishesAtOnce: Requirement = (subject) =>

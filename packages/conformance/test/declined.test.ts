@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "vitest";
 import assert from "node:assert/strict";
-import type { ProviderCapabilities } from "@busbar/core/provider";
+import { type ProviderCapabilities, systemClock } from "@busbar/core/provider";
 import { runCase } from "../src/case-runner.ts";
 import type { ProviderHarness } from "../src/harness.ts";
 import { providerCases } from "../src/suite.ts";
@@ -36,6 +36,16 @@ test.each([
     assert.ok(it);
     await runCase(it, subject);
   }
+});
+
+test("a durable provider with a clock of its own is found", async () => {
+  const subject = await inspect({
+    ...harness,
+    create: async (request) => ({ ...(await harness.create(request)), clock: systemClock }),
+  });
+  const it = providerCases.find(({ id }) => id === "clocks/none-of-its-own");
+  assert.ok(it);
+  await expect(runCase(it, subject)).rejects.toThrow();
 });
 
 test("a broker that cannot tell late settlements is not asked to", async () => {

@@ -4,7 +4,8 @@ import { ACK, consumer, dead, envelope, retry, subscription } from "../builders.
 import type { CaseContext } from "../case-context.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
 import type { Inbox } from "../inbox.ts";
-import { can, delaysSomething, durable, has } from "../requirements.ts";
+import { brings, can, delaysSomething, durable, has } from "../requirements.ts";
+import { RunRecorder } from "../run-recorder.ts";
 import { createSetClock } from "../set-clock.ts";
 import { groupsOf, LEASE_MS, options, staged } from "../staged.ts";
 
@@ -222,6 +223,51 @@ export const clocks: readonly ConformanceCase[] = defineCases("clocks", [
         assert.equal(warnings.length, offByMs === 0 ? 0 : 1);
         assert.equal((await bus.health()).status, "up", "events are timed by the server");
       }
+    },
+  },
+  {
+    id: "own",
+    name: "a bus lives by the clock that its provider brings, if it is given none",
+    promise: "contract: EventProvider.clock",
+    when: brings("clock"),
+    async run(context) {
+      const provider = await context.create();
+      const { clock } = provider;
+      assert.ok(clock);
+      const bus = await context.bus({ provider, clock: undefined });
+      const seen = new RunRecorder(context);
+      bus.subscribe("a", seen.subscriber(), { subscriberId: "mail" });
+      await bus.start();
+      const [from, monotonicFrom] = [clock.now(), clock.monotonic()];
+      await bus.emit("a", 1);
+      await seen.ran(1);
+      const at = seen.runs[0]?.event.metadata.createdAt?.getTime() ?? 0;
+      assert.ok(at >= from && at <= clock.now(), `${at} is a time of that clock`);
+      assert.ok(clock.monotonic() >= monotonicFrom, "monotonic() does not go back");
+    },
+  },
+  {
+    id: "own-random",
+    name: "the random numbers that a provider brings are at least 0 and below 1",
+    promise: "contract: EventProvider.random",
+    when: brings("random"),
+    async run(context) {
+      const { random } = await context.create();
+      assert.ok(random);
+      for (let draw = 0; draw < 1_000; draw++) {
+        const number = random();
+        assert.ok(number >= 0 && number < 1, `${number} is at least 0 and below 1`);
+      }
+    },
+  },
+  {
+    id: "none-of-its-own",
+    name: "a durable provider brings the bus neither a clock nor random numbers",
+    promise: "contract: EventProvider.clock, other processes do not live in its time",
+    when: durable,
+    async run(context) {
+      const { clock, random } = await context.create();
+      assert.deepEqual([clock, random], [undefined, undefined]);
     },
   },
   {

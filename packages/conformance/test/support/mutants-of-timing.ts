@@ -20,6 +20,13 @@ function wallClockOnly(clock: Clock): Clock {
   };
 }
 
+/** It stands still, and its timers never fire. */
+const standing: Clock = {
+  now: () => 1_700_000_000_000,
+  monotonic: () => 0,
+  setTimeout: () => ({ cancel() {} }),
+};
+
 function later(envelope: Envelope, ms: number): Envelope {
   const { delayMs } = envelope;
   return delayMs === undefined ? envelope : { ...envelope, delayMs: delayMs + ms };
@@ -82,6 +89,31 @@ export const timingMutants: readonly Mutant[] = [
       faulty((inner) => ({
         start: (context) => inner.start({ ...context, clock: wallClockOnly(context.clock) }),
       })),
+  },
+  {
+    mistake: "goes by the clock that it brings, and not by the one that it is given",
+    caughtBy: ["delay/not-before"],
+    harness: () =>
+      faulty((inner) => ({
+        clock: standing,
+        start: (context) => inner.start({ ...context, clock: standing }),
+      })),
+    without: () => faulty(() => ({ clock: standing })),
+  },
+  {
+    mistake: "brings a clock that goes backwards",
+    caughtBy: ["clocks/own"],
+    harness: () => {
+      const monotonic = (): number => -systemClock.monotonic();
+      return faulty(() => ({ clock: { ...standing, now: () => Date.now(), monotonic } }));
+    },
+    without: () => faulty(() => ({ clock: systemClock })),
+  },
+  {
+    mistake: "brings random numbers beyond 1",
+    caughtBy: ["clocks/own-random"],
+    harness: () => faulty(() => ({ random: () => Math.random() * 100 })),
+    without: () => faulty(() => ({ random: Math.random })),
   },
   {
     mistake: "takes a publish for late by the wall clock",

@@ -331,11 +331,12 @@ export interface EventProvider {
    */
   serverTime?(): Promise<number | undefined>;
   /**
-   * The time that a bus on this provider lives in, unless the bus is given a clock. For doubles of
-   * tests, so that time cannot be forgotten: others leave it out.
+   * The clock of a bus on this provider, unless the bus is given one. The provider itself goes by the clock that
+   * it gets in `start`. For a double in a test, so that nobody forgets to give virtual time to the bus. A durable
+   * provider leaves it out: other processes do not live in its time.
    */
   readonly clock?: Clock | undefined;
-  /** As `clock`: where the jitter of such a bus comes from. Numbers from 0 to below 1. */
+  /** As `clock`, for the jitter of such a bus. Returns numbers from 0 to below 1. */
   readonly random?: (() => number) | undefined;
 }
 

@@ -126,6 +126,7 @@ const WALL_CLOCK = new Map([
   ["packages/conformance/src/builders.ts", "createdAt and publishedAt"],
   ["packages/conformance/src/set-clock.ts", "is a clock"],
   ["packages/conformance/src/cases/admin.ts", "publishedAt"],
+  ["packages/conformance/src/cases/clocks.ts", "createdAt"],
   ["packages/conformance/src/cases/leftovers.ts", "is a clock"],
   ["packages/conformance/src/cases/registry.ts", "lastSeenAt"],
   ["packages/conformance/src/cases/settlement.ts", "diedAt"],

@@ -74,11 +74,14 @@ export {
   type StoredDeadDelivery,
   type StoredDelivery,
 } from "./provider/envelope-codec.ts";
+export type { InHandOptions, PolledDelivery } from "./provider/in-hand.ts";
+export { createPollingConsumer, type PollingConsumerOptions } from "./provider/polling-consumer.ts";
 export {
-  createPollingConsumer,
-  type PolledDelivery,
-  type PollingConsumerOptions,
-} from "./provider/polling-consumer.ts";
+  createPushConsumer,
+  type PushChannel,
+  type PushConsumerOptions,
+  type PushLink,
+} from "./provider/push-consumer.ts";
 export type { ProviderPart } from "./provider/safe-provider.ts";
 export {
   createRouter,

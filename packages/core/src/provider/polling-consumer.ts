@@ -1,8 +1,7 @@
-import type { Clock, Timer } from "../contract/clock.ts";
-import type { Logger } from "../contract/logger.ts";
 import { detached } from "../causality/causality.ts";
-import type { Delivery, Settlement } from "../contract/provider.ts";
+import type { Timer } from "../contract/clock.ts";
 import type { OpenConsumer } from "./define-provider.ts";
+import { type HeldDelivery, InHand, type InHandOptions, type PolledDelivery } from "./in-hand.ts";
 
 /** Milliseconds before a fetch that failed is tried again; doubles up to the longest. */
 const RETRY_AFTER_MS = 100;
@@ -10,39 +9,12 @@ const RETRY_AFTER_AT_MOST_MS = 10_000;
 /** Milliseconds before the next fetch after a release, lest a delivery go to and fro without a pause. */
 const AFTER_RELEASE_MS = 10;
 
-/** What a store hands out: a delivery, and the store's own proof that it is in hand. */
-export interface PolledDelivery<Token> {
-  /** The store's proof that this process has the delivery. */
-  readonly token: Token;
-  /** What to hand to the bus. */
-  readonly delivery: Delivery;
-}
-
 /** The store behind a polling consumer, and how it is asked. */
-export interface PollingConsumerOptions<Token> {
+export interface PollingConsumerOptions<Token> extends InHandOptions<Token> {
   /** Deliveries at the same time: the `concurrency` of the subscription. */
   readonly concurrency: number;
-  /** The clock that the provider got from the bus. */
-  readonly clock: Clock;
-  /** Where failures of the store are logged. */
-  readonly logger: Logger;
-  /** From `consume`. */
-  readonly deliver: (delivery: Delivery) => Promise<Settlement>;
   /** Takes up to `limit` deliveries in hand, under a lease if they can be lost. */
   fetch(limit: number): Promise<readonly PolledDelivery<Token>[]>;
-  /** Does what the bus said, in one step. A rejection is logged: the delivery will come again. */
-  settle(token: Token, settlement: Settlement): Promise<void>;
-  /**
-   * Takes back a delivery for which `deliver` rejected, and counts the crash. Without it the end of
-   * its lease does both.
-   */
-  crash?(token: Token): Promise<void>;
-  /** Hands deliveries back, not counted: for `close`. Without it each is settled as `release`. */
-  release?: ((tokens: readonly Token[]) => Promise<void>) | undefined;
-  /** Renews the leases of what is in hand. */
-  extend?(tokens: readonly Token[]): Promise<void>;
-  /** Milliseconds between two calls of `extend`; a third of the lease is a good choice. */
-  readonly extendEveryMs?: number | undefined;
   /**
    * Milliseconds between two fetches while there is nothing to do, at most: up to a half of it is left
    * out at random, lest one of several consumers always come first.
@@ -65,7 +37,7 @@ export function createPollingConsumer<Token>(
   options: PollingConsumerOptions<Token>,
 ): Required<OpenConsumer> {
   const consumer = new PollingConsumer(options);
-  consumer.start();
+  consumer.wake();
   return {
     close: ({ graceMs }) => consumer.close(graceMs),
     wake: () => consumer.wake(),
@@ -75,27 +47,21 @@ export function createPollingConsumer<Token>(
 
 class PollingConsumer<Token> {
   readonly #options: PollingConsumerOptions<Token>;
-  /** One object per hand-over: a store may use a token again. */
-  readonly #inHand = new Set<{ readonly token: Token }>();
+  readonly #inHand: InHand<Token>;
   readonly #stopWaking: (() => void) | undefined;
   #fetching = false;
   /** Something may have come while a fetch was under way. */
   #fetchAgain = false;
   #failures = 0;
   #pollTimer: Timer | undefined;
-  #extendTimer: Timer | undefined;
   #closing: Promise<void> | undefined;
   #onClosed: (() => void) | undefined;
   #idle: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   constructor(options: PollingConsumerOptions<Token>) {
     this.#options = options;
+    this.#inHand = new InHand(options);
     this.#stopWaking = options.wake?.(() => this.wake());
-  }
-
-  start(): void {
-    this.#extendLater();
-    this.wake();
   }
 
   close(graceMs: number): Promise<void> {
@@ -143,8 +109,8 @@ class PollingConsumer<Token> {
       const polled = await this.#options.fetch(free);
       found = polled.length;
       this.#failures = 0;
-      if (this.#closing) await this.#release(polled.map(({ token }) => token));
-      else for (const { token, delivery } of polled) void this.#run(token, delivery);
+      if (this.#closing) await this.#inHand.release(polled.map(({ token }) => token));
+      else for (const it of polled) void this.#run(this.#inHand.hold(it));
     } catch (err) {
       this.#failures += 1;
       this.#options.logger.warn({ err }, "Deliveries could not be fetched; will try again");
@@ -173,65 +139,18 @@ class PollingConsumer<Token> {
     this.#pollTimer = clock.setTimeout(() => this.wake(), delayMs, { keepAlive: true });
   }
 
-  async #run(token: Token, delivery: Delivery): Promise<void> {
-    const options = this.#options;
-    const handover = { token };
-    this.#inHand.add(handover);
-    let settlement: Settlement | undefined;
-    try {
-      settlement = await this.#deliver(delivery);
-      // Handed back meanwhile: it is somebody else's now.
-      if (!this.#inHand.has(handover)) return;
-      if (settlement) await options.settle(token, settlement);
-      else await options.crash?.(token);
-    } catch (err) {
-      options.logger.warn({ err }, "A delivery could not be settled; it will come again");
-    } finally {
-      this.#inHand.delete(handover);
-      if (settlement?.type === "release") this.#fetchAfter(AFTER_RELEASE_MS);
-      else this.wake();
-      this.#checkIdle();
-    }
-  }
-
-  async #deliver(delivery: Delivery): Promise<Settlement | undefined> {
-    try {
-      return await this.#options.deliver(delivery);
-    } catch (err) {
-      const message = "A delivery ended without a settlement; it will come again";
-      this.#options.logger.warn({ err }, message);
-      return undefined;
-    }
-  }
-
-  #extendLater(): void {
-    const { clock, extendEveryMs } = this.#options;
-    if (extendEveryMs === undefined) return;
-    this.#extendTimer = clock.setTimeout(() => void this.#extend(), extendEveryMs);
-  }
-
-  async #extend(): Promise<void> {
-    const options = this.#options;
-    try {
-      if (this.#inHand.size > 0) await options.extend?.(this.#tokens());
-    } catch (err) {
-      options.logger.warn({ err }, "Leases could not be renewed; will try again");
-    }
-    if (!this.#closing || this.#inHand.size > 0) this.#extendLater();
+  async #run(held: HeldDelivery<Token>): Promise<void> {
+    const settlement = await held.run();
+    if (settlement?.type === "release") this.#fetchAfter(AFTER_RELEASE_MS);
+    else this.wake();
+    this.#checkIdle();
   }
 
   async #close(graceMs: number): Promise<void> {
     this.#stopWaking?.();
     this.#pollTimer?.cancel();
     await this.#drain(graceMs);
-    const left = this.#tokens();
-    this.#inHand.clear();
-    this.#extendTimer?.cancel();
-    await this.#release(left);
-  }
-
-  #tokens(): readonly Token[] {
-    return Array.from(this.#inHand, ({ token }) => token);
+    await this.#inHand.close();
   }
 
   /** Resolves when nothing is in hand, and no fetch brings more, or when time is over. */
@@ -245,17 +164,5 @@ class PollingConsumer<Token> {
       };
       this.#checkIdle();
     });
-  }
-
-  async #release(tokens: readonly Token[]): Promise<void> {
-    const options = this.#options;
-    if (tokens.length === 0) return;
-    try {
-      if (options.release) await options.release(tokens);
-      else await Promise.all(tokens.map((it) => options.settle(it, { type: "release" })));
-    } catch (err) {
-      const message = "Deliveries could not be handed back; they will come again";
-      options.logger.warn({ err }, message);
-    }
   }
 }

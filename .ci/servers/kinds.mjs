@@ -96,6 +96,25 @@ export const kinds = {
     // Killed outright, it would leave processes and shared memory behind.
     signals: { end: "SIGINT", crash: "SIGQUIT" },
   },
+  nats: {
+    name: "NATS",
+    program: "nats-server",
+    variable: "NATS_URL",
+    debianPackage: "nats-server",
+    elsewhere: ["macOS:          brew install nats-server", docker],
+    // Events of 1 MiB have some members beside their data.
+    prepare: ({ folder }) => writeFileSync(join(folder, "nats.conf"), "max_payload: 8MB\n"),
+    args: (folder, port) => [
+      "--jetstream",
+      `--config=${join(folder, "nats.conf")}`,
+      `--store_dir=${folder}`,
+      "--addr=127.0.0.1",
+      `--port=${port}`,
+    ],
+    ready: /Server is ready/,
+    url: (port) => `nats://127.0.0.1:${port}`,
+    signals: { end: "SIGTERM", crash: "SIGKILL" },
+  },
 };
 
 /** What tests need beside servers. @satisfies {Record<string, Program>} */

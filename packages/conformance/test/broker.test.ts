@@ -2,7 +2,7 @@ import { afterAll, test } from "vitest";
 import { testProvider } from "../src/test-provider.ts";
 import { brokerHarness } from "./support/broker-harness.ts";
 
-const harness = await brokerHarness();
-afterAll(() => harness.close());
+const { close, ...harness } = await brokerHarness();
+afterAll(close);
 
 await testProvider(test, harness);

@@ -135,6 +135,26 @@ export const ordering: readonly ConformanceCase[] = defineCases("ordering", [
     },
   },
   {
+    id: "park-replay",
+    name: "with park, a dead event that is replayed goes behind those of its key that wait",
+    promise: "contract: ProviderAdmin.replayDead",
+    when: all(can("ordering"), has("admin")),
+    async run(context) {
+      const instance = await context.start();
+      const inbox = await instance.consume(consumer("mail", BY_KEY), (handover, nth) => {
+        if (handover.id === "a1" && nth === 1) return dead();
+        return handover.id === "a2" ? handover.settled : ACK;
+      });
+      await instance.publish(...keyed("a1", "a2", "a3"));
+      const [letter] = await instance.hasDead("mail", 1);
+      await inbox.holds(1);
+      await instance.admin.replayDead("mail", [letter?.id ?? ""]);
+      inbox.settleAll();
+      await inbox.received(4);
+      assert.deepEqual(inbox.ids, ["a1", "a2", "a3", "a1"]);
+    },
+  },
+  {
     id: "block-replay",
     name: "with block, a key waits until its dead event is replayed, which then goes first",
     promise:

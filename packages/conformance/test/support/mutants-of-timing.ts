@@ -68,7 +68,7 @@ export const timingMutants: readonly Mutant[] = [
   },
   {
     mistake: "takes park for block",
-    caughtBy: ["ordering/park"],
+    caughtBy: ["ordering/park", "ordering/park-replay"],
     harness: () => consumes((spec) => ({ ...spec, onOrderedFailure: "block" })),
   },
   {

@@ -443,7 +443,8 @@ export interface ProviderAdmin {
   ): Promise<Page<DeadDelivery>>;
   /**
    * Moves dead letters back into their subscription's queue, each with no state and no crashes, and
-   * in one atomic step. Resolves with how many there were; unknown ids are passed over.
+   * in one atomic step. A letter of an ordered key goes last of its key, or first if its death blocks the key.
+   * Resolves with how many there were; unknown ids are ignored.
    */
   replayDead(subscriptionId: string, ids: readonly string[]): Promise<number>;
   /** Deletes dead letters. Resolves with how many there were. */

@@ -19,7 +19,8 @@ import { finish, root, run } from "./lib.mjs";
 import { blocksIn } from "./markdown.mjs";
 import { nodeProgram } from "./node-releases.mjs";
 import { serveRegistry } from "./registry.mjs";
-import { provideServer } from "./servers/provide-server.mjs";
+import { ensureProgram } from "./servers/programs.mjs";
+import { startServer } from "./servers/start-server.mjs";
 import { packPackages } from "./tarballs.mjs";
 
 const timeoutMs = 120_000;
@@ -122,7 +123,9 @@ const journeys = process.argv.includes("--all")
 
 const work = mkdtempSync(join(realpathSync(tmpdir()), "busbar-first-hour-"));
 const registry = await serveRegistry(await packPackages("first-hour"));
-const redis = await provideServer("redis");
+// Never one that is there already: the pages leave their keys in it.
+ensureProgram("redis");
+const redis = await startServer("redis");
 const problems = [];
 try {
   // Those of one package manager one after the other: they share its cache.
@@ -243,7 +246,7 @@ function startAndStop(file) {
 
 /** Pages name the server at its usual place. */
 function withServer(command) {
-  return command.replaceAll("redis://127.0.0.1:6379", redis.env.REDIS_URL);
+  return command.replaceAll("redis://127.0.0.1:6379", redis.url);
 }
 
 function toolFolder(folder, name) {

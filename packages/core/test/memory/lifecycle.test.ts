@@ -308,5 +308,5 @@ describe("memory", () => {
     await idle();
     gc();
     expect(sample.filter((it) => it.deref() !== undefined).length).toBeLessThanOrEqual(1);
-  });
+  }, 60_000);
 });

@@ -1,10 +1,8 @@
-import { isAbsolute } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { App, AppOverrides } from "./app/app.ts";
 import type { BusbarConfig } from "./app/config.ts";
 import type { HandlerContext } from "./contract/subscriber.ts";
 import type { LoadConfigOptions, LoadedConfig } from "./app/load-config.ts";
-import { safely } from "./errors/thrown.ts";
+import { callSiteOf } from "./values/call-site.ts";
 
 /**
  * Types a configuration.
@@ -52,7 +50,7 @@ export async function createApp<
   config?: BusbarConfig<Events, Received, Tx> | string,
   overrides: AppOverrides = {},
 ): Promise<App<Events, Received, HandlerContext<Tx>>> {
-  const caller = callerOf(createApp);
+  const caller = callSiteOf(createApp)?.file;
   // Who makes a bus does not load what reads configurations and subscriber files.
   const { createApplication } = await import("./app/create-application.ts");
   return createApplication(config, overrides, caller);
@@ -71,32 +69,7 @@ export async function createApp<
  * ```
  */
 export async function loadConfig(options: LoadConfigOptions = {}): Promise<LoadedConfig> {
-  const caller = callerOf(loadConfig);
+  const caller = callSiteOf(loadConfig)?.file;
   const { readConfigFile } = await import("./app/load-config.ts");
   return readConfigFile(options, caller);
-}
-
-/**
- * Finds the file that calls a function, if it is one of the application. Undefined for a package, which calls on
- * behalf of an application, and for code that has no file.
- */
-function callerOf(callee: (...args: never[]) => unknown): string | undefined {
-  const name = nameOfCaller(callee);
-  if (typeof name !== "string" || /[\\/]node_modules[\\/]/.test(name)) return undefined;
-  const file = safely(() => (name.startsWith("file:") ? fileURLToPath(name) : name), "");
-  return isAbsolute(file) ? file : undefined;
-}
-
-function nameOfCaller(callee: (...args: never[]) => unknown): unknown {
-  const key = "prepareStackTrace";
-  const before: unknown = Reflect.get(Error, key);
-  // Changes nothing where intrinsics are frozen: then the stack is text, and no path.
-  Reflect.set(Error, key, (_: Error, frames: NodeJS.CallSite[]) => frames[0]?.getFileName());
-  try {
-    const trace: { readonly stack?: unknown } = {};
-    Error.captureStackTrace(trace, callee);
-    return trace.stack;
-  } finally {
-    Reflect.set(Error, key, before);
-  }
 }

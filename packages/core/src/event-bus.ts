@@ -16,6 +16,7 @@ import type {
 } from "./contract/subscriber.ts";
 import type { Subscription } from "./deliver/subscription.ts";
 import type { EventSelector } from "./deliver/subscriptions.ts";
+import { callSiteOf } from "./values/call-site.ts";
 import { BusbarError } from "./errors/errors.ts";
 import { quoted } from "./errors/quoted.ts";
 import {
@@ -94,7 +95,12 @@ class Bus implements IEventBusModule, AsyncDisposable {
   }
 
   subscribe<T>(event: EventSelector, subscriber: Subscriber<T>, context?: SubscriberContext): this {
-    this.#runtime.subscribe(event, subscriber as Subscriber, context);
+    // A development server may evaluate the caller's file again.
+    const mayReload =
+      process.env["NODE_ENV"] !== "production" && context?.subscriberId !== undefined;
+    const callee = Reflect.get(Bus.prototype, "subscribe") as () => unknown;
+    const site = mayReload ? callSiteOf(callee) : undefined;
+    this.#runtime.subscribe(event, subscriber as Subscriber, context, { site });
     return this;
   }
 
@@ -356,7 +362,7 @@ export function subscribeWithDefaults(
   context: SubscriberContext,
   defaults: SubscriptionDefaults | undefined,
 ): void {
-  runtimeOf(bus as unknown as Bus).subscribe(event, subscriber, context, defaults);
+  runtimeOf(bus as unknown as Bus).subscribe(event, subscriber, context, { defaults });
 }
 
 function isSubscriptionRef(value: EventSelector | SubscriptionRef): value is SubscriptionRef {

@@ -1,6 +1,7 @@
 import type { ConsumerHandle, ConsumeSpec, SubscriptionSpec } from "../contract/provider.ts";
 import type { Subscriber, SubscriptionDefaults } from "../contract/subscriber.ts";
 import { matchesPattern } from "../provider/router.ts";
+import type { Origin } from "./hot-reload.ts";
 import type { SubscriptionPolicy } from "./policy.ts";
 
 const DEFAULT_CONCURRENCY = 10;
@@ -10,12 +11,13 @@ const REMEMBERED_NAMES = 1000;
 /** A subscription that this process has code for. */
 export class Subscription {
   readonly id: string;
-  readonly policy: SubscriptionPolicy;
+  policy: SubscriptionPolicy;
   /** What holds where the policy says nothing. */
   defaults: SubscriptionDefaults;
   paused = false;
   consumer: ConsumerHandle | undefined;
   readonly #handlers = new Map<string, readonly Subscriber[]>();
+  readonly #origins = new Map<string, Origin>();
   readonly #found = new Map<string, readonly Subscriber[]>();
   /** Names and patterns that were taken from it for good. */
   readonly #retired = new Set<string>();
@@ -55,7 +57,13 @@ export class Subscription {
     return this.#handlers.has(event);
   }
 
-  add(event: string, handler: Subscriber): void {
+  /** Where the handler of an event was subscribed, if that is known. */
+  originOf(event: string): Origin | undefined {
+    return this.#origins.get(event);
+  }
+
+  add(event: string, handler: Subscriber, origin?: Origin): void {
+    if (origin !== undefined) this.#origins.set(event, origin);
     this.#handlers.set(event, [...(this.#handlers.get(event) ?? []), handler]);
     this.#retired.delete(event);
     this.#found.clear();
@@ -67,7 +75,10 @@ export class Subscription {
     const kept = handler === undefined ? [] : handlers.filter((known) => known !== handler);
     if (kept.length === handlers.length) return false;
     if (kept.length > 0) this.#handlers.set(event, kept);
-    else this.#handlers.delete(event);
+    else {
+      this.#handlers.delete(event);
+      this.#origins.delete(event);
+    }
     this.#found.clear();
     return true;
   }

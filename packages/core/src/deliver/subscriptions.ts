@@ -7,11 +7,21 @@ import { checkSelector, nameOf } from "../values/event-names.ts";
 import { assertPattern } from "../provider/router.ts";
 import { cut, escapeControls, quoted } from "../errors/quoted.ts";
 import { messageOf } from "../errors/thrown.ts";
+import type { CallSite } from "../values/call-site.ts";
 import { anonymousId, assertSamePolicy, checkSubscriberId, readPolicy } from "./policy.ts";
+import { HotReload, type Origin } from "./hot-reload.ts";
 import { Subscription } from "./subscription.ts";
 
 /** Event names or patterns, as `subscribe` takes them. */
 export type EventSelector = string | symbol | readonly string[];
+
+/** What else is known of a call of `subscribe`. */
+export interface Subscribing {
+  /** Go before those of the bus. */
+  readonly defaults?: SubscriptionDefaults | undefined;
+  /** Who calls it, if the caller's file may be evaluated again. */
+  readonly site?: CallSite | undefined;
+}
 
 /** A subscription that lost events, and whether it has none left. */
 export interface RemovedEvents {
@@ -23,6 +33,7 @@ export interface RemovedEvents {
 export class Subscriptions implements Iterable<Subscription> {
   readonly #byId = new Map<string, Subscription>();
   readonly #defaults: SubscriptionDefaults;
+  readonly #reload = new HotReload();
 
   /** @param defaults Those of the bus. */
   constructor(defaults: SubscriptionDefaults) {
@@ -40,14 +51,13 @@ export class Subscriptions implements Iterable<Subscription> {
   /**
    * Adds a handler to events. All or nothing: a mistake in one of them adds none.
    *
-   * @param defaults Go before those of the bus.
    * @returns The subscriptions that have changed.
    */
   add(
     selector: EventSelector,
     handler: Subscriber,
     context: SubscriberContext = {},
-    defaults?: SubscriptionDefaults,
+    { defaults, site }: Subscribing = {},
   ): ReadonlySet<Subscription> {
     if (typeof handler !== "function") throw new TypeError("A subscriber must be a function");
     const events = selectedEvents(selector);
@@ -56,16 +66,24 @@ export class Subscriptions implements Iterable<Subscription> {
       const reason = checkSubscriberId(subscriberId);
       if (reason) throw new TypeError(`A subscriberId ${reason}`);
     }
+    const origin = site && this.#reload.originOf(site);
     const targets = events.map((event) => {
       assertPattern(event);
-      return this.#prepare(event, subscriberId, context);
+      return this.#prepare(event, subscriberId, context, origin);
     });
+    const isReloaded = targets.some(({ isAgain }) => isAgain);
+    for (const { id, policy } of isReloaded ? [] : targets) {
+      const known = this.#byId.get(id);
+      if (known) assertSamePolicy(known.policy, policy, id);
+    }
     const changed = new Set<Subscription>();
-    for (const { event, id, policy } of targets) {
+    for (const { event, id, policy, isAgain } of targets) {
       const subscription = this.#byId.get(id) ?? new Subscription(id, policy, this.#defaults);
+      if (isAgain) subscription.remove(event, undefined);
+      if (isReloaded) subscription.policy = policy;
       if (defaults) subscription.defaults = { ...this.#defaults, ...defaults };
       this.#byId.set(id, subscription);
-      subscription.add(event, handler);
+      subscription.add(event, handler, origin);
       changed.add(subscription);
     }
     return changed;
@@ -115,15 +133,17 @@ export class Subscriptions implements Iterable<Subscription> {
     event: string,
     subscriberId: string | undefined,
     context: SubscriberContext,
-  ): { event: string; id: string; policy: Subscription["policy"] } {
+    origin: Origin | undefined,
+  ): { event: string; id: string; policy: Subscription["policy"]; isAgain: boolean } {
     const id = subscriberId ?? anonymousId(event);
     const policy = readPolicy(context, id);
     const known = this.#byId.get(id);
-    if (known && subscriberId !== undefined && known.has(event)) {
+    const isTaken = subscriberId !== undefined && known?.has(event) === true;
+    const isAgain = isTaken && this.#reload.isAgain(known.originOf(event), origin);
+    if (isTaken && !isAgain) {
       throw new TypeError(`Subscriber ${quoted(id)} is already subscribed to ${quoted(event)}`);
     }
-    if (known) assertSamePolicy(known.policy, policy, id);
-    return { event, id, policy };
+    return { event, id, policy, isAgain };
   }
 }
 

@@ -45,7 +45,7 @@ export function itemsOf(value: unknown, limit: number): readonly unknown[] {
 }
 
 /** What `work` returns, or `otherwise` if it throws. */
-export function safely<T>(work: () => T, otherwise: T): T {
+function safely<T>(work: () => T, otherwise: T): T {
   try {
     return work();
   } catch {

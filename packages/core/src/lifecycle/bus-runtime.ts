@@ -3,16 +3,17 @@ import type { Interceptor } from "../contract/interceptor.ts";
 import type { Middleware } from "../contract/middleware.ts";
 import type { Plugin, StagingPlugin } from "../contract/plugin.ts";
 import type { EventProvider, ProviderAdmin, RetiredBacklog } from "../contract/provider.ts";
-import type {
-  Subscriber,
-  SubscriberContext,
-  SubscriptionDefaults,
-} from "../contract/subscriber.ts";
+import type { Subscriber, SubscriberContext } from "../contract/subscriber.ts";
 import { DeliveryEngine } from "../deliver/engine.ts";
 import { StormLog } from "../deliver/storm-log.ts";
 import { HandlerRunner } from "../deliver/handler-runner.ts";
 import type { Subscription } from "../deliver/subscription.ts";
-import { type EventSelector, type RemovedEvents, Subscriptions } from "../deliver/subscriptions.ts";
+import {
+  type EventSelector,
+  type RemovedEvents,
+  type Subscribing,
+  Subscriptions,
+} from "../deliver/subscriptions.ts";
 import { BusbarError } from "../errors/errors.ts";
 import { quoted } from "../errors/quoted.ts";
 import { currentRun } from "../causality/causality.ts";
@@ -199,14 +200,14 @@ export class BusRuntime {
     selector: EventSelector,
     handler: Subscriber,
     context?: SubscriberContext,
-    defaults?: SubscriptionDefaults,
+    { defaults, site }: Subscribing = {},
   ): void {
     const { state } = this.#lifecycle;
     const ofBus = this.#settings.subscriptionDefaults;
     const backoff = context?.backoff ?? defaults?.backoff ?? ofBus.backoff;
     const ordering = context?.ordering ?? defaults?.ordering ?? ofBus.ordering;
     this.#support.assertPolicy({ backoff, ordering }, context?.subscriberId ?? "anonymous");
-    const changed = this.subscriptions.add(selector, handler, context, defaults);
+    const changed = this.subscriptions.add(selector, handler, context, { defaults, site });
     if (state === "starting" || state === "running") this.#consumers.changed(changed);
   }
 

@@ -163,7 +163,11 @@ describe("malformed options", () => {
       { type: "exponential", delay: 1, maxDelay: -1 },
       `has a maxDelay that ${MILLISECONDS}`,
     ],
-    ["backoff", { type: "fixed", delay: 1, max: 5 }, `has no member "max"`],
+    [
+      "backoff",
+      { type: "fixed", delay: 1, max: 5 },
+      `has no member "max"; known are type, delay, jitter, maxDelay`,
+    ],
     ["internal", "yes", "must be true or false"],
     ["orderingKey", "", KEY],
     ["orderingKey", 42, KEY],

@@ -1,4 +1,5 @@
-// Type-checks every TypeScript block of the Markdown pages, and runs those marked so.
+// Type-checks every TypeScript block of the Markdown pages, looks for promises that nobody waits for, and runs those
+// marked so.
 // The conventions are in docs/CONTRIBUTING.md, "Code in pages".
 import {
   existsSync,
@@ -9,11 +10,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join, normalize } from "node:path";
+import { dirname, join, normalize, relative, resolve } from "node:path";
 import { cache, finish, pages, root, run, workspace } from "./lib.mjs";
 import { blocksIn } from "./markdown.mjs";
 
 const output = join(cache, "doc-snippets");
+const lintConfig = join(output, "oxlintrc.json");
 const runTimeoutMs = 30_000;
 const problems = [];
 
@@ -21,6 +23,21 @@ rmSync(output, { recursive: true, force: true });
 mkdirSync(join(output, "node_modules"), { recursive: true });
 linkPackages();
 writeFileSync(join(output, "package.json"), '{ "type": "module" }\n');
+writeFileSync(
+  lintConfig,
+  JSON.stringify({
+    options: { typeAware: true },
+    plugins: ["typescript"],
+    categories: { correctness: "off" },
+    rules: {
+      "typescript/no-misused-promises": "error",
+      "typescript/no-floating-promises": [
+        "error",
+        { allowForKnownSafeCalls: [{ from: "package", name: "test", package: "node:test" }] },
+      ],
+    },
+  }),
+);
 writeFileSync(
   join(output, "tsconfig.json"),
   JSON.stringify({ extends: "../../tsconfig.base.json", include: ["**/*.ts"] }),
@@ -40,8 +57,8 @@ for (const [path, { lines }] of modules) {
   mkdirSync(dirname(join(output, path)), { recursive: true });
   writeFileSync(join(output, path), `${lines.join("\n")}\n`);
 }
-await typeCheck();
-if (problems.length === 0) for (const each of runs) await execute(each);
+await Promise.all([typeCheck(), lint()]);
+if (problems.length === 0) await executeAll();
 finish([...new Set(problems)], `${count} blocks, ${runs.length} run`);
 
 /** Turns the blocks of one page into modules and runs. */
@@ -85,6 +102,7 @@ function collect(page) {
       const isOutput = next?.language === "text" && next.info.trim() === "output";
       runs.push({
         at,
+        page,
         path: previous.path,
         expected: isOutput ? next.lines.join("\n") : undefined,
       });
@@ -149,6 +167,35 @@ async function typeCheck() {
     else problems.push(line);
   }
   if (code !== 0 && problems.length === 0) problems.push("tsc failed without a message");
+}
+
+/** Readers copy these programs: a rejection that nobody handles ends theirs. */
+async function lint() {
+  const files = [...modules.keys()].map((path) => join(output, path));
+  const {
+    stdout,
+    output: all,
+    code,
+  } = await run("oxlint", ["--config", lintConfig, "--no-ignore", "--format=unix", ...files]);
+  const found = [];
+  for (const line of stdout.split("\n")) {
+    const [, path, row, column, message] = /^(.+?):(\d+):(\d+): (.*)$/.exec(line) ?? [];
+    const from = path && modules.get(relative(output, resolve(root, path)))?.from;
+    if (from) found.push(`${from[row - 1] ?? from.at(-1)}:${column}: ${message}`);
+  }
+  if (code !== 0 && found.length === 0) found.push(`oxlint failed:\n${all}`);
+  problems.push(...found);
+}
+
+/** Two pages at a time. The programs of one page follow each other: a later one may use what an earlier one wrote. */
+async function executeAll() {
+  const waiting = [...new Set(runs.map(({ page }) => page))].values();
+  const worker = async () => {
+    for (const page of waiting) {
+      for (const each of runs.filter((it) => it.page === page)) await execute(each);
+    }
+  };
+  await Promise.all([worker(), worker()]);
 }
 
 async function execute({ at, path, expected }) {

@@ -2,13 +2,16 @@ import { type Socket, connect } from "node:net";
 import {
   type ConsumerHandle,
   type ConsumeSpec,
+  createPushConsumer,
   decodeEnvelope,
+  type Deliver,
   type Delivery,
   type Envelope,
   type EventProvider,
   type GroupStaging,
   type ProviderContext,
   type PublishResult,
+  type PushLink,
   type Settlement,
   type Timer,
 } from "@busbar/core/provider";
@@ -24,13 +27,10 @@ interface Pending {
   reject(error: Error): void;
 }
 
-interface Consumer {
-  readonly id: number;
+/** What a connection pushes to one consumer: the token of a delivery is its number. */
+interface Channel {
   readonly spec: ConsumeSpec;
-  readonly deliver: (delivery: Delivery) => Promise<Settlement>;
-  closed: boolean;
-  /** The numbers of its deliveries. */
-  readonly inHand: Set<number>;
+  readonly link: PushLink<number>;
 }
 
 /** A durable provider with a connection: the client of the tests' broker. */
@@ -86,7 +86,8 @@ class BrokerClient {
   readonly #port: number;
   readonly #mistakes: ReadonlySet<Mistake>;
   readonly #pending = new Map<number, Pending>();
-  readonly #consumers = new Map<number, Consumer>();
+  readonly #channels = new Map<number, Channel>();
+  readonly #consumers = new Set<ConsumerHandle>();
   readonly #whenConnected = new Set<() => void>();
   #context: ProviderContext | undefined;
   #socket: Socket | undefined;
@@ -122,7 +123,7 @@ class BrokerClient {
       return batch.map(() => TOO_LARGE);
     }
     const own = this.#mistakes.has("filters by its own subscriptions")
-      ? Array.from(this.#consumers.values(), ({ spec }) => spec.subscriptionId)
+      ? Array.from(this.#channels.values(), ({ spec }) => spec.subscriptionId)
       : undefined;
     const publish = this.request("publish", [batch, own], deadline);
     if (!this.#mistakes.has("accepts before the broker has it")) {
@@ -132,18 +133,46 @@ class BrokerClient {
     return batch.map(() => ({ status: "accepted", subscriptions: 3 }));
   }
 
-  async consume(spec: ConsumeSpec, deliver: Consumer["deliver"]): Promise<ConsumerHandle> {
-    const consumer: Consumer = {
-      id: ++this.#lastId,
-      spec,
-      deliver,
-      closed: false,
-      inHand: new Set(),
-    };
-    await this.request("consume", [consumer.id, spec]);
-    this.#consumers.set(consumer.id, consumer);
+  async consume(spec: ConsumeSpec, deliver: Deliver): Promise<ConsumerHandle> {
+    if (!this.#context || this.#stopping) throw new Error("consume: not running");
+    const inHand = new Set<number>();
+    let isFirst = true;
+    const consumer = createPushConsumer<number>({
+      ...this.#context,
+      concurrency: spec.concurrency,
+      deliver: (delivery) => this.#deliver(spec, deliver, delivery),
+      open: async (link) => {
+        const forgets = !isFirst && this.#mistakes.has("consumes no more after a reconnect");
+        if (forgets) await new Promise<never>(() => {});
+        isFirst = false;
+        inHand.clear();
+        const push: typeof link.push = (pushed) => {
+          inHand.add(pushed.token);
+          link.push(pushed);
+        };
+        return this.#openChannel({ spec, link: { ...link, push } });
+      },
+      settle: async (number, settlement) => {
+        inHand.delete(number);
+        const acks = this.#mistakes.has("acks what it has no code for");
+        const isAck = acks && settlement.type === "release";
+        this.#settle(number, isAck ? { type: "ack" } : settlement);
+      },
+      crash: async (number) => this.#settle(number, null),
+      release: async (numbers) => {
+        for (const number of numbers) this.#settle(number, { type: "release" });
+      },
+    });
     let closing: Promise<void> | undefined;
-    return { close: ({ graceMs }) => (closing ??= this.#close(consumer, graceMs)) };
+    const handle: ConsumerHandle = {
+      close: ({ graceMs }) =>
+        (closing ??= this.#close(graceMs, inHand, async () => {
+          await consumer.close({ graceMs });
+          this.#consumers.delete(handle);
+        })),
+    };
+    this.#consumers.add(handle);
+    return handle;
   }
 
   async serverTime(): Promise<unknown> {
@@ -215,10 +244,6 @@ class BrokerClient {
     this.#ping();
     try {
       await this.#send("hello", [namespace, { deadLetters, orphanedAfterMs }]);
-      const forgets = this.#mistakes.has("consumes no more after a reconnect");
-      for (const { id, spec } of forgets ? [] : this.#consumers.values()) {
-        await this.#send("consume", [id, spec]);
-      }
     } catch {
       return;
     }
@@ -254,6 +279,8 @@ class BrokerClient {
     this.isReady = false;
     for (const { reject } of this.#pending.values()) reject(new Error("Connection lost"));
     this.#pending.clear();
+    for (const { link } of this.#channels.values()) link.lost(new Error("Connection lost"));
+    this.#channels.clear();
     if (this.#stopping || this.#mistakes.has("does not reconnect")) return;
     this.#timer = this.#context?.clock.setTimeout(() => this.#connect(), RECONNECT_AFTER_MS, {
       keepAlive: true,
@@ -276,7 +303,7 @@ class BrokerClient {
         this.#context?.report(frame.report);
         break;
       case "delivery":
-        void this.#run(frame);
+        this.#push(frame);
         break;
       default: {
         const pending = this.#pending.get(frame.id);
@@ -287,60 +314,76 @@ class BrokerClient {
     }
   }
 
-  async #run(frame: Extract<Frame, { type: "delivery" }>): Promise<void> {
-    const { number, envelope, state, crashes } = frame;
-    const socket = this.#socket;
-    const takenAt = performance.now();
-    let settlement: Settlement | null = null;
-    // A delivery may come before the answer to its consume.
-    await new Promise((resolve) => setImmediate(resolve));
-    const consumer = this.#consumers.get(frame.consumer);
-    consumer?.inHand.add(number);
-    try {
-      const delivery = { envelope: decodeEnvelope(envelope), state, crashes };
-      settlement = consumer ? await consumer.deliver(delivery) : { type: "release" };
-    } catch {
-      // Unsettled: the broker is told so, and hands it over again.
-    }
-    consumer?.inHand.delete(number);
-    if (settlement?.type === "release" && this.#mistakes.has("acks what it has no code for")) {
-      settlement = { type: "ack" };
-    }
-    if (consumer?.closed) return;
-    const isLate = performance.now() - takenAt > SILENCE_MS;
-    if (isLate && consumer && this.#mistakes.has("settles what another has in hand")) {
-      await this.#settleEvent(consumer, decodeEnvelope(envelope).id, settlement);
-    } else if (this.#socket === socket) this.#write(0, "settle", [number, settlement]);
+  #push({
+    consumer,
+    number,
+    envelope,
+    state,
+    crashes,
+  }: Extract<Frame, { type: "delivery" }>): void {
+    const delivery = { envelope: decodeEnvelope(envelope), state, crashes };
+    const channel = this.#channels.get(consumer);
+    if (channel) channel.link.push({ token: number, delivery });
+    else this.#settle(number, { type: "release" });
   }
 
-  #giveUp(consumer: Consumer): void {
-    for (const number of consumer.inHand) {
-      this.#write(0, "settle", [number, { type: "dead", reason: "failed", state: null }]);
+  async #openChannel(channel: Channel): Promise<{ stop(): Promise<void>; close(): Promise<void> }> {
+    const id = ++this.#lastId;
+    this.#channels.set(id, channel);
+    try {
+      await this.request("consume", [id, channel.spec]);
+    } catch (error) {
+      this.#channels.delete(id);
+      throw error;
     }
+    return {
+      // The broker takes settlements of what it has pushed for as long as they come.
+      stop: async () => void this.#send("close", [id, 600_000]).catch(() => {}),
+      close: async () => void this.#channels.delete(id),
+    };
+  }
+
+  async #deliver(spec: ConsumeSpec, deliver: Deliver, delivery: Delivery): Promise<Settlement> {
+    const takenAt = performance.now();
+    const settlement = await deliver(delivery);
+    const isLate = performance.now() - takenAt > SILENCE_MS;
+    if (isLate && this.#mistakes.has("settles what another has in hand")) {
+      void this.#settleEvent(spec.subscriptionId, delivery.envelope.id, settlement);
+    }
+    return settlement;
+  }
+
+  #settle(number: number, settlement: Settlement | null): void {
+    if (this.isReady) this.#write(0, "settle", [number, settlement]);
   }
 
   /** Over whichever connection there is by then. */
-  async #settleEvent(consumer: Consumer, id: string, it: Settlement | null): Promise<void> {
-    const told = this.request("settle event", [consumer.spec.subscriptionId, id, it]);
-    await told.catch(() => this.#stopping ?? this.#settleEvent(consumer, id, it));
+  async #settleEvent(subscriptionId: string, id: string, it: Settlement): Promise<void> {
+    const told = this.request("settle event", [subscriptionId, id, it]);
+    await told.catch(() => this.#stopping ?? this.#settleEvent(subscriptionId, id, it));
   }
 
-  async #close(consumer: Consumer, graceMs: number): Promise<void> {
-    this.#consumers.delete(consumer.id);
+  async #close(
+    graceMs: number,
+    inHand: ReadonlySet<number>,
+    close: () => Promise<void>,
+  ): Promise<void> {
     this.#closing += 1;
     if (this.#mistakes.has("gives up what it has to hand back")) {
-      this.#context?.clock.setTimeout(() => this.#giveUp(consumer), graceMs / 2);
+      this.#context?.clock.setTimeout(() => {
+        const dead = { type: "dead", reason: "failed", state: null } as const;
+        for (const number of inHand) this.#settle(number, dead);
+      }, graceMs / 2);
     }
-    if (this.isReady) await this.#send("close", [consumer.id, graceMs]).catch(() => {});
+    await close();
     this.#closing -= 1;
-    consumer.closed = true;
   }
 
   async #stop(graceMs: number): Promise<void> {
     if (this.#mistakes.has("hangs in stop without a broker") && this.#context && !this.isReady) {
       await new Promise<never>(() => {});
     }
-    await Promise.all(Array.from(this.#consumers.values(), (it) => this.#close(it, graceMs)));
+    await Promise.all(Array.from(this.#consumers, (it) => it.close({ graceMs })));
     this.#timer?.cancel();
     this.isReady = false;
     this.#failStart?.(new Error("Stopped"));

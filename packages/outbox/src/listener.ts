@@ -5,6 +5,12 @@ import type { Listen } from "./store.ts";
 /** Milliseconds before a connection that was lost is made again; doubles up to the longest. */
 const RETRY_AFTER_MS = 250;
 const RETRY_AFTER_AT_MOST_MS = 10_000;
+/** Milliseconds before a connection that hears nothing is tried again. */
+const DEAF_RETRY_AFTER_MS = 60_000;
+
+const DEAF =
+  "The outbox listens, and PostgreSQL's notifications do not arrive, as behind PgBouncer in transaction mode: " +
+  "commits of other processes are found by polling. Let the store listen on a direct connection, by its option listen";
 
 /** What a {@link Listener} needs. */
 export interface ListenerOptions {
@@ -13,6 +19,14 @@ export interface ListenerOptions {
   readonly logger: Logger;
   /** There may be something new: a notification came, or may have been missed. */
   readonly onNotify: () => void;
+  /** Sends a notification on the channel, to find out whether it arrives. */
+  readonly notify: () => Promise<unknown>;
+  /**
+   * Milliseconds that a notification may take to arrive.
+   *
+   * @default 5_000
+   */
+  readonly hearWithinMs?: number | undefined;
 }
 
 /** Listens for commits, and listens again when the connection was lost. */
@@ -21,6 +35,10 @@ export class Listener {
   #close: (() => Promise<void>) | undefined;
   #connecting: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
+  /** Ends the wait for the notification that this has sent itself. */
+  #proof: Timer | undefined;
+  #hasHeard = false;
+  #saidDeaf = false;
   #isStopped = false;
   #failures = 0;
 
@@ -28,9 +46,9 @@ export class Listener {
     this.#options = options;
   }
 
-  /** Whether it hears of commits at the moment. */
+  /** Whether it hears of commits at the moment: it listens, and a notification has arrived. */
   get isConnected(): boolean {
-    return this.#close !== undefined;
+    return this.#close !== undefined && this.#hasHeard;
   }
 
   start(): void {
@@ -40,6 +58,7 @@ export class Listener {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#timer?.cancel();
+    this.#proof?.cancel();
     await this.#connecting;
     await this.#close?.();
     this.#close = undefined;
@@ -47,17 +66,50 @@ export class Listener {
 
   async #connect(): Promise<void> {
     const { listen, channel, onNotify } = this.#options;
+    const onHeard = (): void => {
+      this.#hasHeard = true;
+      this.#saidDeaf = false;
+      this.#proof?.cancel();
+      onNotify();
+    };
     try {
-      this.#close = await listen(channel, onNotify, (cause) => this.#lost(cause));
+      this.#hasHeard = false;
+      this.#close = await listen(channel, onHeard, (cause) => this.#lost(cause));
       this.#failures = 0;
+      if (!this.#isStopped) this.#prove();
       onNotify();
     } catch (cause) {
       this.#lost(cause);
     }
   }
 
+  /** A connection pooler may take LISTEN, and give the server's connection to others. */
+  #prove(): void {
+    const { notify, hearWithinMs = 5_000 } = this.#options;
+    notify().then(
+      () => {
+        if (this.#hasHeard || !this.#close || this.#isStopped) return;
+        this.#proof = systemClock.setTimeout(() => void this.#deaf(), hearWithinMs);
+      },
+      // A database that is away: the connection is lost as well, or has nothing to tell.
+      () => {},
+    );
+  }
+
+  async #deaf(): Promise<void> {
+    const close = this.#close;
+    this.#close = undefined;
+    if (this.#isStopped || !close) return;
+    if (!this.#saidDeaf) this.#options.logger.warn({ channel: this.#options.channel }, DEAF);
+    this.#saidDeaf = true;
+    this.#timer = systemClock.setTimeout(() => this.start(), DEAF_RETRY_AFTER_MS);
+    // It is of no use, and was taken from the pool.
+    await close().catch(() => {});
+  }
+
   #lost(cause: unknown): void {
     this.#close = undefined;
+    this.#proof?.cancel();
     if (this.#isStopped) return;
     const { logger } = this.#options;
     logger.warn({ err: cause }, "The outbox does not hear of commits at the moment, and polls");

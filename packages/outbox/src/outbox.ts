@@ -13,7 +13,7 @@ import { assertMigrated, migrate } from "./migrate.ts";
 import { addRows, channelOf } from "./outbox-rows.ts";
 import { checkRelay, Relay, type RelayOptions } from "./relay.ts";
 import { deleteOldRows } from "./retention.ts";
-import { sqlOf } from "./sql.ts";
+import { quoteText, sqlOf } from "./sql.ts";
 import type { OutboxStore } from "./store.ts";
 
 /** Options of {@link outbox}. */
@@ -139,7 +139,13 @@ export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
       if (announce && store.listen) {
         const { listen } = store;
         const { logger } = context;
-        listener = new Listener({ listen, channel: channelOf(sql), logger, onNotify: wake });
+        const channel = channelOf(sql);
+        const notify = (): Promise<unknown> =>
+          // As text: not every driver reads what has no type.
+          store.execute(
+            `SELECT CAST(concat('', pg_notify(${quoteText(channel)}, '')) AS text) AS notified`,
+          );
+        listener = new Listener({ listen, channel, logger, onNotify: wake, notify });
         listener.start();
       }
       relay.start();

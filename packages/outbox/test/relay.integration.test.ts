@@ -56,6 +56,19 @@ describe.each(databases)("a relay on %s", (name, createDatabase) => {
     }
   });
 
+  test("is woken by a commit of its own process where no notification arrives", async () => {
+    const store = { ...database.createStore(), listen: async () => async () => {} };
+    const plugin = outbox({ store, relay: NO_POLL });
+    const bus = createEventBus({ provider: localProvider(), plugins: [plugin] });
+    bus.subscribe("**", ({ data }) => void seen.push(data), { subscriberId: "all" });
+    await bus.start();
+    buses.push(bus);
+    for (const data of [1, 2, 3]) {
+      await emit(bus, data);
+      await until(() => seen.length === data, "the event", 2_000);
+    }
+  });
+
   test("drained() resolves once all that is committed is published, and never before", async () => {
     const { bus, plugin } = await start({ relay: NO_POLL });
     await plugin.drained();

@@ -1,6 +1,6 @@
 import { methodsOf, storeOptions } from "../option-checks.ts";
 import { createHash } from "node:crypto";
-import { assertOptions, systemClock, type Timer } from "@busbar/core/provider";
+import { assertOptions, checks, systemClock, type Timer } from "@busbar/core/provider";
 import { answered } from "../answer-limit.ts";
 import { defineStore } from "../define-store.ts";
 import { quoteName } from "../sql.ts";
@@ -61,6 +61,13 @@ export interface PgStoreOptions<Client extends PgClient> extends StoreOptions {
    * keeps one of its connections for `LISTEN`, and takes another for each batch.
    */
   readonly pool: PgPool<Client>;
+  /**
+   * Hears of commits in other processes. Give `pgListen(direct)` with a pool of direct connections where `pool` goes
+   * through PgBouncer in transaction mode, on whose connections no notification arrives.
+   *
+   * @default pgListen(pool)
+   */
+  readonly listen?: Listen | undefined;
 }
 
 /**
@@ -77,7 +84,11 @@ export function pgStore<Client extends PgClient>(
   assertOptions(
     "pgStore()",
     options,
-    { ...storeOptions, pool: methodsOf("a pool of pg", ["connect", "query"]) },
+    {
+      ...storeOptions,
+      pool: methodsOf("a pool of pg", ["connect", "query"]),
+      listen: checks.function,
+    },
     { pool: "such as new pg.Pool({ connectionString })" },
   );
   const { pool, schema } = options;
@@ -121,7 +132,7 @@ export function pgStore<Client extends PgClient>(
   return defineStore<Client>({
     dialect: "postgres",
     schema,
-    listen: pgListen(pool),
+    listen: options.listen ?? pgListen(pool),
     within(client) {
       assertTransaction(!("totalCount" in client || "Client" in client), "a pool");
       return executor(client);

@@ -1,0 +1,79 @@
+import type { Logger } from "@busbar/core";
+import { expect, onTestFinished, test } from "vitest";
+import { Listener, type ListenerOptions } from "../src/listener.ts";
+import { until } from "./support/until.ts";
+
+interface Started {
+  readonly listener: Listener;
+  readonly warnings: readonly string[];
+  /** What became of the connections, in order. */
+  readonly steps: readonly string[];
+  readonly wakes: () => number;
+}
+
+/** Starts a listener whose database passes on its notifications, or does not. */
+function start(passesOn: boolean, options: Partial<ListenerOptions> = {}): Started {
+  const warnings: string[] = [];
+  const steps: string[] = [];
+  let wakes = 0;
+  let hear = (): void => {};
+  const warn = (_: object, message: string): void => void warnings.push(message);
+  const logger: Logger = { debug() {}, info() {}, warn, error: warn };
+  const listener = new Listener({
+    channel: "busbar_outbox",
+    logger,
+    hearWithinMs: 20,
+    onNotify: () => (wakes += 1),
+    async listen(_, onNotify) {
+      steps.push("listens");
+      hear = onNotify;
+      return async () => void steps.push("closed");
+    },
+    async notify() {
+      if (passesOn) hear();
+    },
+    ...options,
+  });
+  onTestFinished(() => listener.stop());
+  listener.start();
+  return { listener, warnings, steps, wakes: () => wakes };
+}
+
+test("a listener is connected once its own notification has arrived", async () => {
+  const { listener, warnings, wakes } = start(true);
+  expect(listener.isConnected).toBe(false);
+  await until(() => listener.isConnected, "the notification");
+  expect(wakes()).toBeGreaterThan(0);
+  expect(warnings).toEqual([]);
+});
+
+test("one whose notification does not arrive says why once, and gives its connection back", async () => {
+  const { listener, warnings, steps } = start(false);
+  await until(() => steps.length === 2, "the end of the connection");
+  expect(steps).toEqual(["listens", "closed"]);
+  expect(listener.isConnected).toBe(false);
+  expect(warnings).toEqual([expect.stringContaining("as behind PgBouncer in transaction mode")]);
+});
+
+test("one that is stopped before the notification arrives says nothing", async () => {
+  const { listener, warnings, steps } = start(false, { hearWithinMs: 600_000 });
+  await until(() => steps.length === 1, "the connection");
+  await listener.stop();
+  expect(steps).toEqual(["listens", "closed"]);
+  expect(warnings).toEqual([]);
+});
+
+test("one that cannot send a notification waits for another's", async () => {
+  let hear = (): void => {};
+  const { listener, warnings } = start(false, {
+    listen: async (_, onNotify) => {
+      hear = onNotify;
+      return async () => {};
+    },
+    notify: () => Promise.reject(new Error("away")),
+  });
+  await until(() => listener.isConnected === false, "nothing");
+  hear();
+  await until(() => listener.isConnected, "the notification");
+  expect(warnings).toEqual([]);
+});

@@ -69,8 +69,6 @@ function copyRoot(value: unknown, walk: JsonWalk): JsonValue {
 }
 
 function explain(value: unknown, path: string, error: unknown, walk: JsonWalk): Issue {
-  // Else a getter or toJSON of the caller's that throws.
-  if (!isNotJson(error)) return { path, reason: `cannot be read: ${safeError(error).message}` };
   // Places are kept on this second walk only: the first is the hot one.
   const place: Place = { segments: [], ancestors: [] };
   const second = new JsonWalk(walk.maxBytes);
@@ -78,11 +76,15 @@ function explain(value: unknown, path: string, error: unknown, walk: JsonWalk): 
   try {
     copyRoot(value, second);
   } catch (found) {
-    if (isNotJson(found)) {
-      const isWhole = found instanceof TooDeep || found instanceof TooLarge;
-      return { path: joinPath(path, isWhole ? [] : place.segments), reason: found.message };
-    }
+    const isKnown = isNotJson(found);
+    const isWhole = isKnown && (found instanceof TooDeep || found instanceof TooLarge);
+    return {
+      path: joinPath(path, isWhole ? [] : place.segments),
+      // Else a getter or toJSON of the caller's that throws.
+      reason: isKnown ? found.message : `cannot be read: ${safeError(found).message}`,
+    };
   }
+  if (!isNotJson(error)) return { path, reason: `cannot be read: ${safeError(error).message}` };
   return { path, reason: "changes while it is read" };
 }
 

@@ -356,6 +356,19 @@ describe("data that is not JSON", () => {
     [new URLSearchParams("a=1"), empty("a value of the kind URLSearchParams")],
     [new Headers({ a: "1" }), empty("a value of the kind Headers")],
     [new Blob(["a"]), empty("a value of the kind Blob")],
+    [new FormData(), empty("a value of the kind FormData")],
+    [new Request("http://a/"), empty("a value of the kind Request")],
+    [new Response("a"), empty("a value of the kind Response")],
+    [new Intl.NumberFormat("en"), empty("a value of the kind Intl.NumberFormat")],
+    [new Map([[1, 2]]).entries(), empty("a value of the kind Map Iterator")],
+    [(async function* () {})(), empty("a value of the kind AsyncGenerator")],
+    [new SharedArrayBuffer(8), "binary data (text, such as base64, would be) is not JSON"],
+    [new DOMException("lost"), "an Error (JSON leaves its message out) is not JSON"],
+    [runInNewContext("Promise.resolve(1)"), "a Promise (is an await missing?) is not JSON"],
+    [
+      runInNewContext("new Uint8Array(2)"),
+      "binary data (text, such as base64, would be) is not JSON",
+    ],
     [
       new (class Private {
         #cents = 5;
@@ -375,6 +388,26 @@ describe("data that is not JSON", () => {
       expect(await refused([[1, value]])).toEqual([{ path: "[0].data[0][1]", reason }]);
     }
     expect(await refused(value)).toEqual([{ path: "[0].data", reason }]);
+  });
+
+  test("a proxy of a Map or of a Date, and a getter that throws, are refused, with their place", async () => {
+    const getter = {
+      get a(): never {
+        throw new Error("no a");
+      },
+    };
+    expect(await refused({ items: [getter] })).toEqual([
+      { path: "[0].data.items[0]", reason: "cannot be read: no a" },
+    ]);
+    const issues = await refused({
+      items: [{ sku: new Proxy(new Map([[1, 2]]), {}) }],
+    });
+    expect(issues).toEqual([
+      { path: "[0].data.items[0].sku", reason: empty("a value of the kind Map") },
+    ]);
+    expect(await refused({ at: new Proxy(new Date(0), {}) })).toEqual([
+      { path: "[0].data.at", reason: "cannot be read: this is not a Date object." },
+    ]);
   });
 
   test("a name is refused among events that look alike but for it, each time", async () => {

@@ -85,7 +85,7 @@ export class Publisher {
    */
   tryPublish(
     envelopes: readonly Envelope[],
-    run: CurrentRun | undefined = currentRun(),
+    run: CurrentRun | undefined,
   ): readonly PublishResult[] | undefined {
     const { provider, tracker } = this.#options;
     let results: readonly PublishResult[] | undefined;

@@ -13,6 +13,7 @@ import type { BusCounters } from "../observe/counters.ts";
 import type { EmitTimeLimit } from "../emit/emit-time-limit.ts";
 import { GroupReleaser } from "./group-releaser.ts";
 import { type HeldEvents, type Holding, NotStaged } from "../contract/held-events.ts";
+import { currentRun } from "../causality/causality.ts";
 import type { Publisher } from "../emit/publisher.ts";
 import type { Clock } from "../contract/clock.ts";
 import { unsupported } from "../emit/support.ts";
@@ -191,7 +192,8 @@ function stagingInMemory(
   return new MemoryGroupStaging({
     clock: settings.clock,
     publish: async (envelopes, { inHandler, deadline }) =>
-      publisher.tryPublish(envelopes) ?? publisher.publish(envelopes, inHandler, deadline),
+      publisher.tryPublish(envelopes, currentRun()) ??
+      publisher.publish(envelopes, inHandler, deadline),
     onExpired: (eventGroupId, count) => onGivenUp(eventGroupId, count, "expired with their group"),
   });
 }

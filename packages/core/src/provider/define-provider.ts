@@ -173,7 +173,6 @@ export function defineProvider<Part extends ProviderPart = never>(
 
   /** There is something new: what another process would look for later, this one finds at once. */
   function wake(): void {
-    if (sleepers.size === 0) return;
     for (const consumer of sleepers) {
       try {
         consumer.wake?.();
@@ -276,7 +275,7 @@ export function defineProvider<Part extends ProviderPart = never>(
 
   function tryPublish(batch: readonly Envelope[]): readonly PublishResult[] | undefined {
     const results = opened?.tryPublish?.(batch);
-    if (results) wake();
+    if (results && sleepers.size > 0) wake();
     return results;
   }
 

@@ -15,10 +15,10 @@ const budgets = [
     what: "@busbar/core, the bus",
     entry: core,
     names: ["createEventBus"],
-    bytes: 32_800,
+    bytes: 33_200,
     external,
   },
-  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 35_800, external },
+  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 36_500, external },
 ];
 
 const problems = [];

@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers";
 import type { CallSite } from "../values/call-site.ts";
 
 /** Where a handler was subscribed. */
@@ -22,7 +21,7 @@ export class HotReload {
       setImmediate(() => {
         this.#turn += 1;
         this.#isTurning = false;
-      }).unref();
+      });
     }
     return { ...site, turn: this.#turn };
   }

@@ -22,6 +22,8 @@ import { quoted } from "./errors/quoted.ts";
 import {
   assertOptions,
   assertText,
+  checkFunction,
+  nearestHint,
   checkTimeLimit,
   checkText,
   checkTexts,
@@ -136,6 +138,7 @@ class Bus implements IEventBusModule, AsyncDisposable {
   }
 
   addInterceptor(interceptor: Interceptor): this {
+    assertFunction("addInterceptor()", "an interceptor", interceptor);
     this.#runtime.interceptors.add(interceptor);
     return this;
   }
@@ -146,6 +149,7 @@ class Bus implements IEventBusModule, AsyncDisposable {
   }
 
   use(middleware: Middleware): this {
+    assertFunction("use()", "middleware", middleware);
     this.#runtime.use(middleware);
     return this;
   }
@@ -171,7 +175,7 @@ class Bus implements IEventBusModule, AsyncDisposable {
   on<Name extends BusNoticeName>(name: Name, listener: BusListener<Name>): () => void {
     const reason = oneOf(...NOTICE_NAMES)(name);
     if (reason !== undefined) throw new TypeError(`on(): the name of a notice ${reason}`);
-    if (typeof listener !== "function") throw new TypeError("on(): a listener must be a function");
+    assertFunction("on()", "a listener", listener);
     return this.#runtime.notices.on(name, listener);
   }
 
@@ -281,10 +285,9 @@ class Bus implements IEventBusModule, AsyncDisposable {
   #subscription(id: string): Subscription {
     const subscription = this.#runtime.subscriptions.get(id);
     if (subscription) return subscription;
-    throw new BusbarError("BUSBAR_NOT_FOUND", `This process has no subscription ${quoted(id)}`, {
-      kind: "subscription",
-      id,
-    });
+    const known = Array.from(this.#runtime.subscriptions, (it) => it.id);
+    const message = `This process has no subscription ${quoted(id)}${nearestHint(id, known)}`;
+    throw new BusbarError("BUSBAR_NOT_FOUND", message, { kind: "subscription", id });
   }
 }
 
@@ -363,6 +366,11 @@ export function subscribeWithDefaults(
   defaults: SubscriptionDefaults | undefined,
 ): void {
   runtimeOf(bus as unknown as Bus).subscribe(event, subscriber, context, { defaults });
+}
+
+function assertFunction(call: string, what: string, value: unknown): void {
+  const reason = checkFunction(value);
+  if (reason !== undefined) throw new TypeError(`${call}: ${what} ${reason}`);
 }
 
 function isSubscriptionRef(value: EventSelector | SubscriptionRef): value is SubscriptionRef {

@@ -1,6 +1,7 @@
 import {
   type DeliveryContext,
   type Event,
+  isBusbarError,
   ReleaseDelivery,
   type Subscriber,
   type TransactionContext,
@@ -9,7 +10,7 @@ import { type DeliveryRun, definePlugin, type Plugin } from "@busbar/core/plugin
 import { assertOptions, checks } from "@busbar/core/provider";
 import { deleteInParts } from "./delete-in-parts.ts";
 import { Housekeeping } from "./housekeeping.ts";
-import { assertMigrated, migrate } from "./migrate.ts";
+import { assertMigrated, migrate, unreachable } from "./migrate.ts";
 import { checkStore, NEEDS_STORE } from "./option-checks.ts";
 import { repeated } from "./own-work.ts";
 import { isPassing } from "./sql-errors.ts";
@@ -95,7 +96,12 @@ export function inbox<Tx>(options: InboxOptions<Tx>): Plugin {
   return definePlugin({
     name: "inbox",
     async start({ logger }) {
-      await (migrates ? migrate(store) : assertMigrated(store));
+      try {
+        await (migrates ? migrate(store) : assertMigrated(store));
+      } catch (cause) {
+        if (isBusbarError(cause)) throw cause;
+        throw unreachable("inbox", store, cause);
+      }
       housekeeping.start(logger);
     },
     stop: () => housekeeping.stop(),

@@ -81,3 +81,14 @@ function statementsOf(sql: string): readonly string[] {
   const statements = sql.replaceAll(/--.*$/gm, "").split(/;\s*$/m);
   return statements.map((each) => each.trim()).filter((each) => each !== "");
 }
+
+/** The error of a plugin that cannot start, as its tables cannot be reached. */
+export function unreachable<Tx>(
+  plugin: "outbox" | "inbox",
+  { server }: Pick<OutboxStore<Tx>, "server">,
+  cause: unknown,
+): BusbarError<"BUSBAR_UNAVAILABLE"> {
+  const where = server === undefined ? "" : ` at ${server}`;
+  const message = `The ${plugin} cannot reach its tables${where}: ${(cause as Error)?.message}`;
+  return new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: plugin }, { cause });
+}

@@ -1,4 +1,4 @@
-import { BusbarError, isBusbarError } from "@busbar/core";
+import { isBusbarError } from "@busbar/core";
 import type { Plugin } from "@busbar/core/plugin";
 import { assertOptions, type Checks, checks, type Envelope } from "@busbar/core/provider";
 import { checkStore, NEEDS_STORE } from "./option-checks.ts";
@@ -9,7 +9,7 @@ import { OutboxGroupStaging } from "./group-staging.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { type OutboxInspection, inspectOutbox } from "./inspection.ts";
 import { Listener } from "./listener.ts";
-import { assertMigrated, migrate } from "./migrate.ts";
+import { assertMigrated, migrate, unreachable } from "./migrate.ts";
 import { addRows, channelOf } from "./outbox-rows.ts";
 import { checkRelay, Relay, type RelayOptions } from "./relay.ts";
 import { deleteOldRows } from "./retention.ts";
@@ -130,8 +130,7 @@ export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
         await ((options.migrate ?? true) ? migrate(store) : assertMigrated(store));
       } catch (cause) {
         if (isBusbarError(cause)) throw cause;
-        const message = `The outbox cannot reach its tables: ${(cause as Error)?.message}`;
-        throw new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: "outbox" }, { cause });
+        throw unreachable("outbox", store, cause);
       }
       housekeeping.start(context.logger);
       if (relayOptions === false) return;

@@ -70,6 +70,8 @@ export interface OutboxStore<Tx = unknown> extends SqlExecutor, InboxStore<Tx> {
   transaction<T>(work: (transaction: Tx) => Promise<T>, options?: AnswerOptions): Promise<T>;
   /** Hears of commits in other processes. Without it the relay polls. */
   readonly listen?: Listen | undefined;
+  /** Where the database is, such as `127.0.0.1:5432`, for error messages. Without credentials. */
+  readonly server?: string | undefined;
 }
 
 /** Options that every store has. */

@@ -10,7 +10,7 @@ import {
   assertTexts,
   type Checks,
   checkText,
-  nearestName,
+  nearestHint,
 } from "../values/arguments.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { SettlementTracker } from "../causality/settlement-tracker.ts";
@@ -232,11 +232,9 @@ export class DeadLetters {
     const left = stats.filter((it) => it.ready + it.delayed + it.inFlight + it.dead > 0);
     const known = [...listed, ...left.map((entry) => entry.subscriptionId)];
     if (known.includes(subscriberId)) return;
-    const hint = nearestName(subscriberId, known);
-    const message = `Nobody knows subscription ${quoted(subscriberId)}`;
     throw new BusbarError(
       "BUSBAR_NOT_FOUND",
-      hint === undefined ? message : `${message}, did you mean ${quoted(hint)}?`,
+      `Nobody knows subscription ${quoted(subscriberId)}${nearestHint(subscriberId, known)}`,
       { kind: "subscription", id: subscriberId },
     );
   }

@@ -38,6 +38,15 @@ export function displayPath(file: string): string {
   return outside ? file : relative;
 }
 
+/** Why a file could not be loaded. Of a package that is missing it says how to install it. */
+export function whyNotLoaded(cause: unknown): string {
+  const message = messageOf(cause);
+  const [, missing] = /^Cannot find package '([^']+)'/.exec(message) ?? [];
+  if (missing === undefined) return message;
+  const name = missing.split("/", missing.startsWith("@") ? 2 : 1).join("/");
+  return `${message}: run "npm install ${name}"`;
+}
+
 /** The message of whatever was thrown, without secrets. */
 export function messageOf(error: unknown): string {
   return safeError(error).message;

@@ -5,8 +5,12 @@ import {
   type AwilixContainer,
   createContainer,
   InjectionMode,
+  type ResolveOptions,
   type Resolver,
 } from "awilix/browser";
+
+import { quoted } from "../errors/quoted.ts";
+import { didYouMean } from "../values/arguments.ts";
 
 export { asClass, asFunction, asValue } from "awilix/browser";
 
@@ -38,7 +42,34 @@ export function createAppContainer<Cradle extends object>(
 ): AppContainer<Cradle> {
   const container = createContainer<Cradle>({ injectionMode: InjectionMode.PROXY, strict: true });
   for (const [name, resolver] of Object.entries(services)) container.register(name, resolver);
-  return Object.assign(container, { loadModules });
+  return namingUnknown(Object.assign(container, { loadModules }));
+}
+
+/** Has a container, and the scopes that it makes, say which service may have been meant. */
+function namingUnknown<Cradle extends object>(
+  container: AppContainer<Cradle>,
+): AppContainer<Cradle> {
+  const resolve = container.resolve.bind(container) as (
+    name: string | symbol,
+    options?: ResolveOptions,
+  ) => unknown;
+  const createScope = container.createScope.bind(container);
+  return Object.assign(container, {
+    resolve(name: string | symbol, options?: ResolveOptions) {
+      if (options?.allowUnregistered !== true && !container.hasRegistration(name)) {
+        throw unknownService(String(name), container);
+      }
+      return resolve(name, options);
+    },
+    createScope: () => namingUnknown(createScope() as AppContainer<Cradle>),
+  });
+}
+
+function unknownService(name: string, { registrations }: AppContainer): TypeError {
+  const known = Reflect.ownKeys(registrations).map(String);
+  return new TypeError(
+    `The container has no service ${quoted(name)}${didYouMean(name, known)} (A service is named in \`services\` of the configuration, or registered)`,
+  );
 }
 
 /** Takes the place of a method whose message speaks of browsers. */

@@ -71,7 +71,6 @@ export async function createApplication<
     ...source,
     provider,
     inbox,
-    name,
     role,
     logger,
     signals: overrides.signals ?? true,
@@ -107,7 +106,6 @@ async function readConfig(
 interface Assembly extends ConfigSource {
   readonly provider: EventProvider;
   readonly inbox: InboxStore | undefined;
-  readonly name: string;
   readonly role: Role;
   readonly logger: Logger;
   readonly signals: boolean;
@@ -124,8 +122,8 @@ function assemble(parts: Assembly): App {
 }
 
 function createBus(parts: Assembly, container: AppContainer<AppCradle>): EventBus {
-  const { config, provider, inbox, name, role, logger } = parts;
-  const { events, plugins, middleware } = config;
+  const { config, provider, inbox, role, logger } = parts;
+  const { name, events, plugins, middleware } = config;
   try {
     return createEventBus({
       ...config.bus,

@@ -3,7 +3,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { assertOptions, checkText } from "../values/arguments.ts";
 import { checkConfig } from "./check-config.ts";
-import { configError, messageOf } from "./config-error.ts";
+import { configError, whyNotLoaded } from "./config-error.ts";
 import type { BusbarConfig } from "./config.ts";
 import { type Places, placesOf } from "./places.ts";
 import { findSourceFile } from "./resolve-source.ts";
@@ -58,7 +58,7 @@ function findConfig({ directories, extensions }: Places): string {
     .find((candidate) => statSync(candidate, { throwIfNoEntry: false })?.isFile());
   if (file !== undefined) return file;
   const endings = extensions.map((extension) => extension.slice(1)).join(",");
-  const reason = `there is no busbar.config.{${endings}} in ${directories.join(", ")}`;
+  const reason = `there is no busbar.config.{${endings}} in ${directories.join(", ")}: write one, or give createApp() a configuration`;
   throw configError({ issues: [{ path: "", reason }] });
 }
 
@@ -67,7 +67,7 @@ async function importConfig(file: string): Promise<unknown> {
   try {
     exports = await createSourceLoader([path.dirname(file)]).load(pathToFileURL(file));
   } catch (cause) {
-    const reason = `cannot be loaded: ${messageOf(cause)}`;
+    const reason = `cannot be loaded: ${whyNotLoaded(cause)}`;
     throw configError({ file, issues: [{ path: "", reason }], cause });
   }
   const config = exports["default"];

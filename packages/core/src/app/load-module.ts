@@ -6,7 +6,13 @@ import type { Issue } from "../contract/issue.ts";
 import { withoutValues } from "../events/schema-issues.ts";
 import { describe } from "../values/arguments.ts";
 import { isRecord } from "./check-config.ts";
-import { configError, type ConfigMistake, displayPath, messageOf } from "./config-error.ts";
+import {
+  configError,
+  type ConfigMistake,
+  displayPath,
+  messageOf,
+  whyNotLoaded,
+} from "./config-error.ts";
 import type { ModuleConfig } from "./config.ts";
 import { type Places, uncompiledReason } from "./places.ts";
 import { findSourceFile, isPathSpecifier, resolvePackage } from "./resolve-source.ts";
@@ -86,7 +92,7 @@ async function importModule(
   try {
     return (await source.loader.load(url))["default"];
   } catch (cause) {
-    throw fail(`cannot be loaded: ${messageOf(cause)}`, { cause });
+    throw fail(`cannot be loaded: ${whyNotLoaded(cause)}`, { cause });
   }
 }
 

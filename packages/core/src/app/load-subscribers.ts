@@ -8,7 +8,7 @@ import type { Logger } from "../contract/logger.ts";
 import { describe } from "../values/arguments.ts";
 import { isRecord } from "./check-config.ts";
 import type { SubscriberModules, SubscribersSource } from "./config.ts";
-import { displayPath, formatIssue, messageOf } from "./config-error.ts";
+import { displayPath, formatIssue, messageOf, whyNotLoaded } from "./config-error.ts";
 import { findSubscribers, type SubscriberFile } from "./find-subscribers.ts";
 import { type Places, uncompiledReason } from "./places.ts";
 import { findDirectory } from "./resolve-source.ts";
@@ -174,7 +174,7 @@ async function loadOne(
   try {
     exports = await loader.load(pathToFileURL(file));
   } catch (cause) {
-    issues.push({ origin, path: "", reason: `cannot be loaded: ${messageOf(cause)}`, cause });
+    issues.push({ origin, path: "", reason: `cannot be loaded: ${whyNotLoaded(cause)}`, cause });
     return undefined;
   }
   return readOne(exports, id, origin, issues);

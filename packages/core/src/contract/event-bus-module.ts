@@ -11,13 +11,6 @@ export interface ClearGroupOptions {
   readonly stepIds?: readonly string[] | undefined;
 }
 
-/** What `emit` takes first where the events are known: a name, a message or several; a symbol stays untyped. */
-export type Emittable<Events extends object> =
-  | EventName<Events>
-  | symbol
-  | TypedMessage<Events>
-  | readonly TypedMessage<Events>[];
-
 /** What `emit` takes after that. */
 export type EmitRest<Events extends object, Emitted> =
   Emitted extends EventName<Events>
@@ -25,9 +18,6 @@ export type EmitRest<Events extends object, Emitted> =
     : Emitted extends symbol
       ? [data: unknown, options?: EmitOptions | undefined]
       : [options?: EmitOptions | undefined];
-
-/** What one can subscribe to where the events are known; a symbol stays untyped. */
-export type Subscribable<Events extends object> = EventSelector<Events> | symbol;
 
 /** The handler of what was selected where the events are known. */
 export type TypedHandler<
@@ -65,11 +55,18 @@ interface TypedMethods<
   Bus,
 > {
   // One signature, not several: for overloads the compiler only explains why the last did not fit.
-  emit<Emitted extends Emittable<Events>>(
+  // Spelled out, so that the compiler lists the names of events to someone who misspells one.
+  emit<
+    Emitted extends
+      | (keyof Events & string)
+      | symbol
+      | TypedMessage<Events>
+      | readonly TypedMessage<Events>[],
+  >(
     event: Emitted,
     ...rest: EmitRest<Events, Emitted>
   ): Promise<readonly string[]>;
-  subscribe<const Selector extends Subscribable<Received>>(
+  subscribe<const Selector extends EventSelector<Received> | symbol>(
     event: Selector,
     subscriber: TypedHandler<Received, Selector, Context>,
     context?: SubscriberContext,

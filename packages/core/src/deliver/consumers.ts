@@ -1,6 +1,11 @@
 import type { Clock, Timer } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
-import type { ConsumerHandle, EventProvider, SubscriptionRegistry } from "../contract/provider.ts";
+import type {
+  ConsumerHandle,
+  EventProvider,
+  SubscriptionRegistry,
+  SubscriptionSpec,
+} from "../contract/provider.ts";
 import type { Notices } from "../observe/notices.ts";
 import { toDeliver } from "../provider/run-delivery.ts";
 import { detached } from "../causality/causality.ts";
@@ -25,6 +30,8 @@ export interface ConsumersOptions {
   readonly notices: Notices;
   /** False in a process that only emits. */
   readonly consumes: boolean;
+  /** Whether the bus was given a name. With the default one, two applications may meet by accident. */
+  readonly isNamed: boolean;
 }
 
 /** Keeps the provider informed of this process's subscriptions, and consumes them. */
@@ -59,6 +66,7 @@ export class Consumers {
     const { subscriptions, provider } = this.#options;
     this.#started = true;
     try {
+      if (!this.#options.isNamed) await this.#lookForStrangers();
       await this.#tell([...subscriptions]);
     } finally {
       this.#ended();
@@ -228,6 +236,20 @@ export class Consumers {
     this.#timer = clock.setTimeout(() => void declare(), DECLARE_EVERY_MS);
   }
 
+  /** Before this process declares its own: what is listed then is of others, or of an earlier run. */
+  async #lookForStrangers(): Promise<void> {
+    const { logger, provider, subscriptions } = this.#options;
+    const own = new Set(idsOf(Array.from(subscriptions, ({ spec }) => spec)));
+    if (!provider.capabilities.durable || own.size === 0) return;
+    const listed = await provider.subscriptions?.list().catch(() => undefined);
+    const known = idsOf(listed?.filter(({ orphaned }) => !orphaned) ?? []);
+    if (known.length === 0 || known.some((id) => own.has(id))) return;
+    logger.warn(
+      { subscriberIds: known },
+      `Another application may use this name: provider "${provider.name}" has subscriptions, and none of them is of this process. Give each application a \`name\` of its own; events of one reach the other`,
+    );
+  }
+
   async #lookForOrphans(): Promise<void> {
     const { logger, notices, provider } = this.#options;
     try {
@@ -237,6 +259,10 @@ export class Consumers {
       logger.debug({ err }, "Orphaned subscriptions could not be looked for; will try in a minute");
     }
   }
+}
+
+function idsOf(subscriptions: readonly SubscriptionSpec[]): readonly string[] {
+  return subscriptions.flatMap(({ subscriptionId, aliases }) => [subscriptionId, ...aliases]);
 }
 
 /**

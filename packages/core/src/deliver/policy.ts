@@ -42,9 +42,11 @@ const { aliases: _, ...DEFAULTS } = CHECKS;
 /** Checks the defaults of subscriptions. */
 export const checkSubscriptionDefaults: OptionCheck = optionsWithin<SubscriptionDefaults>(DEFAULTS);
 
+const CONTEXT: Checks<SubscriberContext> = { subscriberId: checkSubscriberId, ...CHECKS };
+
 /** What is wrong with the context of a subscriber. */
 export function subscriberContextIssues(context: unknown): readonly OptionIssue[] {
-  return optionIssues(context, { ...CHECKS, subscriberId: checkSubscriberId });
+  return optionIssues(context, CONTEXT);
 }
 
 /** The id that the anonymous subscribers of an event or pattern share. */
@@ -74,7 +76,7 @@ export function checkSubscriberId(id: unknown): string | undefined {
  */
 export function readPolicy(context: SubscriberContext, subscriptionId: string): SubscriptionPolicy {
   const { subscriberId: _id, ...policy } = context;
-  assertOptions(() => `Subscriber ${quoted(subscriptionId)}`, policy, CHECKS);
+  assertOptions(() => `Subscriber ${quoted(subscriptionId)}`, context, CONTEXT);
   return readMembers(policy);
 }
 

@@ -1,3 +1,4 @@
+import { checkObject, describe } from "../values/arguments.ts";
 import type {
   Subscriber,
   SubscriberContext,
@@ -60,6 +61,7 @@ export class Subscriptions implements Iterable<Subscription> {
     { defaults, site }: Subscribing = {},
   ): ReadonlySet<Subscription> {
     if (typeof handler !== "function") throw new TypeError("A subscriber must be a function");
+    assertContext(context);
     const events = selectedEvents(selector);
     const { subscriberId } = context;
     if (subscriberId !== undefined) {
@@ -145,6 +147,13 @@ export class Subscriptions implements Iterable<Subscription> {
     }
     return { event, id, policy, isAgain };
   }
+}
+
+function assertContext(context: SubscriberContext): void {
+  if (checkObject(context) === undefined) return;
+  throw new TypeError(
+    `The context of a subscriber must be an object, such as { subscriberId: "send-receipt" }, not ${describe(context)}`,
+  );
 }
 
 function selectedEvents(selector: EventSelector): readonly string[] {

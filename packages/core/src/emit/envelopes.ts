@@ -3,7 +3,7 @@ import type { JsonObject, JsonValue } from "../contract/json.ts";
 import type { EnvelopeMetadata, EnvelopePolicy } from "../contract/provider.ts";
 import type { Issue } from "../contract/issue.ts";
 import { BusbarError } from "../errors/errors.ts";
-import { listed } from "../errors/quoted.ts";
+import { listed, quoted } from "../errors/quoted.ts";
 import { didYouMean, textIssue } from "../values/arguments.ts";
 import {
   CausationDepth,
@@ -84,7 +84,7 @@ export class EnvelopeFactory {
         if (checkMessage(message, at, issues)) envelopes.push(this.#envelope(message, at, call));
       }
     }
-    if (issues.length > 0) throw invalidMessage(issues);
+    if (issues.length > 0) throw invalidMessage(issues, envelopes);
     return envelopes;
   }
 
@@ -173,10 +173,19 @@ function isMany(first: EventMessage | readonly EventMessage[]): first is readonl
   return Array.isArray(first);
 }
 
-/** The error that refuses a whole emit. */
-export function invalidMessage(issues: readonly Issue[]): BusbarError<"BUSBAR_INVALID_MESSAGE"> {
-  const lines = issues.map(({ path, reason }) => (path ? `${path} ${reason}` : reason));
-  return new BusbarError("BUSBAR_INVALID_MESSAGE", `Cannot emit: ${listed(lines)}`, { issues });
+/**
+ * The error that refuses a whole emit.
+ *
+ * @param events The events of the emit, as far as they were made. One alone is named.
+ */
+export function invalidMessage(
+  issues: readonly Issue[],
+  events: readonly { readonly name: string }[],
+): BusbarError<"BUSBAR_INVALID_MESSAGE"> {
+  const lines = issues.map(({ path, reason }) => (path ? `${path}: ${reason}` : reason));
+  const [first, ...others] = events;
+  const what = first && others.length === 0 ? `emit ${quoted(first.name)}` : "emit";
+  return new BusbarError("BUSBAR_INVALID_MESSAGE", `Cannot ${what}: ${listed(lines)}`, { issues });
 }
 
 /** Stands for metadata that is refused; never leaves this file. */

@@ -71,6 +71,7 @@ function replaced(envelope: Envelope, replacement: Event, maxPayloadBytes: numbe
   if (!newMetadata || issues.length > 0) {
     throw invalidMessage(
       issues.map((issue) => ({ ...issue, path: `(intercepted) ${issue.path}` })),
+      [envelope],
     );
   }
   const { created_at, published_at, correlationId, causationId, causationDepth, eventGroupId } =

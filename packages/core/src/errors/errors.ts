@@ -1,3 +1,4 @@
+import "./node-version.ts";
 import type { Issue } from "../contract/issue.ts";
 import type { WorkflowFailureDetails } from "./workflow-failure.ts";
 import { isError, memberOf } from "./thrown.ts";

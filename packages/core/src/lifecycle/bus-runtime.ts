@@ -16,6 +16,7 @@ import {
 } from "../deliver/subscriptions.ts";
 import { BusbarError } from "../errors/errors.ts";
 import { quoted } from "../errors/quoted.ts";
+import { nearestHint } from "../values/arguments.ts";
 import { currentRun } from "../causality/causality.ts";
 import { safePlugin, safeProvider } from "../provider/safe-provider.ts";
 import { ClockWatch, serversOf } from "../admin/clock-watch.ts";
@@ -126,6 +127,7 @@ export class BusRuntime {
       subscriptions: this.subscriptions,
       engine: this.#engine,
       consumes: settings.role !== "server",
+      isNamed: options.name !== undefined,
     });
     this.#groups = new Groups({
       provider,
@@ -264,7 +266,10 @@ export class BusRuntime {
     if (!known.some((entry) => entry.subscriptionId === subscriberId)) {
       throw new BusbarError(
         "BUSBAR_NOT_FOUND",
-        `Nobody knows subscription ${quoted(subscriberId)}`,
+        `Nobody knows subscription ${quoted(subscriberId)}${nearestHint(
+          subscriberId,
+          known.map((entry) => entry.subscriptionId),
+        )}`,
         {
           kind: "subscription",
           id: subscriberId,

@@ -147,7 +147,10 @@ function checkProvider(value: unknown): string | undefined {
     typeof provider.capabilities === "object" &&
     provider.capabilities !== null &&
     hasMethods(["start", "publish", "consume", "stop"], "")(provider) === undefined;
-  if (!isProvider) return "must be an EventProvider, such as localProvider()";
+  if (!isProvider) {
+    const found = checkObject(value) === undefined ? "" : `, not ${describe(value)}`;
+    return `must be an EventProvider, such as localProvider()${found}`;
+  }
   const { name, capabilities, subscriptions, admin } = provider;
   if (!capabilities?.durable || (subscriptions && admin)) return undefined;
   const missing = subscriptions ? "admin" : "subscriptions";

@@ -168,7 +168,12 @@ export function oneOf(...values: readonly string[]): Check {
   return (value) =>
     values.includes(value as string)
       ? undefined
-      : `must be ${values.map((it) => JSON.stringify(it)).join(" or ")}`;
+      : `must be ${alternatives(values.map((it) => JSON.stringify(it)))}`;
+}
+
+/** `a, b or c`. */
+function alternatives(texts: readonly string[]): string {
+  return [texts.slice(0, -1).join(", "), ...texts.slice(-1)].filter((it) => it !== "").join(" or ");
 }
 
 export function checkBoolean(value: unknown): string | undefined {
@@ -257,6 +262,12 @@ export function textIssue(value: unknown, maxLength: number): string | undefined
   return value.isWellFormed() ? undefined : ILL_FORMED;
 }
 
+/** `, did you mean "…"?` when one of the known names is near, and otherwise nothing: there may be many. */
+export function nearestHint(name: string, known: readonly string[]): string {
+  const nearest = nearestName(name, known);
+  return nearest === undefined ? "" : `, did you mean ${quoted(nearest)}?`;
+}
+
 /** The name that a mistyped one most likely stands for; undefined when none is near. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   let nearest: string | undefined;
@@ -269,7 +280,18 @@ export function nearestName(name: string, known: readonly string[]): string | un
       limit = distance;
     }
   }
-  return nearest;
+  return nearest ?? onlyNameWith(name, known);
+}
+
+/** The only known name that has a name within it, such as `redisUrl` for `url`, or that is within it. */
+function onlyNameWith(name: string, known: readonly string[]): string | undefined {
+  const word = name.toLowerCase();
+  if (word.length < 2) return undefined;
+  const [first, ...others] = known.filter((candidate) => {
+    const other = candidate.toLowerCase();
+    return other.includes(word) || (other.length >= 4 && word.includes(other));
+  });
+  return others.length > 0 ? undefined : first;
 }
 
 /**

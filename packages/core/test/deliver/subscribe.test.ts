@@ -241,7 +241,7 @@ describe("the policy of a subscriber", () => {
     ["timeoutMs", -1, "must be a number of milliseconds above 0"],
     ["timeoutMs", Number.NaN, "must be a number of milliseconds above 0"],
     ["timeoutMs", "5s", "must be a number of milliseconds above 0"],
-    ["ordering", "fifo", `must be "none" or "key" or "all"`],
+    ["ordering", "fifo", `must be "none", "key" or "all"`],
     ["onOrderedFailure", "stop", `must be "park" or "block"`],
     ["aliases", "old", "must be an array of subscriber ids"],
     ["aliases", [""], "must be an array of subscriber ids"],

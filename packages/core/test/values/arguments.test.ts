@@ -47,7 +47,7 @@ describe("a mistake in a call is a TypeError that names it", () => {
       (bus) => bus.retire("mail", { events: untyped("a") }),
     ],
     [
-      'retire(): option backlog must be "keep" or "dead-letter" or "discard"',
+      'retire(): option backlog must be "keep", "dead-letter" or "discard"',
       (bus) => bus.retire("mail", { backlog: untyped("drop") }),
     ],
     [

@@ -133,6 +133,7 @@ export function pgStore<Client extends PgClient>(
     dialect: "postgres",
     schema,
     listen: options.listen ?? pgListen(pool),
+    server: serverOf(pool),
     within(client) {
       assertTransaction(!("totalCount" in client || "Client" in client), "a pool");
       return executor(client);
@@ -256,6 +257,15 @@ function checkOut<Client extends PgClient>(pool: PgPool<Client>): Promise<Client
       resolve(client);
     });
   });
+}
+
+/** Where a pool connects to, as far as its options say it. */
+function serverOf(pool: object): string | undefined {
+  const { options } = pool as { options?: Readonly<Record<string, unknown>> };
+  const { connectionString, host, port = 5432 } = options ?? {};
+  if (typeof host === "string") return `${host}:${String(port)}`;
+  if (typeof connectionString !== "string" || !URL.canParse(connectionString)) return undefined;
+  return new URL(connectionString).host || undefined;
 }
 
 function executor(client: PgQueryable): SqlExecutor {

@@ -224,7 +224,16 @@ class Link implements RedisLink {
     this.#lastError = error;
     // Later on credentials and certificates may be in the middle of a change; at first they are wrong.
     if (this.#wasReady || !(isRefusal(error) || isDistrust(error))) return;
-    for (const waiter of this.#waiters) waiter.reject(error);
+    const refused = this.#refused(error);
+    for (const waiter of this.#waiters) waiter.reject(refused);
+  }
+
+  #refused(cause: unknown): Error {
+    const { message } = safeError(cause);
+    const why = message.startsWith("NOAUTH")
+      ? "it asks for a password (NOAUTH): give one in redisUrl or in connection"
+      : message;
+    return new Error(`Redis at ${this.#server} refuses the connection: ${why}`, { cause });
   }
 
   #onClose(): void {

@@ -15,10 +15,10 @@ const budgets = [
     what: "@busbar/core, the bus",
     entry: core,
     names: ["createEventBus"],
-    bytes: 33_200,
+    bytes: 33_700,
     external,
   },
-  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 36_500, external },
+  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 37_000, external },
 ];
 
 const problems = [];

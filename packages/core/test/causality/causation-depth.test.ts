@@ -65,7 +65,7 @@ describe("the causation depth", () => {
     await again({ resolve: () => bus as never }).run();
     await bus.settled();
     expect(depths).toEqual([undefined, 1, 2, 3]);
-    const reason = expect.stringContaining("causationDepth would be 4") as string;
+    const reason = expect.stringContaining("causationDepth: would be 4") as string;
     expect(failures).toEqual([["emit-event-step", reason]]);
     expect((await bus.inspect()).groups).toEqual([]);
   });
@@ -144,7 +144,7 @@ describe("the causation depth", () => {
       expect.objectContaining({
         code: "BUSBAR_INVALID_MESSAGE",
         message: expect.stringContaining(
-          'metadata.causationDepth would be 4, and maxCausationDepth is 3: subscriber "ticker"',
+          'metadata.causationDepth: would be 4, and maxCausationDepth is 3: subscriber "ticker"',
         ) as string,
       }),
     ]);

@@ -142,22 +142,26 @@ const MISTAKES: Record<string, Record<string, () => unknown>> = {
     'bus.subscribe("order.placed")': () => bus.subscribe("order.placed", any(undefined)),
     'bus.subscribe("order.placed", handler, "mail")': () =>
       bus.subscribe("order.placed", noop, any("mail")),
-    'bus.subscribe("order.*.placed.**.x", handler)': () => bus.subscribe("a.**.b", noop),
+    'bus.subscribe("order.**.placed", handler)': () => bus.subscribe("order.**.placed", noop),
     'bus.subscribe("order.placed", handler, { id: "mail" })': () =>
       bus.subscribe("order.placed", noop, any({ id: "mail" })),
     "… { subscriberId, retries: 3 }": () =>
-      bus.subscribe("a", noop, any({ subscriberId: "s", retries: 3 })),
+      bus.subscribe("order.paid", noop, any({ subscriberId: "mail", retries: 3 })),
     '… { subscriberId, attempts: "3" }': () =>
-      bus.subscribe("a", noop, any({ subscriberId: "s", attempts: "3" })),
-    "… { subscriberId, backoff: { type, delay, max } }": () =>
-      bus.subscribe("a", noop, any({ backoff: { type: "fixed", delay: 1, maxDelays: 2 } })),
+      bus.subscribe("order.paid", noop, any({ subscriberId: "mail", attempts: "3" })),
+    "… { subscriberId, backoff: { type, delay, maxDelays } }": () =>
+      bus.subscribe(
+        "order.paid",
+        noop,
+        any({ subscriberId: "mail", backoff: { type: "fixed", delay: 1, maxDelays: 2 } }),
+      ),
     "the same subscriberId on the same event": () =>
       bus.subscribe("order.placed", noop, { subscriberId: "mail" }),
     "emit before start": () =>
       createEventBus({ provider: localProvider(), logger }).emit("order.placed", {}),
     "bus.emit()": () => bus.emit(any(undefined)),
     'bus.emit("order placed\\n", data)': () => bus.emit("order placed\n", {}),
-    'bus.emit("order.placed")': () => bus.emit("a", undefined),
+    'bus.emit("order.paid")': () => bus.emit("order.paid", undefined),
     "data with a cycle": () => {
       const data: Record<string, unknown> = {};
       data["self"] = data;
@@ -166,8 +170,10 @@ const MISTAKES: Record<string, Record<string, () => unknown>> = {
     "data with a function": () => bus.emit("order.shipped", { callback: noop }),
     "data with a Map": () => bus.emit("order.shipped", { items: new Map() }),
     "data that the schema refuses": () => bus.emit("order.placed", { total: "10" }),
-    "emit options with a typing mistake": () => bus.emit("a", {}, any({ priorty: "high" })),
-    "a message with a typing mistake": () => bus.emit(any({ name: "a", data: 1, option: {} })),
+    "emit options with a typing mistake": () =>
+      bus.emit("order.paid", {}, any({ priorty: "high" })),
+    "a message with a typing mistake": () =>
+      bus.emit(any({ name: "order.paid", data: 1, option: {} })),
     "bus.use()": () => bus.use(any(undefined)),
     "bus.addInterceptor({})": () => bus.addInterceptor(any({})),
     'bus.on("died", listener)': () => bus.on(any("died"), noop),

@@ -80,6 +80,8 @@ function ownOptions({ connectionName, connectTimeoutMs }: ClientSettings): Plain
     socketTimeout: undefined,
     blockingTimeout: undefined,
     enableAutoPipelining: false,
+    // It would be refused, and each time logged by the server, without a right that Redis before 7.2 does not know.
+    disableClientInfo: true,
     monitor: false,
     readOnly: false,
     stringNumbers: false,

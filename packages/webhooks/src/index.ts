@@ -1,0 +1,46 @@
+export type {
+  AsyncEventDefinition,
+  CatalogueEntry,
+  GonePolicy,
+  ResolveContext,
+} from "./contract/async-event.ts";
+export type {
+  AttemptTrigger,
+  DeliveryAttempt,
+  DeliveryLog,
+  DeliveryState,
+  DeliveryTrace,
+  LogQuery,
+  ReplayOptions,
+  ReplayProgress,
+  Replays,
+  WebhookDelivery,
+} from "./contract/delivery.ts";
+export type {
+  ErrorClass,
+  Notifier,
+  NotifierInfo,
+  NotifierRequest,
+  NotifierResult,
+  SettingsSchema,
+} from "./contract/notifier.ts";
+export type { OperationalEvents } from "./contract/operational-events.ts";
+export type { RetryLimits, RetryPolicy } from "./contract/retry-policy.ts";
+export type {
+  Actor,
+  BulkResult,
+  ChangeOptions,
+  DisabledReason,
+  NewSubscription,
+  PageOf,
+  PageOptions,
+  PayloadMode,
+  Secret,
+  SecretInfo,
+  SubscriptionChange,
+  SubscriptionFilter,
+  SubscriptionSettings,
+  WebhookSubscription,
+  WebhookSubscriptions,
+} from "./contract/subscription.ts";
+export type { WebhookEvent } from "./contract/webhook-event.ts";

@@ -72,10 +72,27 @@ export interface BusbarErrorDetails {
     /** Events that are not settled and not listed. */
     readonly omitted: number;
   };
-  /** No such subscription or dead letter. */
+  /** No such subscription, dead letter, or whatever `kind` says. Fix the id. */
   BUSBAR_NOT_FOUND: {
-    readonly kind: "subscription" | "dead letter";
+    readonly kind:
+      | "subscription"
+      | "dead letter"
+      | "webhook subscription"
+      | "delivery"
+      | "replay"
+      | "event";
     readonly id: string;
+  };
+  /** What somebody asks for at run time, such as a webhook subscription, is malformed; nothing was changed. */
+  BUSBAR_INVALID_REQUEST: { readonly issues: readonly Issue[] };
+  /** A change is of another version than the present one; nothing was changed. Read the present one, and decide. */
+  BUSBAR_CONFLICT: {
+    readonly kind: "webhook subscription";
+    readonly id: string;
+    /** The version that the caller wants to change. */
+    readonly expected: number;
+    /** The version that there is. */
+    readonly actual: number;
   };
   /** A handler, a workflow step or `drained()` of the outbox took longer than its `timeoutMs`. */
   BUSBAR_TIMEOUT: { readonly timeoutMs: number; readonly what: string };

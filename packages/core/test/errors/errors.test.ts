@@ -20,6 +20,8 @@ const CODES: Readonly<Record<BusbarErrorCode, true>> = {
   BUSBAR_NOT_RUNNING: true,
   BUSBAR_NOT_SETTLED: true,
   BUSBAR_NOT_FOUND: true,
+  BUSBAR_INVALID_REQUEST: true,
+  BUSBAR_CONFLICT: true,
   BUSBAR_TIMEOUT: true,
   BUSBAR_COMPENSATION_FAILED: true,
 };

@@ -1,5 +1,5 @@
 // The servers that tests talk to: how each is got, how it is started, and how one sees that it runs.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
@@ -10,6 +10,7 @@ import { dirname, join } from "node:path";
  * @property {string} name For messages.
  * @property {string} program
  * @property {string} [versions] A folder with one for each version, whose `bin` need not be on the path.
+ * @property {string} [folder] Where to look before the path: what is on the path is for the system's own server.
  * @property {string} debianPackage
  * @property {readonly string[]} [backports] Releases of Debian that have it in their backports only.
  * @property {readonly string[]} elsewhere How to get it on other machines.
@@ -21,6 +22,10 @@ import { dirname, join } from "node:path";
  * @property {boolean} [refusesRoot]
  * @property {(place: { folder: string, program: string, user: object | undefined }) => void} [prepare]
  *   What comes before its first start.
+ * @property {number} [morePorts] How many free ports it needs besides.
+ * @property {(folder: string, port: number, morePorts: readonly number[]) => NodeJS.ProcessEnv} [env]
+ * @property {boolean} [isScript] It starts other processes, which end with it.
+ * @property {(morePorts: readonly number[]) => void} [cleanUp] What comes after its end.
  * @property {(folder: string, port: number, settings: Settings) => readonly string[]} args
  * @property {RegExp} ready What it logs once it takes connections.
  * @property {(port: number, settings: Settings) => string} url
@@ -114,6 +119,40 @@ export const kinds = {
     ready: /Server is ready/,
     url: (port) => `nats://127.0.0.1:${port}`,
     signals: { end: "SIGTERM", crash: "SIGKILL" },
+  },
+  rabbitmq: {
+    name: "RabbitMQ",
+    program: "rabbitmq-server",
+    folder: "/usr/lib/rabbitmq/bin",
+    variable: "RABBITMQ_URL",
+    debianPackage: "rabbitmq-server",
+    elsewhere: ["macOS:          brew install rabbitmq", docker],
+    isScript: true,
+    morePorts: 2,
+    env: (folder, port, [nodesPort, namesPort]) => ({
+      HOME: folder,
+      RABBITMQ_NODENAME: `busbar-${port}@localhost`,
+      RABBITMQ_NODE_IP_ADDRESS: "127.0.0.1",
+      RABBITMQ_NODE_PORT: String(port),
+      RABBITMQ_DIST_PORT: String(nodesPort),
+      RABBITMQ_MNESIA_BASE: join(folder, "data"),
+      RABBITMQ_LOGS: "-",
+      RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, "plugins"),
+      RABBITMQ_PID_FILE: join(folder, "pid"),
+      // Nothing of a server that the machine may have.
+      RABBITMQ_CONF_ENV_FILE: join(folder, "env"),
+      RABBITMQ_CONFIG_FILE: join(folder, "config"),
+      RABBITMQ_ADVANCED_CONFIG_FILE: join(folder, "advanced"),
+      // Erlang's directory of names is a process of its own, which would outlive the server.
+      ERL_EPMD_PORT: String(namesPort),
+      ERL_EPMD_RELAXED_COMMAND_CHECK: "1",
+    }),
+    args: () => [],
+    ready: /Server startup complete/,
+    url: (port) => `amqp://guest:guest@127.0.0.1:${port}`,
+    signals: { end: "SIGKILL", crash: "SIGKILL" },
+    cleanUp: ([, namesPort]) =>
+      spawnSync("epmd", ["-port", String(namesPort), "-kill"], { stdio: "ignore" }),
   },
 };
 

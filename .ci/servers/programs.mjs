@@ -9,12 +9,13 @@ const programs = { ...kinds, ...tools };
 
 /** Where a program is, if it is there. */
 export function findProgram(kind) {
-  const { program, versions } = programs[kind];
+  const { program, versions, folder } = programs[kind];
   const newestFirst =
     versions && existsSync(versions)
       ? readdirSync(versions).toSorted((a, b) => Number(b) - Number(a))
       : [];
   return [
+    ...(folder ? [folder] : []),
     ...(process.env.PATH ?? "").split(delimiter),
     ...newestFirst.map((version) => join(versions, version, "bin")),
   ]

@@ -13,7 +13,7 @@ const startWithinMs = 30_000;
 
 /** Starts a server, whose program has to be there. `detached` keeps Ctrl-C from it. */
 export async function startServer(kind, { settings = {}, detached = false } = {}) {
-  const { name, refusesRoot, prepare, args, ready, url, signals } = kinds[kind];
+  const { name, refusesRoot, prepare, args, ready, url, signals, ...kindOf } = kinds[kind];
   const program = findProgram(kind);
   if (!program) throw new Error(`${name} is not installed: ${kinds[kind].program} is not there`);
   const folder = mkdtempSync(join(tmpdir(), `busbar-${kind}-`));
@@ -21,11 +21,19 @@ export async function startServer(kind, { settings = {}, detached = false } = {}
   if (user) chownSync(folder, user.uid, user.gid);
   const logFile = join(folder, "log");
   const port = await freePort();
+  const morePorts = await Promise.all(Array.from({ length: kindOf.morePorts ?? 0 }, freePort));
   let child;
+
+  function send(signal, to = child) {
+    // A script ends with all that it has started: they are a group.
+    if (kindOf.isScript && to?.pid) process.kill(-to.pid, signal);
+    else to?.kill(signal);
+  }
 
   // Nothing of a run that is interrupted stays behind.
   function removeAll() {
-    child?.kill(signals.crash);
+    if (child && !hasEnded(child)) send(signals.crash);
+    kindOf.cleanUp?.(morePorts);
     removeFolder();
   }
 
@@ -40,14 +48,15 @@ export async function startServer(kind, { settings = {}, detached = false } = {}
       ...user,
       cwd: folder,
       stdio: ["ignore", log, log],
-      detached,
+      detached: detached || kindOf.isScript,
+      env: { ...process.env, ...kindOf.env?.(folder, port, morePorts) },
     });
     closeSync(log);
     for (const limit = Date.now() + startWithinMs; Date.now() < limit && !hasEnded(child);) {
       if (ready.test(readFileSync(logFile, "utf8"))) return;
       await sleep(10);
     }
-    child.kill(signals.crash);
+    if (!hasEnded(child)) send(signals.crash);
     throw new Error(`${name} did not start:\n${readFileSync(logFile, "utf8")}`);
   }
 
@@ -56,15 +65,16 @@ export async function startServer(kind, { settings = {}, detached = false } = {}
     child = undefined;
     if (!ending || hasEnded(ending)) return;
     const ended = once(ending, "exit");
-    ending.kill(signal);
+    send(signal, ending);
     // One that is frozen takes no other signal.
-    ending.kill("SIGCONT");
+    if (signal !== "SIGKILL") send("SIGCONT", ending);
     await ended;
   }
 
   async function stop() {
     process.off("exit", removeAll);
     await end(signals.crash);
+    kindOf.cleanUp?.(morePorts);
     removeFolder();
   }
 
@@ -95,8 +105,8 @@ export async function startServer(kind, { settings = {}, detached = false } = {}
       await end(signals.end);
       await start();
     }),
-    freeze: () => void child?.kill("SIGSTOP"),
-    thaw: () => void child?.kill("SIGCONT"),
+    freeze: () => send("SIGSTOP"),
+    thaw: () => send("SIGCONT"),
     stop: inTurn(stop),
   };
 }

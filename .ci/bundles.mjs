@@ -86,7 +86,7 @@ function fileOf(format) {
 function application() {
   const folder = join(work, "application");
   cpSync(join(root, ".ci/bundle"), folder, { recursive: true });
-  for (const name of ["core", "local", "outbox", "redis"]) {
+  for (const name of ["core", "local", "outbox", "redis", "sql"]) {
     link(join(root, "packages", name), folder, `@busbar/${name}`);
   }
   link(join(root, "packages/outbox/node_modules/pg"), folder, "pg");

@@ -1,10 +1,17 @@
 // What the sources of packages may import, beyond what `turbo boundaries` checks.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { parseSync } from "oxc-parser";
 import { filesIn, finish, publishedPackages, workspace } from "./lib.mjs";
 
 const workspaceNames = workspace().map(({ manifest }) => manifest.name);
+
+/** The names of features and providers, which may import `@busbar/sql`. */
+const hasDatabase = new Set(
+  workspace()
+    .filter(({ path }) => tagsOf(path).some((tag) => ["feature", "provider"].includes(tag)))
+    .map(({ manifest }) => manifest.name),
+);
 
 /**
  * Each rule looks at one import and answers what is wrong with it, or nothing.
@@ -33,8 +40,8 @@ const rules = [
   ({ name, own }) =>
     workspaceNames.includes(name) &&
     name !== own &&
-    (own === "@busbar/core" || name !== "@busbar/core") &&
-    "breaks the direction: arrows point to @busbar/core only",
+    !mayImport(own, name) &&
+    "breaks the direction: arrows point to @busbar/core, and to @busbar/sql where there is a database",
   ({ name, own, source, file }) =>
     own === "@busbar/core" &&
     name === "awilix" &&
@@ -50,6 +57,12 @@ const rules = [
     return !rooms[from]?.includes(to) && `breaks the direction: ${from} does not depend on ${to}`;
   },
 ];
+
+/** Whether the sources of a package may import another package of ours. */
+function mayImport(own, name) {
+  if (own === "@busbar/core") return false;
+  return name === "@busbar/core" || (name === "@busbar/sql" && hasDatabase.has(own));
+}
 
 /** The room of files that are in no folder: what applications and authors import. */
 const BESIDE = "src";
@@ -199,6 +212,12 @@ function wallClockIn(text) {
       ? [index + 1]
       : [];
   });
+}
+
+/** The tags that the turbo.json of a package has, if it has one. */
+function tagsOf(path) {
+  const file = join(path, "turbo.json");
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")).tags ?? []) : [];
 }
 
 function packageName(specifier) {

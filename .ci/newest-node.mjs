@@ -17,6 +17,7 @@ const tests = [
   "packages/redis/test/faults.test.ts",
   "packages/redis/test/lasting-errors.test.ts",
   "packages/outbox/test/",
+  "packages/sql/test/",
 ];
 const stress = ["crash", "concurrency"].map((name) => `**/${name}.integration.test.ts`);
 
@@ -37,5 +38,5 @@ const { code, output } = await run(
 await redis.stop();
 finish(
   code === 0 ? [] : [`Node ${NEWEST_NODE}:\n${output.trimEnd()}`],
-  `the tests of core, testing, outbox, the conformance suite and faults pass on Node ${NEWEST_NODE}`,
+  `the tests of core, testing, outbox, sql, the conformance suite and faults pass on Node ${NEWEST_NODE}`,
 );

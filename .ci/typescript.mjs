@@ -23,7 +23,7 @@ rmSync(folder, { recursive: true, force: true });
 cpSync(join(root, ".ci/types"), folder, { recursive: true });
 mkdirSync(join(folder, "node_modules/@busbar"), { recursive: true });
 mkdirSync(join(folder, "node_modules/@types"), { recursive: true });
-for (const name of ["core", "local", "redis", "outbox", "testing", "conformance"]) {
+for (const name of ["core", "local", "redis", "sql", "outbox", "testing", "conformance"]) {
   symlinkSync(join(root, "packages", name), join(folder, "node_modules/@busbar", name));
 }
 const nodeTypes = realpathSync(join(root, "node_modules/@types/node"));

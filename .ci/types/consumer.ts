@@ -15,6 +15,8 @@ import type * as provider from "@busbar/core/provider";
 import type * as conformance from "@busbar/conformance";
 import type * as outbox from "@busbar/outbox";
 import type * as redis from "@busbar/redis";
+import type * as sql from "@busbar/sql";
+import type * as sqlFeature from "@busbar/sql/feature";
 import type * as testing from "@busbar/testing";
 
 /** Every other entry, so that its declarations are loaded. */
@@ -26,6 +28,8 @@ export type Entries = [
   typeof conformance,
   typeof outbox,
   typeof redis,
+  typeof sql,
+  typeof sqlFeature,
   typeof testing,
 ];
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { BusbarError } from "@busbar/core";
-import { OwnWork } from "./own-work.ts";
-import { sqlOf } from "./sql.ts";
-import type { OutboxStore } from "./store.ts";
+import type { SqlStore } from "@busbar/sql";
+import { OwnWork } from "@busbar/sql/feature";
+import { outboxSql } from "./outbox-sql.ts";
 
 /** Options of {@link Outbox.drained}. */
 export interface DrainedOptions {
@@ -19,9 +19,9 @@ const AGAIN_AFTER_MS = 10;
 const AGAIN_AFTER_AT_MOST_MS = 250;
 
 /** Resolves once an outbox has no pending events, whichever process publishes them. */
-export async function whenDrained<Tx>(store: OutboxStore<Tx>, timeoutMs: number): Promise<void> {
+export async function whenDrained<Tx>(store: SqlStore<Tx>, timeoutMs: number): Promise<void> {
   const work = new OwnWork(store);
-  const pending = `SELECT 1 AS one FROM ${sqlOf(store).outbox}
+  const pending = `SELECT 1 AS one FROM ${outboxSql(store).outbox}
     WHERE state IN ('pending', 'claimed') LIMIT 1`;
   const deadline = performance.now() + timeoutMs;
   let waitMs = AGAIN_AFTER_MS;

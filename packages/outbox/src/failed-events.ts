@@ -1,8 +1,7 @@
 import { decodeEnvelope, type Envelope } from "@busbar/core/provider";
-import { OwnWork } from "./own-work.ts";
-import { type Sql, sqlOf } from "./sql.ts";
-import type { OutboxStore, SqlRow } from "./store.ts";
-import { fromColumn } from "./text-column.ts";
+import type { SqlRow, SqlStore } from "@busbar/sql";
+import { fromColumn, OwnWork } from "@busbar/sql/feature";
+import { type OutboxSql, outboxSql } from "./outbox-sql.ts";
 
 /** An event that the provider refused for good. */
 export interface FailedEvent {
@@ -33,8 +32,8 @@ export interface FailedEvents {
 }
 
 /** The failed events of a store. */
-export function failedEvents<Tx>(store: OutboxStore<Tx>, onRetry: () => void): FailedEvents {
-  const sql = sqlOf(store);
+export function failedEvents<Tx>(store: SqlStore<Tx>, onRetry: () => void): FailedEvents {
+  const sql = outboxSql(store);
   const own = new OwnWork(store);
   return {
     async list({ limit = 100 } = {}) {
@@ -65,7 +64,7 @@ export function failedEvents<Tx>(store: OutboxStore<Tx>, onRetry: () => void): F
   };
 }
 
-function these({ idIn }: Sql, ids: readonly string[] | undefined): string {
+function these({ idIn }: OutboxSql, ids: readonly string[] | undefined): string {
   return ids ? `state = 'failed' AND ${idIn("$1")}` : "state = 'failed'";
 }
 

@@ -8,11 +8,10 @@ import {
   type StagedEvent,
   type StagedGroup,
 } from "@busbar/core/provider";
+import type { SqlExecutor, SqlRow, SqlStore } from "@busbar/sql";
+import { fromColumn, OwnWork, toColumn } from "@busbar/sql/feature";
 import { addRows, prepareRows } from "./outbox-rows.ts";
-import { OwnWork } from "./own-work.ts";
-import { type Sql, sqlOf } from "./sql.ts";
-import type { OutboxStore, SqlExecutor, SqlRow } from "./store.ts";
-import { fromColumn, toColumn } from "./text-column.ts";
+import { type OutboxSql, outboxSql } from "./outbox-sql.ts";
 
 /** Any number, beside a group: claims of one group take turns by it. */
 const LOCK = 1_874;
@@ -23,16 +22,16 @@ const LOCK = 1_874;
  * with their leaving the group.
  */
 export class OutboxGroupStaging<Tx> implements GroupStaging {
-  readonly #store: OutboxStore<Tx>;
+  readonly #store: SqlStore<Tx>;
   readonly #own: OwnWork<Tx>;
-  readonly #sql: Sql;
+  readonly #sql: OutboxSql;
   readonly #announce: boolean;
   readonly #onReleased: () => void;
 
-  constructor(store: OutboxStore<Tx>, announce: boolean, onReleased: () => void) {
+  constructor(store: SqlStore<Tx>, announce: boolean, onReleased: () => void) {
     this.#store = store;
     this.#own = new OwnWork(store);
-    this.#sql = sqlOf(store);
+    this.#sql = outboxSql(store);
     this.#announce = announce;
     this.#onReleased = onReleased;
   }

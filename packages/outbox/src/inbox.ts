@@ -1,22 +1,25 @@
 import {
   type DeliveryContext,
   type Event,
-  isBusbarError,
   ReleaseDelivery,
   type Subscriber,
   type TransactionContext,
 } from "@busbar/core";
 import { type DeliveryRun, definePlugin, type Plugin } from "@busbar/core/plugin";
 import { assertOptions, checks } from "@busbar/core/provider";
-import { deleteInParts } from "./delete-in-parts.ts";
-import { Housekeeping } from "./housekeeping.ts";
-import { assertMigrated, migrate, unreachable } from "./migrate.ts";
-import { checkStore, NEEDS_STORE } from "./option-checks.ts";
-import { repeated } from "./own-work.ts";
-import { isPassing } from "./sql-errors.ts";
-import { sqlOf } from "./sql.ts";
-import type { OutboxStore } from "./store.ts";
-import { toColumn } from "./text-column.ts";
+import type { SqlStore } from "@busbar/sql";
+import {
+  checkStore,
+  deleteInParts,
+  Housekeeping,
+  isPassing,
+  NEEDS_STORE,
+  prepareTables,
+  repeated,
+  toColumn,
+} from "@busbar/sql/feature";
+import { TABLES } from "./migrate.ts";
+import { outboxSql } from "./outbox-sql.ts";
 
 /** Milliseconds after which an event comes again that another run has in hand. */
 const AGAIN_AFTER_MS = 1_000;
@@ -27,7 +30,7 @@ export type OnceContext<Tx> = TransactionContext<Tx>;
 /** Options of {@link once}. */
 export interface OnceOptions<Tx> {
   /** The database that has the inbox, such as `pgStore({ pool })`. */
-  readonly store: OutboxStore<Tx>;
+  readonly store: SqlStore<Tx>;
 }
 
 /**
@@ -64,7 +67,7 @@ export function once<T, Tx>(
 /** Options of {@link inbox}. */
 export interface InboxOptions<Tx> {
   /** The database that has the inbox, such as `pgStore({ pool })`. */
-  readonly store: OutboxStore<Tx>;
+  readonly store: SqlStore<Tx>;
   /**
    * Milliseconds for which it is remembered that an event was handled.
    *
@@ -96,12 +99,7 @@ export function inbox<Tx>(options: InboxOptions<Tx>): Plugin {
   return definePlugin({
     name: "inbox",
     async start({ logger }) {
-      try {
-        await (migrates ? migrate(store) : assertMigrated(store));
-      } catch (cause) {
-        if (isBusbarError(cause)) throw cause;
-        throw unreachable("inbox", store, cause);
-      }
+      await prepareTables("inbox", store, TABLES, migrates);
       housekeeping.start(logger);
     },
     stop: () => housekeeping.stop(),
@@ -114,8 +112,8 @@ export function inbox<Tx>(options: InboxOptions<Tx>): Plugin {
 }
 
 /** Forgets events that were handled longer ago than that. Resolves with how many. */
-export async function cleanInbox<Tx>(store: OutboxStore<Tx>, olderThanMs: number): Promise<number> {
-  const { inbox: table, now } = sqlOf(store);
+export async function cleanInbox<Tx>(store: SqlStore<Tx>, olderThanMs: number): Promise<number> {
+  const { inbox: table, now } = outboxSql(store);
   return deleteInParts(store, table, `handled_at < ${now} - CAST($1 AS bigint)`, [olderThanMs]);
 }
 
@@ -125,7 +123,7 @@ const MARKED: unique symbol = Symbol.for("@busbar/outbox/marked");
 type Run = DeliveryRun["context"] & { [MARKED]?: boolean };
 
 async function runOnce<Tx>(
-  store: OutboxStore<Tx>,
+  store: SqlStore<Tx>,
   eventId: string,
   context: Run,
   work: (tx: Tx) => void | Promise<void>,
@@ -162,12 +160,12 @@ async function runOnce<Tx>(
  * that may stand still. In SQLite all transactions wait for each other.
  */
 async function markIn<Tx>(
-  store: OutboxStore<Tx>,
+  store: SqlStore<Tx>,
   tx: Tx,
   subscriberId: string,
   eventId: string,
 ): Promise<"new" | "known" | "in hand"> {
-  const { inbox: table, now } = sqlOf(store);
+  const { inbox: table, now } = outboxSql(store);
   const names = "(subscription_id, event_id, handled_at)";
   const values = `CAST($1 AS text), CAST($2 AS text), ${now}`;
   const parameters = [toColumn(subscriberId), toColumn(eventId)];

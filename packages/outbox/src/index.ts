@@ -1,4 +1,3 @@
-export { defineStore, type StoreParts } from "./define-store.ts";
 export type { FailedEvent, FailedEvents } from "./failed-events.ts";
 export {
   cleanInbox,
@@ -13,18 +12,18 @@ export type { OutboxInspection } from "./inspection.ts";
 export { migrate } from "./migrate.ts";
 export { outbox, type Outbox, type OutboxOptions } from "./outbox.ts";
 export type { RelayOptions, RelayState } from "./relay.ts";
-export type {
-  AdapterOptions,
-  AnswerOptions,
-  Dialect,
-  Listen,
-  OutboxStore,
-  SqlExecutor,
-  SqlRow,
-  SqlValue,
-  StoreOptions,
-} from "./store.ts";
 export {
+  defineStore,
+  type OutboxStore,
+  pgStore,
+  postgresStore,
+  sqliteStore,
+} from "./outbox-store.ts";
+export {
+  type AdapterOptions,
+  type AnswerOptions,
+  type Dialect,
+  type Listen,
   type PgClient,
   pgListen,
   type PgListenOptions,
@@ -32,19 +31,17 @@ export {
   type PgPrepared,
   type PgQueryable,
   type PgResult,
-  pgStore,
   type PgStoreOptions,
-} from "./stores/pg-store.ts";
-export {
   postgresListen,
   type PostgresSql,
-  postgresStore,
   type PostgresStoreOptions,
   type PostgresTransaction,
-} from "./stores/postgres-store.ts";
-export {
   type SqliteDatabase,
   type SqliteStatement,
-  sqliteStore,
   type SqliteStoreOptions,
-} from "./stores/sqlite-store.ts";
+  type SqlExecutor,
+  type SqlRow,
+  type SqlValue,
+  type StoreOptions,
+  type StoreParts,
+} from "@busbar/sql";

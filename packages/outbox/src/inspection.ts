@@ -1,7 +1,7 @@
+import type { SqlStore } from "@busbar/sql";
+import { OwnWork } from "@busbar/sql/feature";
+import { outboxSql } from "./outbox-sql.ts";
 import type { Relay, RelayState } from "./relay.ts";
-import { OwnWork } from "./own-work.ts";
-import { sqlOf } from "./sql.ts";
-import type { OutboxStore } from "./store.ts";
 
 /** The outbox in numbers. */
 export interface OutboxInspection {
@@ -29,13 +29,13 @@ export interface OutboxInspection {
 
 /** Counts the rows of an outbox. */
 export async function inspectOutbox<Tx>(
-  store: OutboxStore<Tx>,
+  store: SqlStore<Tx>,
   relay: Relay<Tx> | undefined,
 ): Promise<OutboxInspection> {
   const rows = await new OwnWork(store).execute(
     `SELECT state, CAST(count(*) AS double precision) AS count,
       CAST(min(created_at) AS double precision) AS oldest_at
-    FROM ${sqlOf(store).outbox} GROUP BY state`,
+    FROM ${outboxSql(store).outbox} GROUP BY state`,
   );
   const of = (state: string): number =>
     Number(rows.find((row) => row["state"] === state)?.["count"] ?? 0);

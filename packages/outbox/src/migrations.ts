@@ -1,12 +1,6 @@
 // The SQL of every version of the tables, as a module: a bundle has no files next to it to read.
-import type { Dialect } from "./store.ts";
-
-/** One version of the tables. */
-export interface Migration {
-  readonly version: number;
-  /** Statements that each end with a semicolon at the end of a line. */
-  readonly sql: string;
-}
+import type { Dialect } from "@busbar/sql";
+import type { Migration } from "@busbar/sql/feature";
 
 /** The versions for each kind of database, oldest first. A released version never changes. */
 export const MIGRATIONS: Readonly<Record<Dialect, readonly Migration[]>> = {

@@ -1,11 +1,16 @@
 import { encodeEnvelope, type Envelope, type StagedEvent } from "@busbar/core/provider";
-import { jsonLiteral, quoteText, type Sql } from "./sql.ts";
-import type { SqlExecutor } from "./store.ts";
-import { toColumn } from "./text-column.ts";
-import { IN_TRANSACTION, NO_TRANSACTION } from "./transactions.ts";
+import type { SqlExecutor } from "@busbar/sql";
+import {
+  IN_TRANSACTION,
+  jsonLiteral,
+  NO_TRANSACTION,
+  quoteText,
+  toColumn,
+} from "@busbar/sql/feature";
+import { type OutboxSql } from "./outbox-sql.ts";
 
 /** The channel on which a commit is announced in PostgreSQL. */
-export function channelOf(sql: Sql): string {
+export function channelOf(sql: OutboxSql): string {
   return sql.outbox.replaceAll('"', "");
 }
 
@@ -47,7 +52,7 @@ export interface AddOptions {
  */
 export async function addRows(
   executor: SqlExecutor,
-  sql: Sql,
+  sql: OutboxSql,
   newRows: NewRows | PreparedRows,
   { announce, isCallers }: AddOptions,
 ): Promise<void> {

@@ -1,25 +1,29 @@
-import { isBusbarError } from "@busbar/core";
 import type { Plugin } from "@busbar/core/plugin";
 import { assertOptions, type Checks, checks, type Envelope } from "@busbar/core/provider";
-import { checkStore, NEEDS_STORE } from "./option-checks.ts";
+import type { SqlStore } from "@busbar/sql";
+import {
+  checkStore,
+  Housekeeping,
+  Listener,
+  NEEDS_STORE,
+  prepareTables,
+  quoteText,
+} from "@busbar/sql/feature";
 import { CommitWatch } from "./commit-watch.ts";
 import { type DrainedOptions, whenDrained } from "./drained.ts";
 import { type FailedEvents, failedEvents } from "./failed-events.ts";
 import { OutboxGroupStaging } from "./group-staging.ts";
-import { Housekeeping } from "./housekeeping.ts";
 import { type OutboxInspection, inspectOutbox } from "./inspection.ts";
-import { Listener } from "./listener.ts";
-import { assertMigrated, migrate, unreachable } from "./migrate.ts";
+import { TABLES } from "./migrate.ts";
 import { addRows, channelOf } from "./outbox-rows.ts";
+import { outboxSql } from "./outbox-sql.ts";
 import { checkRelay, Relay, type RelayOptions } from "./relay.ts";
 import { deleteOldRows } from "./retention.ts";
-import { quoteText, sqlOf } from "./sql.ts";
-import type { OutboxStore } from "./store.ts";
 
 /** Options of {@link outbox}. */
 export interface OutboxOptions<Tx> {
   /** The database that has the outbox, such as `pgStore({ pool })`. The plugin does not close it. */
-  readonly store: OutboxStore<Tx>;
+  readonly store: SqlStore<Tx>;
   /**
    * Whether this process publishes what is in the outbox, and how. With `false` it only stages, and other
    * processes publish.
@@ -102,7 +106,7 @@ export interface Outbox extends Plugin {
 export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
   assertOptions("outbox()", options, OPTIONS as Checks<OutboxOptions<Tx>>, NEEDS_STORE);
   const { store, relay: relayOptions = true, notify = true } = options;
-  const sql = sqlOf(store);
+  const sql = outboxSql(store);
   const announce = store.dialect === "postgres" && notify;
   const keepSentForMs = typeof relayOptions === "object" ? relayOptions.keepSentForMs : undefined;
   let relay: Relay<Tx> | undefined;
@@ -126,12 +130,7 @@ export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
     },
 
     async start(context) {
-      try {
-        await ((options.migrate ?? true) ? migrate(store) : assertMigrated(store));
-      } catch (cause) {
-        if (isBusbarError(cause)) throw cause;
-        throw unreachable("outbox", store, cause);
-      }
+      await prepareTables("outbox", store, TABLES, options.migrate ?? true);
       housekeeping.start(context.logger);
       if (relayOptions === false) return;
       relay = new Relay(store, context, relayOptions === true ? {} : relayOptions);
@@ -144,7 +143,14 @@ export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
           store.execute(
             `SELECT CAST(concat('', pg_notify(${quoteText(channel)}, '')) AS text) AS notified`,
           );
-        listener = new Listener({ listen, channel, logger, onNotify: wake, notify });
+        listener = new Listener({
+          feature: "outbox",
+          listen,
+          channel,
+          logger,
+          onNotify: wake,
+          notify,
+        });
         listener.start();
       }
       relay.start();

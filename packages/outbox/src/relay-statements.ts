@@ -1,7 +1,6 @@
-import { OwnWork } from "./own-work.ts";
-import { type Sql, sqlOf } from "./sql.ts";
-import type { OutboxStore, SqlExecutor, SqlRow } from "./store.ts";
-import { toColumn } from "./text-column.ts";
+import type { SqlExecutor, SqlRow, SqlStore } from "@busbar/sql";
+import { OwnWork, toColumn } from "@busbar/sql/feature";
+import { type OutboxSql, outboxSql } from "./outbox-sql.ts";
 
 /** A row in the hand of a relay. */
 export interface ClaimedRow {
@@ -43,7 +42,7 @@ const FREQUENT = { isFrequent: true };
 /** What a relay asks of the database. Rows in its hand carry its claim, which ends unless renewed. */
 export class RelayStatements<Tx> {
   readonly #own: OwnWork<Tx>;
-  readonly #sql: Sql;
+  readonly #sql: OutboxSql;
   readonly #isSqlite: boolean;
   readonly #leaseMs: number;
   #claim: string = crypto.randomUUID();
@@ -52,9 +51,9 @@ export class RelayStatements<Tx> {
   /** Whether the last claim was full, so that the next is a large one. */
   #hasBacklog = false;
 
-  constructor(store: OutboxStore<Tx>, leaseMs: number) {
+  constructor(store: SqlStore<Tx>, leaseMs: number) {
     this.#own = new OwnWork(store);
-    this.#sql = sqlOf(store);
+    this.#sql = outboxSql(store);
     this.#isSqlite = store.dialect === "sqlite";
     this.#leaseMs = leaseMs;
   }

@@ -7,12 +7,12 @@ import {
   systemClock,
   type Timer,
 } from "@busbar/core/provider";
+import type { SqlStore } from "@busbar/sql";
+import { Waker } from "@busbar/sql/feature";
 import { publishBatch } from "./batch.ts";
 import { InHand } from "./in-hand.ts";
 import { Rate } from "./rate.ts";
 import { type ClaimedRow, type FailedRow, RelayStatements } from "./relay-statements.ts";
-import type { OutboxStore } from "./store.ts";
-import { Waker } from "./waker.ts";
 
 /** Milliseconds before a relay that has failed tries again; doubles up to the longest. */
 const RETRY_AFTER_MS = 100;
@@ -101,7 +101,7 @@ export class Relay<Tx> {
   /** It may have rows that it does not know of: the answer to a claim was lost, or rows were not given back. */
   #isUnsure = false;
 
-  constructor(store: OutboxStore<Tx>, context: PluginContext, options: RelayOptions) {
+  constructor(store: SqlStore<Tx>, context: PluginContext, options: RelayOptions) {
     const { batchSize = 1_000, pollEveryMs = 3_000, leaseMs = 30_000 } = options;
     const { maxUnsettled = 10_000, keepSentForMs } = options;
     const keepsSent = keepSentForMs !== undefined;

@@ -1,15 +1,15 @@
 import type { Logger } from "@busbar/core";
-import { deleteInParts } from "./delete-in-parts.ts";
-import { sqlOf } from "./sql.ts";
-import type { OutboxStore } from "./store.ts";
+import type { SqlStore } from "@busbar/sql";
+import { deleteInParts } from "@busbar/sql/feature";
+import { outboxSql } from "./outbox-sql.ts";
 
 /** Deletes groups that have expired, and rows that were published longer ago than they are to be kept. */
 export async function deleteOldRows<Tx>(
-  store: OutboxStore<Tx>,
+  store: SqlStore<Tx>,
   keepSentForMs: number | undefined,
   logger: Logger,
 ): Promise<void> {
-  const { outbox, now } = sqlOf(store);
+  const { outbox, now } = outboxSql(store);
   const count = await deleteInParts(store, outbox, `state = 'staged' AND expires_at <= ${now}`);
   if (count > 0) logger.warn({ count }, `${count} staged events expired with their group`);
   if (keepSentForMs === undefined) return;

@@ -6,6 +6,7 @@ import { inspect } from "node:util";
 import { watchSecrets } from "@busbar/conformance";
 import { createEventBus, type EventBus } from "@busbar/core";
 import { localProvider } from "@busbar/local";
+import { pgListen } from "@busbar/sql";
 import { MikroORM, type SqlEntityManager } from "@mikro-orm/postgresql";
 import { PrismaPg } from "@prisma/adapter-pg";
 import { sql as drizzleSql } from "drizzle-orm";
@@ -30,9 +31,7 @@ import {
 import { typeormStore } from "../src/adapters/typeorm.ts";
 import { once } from "../src/inbox.ts";
 import { outbox } from "../src/outbox.ts";
-import type { OutboxStore } from "../src/store.ts";
-import { pgListen, pgStore } from "../src/stores/pg-store.ts";
-import { postgresStore } from "../src/stores/postgres-store.ts";
+import { type OutboxStore, pgStore, postgresStore } from "../src/outbox-store.ts";
 import {
   databaseUrl,
   postgresDatabase,

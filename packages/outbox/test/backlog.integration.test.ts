@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { migrate } from "../src/migrate.ts";
 import { outbox } from "../src/outbox.ts";
 import { RelayStatements } from "../src/relay-statements.ts";
-import { pgStore } from "../src/stores/pg-store.ts";
+import { pgStore } from "../src/outbox-store.ts";
 import { postgresDatabase } from "./support/stores.ts";
 import { until } from "./support/until.ts";
 

@@ -3,7 +3,7 @@ import { localProvider } from "@busbar/local";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { once } from "../src/inbox.ts";
 import { outbox } from "../src/outbox.ts";
-import type { OutboxStore } from "../src/store.ts";
+import type { OutboxStore } from "../src/outbox-store.ts";
 import { databases, type TestDatabase } from "./support/stores.ts";
 import { until } from "./support/until.ts";
 

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cleanInbox, inbox, once } from "../src/inbox.ts";
 import { migrate } from "../src/migrate.ts";
 import { outbox } from "../src/outbox.ts";
-import type { OutboxStore } from "../src/store.ts";
+import type { OutboxStore } from "../src/outbox-store.ts";
 import { databases, postgresDatabase, type TestDatabase } from "./support/stores.ts";
 import { until } from "./support/until.ts";
 

@@ -24,9 +24,7 @@ import { type RedisServer, startRedisServer } from "../../redis/test/support/red
 import { testingProvider } from "../../testing/src/index.ts";
 import { inbox, once } from "../src/inbox.ts";
 import { outbox } from "../src/outbox.ts";
-import { pgStore } from "../src/stores/pg-store.ts";
-import { postgresStore } from "../src/stores/postgres-store.ts";
-import { sqliteStore } from "../src/stores/sqlite-store.ts";
+import { pgStore, postgresStore, sqliteStore } from "../src/outbox-store.ts";
 import { databaseUrl } from "./support/stores.ts";
 
 /** What a program without types may write. */

@@ -5,10 +5,7 @@ import pg from "pg";
 import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { outbox } from "../src/outbox.ts";
-import type { OutboxStore } from "../src/store.ts";
-import { pgStore } from "../src/stores/pg-store.ts";
-import { postgresStore } from "../src/stores/postgres-store.ts";
-import { sqliteStore } from "../src/stores/sqlite-store.ts";
+import { type OutboxStore, pgStore, postgresStore, sqliteStore } from "../src/outbox-store.ts";
 import { databaseUrl, postgresDatabase, type TestDatabase } from "./support/stores.ts";
 
 async function startBus(store: OutboxStore<never>, emitTimeoutMs = 10_000): Promise<EventBus> {

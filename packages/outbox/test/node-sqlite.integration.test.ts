@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createEventBus } from "@busbar/core";
 import { localProvider } from "@busbar/local";
+import type { SqliteDatabase } from "@busbar/sql";
 import { describe, expect, test } from "vitest";
 import { once } from "../src/inbox.ts";
 import { outbox } from "../src/outbox.ts";
-import { type SqliteDatabase, sqliteStore } from "../src/stores/sqlite-store.ts";
+import { sqliteStore } from "../src/outbox-store.ts";
 import { until } from "./support/until.ts";
 
 /** Absent from Node 20. */

@@ -5,8 +5,7 @@ import postgresJs from "postgres";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 // @boundaries-ignore servers of its own, to stop and start
 import { startServer, type TestServer } from "../../../.ci/servers/start-server.mjs";
-import type { OutboxStore } from "../src/store.ts";
-import { postgresStore } from "../src/stores/postgres-store.ts";
+import { type OutboxStore, postgresStore } from "../src/outbox-store.ts";
 import { redisBroker } from "./support/redis-broker.ts";
 import { startShop } from "./support/shop.ts";
 import { postgresDatabase, sqliteDatabase, type TestDatabase } from "./support/stores.ts";

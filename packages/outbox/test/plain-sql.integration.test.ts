@@ -1,13 +1,9 @@
 import { readFileSync } from "node:fs";
-import { createEventBus } from "@busbar/core";
-import { localProvider } from "@busbar/local";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { inbox } from "../src/inbox.ts";
 import { migrate } from "../src/migrate.ts";
 import { MIGRATIONS } from "../src/migrations.ts";
-import { outbox } from "../src/outbox.ts";
+import { carryAnEvent } from "./support/carry-an-event.ts";
 import { databases, type TestDatabase } from "./support/stores.ts";
-import { until } from "./support/until.ts";
 
 const page = readFileSync(new URL("../../../docs/reference/outbox.md", import.meta.url), "utf8");
 
@@ -45,16 +41,7 @@ describe.each(databases)("the SQL that the reference has for %s", (name, createD
     for (const statement of statementsOf(sqlBelow(name))) await database.query(statement);
     const store = database.createStore();
     const options = { store, migrate: false };
-    const bus = createEventBus({
-      provider: localProvider(),
-      plugins: [outbox(options), inbox(options)],
-    });
-    const seen: unknown[] = [];
-    bus.subscribe("a", ({ data }) => void seen.push(data), { subscriberId: "all" });
-    await bus.start();
-    await database.transaction((tx) => bus.withTransaction(tx).emit("a", 1));
-    await until(() => seen.length === 1, "the event");
-    await bus.stop();
+    await carryAnEvent(database, options);
     expect(await migrate(store)).toEqual([]);
     for (const statement of statementsOf(sqlBelow("By hand"))) await database.query(statement);
   });

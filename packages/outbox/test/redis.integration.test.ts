@@ -18,7 +18,7 @@ import { type RedisServer, startRedisServer } from "../../redis/test/support/red
 import { once } from "../src/inbox.ts";
 import { migrate } from "../src/migrate.ts";
 import { outbox, type OutboxOptions } from "../src/outbox.ts";
-import type { OutboxStore } from "../src/store.ts";
+import type { OutboxStore } from "../src/outbox-store.ts";
 import { redisBroker } from "./support/redis-broker.ts";
 import type { RelayChildOptions } from "./support/relay-child.ts";
 import { databases, type TestDatabase } from "./support/stores.ts";

@@ -24,9 +24,7 @@ import { kyselyStore } from "../src/adapters/kysely.ts";
 import { prismaStore } from "../src/adapters/prisma.ts";
 import { typeormStore } from "../src/adapters/typeorm.ts";
 import { once } from "../src/inbox.ts";
-import { pgStore } from "../src/stores/pg-store.ts";
-import { postgresStore } from "../src/stores/postgres-store.ts";
-import { sqliteStore } from "../src/stores/sqlite-store.ts";
+import { pgStore, postgresStore, sqliteStore } from "../src/outbox-store.ts";
 
 declare const pool: pg.Pool;
 const store = pgStore({ pool });

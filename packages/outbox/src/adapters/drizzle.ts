@@ -1,10 +1,9 @@
 import { assertOptions, checks } from "@busbar/core/provider";
-import { methodsOf, storeOptions } from "../option-checks.ts";
+import type { AdapterOptions, SqlExecutor, SqlRow, SqlValue } from "@busbar/sql";
+import { assertTransaction, methodsOf, splitAtParameters, storeOptions } from "@busbar/sql/feature";
 import { type SQL, sql } from "drizzle-orm";
-import { defineStore } from "../define-store.ts";
-import { splitAtParameters } from "../placeholders.ts";
-import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow, SqlValue } from "../store.ts";
-import { assertTransaction } from "../transactions.ts";
+import type { OutboxStore } from "../outbox-store.ts";
+import { defineStore } from "../outbox-store.ts";
 
 /** What runs a query in Drizzle: a PostgreSQL database, or a transaction on one. */
 export interface DrizzleExecutor {

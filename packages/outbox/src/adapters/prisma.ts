@@ -1,9 +1,13 @@
 import { assertOptions, checks } from "@busbar/core/provider";
-import { adapterOptions, methodsOf } from "../option-checks.ts";
-import { defineStore } from "../define-store.ts";
-import { withQuestionMarks } from "../placeholders.ts";
-import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
-import { assertTransaction } from "../transactions.ts";
+import type { AdapterOptions, SqlExecutor, SqlRow } from "@busbar/sql";
+import {
+  adapterOptions,
+  assertTransaction,
+  methodsOf,
+  withQuestionMarks,
+} from "@busbar/sql/feature";
+import type { OutboxStore } from "../outbox-store.ts";
+import { defineStore } from "../outbox-store.ts";
 
 /** The part of an interactive transaction of Prisma that is used. */
 export interface PrismaTransaction {

@@ -1,10 +1,14 @@
 import { assertOptions } from "@busbar/core/provider";
-import { adapterOptions, methodsOf } from "../option-checks.ts";
+import type { AdapterOptions, SqlExecutor, SqlRow } from "@busbar/sql";
+import {
+  adapterOptions,
+  assertTransaction,
+  methodsOf,
+  withQuestionMarks,
+} from "@busbar/sql/feature";
 import type { DataSource, EntityManager, QueryRunner } from "typeorm";
-import { defineStore } from "../define-store.ts";
-import { withQuestionMarks } from "../placeholders.ts";
-import type { AdapterOptions, OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
-import { assertTransaction } from "../transactions.ts";
+import type { OutboxStore } from "../outbox-store.ts";
+import { defineStore } from "../outbox-store.ts";
 
 /** Options of {@link typeormStore}. */
 export interface TypeormStoreOptions extends AdapterOptions {

@@ -1,9 +1,10 @@
 // A shop that stages, relays, releases, clears and handles, and that kills itself at one point of it.
 import { appendFileSync, writeSync } from "node:fs";
 import { createEventBus } from "@busbar/core";
+import type { SqlExecutor } from "@busbar/sql";
 import { once } from "../../src/inbox.ts";
 import { outbox } from "../../src/outbox.ts";
-import type { OutboxStore, SqlExecutor } from "../../src/store.ts";
+import type { OutboxStore } from "../../src/outbox-store.ts";
 import { type CrashBroker, crashProvider } from "./crash-provider.ts";
 import { STANDS_STILL } from "./crash-run.ts";
 import { openStore } from "./open-store.ts";

@@ -1,8 +1,6 @@
 import Database from "libsql";
 import pg from "pg";
-import type { OutboxStore } from "../../src/store.ts";
-import { pgStore } from "../../src/stores/pg-store.ts";
-import { sqliteStore } from "../../src/stores/sqlite-store.ts";
+import { type OutboxStore, pgStore, sqliteStore } from "../../src/outbox-store.ts";
 import type { TestDatabase } from "./stores.ts";
 
 /** Opens the database of a test in another process. */

@@ -3,9 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "libsql";
 import pg from "pg";
-import type { OutboxStore } from "../../src/store.ts";
-import { pgStore } from "../../src/stores/pg-store.ts";
-import { sqliteStore } from "../../src/stores/sqlite-store.ts";
+import { type OutboxStore, pgStore, sqliteStore } from "../../src/outbox-store.ts";
 
 /** A database of a test's own, and a second connection as the application has it. */
 export interface TestDatabase {

@@ -1,12 +1,8 @@
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
-import { createEventBus } from "@busbar/core";
-import { localProvider } from "@busbar/local";
 import pg from "pg";
 import { expect, test } from "vitest";
-import { outbox } from "../src/outbox.ts";
 import { pgListen, pgStore } from "../src/stores/pg-store.ts";
-import { databaseUrl, postgresDatabase } from "./support/stores.ts";
-import { until } from "./support/until.ts";
+import { databaseUrl } from "./support/databases.ts";
 
 /** What PostgreSQL sends on the connections that it ends when it stops. */
 const FATAL = message("E", "SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0");
@@ -159,38 +155,3 @@ test("a listener whose connection never answers at all is told of it", async () 
   await pool.end();
   close();
 });
-
-test("a bus stops within its grace although its database no longer answers", async () => {
-  const database = await postgresDatabase();
-  const { url, freeze, close } = await startProxy();
-  const pool = new pg.Pool({ connectionString: url });
-  pool.on("error", () => {});
-  const { schema } = database.connection;
-  const bus = createEventBus({
-    provider: localProvider(),
-    plugins: [
-      outbox({ store: pgStore<pg.PoolClient>({ pool, schema }), relay: { pollEveryMs: 20 } }),
-    ],
-  });
-  let finish = (): void => {};
-  const finished = new Promise<void>((resolve) => (finish = resolve));
-  let isRunning = false;
-  bus.subscribe(
-    "e",
-    async () => {
-      isRunning = true;
-      await finished;
-    },
-    { subscriberId: "slow" },
-  );
-  await bus.start();
-  await database.transaction((tx) => bus.withTransaction(tx).emit("e", 1));
-  await until(() => isRunning, "the handler");
-  freeze();
-  finish();
-  const from = performance.now();
-  await bus.stop({ graceMs: 1_000 });
-  expect(performance.now() - from).toBeLessThan(3_000);
-  close();
-  await database.close();
-}, 90_000);

@@ -2,7 +2,9 @@ import type { SqlValue } from "./store.ts";
 
 /** A statement in a driver's own form. */
 export interface PositionalStatement {
+  /** The statement, with the placeholders of the driver. */
   readonly sql: string;
+  /** The values, one for each placeholder. */
   readonly values: readonly SqlValue[];
 }
 

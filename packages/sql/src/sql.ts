@@ -1,10 +1,11 @@
-import type { Dialect, OutboxStore } from "./store.ts";
+import type { Dialect, SqlStore } from "./store.ts";
 
 /** What statements have in common, in the dialect of a store. */
 export interface Sql {
+  /** Which SQL this is. */
   readonly dialect: Dialect;
-  readonly outbox: string;
-  readonly inbox: string;
+  /** The name of a table, in the schema of the store. */
+  readonly table: (name: string) => string;
   /** The database's clock, in milliseconds since the epoch: one for all processes. */
   readonly now: string;
   /** Locks the rows of a SELECT, and passes over those that others have locked. */
@@ -18,16 +19,17 @@ export interface Sql {
   readonly list: (parameter: string, type: "text" | "bigint") => string;
   /** That a row's id is one of a JSON array of numbers. */
   readonly idIn: (parameter: string) => string;
-  /** What finds a row again within its transaction, once it is locked, and that it is one of a query's. */
+  /** The column by which a row that is locked is found again within its transaction. */
   readonly lockedRow: string;
+  /** That a row is one of those that a query for {@link Sql.lockedRow} has locked. */
   readonly lockedRowIn: (query: string) => string;
 }
 
 /** The dialect of a store. */
-export function sqlOf(store: Pick<OutboxStore, "dialect" | "schema">): Sql {
+export function sqlOf(store: Pick<SqlStore, "dialect" | "schema">): Sql {
   if (store.dialect === "sqlite") return sqlite;
   const schema = store.schema === undefined ? "" : `${quoteName(store.schema)}.`;
-  return { ...postgres, outbox: `${schema}busbar_outbox`, inbox: `${schema}busbar_inbox` };
+  return { ...postgres, table: (name) => schema + name };
 }
 
 /** A name as SQL takes it. */
@@ -51,8 +53,7 @@ export function jsonLiteral(json: string): string {
 
 const sqlite: Sql = {
   dialect: "sqlite",
-  outbox: "busbar_outbox",
-  inbox: "busbar_inbox",
+  table: (name) => name,
   now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
   skipLocked: "",
   rows: (parameter, columns) => {
@@ -68,9 +69,9 @@ const sqlite: Sql = {
 /**
  * The rows of a statement are found by an array. With a subquery after IN, PostgreSQL may read the whole
  * table for them, or all of them for each of its rows: so it does when its statistics are from a moment in
- * which the table was empty, which an outbox mostly is.
+ * which the table was empty, as tables of pending work mostly are.
  */
-const postgres: Omit<Sql, "outbox" | "inbox"> = {
+const postgres: Omit<Sql, "table"> = {
   dialect: "postgres",
   // A subquery is asked once for all rows, and an index can be searched for its answer.
   now: "(SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint))",

@@ -1,10 +1,8 @@
-import type { InboxStore } from "@busbar/core/plugin";
-import { inbox } from "./inbox.ts";
 import { safeExecutor, safely, safelyAround, safeListen } from "./safe-statements.ts";
-import type { OutboxStore } from "./store.ts";
+import type { SqlStore } from "./store.ts";
 
 /** What a store is made of. */
-export type StoreParts<Tx> = Omit<OutboxStore<Tx>, keyof InboxStore>;
+export type StoreParts<Tx> = SqlStore<Tx>;
 
 /**
  * Makes a store, for a driver or query builder that has none here. Errors of its statements lose what must not be
@@ -15,7 +13,7 @@ export type StoreParts<Tx> = Omit<OutboxStore<Tx>, keyof InboxStore>;
  * defineStore<MyTransaction>({ dialect: "postgres", schema: undefined, within, execute, transaction });
  * ```
  */
-export function defineStore<Tx>(parts: StoreParts<Tx>): OutboxStore<Tx> {
+export function defineStore<Tx>(parts: StoreParts<Tx>): SqlStore<Tx> {
   return {
     ...parts,
     execute: (sql, parameters, options) => safely(() => parts.execute(sql, parameters, options)),
@@ -23,8 +21,5 @@ export function defineStore<Tx>(parts: StoreParts<Tx>): OutboxStore<Tx> {
     transaction: (work, options) =>
       safelyAround((within) => parts.transaction(within, options), work),
     listen: parts.listen && safeListen(parts.listen),
-    createInbox() {
-      return inbox({ store: this });
-    },
   };
 }

@@ -1,13 +1,13 @@
-import { methodsOf, storeOptions } from "../option-checks.ts";
 import { createHash } from "node:crypto";
 import { assertOptions, checks, systemClock, type Timer } from "@busbar/core/provider";
 import { answered } from "../answer-limit.ts";
 import { defineStore } from "../define-store.ts";
+import { methodsOf, storeOptions } from "../option-checks.ts";
 import { quoteName } from "../sql.ts";
 import type {
   AnswerOptions,
   Listen,
-  OutboxStore,
+  SqlStore,
   SqlExecutor,
   SqlRow,
   SqlValue,
@@ -57,7 +57,7 @@ export interface PgPool<Client extends PgClient = PgClient> extends PgQueryable 
 /** Options of {@link pgStore}. */
 export interface PgStoreOptions<Client extends PgClient> extends StoreOptions {
   /**
-   * A pool of `pg`. It stays yours: never closed, and its `error` event is for you to handle. The relay
+   * A pool of `pg`. It stays yours: never closed, and its `error` event is for you to handle. A relay
    * keeps one of its connections for `LISTEN`, and takes another for each batch.
    */
   readonly pool: PgPool<Client>;
@@ -80,7 +80,7 @@ export interface PgStoreOptions<Client extends PgClient> extends StoreOptions {
  */
 export function pgStore<Client extends PgClient>(
   options: PgStoreOptions<Client>,
-): OutboxStore<Client> {
+): SqlStore<Client> {
   assertOptions(
     "pgStore()",
     options,

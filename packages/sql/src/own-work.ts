@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { answered } from "./answer-limit.ts";
 import { isConflict } from "./sql-errors.ts";
-import type { AnswerOptions, OutboxStore, SqlExecutor, SqlRow, SqlValue } from "./store.ts";
+import type { AnswerOptions, SqlStore, SqlExecutor, SqlRow, SqlValue } from "./store.ts";
 
 /** How often a statement or a transaction runs at most when others get in its way. */
 const TRIES = 12;
@@ -25,17 +25,17 @@ const LIMITS = {
 export type TransactionSettings = Readonly<Record<string, string>>;
 
 /**
- * Runs the outbox's own statements: at READ COMMITTED, whatever the default of the database is, and again
+ * Runs a feature's own statements: at READ COMMITTED, whatever the default of the database is, and again
  * when PostgreSQL reports a serialization failure or a deadlock. A process that stands still, or whose host
  * has vanished, keeps nothing locked: PostgreSQL ends a single statement without its client, and a longer
  * transaction has time limits.
  */
 export class OwnWork<Tx> implements SqlExecutor {
-  readonly #store: OutboxStore<Tx>;
+  readonly #store: SqlStore<Tx>;
   /** Whether single statements run at READ COMMITTED by default. Undefined until it is asked. */
   #isReadCommitted: boolean | undefined;
 
-  constructor(store: OutboxStore<Tx>) {
+  constructor(store: SqlStore<Tx>) {
     this.#store = store;
     this.#isReadCommitted = store.dialect === "sqlite" ? true : undefined;
   }

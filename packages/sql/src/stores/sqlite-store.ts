@@ -1,9 +1,9 @@
-import { assertOptions, checks } from "@busbar/core/provider";
-import { methodsOf } from "../option-checks.ts";
 import { setTimeout as sleep } from "node:timers/promises";
+import { assertOptions, checks } from "@busbar/core/provider";
 import { defineStore } from "../define-store.ts";
+import { methodsOf } from "../option-checks.ts";
 import { withQuestionMarks } from "../placeholders.ts";
-import type { OutboxStore, SqlExecutor, SqlRow } from "../store.ts";
+import type { SqlStore, SqlExecutor, SqlRow } from "../store.ts";
 import { assertTransaction } from "../transactions.ts";
 
 /** Milliseconds between two tries to begin while others have the file. */
@@ -33,7 +33,7 @@ export interface SqliteDatabase {
 export interface SqliteStoreOptions<Database extends SqliteDatabase = SqliteDatabase> {
   /**
    * A database of `libsql`, `better-sqlite3` or `node:sqlite`. It stays yours: never closed. Best a
-   * connection of the outbox's own: on one that the application shares, the relay waits for the end of
+   * connection of the store's own: on one that the application shares, the store waits for the end of
    * each transaction of the application.
    */
   readonly database: Database;
@@ -52,7 +52,7 @@ export interface SqliteStoreOptions<Database extends SqliteDatabase = SqliteData
  */
 export function sqliteStore<Database extends SqliteDatabase>(
   options: SqliteStoreOptions<Database>,
-): OutboxStore<Database> {
+): SqlStore<Database> {
   assertOptions(
     "sqliteStore()",
     options,

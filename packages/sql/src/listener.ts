@@ -9,13 +9,18 @@ const RETRY_AFTER_AT_MOST_MS = 10_000;
 const DEAF_RETRY_AFTER_MS = 60_000;
 
 const DEAF =
-  "The outbox listens, and PostgreSQL's notifications do not arrive, as behind PgBouncer in transaction mode: " +
+  "listens, and PostgreSQL's notifications do not arrive, as behind PgBouncer in transaction mode: " +
   "commits of other processes are found by polling. Let the store listen on a direct connection, by its option listen";
 
 /** What a {@link Listener} needs. */
 export interface ListenerOptions {
+  /** The name of the feature that listens, for messages: `outbox`. */
+  readonly feature: string;
+  /** What listens: the `listen` of a store. */
   readonly listen: Listen;
+  /** The channel on which commits are announced. */
   readonly channel: string;
+  /** Gets a warning when the connection is lost, or hears nothing. */
   readonly logger: Logger;
   /** There may be something new: a notification came, or may have been missed. */
   readonly onNotify: () => void;
@@ -51,10 +56,12 @@ export class Listener {
     return this.#close !== undefined && this.#hasHeard;
   }
 
+  /** Begins to listen. Does not throw: until it hears, {@link Listener.isConnected} is false. */
   start(): void {
     this.#connecting = this.#connect();
   }
 
+  /** Ends the listening. Resolves when its connection has been given back. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#timer?.cancel();
@@ -100,7 +107,8 @@ export class Listener {
     const close = this.#close;
     this.#close = undefined;
     if (this.#isStopped || !close) return;
-    if (!this.#saidDeaf) this.#options.logger.warn({ channel: this.#options.channel }, DEAF);
+    const { channel, feature, logger } = this.#options;
+    if (!this.#saidDeaf) logger.warn({ channel }, `The ${feature} ${DEAF}`);
     this.#saidDeaf = true;
     this.#timer = systemClock.setTimeout(() => this.start(), DEAF_RETRY_AFTER_MS);
     // It is of no use, and was taken from the pool.
@@ -111,8 +119,8 @@ export class Listener {
     this.#close = undefined;
     this.#proof?.cancel();
     if (this.#isStopped) return;
-    const { logger } = this.#options;
-    logger.warn({ err: cause }, "The outbox does not hear of commits at the moment, and polls");
+    const { feature, logger } = this.#options;
+    logger.warn({ err: cause }, `The ${feature} does not hear of commits at the moment, and polls`);
     const waitMs = Math.min(RETRY_AFTER_AT_MOST_MS, RETRY_AFTER_MS * 2 ** this.#failures);
     this.#failures += 1;
     this.#timer = systemClock.setTimeout(() => this.start(), waitMs);

@@ -1,13 +1,13 @@
 import { OwnWork } from "./own-work.ts";
 import { sqlOf } from "./sql.ts";
-import type { OutboxStore, SqlValue } from "./store.ts";
+import type { SqlStore, SqlValue } from "./store.ts";
 
 /** Rows that one statement deletes at most: a longer one would keep others from their rows. */
 const ROWS = 10_000;
 
 /** Deletes the rows of a table that meet a condition, a part at a time. Resolves with how many. */
 export async function deleteInParts<Tx>(
-  store: OutboxStore<Tx>,
+  store: SqlStore<Tx>,
   table: string,
   condition: string,
   parameters: readonly SqlValue[] = [],

@@ -1,5 +1,5 @@
 import { type Check, type Checks, checks } from "@busbar/core/provider";
-import type { AdapterOptions, OutboxStore, StoreOptions } from "./store.ts";
+import type { AdapterOptions, SqlStore, StoreOptions } from "./store.ts";
 
 /** Checks the options that every store has. */
 export const storeOptions: Checks<StoreOptions> = { schema: checks.text };
@@ -11,15 +11,14 @@ export const adapterOptions: Checks<AdapterOptions> = {
   listen: checks.function,
 };
 
-/** Checks the option of a plugin that is a store. */
+/** Checks the option of a feature that is a store. */
 export const checkStore: Check = methodsOf("a store, such as pgStore({ pool })", [
-  "createInbox",
   "execute",
   "transaction",
   "within",
-] satisfies (keyof OutboxStore)[]);
+] satisfies (keyof SqlStore)[]);
 
-/** Says in an error what a plugin needs. */
+/** Says in an error what a feature needs. */
 export const NEEDS_STORE = { store: "such as pgStore({ pool })" } as const;
 
 /**

@@ -1,7 +1,6 @@
 import type { Logger } from "@busbar/core";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { Listener, type ListenerOptions } from "../src/listener.ts";
-import { until } from "./support/until.ts";
 
 interface Started {
   readonly listener: Listener;
@@ -20,6 +19,7 @@ function start(passesOn: boolean, options: Partial<ListenerOptions> = {}): Start
   const warn = (_: object, message: string): void => void warnings.push(message);
   const logger: Logger = { debug() {}, info() {}, warn, error: warn };
   const listener = new Listener({
+    feature: "outbox",
     channel: "busbar_outbox",
     logger,
     hearWithinMs: 20,
@@ -42,22 +42,24 @@ function start(passesOn: boolean, options: Partial<ListenerOptions> = {}): Start
 test("a listener is connected once its own notification has arrived", async () => {
   const { listener, warnings, wakes } = start(true);
   expect(listener.isConnected).toBe(false);
-  await until(() => listener.isConnected, "the notification");
+  await vi.waitUntil(() => listener.isConnected);
   expect(wakes()).toBeGreaterThan(0);
   expect(warnings).toEqual([]);
 });
 
 test("one whose notification does not arrive says why once, and gives its connection back", async () => {
   const { listener, warnings, steps } = start(false);
-  await until(() => steps.length === 2, "the end of the connection");
+  await vi.waitUntil(() => steps.length === 2);
   expect(steps).toEqual(["listens", "closed"]);
   expect(listener.isConnected).toBe(false);
-  expect(warnings).toEqual([expect.stringContaining("as behind PgBouncer in transaction mode")]);
+  expect(warnings).toEqual([
+    expect.stringMatching(/^The outbox listens, and .*as behind PgBouncer in transaction mode/),
+  ]);
 });
 
 test("one that is stopped before the notification arrives says nothing", async () => {
   const { listener, warnings, steps } = start(false, { hearWithinMs: 600_000 });
-  await until(() => steps.length === 1, "the connection");
+  await vi.waitUntil(() => steps.length === 1);
   await listener.stop();
   expect(steps).toEqual(["listens", "closed"]);
   expect(warnings).toEqual([]);
@@ -72,8 +74,8 @@ test("one that cannot send a notification waits for another's", async () => {
     },
     notify: () => Promise.reject(new Error("away")),
   });
-  await until(() => listener.isConnected === false, "nothing");
+  await vi.waitUntil(() => listener.isConnected === false);
   hear();
-  await until(() => listener.isConnected, "the notification");
+  await vi.waitUntil(() => listener.isConnected);
   expect(warnings).toEqual([]);
 });

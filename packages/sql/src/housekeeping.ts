@@ -15,6 +15,7 @@ export class Housekeeping {
     this.#work = work;
   }
 
+  /** Runs the work now, and again every minute. */
   start(logger: Logger): void {
     if (this.#isStopped) return;
     this.#round = this.#work(logger).then(
@@ -24,6 +25,7 @@ export class Housekeeping {
     this.#timer = systemClock.setTimeout(() => this.start(logger), EVERY_MS);
   }
 
+  /** Ends the rounds. Resolves when the round under way has ended. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#timer?.cancel();

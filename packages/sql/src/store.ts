@@ -1,12 +1,10 @@
-import type { InboxStore } from "@busbar/core/plugin";
-
 /** A value that a statement takes: no more than every driver can pass on. */
 export type SqlValue = string | number | null;
 
 /** A row as a driver returns it. */
 export type SqlRow = Readonly<Record<string, unknown>>;
 
-/** Options of a statement or a transaction of the outbox's own. */
+/** Options of a statement or a transaction of a feature's own. */
 export interface AnswerOptions {
   /**
    * Milliseconds after which the caller no longer waits for the answer. A store that can gives up the
@@ -50,13 +48,13 @@ export type Listen = (
 ) => Promise<() => Promise<void>>;
 
 /**
- * The database behind outbox and inbox, by way of one driver, query builder or ORM. Made by
- * `defineStore`.
+ * A database, by way of one driver, query builder or ORM. Made by `defineStore`. One store serves any
+ * number of features: the outbox, the inbox and webhooks alike.
  *
  * @typeParam Tx What the application knows as a transaction: what it gives to `withTransaction`, and
- *   what a handler within {@link once} finds in `context.tx`.
+ *   what a handler within `once` finds in `context.tx`.
  */
-export interface OutboxStore<Tx = unknown> extends SqlExecutor, InboxStore<Tx> {
+export interface SqlStore<Tx = unknown> extends SqlExecutor {
   /** Which SQL the database understands. */
   readonly dialect: Dialect;
   /** The PostgreSQL schema of the tables; whatever `search_path` says when it is undefined. */
@@ -68,7 +66,7 @@ export interface OutboxStore<Tx = unknown> extends SqlExecutor, InboxStore<Tx> {
    * On SQLite the transaction writes from its beginning (`BEGIN IMMEDIATE`).
    */
   transaction<T>(work: (transaction: Tx) => Promise<T>, options?: AnswerOptions): Promise<T>;
-  /** Hears of commits in other processes. Without it the relay polls. */
+  /** Hears of commits in other processes. Without it features poll. */
   readonly listen?: Listen | undefined;
   /** Where the database is, such as `127.0.0.1:5432`, for error messages. Without credentials. */
   readonly server?: string | undefined;

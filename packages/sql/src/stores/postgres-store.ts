@@ -1,7 +1,7 @@
 import { assertOptions } from "@busbar/core/provider";
-import { methodsOf, storeOptions } from "../option-checks.ts";
 import { defineStore } from "../define-store.ts";
-import type { Listen, OutboxStore, SqlExecutor, SqlRow, StoreOptions } from "../store.ts";
+import { methodsOf, storeOptions } from "../option-checks.ts";
+import type { Listen, SqlStore, SqlExecutor, SqlRow, StoreOptions } from "../store.ts";
 import { assertTransaction } from "../transactions.ts";
 
 /** The part of a `postgres` (Postgres.js) transaction that is used. */
@@ -34,7 +34,7 @@ export interface PostgresStoreOptions<Tx extends PostgresTransaction> extends St
 /** A store on PostgreSQL by way of `postgres` (Postgres.js). A transaction is what `begin` gives. */
 export function postgresStore<Tx extends PostgresTransaction>(
   options: PostgresStoreOptions<Tx>,
-): OutboxStore<Tx> {
+): SqlStore<Tx> {
   assertOptions(
     "postgresStore()",
     options,

@@ -1,0 +1,98 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Libsql from "libsql";
+import pg from "pg";
+import postgres from "postgres";
+import type { SqlStore } from "../../src/store.ts";
+import { pgStore } from "../../src/stores/pg-store.ts";
+import { postgresStore } from "../../src/stores/postgres-store.ts";
+import { type SqliteDatabase, sqliteStore } from "../../src/stores/sqlite-store.ts";
+
+/** A database of a test's own. */
+export interface TestDatabase {
+  /** Before the names of tables, where statements do not find them by themselves. */
+  readonly prefix: string;
+  /** Makes the store of one process: several share the database. */
+  createStore(): SqlStore;
+  close(): Promise<void>;
+}
+
+/** Where the tests' PostgreSQL is. */
+export function databaseUrl(): string {
+  const url = process.env["DATABASE_URL"];
+  if (!url) throw new Error("DATABASE_URL is not set: does vitest.config.ts start a server?");
+  return url;
+}
+
+/** Makes a schema of its own in PostgreSQL. `createStore` opens a store there, and `end` all that it opened. */
+async function postgresDatabase(
+  createStore: (schema: string) => SqlStore,
+  end: () => Promise<unknown>,
+): Promise<TestDatabase> {
+  const schema = `sql_${crypto.randomUUID().slice(0, 8)}`;
+  const admin = new pg.Client({ connectionString: databaseUrl() });
+  await admin.connect();
+  await admin.query(`CREATE SCHEMA ${schema}`);
+  return {
+    prefix: `${schema}.`,
+    createStore: () => createStore(schema),
+    async close() {
+      await end();
+      await admin.query(`DROP SCHEMA ${schema} CASCADE`);
+      await admin.end();
+    },
+  };
+}
+
+function pgDatabase(): Promise<TestDatabase> {
+  const pools: pg.Pool[] = [];
+  return postgresDatabase(
+    (schema) => {
+      const pool = new pg.Pool({ connectionString: databaseUrl() });
+      pools.push(pool);
+      return pgStore<pg.PoolClient>({ pool, schema }) as SqlStore;
+    },
+    () => Promise.all(pools.map((pool) => pool.end())),
+  );
+}
+
+function postgresJsDatabase(): Promise<TestDatabase> {
+  const clients: postgres.Sql[] = [];
+  return postgresDatabase(
+    (schema) => {
+      const sql = postgres(databaseUrl(), { onnotice: () => {} });
+      clients.push(sql);
+      return postgresStore({ sql, schema }) as SqlStore;
+    },
+    () => Promise.all(clients.map((sql) => sql.end())),
+  );
+}
+
+/** Makes a SQLite file of its own. */
+async function sqliteDatabase(
+  open: (file: string) => SqliteDatabase & { close(): unknown },
+): Promise<TestDatabase> {
+  const folder = mkdtempSync(join(tmpdir(), "busbar-sql-"));
+  const opened: ReturnType<typeof open>[] = [];
+  return {
+    prefix: "",
+    createStore() {
+      const database = open(join(folder, "test.db"));
+      database.exec("PRAGMA journal_mode = WAL");
+      opened.push(database);
+      return sqliteStore({ database }) as SqlStore;
+    },
+    async close() {
+      for (const database of opened) database.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Each driver, for `describe.each`. */
+export const databases: readonly (readonly [string, () => Promise<TestDatabase>])[] = [
+  ["pg", pgDatabase],
+  ["postgres", postgresJsDatabase],
+  ["libsql", () => sqliteDatabase((file) => new Libsql(file, { timeout: 20 }))],
+];

@@ -39,6 +39,7 @@ export type {
 } from "./contract/provider.ts";
 export type { OrderedFailure, Ordering } from "./contract/subscriber.ts";
 export { stateOfCorrupt, withoutErrorTexts } from "./deliver/failures.ts";
+export { grownDelay } from "./deliver/policy.ts";
 export { listed, quoted } from "./errors/quoted.ts";
 export {
   isLastingError,

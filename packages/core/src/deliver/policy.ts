@@ -165,7 +165,24 @@ export function checkBackoff(value: unknown): string | undefined {
     : `has no member ${quoted(unknown)}${didYouMean(unknown, ["type", "delay", "jitter", "maxDelay"])}`;
 }
 
-const MAX_DOUBLINGS = 1000;
+const MAX_GROWTHS = 1000;
+
+/**
+ * Returns a delay that has grown `growths` times by `factor`, `longest` at most.
+ *
+ * @param first Milliseconds before it grows.
+ * @param longest Milliseconds, at most `Number.MAX_SAFE_INTEGER`.
+ */
+export function grownDelay(
+  first: number,
+  factor: number,
+  growths: number,
+  longest: number,
+): number {
+  // Zero times infinity is not a number.
+  if (first === 0) return 0;
+  return Math.min(first * factor ** Math.min(growths, MAX_GROWTHS), longest);
+}
 
 /**
  * Milliseconds to wait after a failed attempt.
@@ -184,9 +201,6 @@ export function backoffDelay(
   if (backoff === undefined) return 0;
   if (typeof backoff === "number") return backoff;
   const { type, delay, jitter = 0, maxDelay = Number.MAX_SAFE_INTEGER } = backoff;
-  // Not Infinity, of which no delay makes a number.
-  const doublings = type === "fixed" ? 0 : Math.min(attempt - 1, MAX_DOUBLINGS);
-  const full = delay * 2 ** doublings;
-  const capped = Math.min(full, maxDelay);
+  const capped = grownDelay(delay, 2, type === "fixed" ? 0 : attempt - 1, maxDelay);
   return Math.round(capped * (1 - jitter * random()));
 }

@@ -1,0 +1,213 @@
+import type { Migrations } from "@busbar/sql/feature";
+
+/**
+ * The tables of webhooks, for both kinds of database: `{{serial}}` stands for a primary key that counts by
+ * itself. Times are milliseconds since the epoch, by the clock of the database. JSON is text. Flags are 0 or 1.
+ */
+const TABLES = [
+  {
+    version: 1,
+    sql: `
+-- One row. Its version moves with each change of a subscription: processes compare it with the version that they know.
+CREATE TABLE busbar_webhook_state (
+  id integer PRIMARY KEY,
+  subscriptions_version bigint NOT NULL
+);
+
+INSERT INTO busbar_webhook_state (id, subscriptions_version) VALUES (1, 0);
+
+-- revision: subscriptions_version of the last change. events: JSON, names and patterns. options: JSON, all other
+-- settings; secret members say [secret]. secrets: JSON, what may be seen of them. sealed: the secrets and the secret
+-- members, encrypted; NULL once deleted
+CREATE TABLE busbar_webhook_subscriptions (
+  number {{serial}},
+  id text NOT NULL,
+  version integer NOT NULL,
+  revision bigint NOT NULL,
+  enabled integer NOT NULL,
+  notifier text NOT NULL,
+  destination text NOT NULL,
+  label text,
+  scope text,
+  events text NOT NULL,
+  options text NOT NULL,
+  secrets text NOT NULL,
+  sealed text,
+  disabled_kind text,
+  disabled_at bigint,
+  disabled_detail text,
+  created_at bigint NOT NULL,
+  created_by text,
+  modified_at bigint NOT NULL,
+  modified_by text,
+  deleted_at bigint
+);
+
+CREATE UNIQUE INDEX busbar_webhook_subscriptions_id ON busbar_webhook_subscriptions (id);
+
+CREATE INDEX busbar_webhook_subscriptions_revision ON busbar_webhook_subscriptions (revision);
+
+CREATE INDEX busbar_webhook_subscriptions_present ON busbar_webhook_subscriptions (number) WHERE deleted_at IS NULL;
+
+-- Every version that a subscription had, the present one included. Nothing secret.
+CREATE TABLE busbar_webhook_subscription_versions (
+  id text NOT NULL,
+  version integer NOT NULL,
+  enabled integer NOT NULL,
+  notifier text NOT NULL,
+  destination text NOT NULL,
+  label text,
+  scope text,
+  events text NOT NULL,
+  options text NOT NULL,
+  secrets text NOT NULL,
+  disabled_kind text,
+  disabled_at bigint,
+  disabled_detail text,
+  created_at bigint NOT NULL,
+  created_by text,
+  modified_at bigint NOT NULL,
+  modified_by text,
+  deleted_at bigint,
+  PRIMARY KEY (id, version)
+);
+
+-- The state of a subscription's endpoint. Made with the subscription, and locked while deliveries of it are claimed.
+-- breaker: closed, open, or half-open (one attempt at a time)
+CREATE TABLE busbar_webhook_endpoints (
+  subscription_id text PRIMARY KEY,
+  breaker text NOT NULL DEFAULT 'closed',
+  failures bigint NOT NULL DEFAULT 0,
+  failing_since bigint,
+  open_until bigint,
+  opened integer NOT NULL DEFAULT 0,
+  warned integer NOT NULL DEFAULT 0,
+  not_before bigint,
+  rate_window bigint,
+  rate_used integer NOT NULL DEFAULT 0
+);
+
+-- Each event once, with its payload once. payload: JSON, NULL while it is made anew for each attempt
+CREATE TABLE busbar_webhook_events (
+  number {{serial}},
+  id text NOT NULL,
+  name text NOT NULL,
+  scope text,
+  ordering_key text,
+  args text NOT NULL,
+  payload text,
+  snapshot text,
+  metadata text NOT NULL,
+  occurred_at bigint NOT NULL,
+  created_at bigint NOT NULL
+);
+
+CREATE UNIQUE INDEX busbar_webhook_events_id ON busbar_webhook_events (id);
+
+-- One row for each event and subscription. state: waiting, running (until leased_until, under claim), delivered, dead,
+-- cancelled. chain_attempts: attempts since the last replay. no_retry: the event says that failures are final
+CREATE TABLE busbar_webhook_deliveries (
+  number {{serial}},
+  id text NOT NULL,
+  event_id text NOT NULL,
+  subscription_id text NOT NULL,
+  subscription_version integer NOT NULL,
+  event_name text NOT NULL,
+  scope text,
+  state text NOT NULL,
+  due_at bigint NOT NULL,
+  claim text,
+  leased_until bigint,
+  attempts integer NOT NULL DEFAULT 0,
+  chain_attempts integer NOT NULL DEFAULT 0,
+  next_trigger text NOT NULL,
+  no_retry integer NOT NULL DEFAULT 0,
+  ordering_key text,
+  sequence bigint,
+  replay_id text,
+  created_at bigint NOT NULL,
+  first_attempt_at bigint,
+  last_attempt_at bigint,
+  last_status integer,
+  last_error_class text
+);
+
+CREATE UNIQUE INDEX busbar_webhook_deliveries_id ON busbar_webhook_deliveries (id);
+
+CREATE UNIQUE INDEX busbar_webhook_deliveries_once ON busbar_webhook_deliveries (event_id, subscription_id);
+
+CREATE INDEX busbar_webhook_deliveries_due ON busbar_webhook_deliveries (subscription_id, due_at, number)
+  WHERE state = 'waiting';
+
+CREATE INDEX busbar_webhook_deliveries_running ON busbar_webhook_deliveries (subscription_id, leased_until)
+  WHERE state = 'running';
+
+CREATE INDEX busbar_webhook_deliveries_dead ON busbar_webhook_deliveries (last_attempt_at) WHERE state = 'dead';
+
+CREATE INDEX busbar_webhook_deliveries_ordered ON busbar_webhook_deliveries (subscription_id, ordering_key, number)
+  WHERE ordering_key IS NOT NULL AND state IN ('waiting', 'running', 'dead');
+
+-- One row for each attempt, and for each failure to make a payload, which has no delivery. trigger_kind: first, retry,
+-- manual, replay, resolve. payload: what was sent, where it was made for this attempt
+CREATE TABLE busbar_webhook_attempts (
+  id {{serial}},
+  delivery_id text,
+  event_id text NOT NULL,
+  event_name text NOT NULL,
+  subscription_id text,
+  number integer NOT NULL,
+  trigger_kind text NOT NULL,
+  success integer NOT NULL,
+  status integer,
+  error_class text,
+  error text,
+  started_at bigint NOT NULL,
+  duration_ms integer NOT NULL,
+  next_at bigint,
+  request_headers text,
+  response text,
+  payload text
+);
+
+CREATE INDEX busbar_webhook_attempts_delivery ON busbar_webhook_attempts (delivery_id, number);
+
+CREATE INDEX busbar_webhook_attempts_event ON busbar_webhook_attempts (event_id);
+
+CREATE INDEX busbar_webhook_attempts_started ON busbar_webhook_attempts (started_at);
+
+-- state: running (until leased_until, under claim), done, cancelled, failed. options: JSON, what was asked for.
+-- position: the number of the last delivery that was begun again
+CREATE TABLE busbar_webhook_replays (
+  id text PRIMARY KEY,
+  state text NOT NULL,
+  options text NOT NULL,
+  total bigint NOT NULL,
+  done bigint NOT NULL DEFAULT 0,
+  position bigint,
+  claim text,
+  leased_until bigint,
+  created_at bigint NOT NULL,
+  created_by text,
+  finished_at bigint,
+  error text
+);
+`,
+  },
+] as const;
+
+/** The versions of the tables, as `migrate` of `@busbar/sql` takes them. */
+export const MIGRATIONS: Migrations = {
+  feature: "webhooks",
+  module: "@busbar/webhooks",
+  versions: {
+    postgres: versionsWith("bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
+    sqlite: versionsWith("integer PRIMARY KEY AUTOINCREMENT"),
+  },
+};
+
+function versionsWith(serial: string): Migrations["versions"]["postgres"] {
+  return TABLES.map(({ version, sql }) => ({
+    version,
+    sql: sql.replaceAll("{{serial}}", serial),
+  }));
+}

@@ -30,6 +30,7 @@ export type {
   Actor,
   BulkResult,
   ChangeOptions,
+  CreatedSubscription,
   DisabledReason,
   NewSubscription,
   PageOf,

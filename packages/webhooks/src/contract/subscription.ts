@@ -117,6 +117,12 @@ export type NewSubscription = Pick<SubscriptionSettings, "events" | "destination
     readonly secret?: string | undefined;
   };
 
+/** A subscription that was just made, with its secret. */
+export interface CreatedSubscription extends WebhookSubscription {
+  /** The secret that was made at random, which is shown this once. Null if one was given, or none is needed. */
+  readonly secret: string | null;
+}
+
 /** What is to be changed of a subscription. */
 export type SubscriptionChange = Partial<SubscriptionSettings>;
 
@@ -173,7 +179,7 @@ export interface ChangeOptions {
 /** The webhook subscriptions. What is changed here holds in this process at once, and in others within a second. */
 export interface WebhookSubscriptions {
   /** Makes a subscription. Events that are emitted from now on are delivered to it. */
-  create(subscription: NewSubscription, options?: ChangeOptions): Promise<WebhookSubscription>;
+  create(subscription: NewSubscription, options?: ChangeOptions): Promise<CreatedSubscription>;
   /** Undefined if there is none. Deleted ones are found, too. */
   get(id: string): Promise<WebhookSubscription | undefined>;
   /** Those that fit, newest first. */

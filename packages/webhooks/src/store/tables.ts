@@ -87,14 +87,15 @@ CREATE TABLE busbar_webhook_endpoints (
   rate_used integer NOT NULL DEFAULT 0
 );
 
--- Each event once, with its payload once. payload: JSON, NULL while it is made anew for each attempt
+-- Each event once, with its payload once. args: JSON, NULL where the arguments are the payload. payload: JSON, NULL
+-- while it is made anew for each attempt. snapshot: JSON, the payload at the time of the emit
 CREATE TABLE busbar_webhook_events (
   number {{serial}},
   id text NOT NULL,
   name text NOT NULL,
   scope text,
   ordering_key text,
-  args text NOT NULL,
+  args text,
   payload text,
   snapshot text,
   metadata text NOT NULL,
@@ -105,7 +106,8 @@ CREATE TABLE busbar_webhook_events (
 CREATE UNIQUE INDEX busbar_webhook_events_id ON busbar_webhook_events (id);
 
 -- One row for each event and subscription. state: waiting, running (until leased_until, under claim), delivered, dead,
--- cancelled. chain_attempts: attempts since the last replay. no_retry: the event says that failures are final
+-- cancelled. payload_mode: emitted (the event's snapshot), once (its payload) or attempt. chain_attempts: attempts
+-- since the last replay. no_retry: the event says that failures are final
 CREATE TABLE busbar_webhook_deliveries (
   number {{serial}},
   id text NOT NULL,
@@ -114,6 +116,7 @@ CREATE TABLE busbar_webhook_deliveries (
   subscription_version integer NOT NULL,
   event_name text NOT NULL,
   scope text,
+  payload_mode text NOT NULL DEFAULT 'once',
   state text NOT NULL,
   due_at bigint NOT NULL,
   claim text,
@@ -146,6 +149,15 @@ CREATE INDEX busbar_webhook_deliveries_dead ON busbar_webhook_deliveries (last_a
 
 CREATE INDEX busbar_webhook_deliveries_ordered ON busbar_webhook_deliveries (subscription_id, ordering_key, number)
   WHERE ordering_key IS NOT NULL AND state IN ('waiting', 'running', 'dead');
+
+-- How many deliveries each ordering key of a subscription has had.
+CREATE TABLE busbar_webhook_sequences (
+  subscription_id text NOT NULL,
+  ordering_key text NOT NULL,
+  last bigint NOT NULL,
+  used_at bigint NOT NULL,
+  PRIMARY KEY (subscription_id, ordering_key)
+);
 
 -- One row for each attempt, and for each failure to make a payload, which has no delivery. trigger_kind: first, retry,
 -- manual, replay, resolve. payload: what was sent, where it was made for this attempt

@@ -1,3 +1,4 @@
+export type { ScopingContainer } from "./contract/container.ts";
 export type { InterceptorContext } from "./contract/interceptor.ts";
 export type { DeliveryRun } from "./contract/middleware.ts";
 export {

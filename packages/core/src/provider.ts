@@ -41,6 +41,7 @@ export type { OrderedFailure, Ordering } from "./contract/subscriber.ts";
 export { stateOfCorrupt, withoutErrorTexts } from "./deliver/failures.ts";
 export { grownDelay } from "./deliver/policy.ts";
 export { listed, quoted } from "./errors/quoted.ts";
+export { isStandardSchema, toIssues } from "./events/schema-issues.ts";
 export {
   isLastingError,
   rejectSafely,
@@ -48,6 +49,7 @@ export {
   type SafeErrorOptions,
 } from "./errors/safe-error.ts";
 export { safeLogger } from "./errors/safe-logger.ts";
+export { checkEventName } from "./values/event-names.ts";
 export { cloneJson } from "./values/json.ts";
 export {
   assertOptions,

@@ -1,3 +1,10 @@
+export {
+  type AsyncEventArgs,
+  type AsyncEventDefinitions,
+  type AsyncEventPayloads,
+  type AsyncEvents,
+  defineAsyncEvents,
+} from "./catalogue/define-async-events.ts";
 export type {
   AsyncEventDefinition,
   CatalogueEntry,

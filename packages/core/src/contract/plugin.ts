@@ -1,3 +1,4 @@
+import type { ScopingContainer } from "./container.ts";
 import type { IEventBusModule } from "./event-bus-module.ts";
 import type { GroupStaging } from "../contract/provider.ts";
 import type { Logger } from "./logger.ts";
@@ -11,6 +12,10 @@ export interface PluginContext {
   readonly logger: Logger;
   /** The bus that the plugin is attached to. */
   readonly bus: IEventBusModule;
+  /**
+   * The services of the application: the `container` of the bus. On a bus without a container, `resolve` throws.
+   */
+  readonly container: ScopingContainer;
   /** What the provider can do, with what the bus adds to it. */
   readonly capabilities: ProviderCapabilities;
   /**

@@ -10,6 +10,8 @@ export interface DeliveryContext {
   readonly attempt: number;
   /** The subscription that this run belongs to. */
   readonly subscriberId: string;
+  /** The `orderingKey` with which the event was emitted. Undefined without one. */
+  readonly orderingKey?: string | undefined;
   /**
    * The application's services. In an application made by `createApp` this is a scope of its own,
    * disposed after the run. Resolving throws on a bus that was made without a container.

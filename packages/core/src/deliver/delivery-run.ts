@@ -63,6 +63,10 @@ export class DeliveryRun implements DeliveryContext, CurrentRun {
     this.#services = services;
   }
 
+  get orderingKey(): string | undefined {
+    return this.envelope.orderingKey;
+  }
+
   /** Made when first read: most handlers never do, and an AbortController is not cheap. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();

@@ -85,6 +85,7 @@ export class StartAndStop implements LifecycleSteps {
         const pluginContext: PluginContext = {
           logger,
           bus: this.#options.bus,
+          container: this.#options.settings.services,
           capabilities,
           publishEnvelopes: (envelopes) => this.#publishEnvelopes(envelopes),
           on: (noticeName, listener) => this.#options.notices.on(noticeName, listener),

@@ -35,6 +35,16 @@ describe("a subscriber", () => {
     expect((await bus.inspect()).counters).toMatchObject({ acknowledged: 1, failed: 0, dead: 0 });
   });
 
+  test("finds the ordering key of the event in its context", async () => {
+    const { bus } = await startTestBus();
+    const keys: (string | undefined)[] = [];
+    bus.subscribe("a", (_, { orderingKey }) => void keys.push(orderingKey));
+    await bus.emit("a", 1, { orderingKey: "order-42" });
+    await bus.emit("a", 2);
+    await bus.settled();
+    expect(keys).toEqual(["order-42", undefined]);
+  });
+
   test("is called with the event and its context", async () => {
     const { bus, logger } = await startTestBus();
     const seen: unknown[] = [];

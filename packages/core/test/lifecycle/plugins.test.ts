@@ -69,6 +69,19 @@ describe("plugins", () => {
     ]);
   });
 
+  test("get the container of the bus, which explains itself where there is none", async () => {
+    const { plugin, context } = keepContext();
+    const services = { resolve: (name: string | symbol) => `the ${String(name)}` as never };
+    await startTestBus({ plugins: [plugin], container: services });
+    expect(context().container.resolve("mailer")).toBe("the mailer");
+
+    const bare = keepContext();
+    await startTestBus({ plugins: [bare.plugin] });
+    expect(() => bare.context().container.resolve("mailer")).toThrow(
+      "the bus was made without a container",
+    );
+  });
+
   test.each(["stop", "stopped"] as const)(
     "one whose %s does not end keeps nothing else from stopping",
     async (step) => {

@@ -36,8 +36,18 @@ export interface AsyncEventDefinition<Args = never, Payload = unknown> {
     | undefined;
   /** What the caller must be allowed besides, to subscribe to this event. None by default. */
   readonly permissions?: readonly string[] | undefined;
-  /** The payload's schema, for the catalogue. With `validate`, payloads are checked against it. */
-  readonly schema?: StandardSchemaV1<unknown, Payload> | undefined;
+  /**
+   * The schema of the payload, for the catalogue. The example must match it, and with `validate` each payload. The
+   * payload is delivered as it is, not as the schema transforms it.
+   */
+  readonly schema?: StandardSchemaV1<Payload, unknown> | undefined;
+  /**
+   * Whether each payload is checked against `schema`. A payload that does not match is handled as an error of the
+   * resolver.
+   *
+   * @default false
+   */
+  readonly validate?: boolean | undefined;
   /** A payload for documentation, and for the button "test". */
   readonly example?: NoInfer<Payload> | undefined;
   /** One sentence for the catalogue. */

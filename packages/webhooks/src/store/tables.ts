@@ -73,18 +73,18 @@ CREATE TABLE busbar_webhook_subscription_versions (
 );
 
 -- The state of a subscription's endpoint. Made with the subscription, and locked while deliveries of it are claimed.
--- breaker: closed, open, or half-open (one attempt at a time)
+-- breaker: closed, open, or half-open (one attempt at a time). rate_window: JSON, the attempts of the last period
 CREATE TABLE busbar_webhook_endpoints (
   subscription_id text PRIMARY KEY,
   breaker text NOT NULL DEFAULT 'closed',
   failures bigint NOT NULL DEFAULT 0,
+  retryable_failures bigint NOT NULL DEFAULT 0,
   failing_since bigint,
   open_until bigint,
   opened integer NOT NULL DEFAULT 0,
   warned integer NOT NULL DEFAULT 0,
   not_before bigint,
-  rate_window bigint,
-  rate_used integer NOT NULL DEFAULT 0
+  rate_window text
 );
 
 -- Each event once, with its payload once. args: JSON, NULL where the arguments are the payload. payload: JSON, NULL
@@ -106,8 +106,9 @@ CREATE TABLE busbar_webhook_events (
 CREATE UNIQUE INDEX busbar_webhook_events_id ON busbar_webhook_events (id);
 
 -- One row for each event and subscription. state: waiting, running (until leased_until, under claim), delivered, dead,
--- cancelled. payload_mode: emitted (the event's snapshot), once (its payload) or attempt. chain_attempts: attempts
--- since the last replay. no_retry: the event says that failures are final
+-- cancelled. due_at: NULL while it waits for the one before it of its ordering key. payload_mode: emitted (the event's
+-- snapshot), once (its payload) or attempt. chain_attempts: attempts since the last replay, which began at chain_since;
+-- NULL without one. no_retry: the event says that failures are final
 CREATE TABLE busbar_webhook_deliveries (
   number {{serial}},
   id text NOT NULL,
@@ -118,11 +119,12 @@ CREATE TABLE busbar_webhook_deliveries (
   scope text,
   payload_mode text NOT NULL DEFAULT 'once',
   state text NOT NULL,
-  due_at bigint NOT NULL,
+  due_at bigint,
   claim text,
   leased_until bigint,
   attempts integer NOT NULL DEFAULT 0,
   chain_attempts integer NOT NULL DEFAULT 0,
+  chain_since bigint,
   next_trigger text NOT NULL,
   no_retry integer NOT NULL DEFAULT 0,
   ordering_key text,
@@ -140,14 +142,17 @@ CREATE UNIQUE INDEX busbar_webhook_deliveries_id ON busbar_webhook_deliveries (i
 CREATE UNIQUE INDEX busbar_webhook_deliveries_once ON busbar_webhook_deliveries (event_id, subscription_id);
 
 CREATE INDEX busbar_webhook_deliveries_due ON busbar_webhook_deliveries (subscription_id, due_at, number)
-  WHERE state = 'waiting';
+  WHERE state = 'waiting' AND due_at IS NOT NULL;
+
+CREATE INDEX busbar_webhook_deliveries_held ON busbar_webhook_deliveries (subscription_id, ordering_key, number)
+  WHERE state = 'waiting' AND due_at IS NULL;
 
 CREATE INDEX busbar_webhook_deliveries_running ON busbar_webhook_deliveries (subscription_id, leased_until)
   WHERE state = 'running';
 
 CREATE INDEX busbar_webhook_deliveries_dead ON busbar_webhook_deliveries (last_attempt_at) WHERE state = 'dead';
 
-CREATE INDEX busbar_webhook_deliveries_ordered ON busbar_webhook_deliveries (subscription_id, ordering_key, number)
+CREATE INDEX busbar_webhook_deliveries_ordered ON busbar_webhook_deliveries (subscription_id, ordering_key, state, number)
   WHERE ordering_key IS NOT NULL AND state IN ('waiting', 'running', 'dead');
 
 -- How many deliveries each ordering key of a subscription has had.
@@ -181,7 +186,7 @@ CREATE TABLE busbar_webhook_attempts (
   payload text
 );
 
-CREATE INDEX busbar_webhook_attempts_delivery ON busbar_webhook_attempts (delivery_id, number);
+CREATE UNIQUE INDEX busbar_webhook_attempts_delivery ON busbar_webhook_attempts (delivery_id, number);
 
 CREATE INDEX busbar_webhook_attempts_event ON busbar_webhook_attempts (event_id);
 

@@ -21,13 +21,15 @@ const INDEXED = [
   [
     "the first due delivery after a subscription",
     `SELECT subscription_id FROM busbar_webhook_deliveries
-      WHERE state = 'waiting' AND subscription_id > 'a' ORDER BY subscription_id, due_at LIMIT 1`,
+      WHERE state = 'waiting' AND due_at IS NOT NULL AND subscription_id > 'a'
+      ORDER BY subscription_id, due_at LIMIT 1`,
     "busbar_webhook_deliveries_due",
   ],
   [
     "what is due of a subscription",
     `SELECT id FROM busbar_webhook_deliveries
-      WHERE state = 'waiting' AND subscription_id = 'a' AND due_at <= 5 ORDER BY due_at, number LIMIT 10`,
+      WHERE state = 'waiting' AND due_at IS NOT NULL
+        AND subscription_id = 'a' AND due_at <= 5 ORDER BY due_at, number LIMIT 10`,
     "busbar_webhook_deliveries_due",
   ],
   [
@@ -39,8 +41,15 @@ const INDEXED = [
   [
     "what is before a delivery of an ordering key",
     `SELECT 1 FROM busbar_webhook_deliveries WHERE subscription_id = 'a' AND ordering_key = 'k'
-      AND ordering_key IS NOT NULL AND state IN ('waiting', 'running', 'dead') AND number < 5 LIMIT 1`,
+      AND ordering_key IS NOT NULL AND state IN ('waiting', 'running', 'dead')
+      AND number < 5 LIMIT 1`,
     "busbar_webhook_deliveries_ordered",
+  ],
+  [
+    "the first that waits for others of its ordering key",
+    `SELECT number FROM busbar_webhook_deliveries WHERE subscription_id = 'a' AND ordering_key = 'k'
+      AND state = 'waiting' AND due_at IS NULL ORDER BY number LIMIT 1`,
+    "busbar_webhook_deliveries_held",
   ],
   [
     "the subscriptions that changed",

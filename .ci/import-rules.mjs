@@ -47,6 +47,11 @@ const rules = [
     name === "awilix" &&
     file !== join(source, "app/container.ts") &&
     "imports awilix outside src/app/container.ts",
+  ({ specifier, own, source, file }) =>
+    own === "@busbar/webhooks" &&
+    roomOf(WEBHOOKS_ROOMS, source, file) === "verify" &&
+    !specifier.startsWith(".") &&
+    "is imported by what receivers use: it must depend on nothing, so that it runs everywhere",
   ({ specifier, own, source, file }) => {
     const rooms = ROOMS[own];
     if (!rooms || !specifier.startsWith(".")) return false;
@@ -110,8 +115,40 @@ const REDIS_ROOMS = {
   admin: ["store", "registry"],
 };
 
+/** The folders of webhooks, and one file beside them. Each may depend on those before it, but see below. */
+const WEBHOOKS_ORDER = [
+  "contract",
+  "errors.ts",
+  "secrets",
+  "signing",
+  "http",
+  "notifiers",
+  "search",
+  "filter",
+  "store",
+  "subscriptions",
+  "catalogue",
+  "route",
+  "deliver",
+  "log",
+  "replay",
+  "rest",
+  "testing",
+];
+const WEBHOOKS_ROOMS = {
+  ...Object.fromEntries(
+    WEBHOOKS_ORDER.map((room, index) => [room, WEBHOOKS_ORDER.slice(0, index)]),
+  ),
+  // Receivers run on Deno, Bun and workers: it depends on nothing, not even on Node.
+  verify: [],
+};
+
 /** The rooms of each package that has them. */
-const ROOMS = { "@busbar/core": CORE_ROOMS, "@busbar/redis": REDIS_ROOMS };
+const ROOMS = {
+  "@busbar/core": CORE_ROOMS,
+  "@busbar/redis": REDIS_ROOMS,
+  "@busbar/webhooks": WEBHOOKS_ROOMS,
+};
 
 /** The room that a file is in: its folder, or the file itself if that is a room. */
 function roomOf(rooms, source, file) {
@@ -136,6 +173,7 @@ const WALL_CLOCK = new Map([
   ["packages/core/src/groups/memory-group-staging.ts", "stagedAt"],
   ["packages/testing/src/recorder.ts", "when something was recorded"],
   ["packages/testing/src/system-time.ts", "is the clock"],
+  ["packages/webhooks/src/verify/verifier.ts", "compares it with the clock of the sender"],
   ["packages/conformance/src/builders.ts", "createdAt and publishedAt"],
   ["packages/conformance/src/set-clock.ts", "is a clock"],
   ["packages/conformance/src/cases/admin.ts", "publishedAt"],

@@ -4,7 +4,10 @@ import type { AttemptTrigger } from "./delivery.ts";
 import type { Secret } from "./subscription.ts";
 import type { WebhookEvent } from "./webhook-event.ts";
 
-/** What was wrong with an attempt, in classes that one can search and count. */
+/**
+ * What was wrong with an attempt, in classes that one can search and count. `proxy_error` and `interrupted` are no fault
+ * of the destination.
+ */
 export type ErrorClass =
   | "dns_error"
   | "connection_refused"
@@ -19,6 +22,7 @@ export type ErrorClass =
   | "http_410"
   | "http_429"
   | "protocol_error"
+  | "proxy_error"
   | "authentication"
   | "throttled"
   | "rejected"

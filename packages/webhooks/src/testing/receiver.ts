@@ -8,6 +8,7 @@ import {
 } from "node:http";
 import { createServer as createTlsServer, type ServerOptions } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assertOptions, checks } from "@busbar/core/provider";
 
@@ -271,24 +272,20 @@ async function reply(
       socket?.end();
       return;
     case "drip":
-      response.writeHead(200);
-      while (!response.destroyed) {
-        response.write(".");
-        await sleep(DRIP_EVERY_MS, undefined, { signal });
-      }
-      return;
     case "flood":
       response.writeHead(200);
-      while (!response.destroyed) {
-        if (response.write(Buffer.alloc(16_384, "."))) continue;
-        await Promise.race([
-          once(response, "drain", { signal }),
-          once(response, "close", { signal }),
-        ]);
-      }
+      await pipeline(endless(answer, signal), response);
       return;
     default:
       await plainly(response, typeof answer === "number" ? { status: answer } : answer, signal);
+  }
+}
+
+async function* endless(how: "drip" | "flood", signal: AbortSignal): AsyncGenerator<string> {
+  const flood = ".".repeat(16_384);
+  for (;;) {
+    if (how === "drip") await sleep(DRIP_EVERY_MS, undefined, { signal });
+    yield how === "drip" ? "." : flood;
   }
 }
 

@@ -23,7 +23,16 @@ rmSync(folder, { recursive: true, force: true });
 cpSync(join(root, ".ci/types"), folder, { recursive: true });
 mkdirSync(join(folder, "node_modules/@busbar"), { recursive: true });
 mkdirSync(join(folder, "node_modules/@types"), { recursive: true });
-for (const name of ["core", "local", "redis", "sql", "outbox", "testing", "conformance"]) {
+for (const name of [
+  "core",
+  "local",
+  "redis",
+  "sql",
+  "outbox",
+  "testing",
+  "conformance",
+  "webhooks",
+]) {
   symlinkSync(join(root, "packages", name), join(folder, "node_modules/@busbar", name));
 }
 const nodeTypes = realpathSync(join(root, "node_modules/@types/node"));
@@ -32,12 +41,15 @@ writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
 const tests = filesIn(join(root, "packages")).filter((name) => name.endsWith(".test-d.ts"));
 tests.forEach(copyTest);
 writeConfig("tsconfig.json", { skipLibCheck: false }, ["consumer.ts"]);
+writeConfig("tsconfig.receiver.json", { skipLibCheck: false, lib: ["es2023", "dom"], types: [] }, [
+  "receiver.ts",
+]);
 writeConfig("tsconfig.tests.json", { skipLibCheck: true }, tests.map(pathOfTest));
 
-const problems = (await Promise.all(versions.map(checkBoth))).flat();
+const problems = (await Promise.all(versions.map(checkAll))).flat();
 finish(
   problems,
-  `an application and ${tests.length} type tests compile with TypeScript ${versions.join(", ")}`,
+  `an application, a receiver without Node, and ${tests.length} type tests compile with TypeScript ${versions.join(", ")}`,
 );
 
 /** Copies a type test, so that it imports what was built of its package in the place of the sources. */
@@ -74,10 +86,13 @@ function writeConfig(name, options, files) {
   writeFileSync(join(folder, name), JSON.stringify({ compilerOptions, files }));
 }
 
-async function checkBoth(version) {
+async function checkAll(version) {
   const program = await compiler(version);
-  const application = await check(version, program, "tsconfig.json");
-  return [...application, ...(await check(version, program, "tsconfig.tests.json"))];
+  const found = [];
+  for (const config of ["tsconfig.json", "tsconfig.receiver.json", "tsconfig.tests.json"]) {
+    found.push(...(await check(version, program, config)));
+  }
+  return found;
 }
 
 async function check(version, program, config) {

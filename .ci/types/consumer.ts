@@ -18,6 +18,8 @@ import type * as redis from "@busbar/redis";
 import type * as sql from "@busbar/sql";
 import type * as sqlFeature from "@busbar/sql/feature";
 import type * as testing from "@busbar/testing";
+import type * as webhooks from "@busbar/webhooks";
+import type * as webhooksTesting from "@busbar/webhooks/testing";
 
 /** Every other entry, so that its declarations are loaded. */
 export type Entries = [
@@ -31,6 +33,8 @@ export type Entries = [
   typeof sql,
   typeof sqlFeature,
   typeof testing,
+  typeof webhooks,
+  typeof webhooksTesting,
 ];
 
 interface ShopEvents {

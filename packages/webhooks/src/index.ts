@@ -5,6 +5,7 @@ export {
   type AsyncEvents,
   defineAsyncEvents,
 } from "./catalogue/define-async-events.ts";
+export { EntityGone } from "./catalogue/entity-gone.ts";
 export type {
   AsyncEventDefinition,
   CatalogueEntry,

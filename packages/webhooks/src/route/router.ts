@@ -1,0 +1,217 @@
+import {
+  type Backoff,
+  type DeliveryContext,
+  type Event,
+  type Logger,
+  PermanentError,
+  ReleaseDelivery,
+} from "@busbar/core";
+import { grownDelay, type JsonValue } from "@busbar/core/provider";
+import type { SqlStore } from "@busbar/sql";
+import type { Catalogue } from "../catalogue/catalogue.ts";
+import { isOperational } from "../catalogue/operational-events.ts";
+import type { ActiveSubscription, ActiveSubscriptions } from "../contract/active-subscriptions.ts";
+import type { PayloadMode } from "../contract/subscription.ts";
+import { deliveryIdOf } from "./delivery-id.ts";
+import { carriedMetadata } from "./carried-metadata.ts";
+import { valueAt } from "./ordering-key.ts";
+import { Payload, PayloadError, type Payloads, type PayloadSource } from "./payloads.ts";
+import { ResolveLog } from "./resolve-log.ts";
+import { isAboutData, type RoutedDelivery, type RoutedEvent, RouteWriter } from "./route-writer.ts";
+import { scopeOf } from "./scope.ts";
+import { SNAPSHOT } from "./snapshots.ts";
+
+/** Milliseconds before an event comes again that could not be written, and the longest such time. */
+const AGAIN_AFTER_MS = 250;
+const AGAIN_AFTER_AT_MOST_MS = 30_000;
+
+/** How often the router tries to make a payload, and how long it waits between. */
+export interface RoutePolicy {
+  readonly attempts: number;
+  readonly backoff: Exclude<Backoff, number>;
+}
+
+/** Options of {@link Router}. */
+export interface RouterOptions {
+  readonly store: SqlStore;
+  readonly catalogue: Catalogue;
+  readonly active: ActiveSubscriptions;
+  readonly payloads: Payloads;
+  readonly policy: RoutePolicy;
+  readonly logger: Logger;
+  readonly channel: string;
+  readonly onWritten: () => void;
+}
+
+/** An event, and what was made of it so far. */
+interface Routing {
+  readonly source: PayloadSource;
+  readonly orderingKey: string | null;
+  readonly metadata: ReturnType<typeof carriedMetadata>;
+  readonly snapshot: Payload | undefined;
+  readonly subscriptions: readonly ActiveSubscription[];
+}
+
+/**
+ * Handles the declared events: finds the subscriptions that want an event, makes its payload, and writes a row for each
+ * delivery. What it throws is for the bus's own retries and dead letters.
+ */
+export class Router {
+  readonly #options: RouterOptions;
+  readonly #writer: RouteWriter;
+  readonly #log: ResolveLog;
+  /** How often in a row the database could not be written to. */
+  #failures = 0;
+
+  constructor(options: RouterOptions) {
+    this.#options = options;
+    this.#writer = new RouteWriter(options);
+    this.#log = new ResolveLog(options.store);
+  }
+
+  /** Handles one event. Resolves once its deliveries are committed. */
+  async route(event: Event, context: DeliveryContext): Promise<void> {
+    const routing = this.#routingOf(event, context.orderingKey);
+    if (routing.subscriptions.length === 0) return;
+    const startedAt = performance.now();
+    let routed: RoutedEvent | undefined;
+    try {
+      routed = await this.#match(routing, context.signal);
+    } catch (error) {
+      // The bus stops, and counts nothing that is thrown now.
+      if (context.signal.aborted) throw error;
+      await this.#failed(routing.source, error, context.attempt, performance.now() - startedAt);
+    }
+    if (routed && routed.deliveries.length > 0) await this.#write(routed);
+  }
+
+  #routingOf({ id, name, data, metadata }: Event, orderingKey: string | undefined): Routing {
+    const scope = scopeOf(metadata["scope"]);
+    const snapshot = metadata[SNAPSHOT];
+    return {
+      source: {
+        id,
+        name,
+        scope,
+        occurredAt: metadata.createdAt as Date,
+        args: data as JsonValue,
+      },
+      orderingKey: orderingKey ?? null,
+      metadata: carriedMetadata(metadata),
+      snapshot: typeof snapshot === "string" ? new Payload(snapshot) : undefined,
+      subscriptions: this.#subscriptionsFor(name, scope, data),
+    };
+  }
+
+  /** An operational event goes only to those who ask for such events, and never to the subscription that it is about. */
+  #subscriptionsFor(
+    name: string,
+    scope: string | null,
+    data: unknown,
+  ): readonly ActiveSubscription[] {
+    const matching = this.#options.active.matching(name, scope);
+    if (!isOperational(name)) return matching;
+    const { subscriptionId } = data as { readonly subscriptionId?: unknown };
+    return matching.filter(({ id, events }) => id !== subscriptionId && events.some(isOperational));
+  }
+
+  async #match(routing: Routing, signal: AbortSignal): Promise<RoutedEvent | undefined> {
+    const { source, snapshot, subscriptions, metadata } = routing;
+    const modeOf = ({ payload }: ActiveSubscription): PayloadMode =>
+      payload === "emitted" && snapshot === undefined ? "once" : payload;
+    const needsPayload = subscriptions.some(
+      (it) => modeOf(it) === "once" || (modeOf(it) === "attempt" && readsPayload(it)),
+    );
+    const once = needsPayload ? await this.#options.payloads.resolve(source, signal) : undefined;
+    if (needsPayload && once === undefined) await this.#log.dropped(source);
+    const { retry, resolve } = this.#options.catalogue.get(source.name) ?? {};
+    const deliveries: RoutedDelivery[] = [];
+    for (const subscription of subscriptions) {
+      const payloadMode = modeOf(subscription);
+      const payload = payloadMode === "emitted" ? snapshot : once;
+      if (payload === undefined && (payloadMode === "once" || readsPayload(subscription))) continue;
+      const { hasFilter } = subscription;
+      if (hasFilter && !subscription.passes({ ...source, metadata, data: payload!.value }))
+        continue;
+      deliveries.push({
+        id: deliveryIdOf(source.id, subscription.id),
+        subscriptionId: subscription.id,
+        subscriptionVersion: subscription.version,
+        payloadMode,
+        orderingKey: orderingKeyFor(subscription, routing.orderingKey, payload),
+        noRetry: retry === false,
+      });
+    }
+    const has = (mode: PayloadMode): boolean => deliveries.some((it) => it.payloadMode === mode);
+    const argsArePayload = resolve === undefined && has("once");
+    return {
+      id: source.id,
+      name: source.name,
+      scope: source.scope,
+      orderingKey: routing.orderingKey,
+      args: argsArePayload ? null : JSON.stringify(source.args),
+      payload: has("once") ? (once?.json ?? null) : null,
+      snapshot: has("emitted") ? (snapshot?.json ?? null) : null,
+      metadata: JSON.stringify(metadata),
+      occurredAt: source.occurredAt.getTime(),
+      deliveries,
+    };
+  }
+
+  /** Notes in the log that there is no payload, and fails the run: for good if no repetition can help. */
+  async #failed(
+    source: PayloadSource,
+    error: unknown,
+    attempt: number,
+    durationMs: number,
+  ): Promise<never> {
+    if (!(error instanceof PayloadError)) throw this.#released(error);
+    const { attempts, backoff } = this.#options.policy;
+    const isLast = !error.retryable || attempt >= attempts;
+    const { delay, maxDelay = Number.MAX_SAFE_INTEGER } = backoff;
+    const nextInMs = isLast ? undefined : grownDelay(delay, 2, attempt - 1, maxDelay);
+    try {
+      await this.#log.failed(source, error, { attempt, durationMs, nextInMs });
+    } catch (cause) {
+      throw this.#released(cause);
+    }
+    throw error.retryable ? error : new PermanentError(error.message, { cause: error });
+  }
+
+  async #write(routed: RoutedEvent): Promise<void> {
+    try {
+      await this.#writer.write(routed);
+      this.#failures = 0;
+    } catch (error) {
+      throw isAboutData(error) ? error : this.#released(error);
+    }
+  }
+
+  /** The database is at fault, not the event: it comes again, and no attempt is counted. */
+  #released(cause: unknown): ReleaseDelivery {
+    const delayMs = grownDelay(AGAIN_AFTER_MS, 2, this.#failures, AGAIN_AFTER_AT_MOST_MS);
+    if (this.#failures === 0) {
+      this.#options.logger.error({ err: cause }, "Webhook deliveries cannot be written");
+    }
+    this.#failures += 1;
+    return new ReleaseDelivery("Webhook deliveries cannot be written", { cause, delayMs });
+  }
+}
+
+/** Whether an event is matched, or ordered, by what is in its payload. */
+function readsPayload({ hasFilter, orderingKey }: ActiveSubscription): boolean {
+  return hasFilter || (orderingKey !== null && orderingKey !== EVENT_KEY);
+}
+
+/** The ordering key of a subscription that means the one of the event. */
+const EVENT_KEY = "$event";
+
+function orderingKeyFor(
+  { orderingKey }: ActiveSubscription,
+  eventKey: string | null,
+  payload: Payload | undefined,
+): string | null {
+  if (orderingKey === null) return null;
+  if (orderingKey === EVENT_KEY) return eventKey;
+  return payload === undefined ? null : valueAt(payload.value, orderingKey);
+}

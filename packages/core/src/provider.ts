@@ -58,6 +58,7 @@ export {
   checks,
   createOptionsSchema,
   nearestHint,
+  nearestName,
   optionError,
   type OptionCheck,
   type OptionIssue,

@@ -53,3 +53,5 @@ export type {
   WebhookSubscriptions,
 } from "./contract/subscription.ts";
 export type { WebhookEvent } from "./contract/webhook-event.ts";
+export { compileFilter, type EventFilter } from "./filter/event-filter.ts";
+export { isLuceneError, LuceneError } from "./search/lucene-error.ts";

@@ -50,7 +50,10 @@ export type AsyncEventPayloads<Definitions extends AsyncEventDefinitions> =
  * Events that systems outside the application may subscribe to; made by {@link defineAsyncEvents}. `Args` maps each
  * name to the arguments that travel, `Payloads` to the payload that is delivered.
  */
-export interface AsyncEvents<Args extends object = object, Payloads extends object = object> {
+export interface AsyncEvents<
+  Args extends object = Readonly<Record<string, unknown>>,
+  Payloads extends object = object,
+> {
   /** The definition of each event, by its name. */
   readonly definitions: AsyncEventDefinitions;
   /** Carries the types to `publish`. Never set at run time. */

@@ -47,11 +47,11 @@ export function createConnector(options: ConnectorOptions): buildConnector.conne
       callback(error as Error, null);
       return;
     }
-    const finish = withinTime(connectTimeoutMs, callback);
     if (tunnel) {
-      throughTunnel(tunnel, connect, target, finish);
+      throughTunnel(tunnel, connect, target, callback);
       return;
     }
+    const finish = withinTime(connectTimeoutMs, callback);
     connect(target, (...[error, socket]) => {
       if (error) {
         finish(error, null);

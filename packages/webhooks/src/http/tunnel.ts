@@ -44,14 +44,37 @@ export class Tunnel {
    * Connects to a port of a host.
    *
    * @throws HttpFault `proxy_error` when the proxy is not reached, refuses, or breaks off; the class of the destination's
-   *   fault when the proxy answers 502, 503 or 504.
+   *   fault when the proxy answers 502, 503 or 504, or keeps the connection and does not answer in time.
    */
-  async open(hostname: string, port: number): Promise<Socket> {
-    const [address = hostname] = this.#resolvesNames
-      ? [hostname]
-      : await this.#guard.addressesOf(hostname);
-    const authority = `${address.includes(":") ? `[${address}]` : address}:${port}`;
-    return connectThrough(this.#request(authority), this.#timeoutMs);
+  open(hostname: string, port: number): Promise<Socket> {
+    let request: ClientRequest | undefined;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const isUnreached = request?.socket?.connecting ?? false;
+        reject(
+          isUnreached
+            ? new HttpFault(
+                "proxy_error",
+                `The proxy could not be reached in ${this.#timeoutMs} ms`,
+              )
+            : new HttpFault("connect_timeout", `There was no connection in ${this.#timeoutMs} ms`),
+        );
+        request?.destroy();
+      }, this.#timeoutMs);
+      const connected = this.#target(hostname).then((address) => {
+        const authority = `${address.includes(":") ? `[${address}]` : address}:${port}`;
+        request = this.#request(authority);
+        return connectThrough(request);
+      });
+      connected.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
+  }
+
+  /** The host as the proxy is asked for it. */
+  async #target(hostname: string): Promise<string> {
+    if (this.#resolvesNames) return hostname;
+    const [address = hostname] = await this.#guard.addressesOf(hostname);
+    return address;
   }
 
   #request(authority: string): ClientRequest {
@@ -74,18 +97,11 @@ export class Tunnel {
   }
 }
 
-function connectThrough(request: ClientRequest, timeoutMs: number): Promise<Socket> {
+function connectThrough(request: ClientRequest): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      request.destroy(new HttpFault("proxy_error", `The proxy did not answer in ${timeoutMs} ms`));
-    }, timeoutMs);
-    const fail = (fault: HttpFault): void => {
-      clearTimeout(timer);
-      reject(fault);
-    };
     const refused = ({ statusCode = 0 }: IncomingMessage): void => {
       request.destroy();
-      fail(refusal(statusCode));
+      reject(refusal(statusCode));
     };
     request
       .once("connect", (response: IncomingMessage, socket: Socket, head: Buffer) => {
@@ -93,19 +109,14 @@ function connectThrough(request: ClientRequest, timeoutMs: number): Promise<Sock
           refused(response);
           return;
         }
-        clearTimeout(timer);
         if (head.length > 0) socket.unshift(head);
         resolve(socket);
       })
       .once("response", refused)
       .on("error", (error: NodeJS.ErrnoException) => {
-        if (error instanceof HttpFault) {
-          fail(error);
-          return;
-        }
         const reason = error.code === undefined ? "" : ` (${error.code})`;
         const message = `The proxy could not be reached${reason}`;
-        fail(new HttpFault("proxy_error", message, { cause: error }));
+        reject(new HttpFault("proxy_error", message, { cause: error }));
       })
       .end();
   });

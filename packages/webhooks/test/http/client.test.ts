@@ -162,7 +162,7 @@ describe("an answer that is not simple", () => {
   });
 
   test("a compressed body stays as it is", async () => {
-    const bomb = gzipSync(Buffer.alloc(10_000_000));
+    const bomb = gzipSync(Buffer.alloc(2_000_000));
     await using receiver = await startReceiver({
       otherwise: { headers: { "content-encoding": "gzip" }, body: bomb },
     });

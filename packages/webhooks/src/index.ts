@@ -55,3 +55,9 @@ export type {
 export type { WebhookEvent } from "./contract/webhook-event.ts";
 export { compileFilter, type EventFilter } from "./filter/event-filter.ts";
 export { isLuceneError, LuceneError } from "./search/lucene-error.ts";
+export type { AuthSettings, OAuth2Settings } from "./http/auth.ts";
+export type { ClientTls } from "./http/connector.ts";
+export type { AddressGuardOptions, Lookup } from "./http/guard.ts";
+export type { ProxyOptions } from "./http/tunnel.ts";
+export { httpNotifier, type HttpNotifierOptions } from "./notifiers/http-notifier.ts";
+export type { HttpSettings, StatusRule } from "./notifiers/http-settings.ts";

@@ -6,3 +6,4 @@ export {
   type ReceiverReply,
   startReceiver,
 } from "./testing/receiver.ts";
+export { notifierRequest, type NotifierRequestParts } from "./testing/notifier-request.ts";

@@ -3,6 +3,7 @@ import { faultOf } from "./fault-of.ts";
 import type { HttpAnswer, HttpClient } from "./client.ts";
 import { isHeaderValue } from "./header-rules.ts";
 import { HttpFault } from "./http-fault.ts";
+import { type Limit, within } from "./within.ts";
 
 /** How requests to a destination say who sends them. */
 export type AuthSettings =
@@ -20,12 +21,6 @@ export interface OAuth2Settings {
   readonly audience?: string | undefined;
   /** Whether id and secret are sent as `Authorization: Basic`, or in the form. */
   readonly credentialsIn: "header" | "body";
-}
-
-/** How long one may wait for a token, and what ends the wait. */
-export interface TokenRequest {
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
 }
 
 interface Token {
@@ -59,14 +54,14 @@ export class Authorizer {
    *
    * @throws HttpFault `authentication` when there is no token.
    */
-  async valueFor(auth: AuthSettings, request: TokenRequest): Promise<string> {
+  async valueFor(auth: AuthSettings, limit: Limit): Promise<string> {
     switch (auth.type) {
       case "basic":
         return `Basic ${base64(`${auth.username}:${auth.password}`)}`;
       case "bearer":
         return `Bearer ${auth.token}`;
       case "oauth2":
-        return `Bearer ${(await within(request, this.#token(auth))).value}`;
+        return `Bearer ${(await within(limit, this.#token(auth), tooSlow)).value}`;
     }
   }
 
@@ -162,24 +157,8 @@ function readToken({ status, body }: HttpAnswer): { value: string; seconds: numb
   return { value, seconds: Number.isFinite(seconds) && seconds > 0 ? seconds : DEFAULT_SECONDS };
 }
 
-/** Waits for what others wait for as well, for as long as this one may. */
-async function within<T>({ timeoutMs, signal }: TokenRequest, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  let onAbort = (): void => {};
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new HttpFault("authentication", "The token server takes too long"));
-    }, timeoutMs);
-    onAbort = () => reject(new HttpFault("interrupted", "The attempt was interrupted"));
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
-  }
+function tooSlow(): HttpFault {
+  return new HttpFault("authentication", "The token server takes too long");
 }
 
 function keyOf(auth: OAuth2Settings): string {

@@ -6,6 +6,7 @@ import { faultOf } from "./fault-of.ts";
 import type { AddressGuard } from "./guard.ts";
 import { HttpFault } from "./http-fault.ts";
 import { type ProxyOptions, Tunnel } from "./tunnel.ts";
+import { interruption } from "./within.ts";
 
 /** Options of {@link HttpClient}. */
 export interface HttpClientOptions {
@@ -186,10 +187,4 @@ class Exchange implements Dispatcher.DispatchHandler {
     clearTimeout(this.#timer);
     this.#request.signal.removeEventListener("abort", this.#onAbort);
   }
-}
-
-function interruption({ reason }: AbortSignal): HttpFault {
-  return reason instanceof Error && reason.name === "TimeoutError"
-    ? new HttpFault("timeout", "There was no complete answer in the time of the attempt")
-    : new HttpFault("interrupted", "The attempt was interrupted");
 }

@@ -1,4 +1,4 @@
-import { assertOptions, checks, optionsWithin } from "@busbar/core/provider";
+import { assertOptions, checks } from "@busbar/core/provider";
 import type {
   ErrorClass,
   Notifier,
@@ -9,36 +9,25 @@ import type {
 import { type AuthSettings, Authorizer } from "../http/auth.ts";
 import { type HttpAnswer, HttpClient, KEPT_BYTES } from "../http/client.ts";
 import { faultOf } from "../http/fault-of.ts";
-import { AddressGuard, type AddressGuardOptions } from "../http/guard.ts";
+import { AddressGuard } from "../http/guard.ts";
+import { type NetworkOptions, networkChecks } from "../http/network-options.ts";
 import { isSecretHeader } from "../http/header-rules.ts";
 import { HttpFault } from "../http/http-fault.ts";
 import { parseRetryAfter } from "../http/retry-after.ts";
-import type { ProxyOptions } from "../http/tunnel.ts";
+import type { Limit } from "../http/within.ts";
 import { urlProblem } from "../http/url-problem.ts";
 import { formatBody } from "../signing/body-formats.ts";
 import { magentoSignature, Signer } from "../signing/signer.ts";
 import { type HttpSettings, httpSettings, type StatusRule } from "./http-settings.ts";
 
 /** Options of {@link httpNotifier}. */
-export interface HttpNotifierOptions extends AddressGuardOptions {
+export interface HttpNotifierOptions extends NetworkOptions {
   /**
    * Whether destinations may have `http:` URLs, so that anybody on the way reads what is delivered.
    *
    * @default true unless `NODE_ENV` is "production"
    */
   readonly allowHttp?: boolean | undefined;
-  /**
-   * A forward proxy that all requests go through. What fails at the proxy itself has the class `proxy_error`.
-   *
-   * @default none
-   */
-  readonly proxy?: string | ProxyOptions | undefined;
-  /**
-   * Milliseconds for a connection: look-up, TCP and TLS together.
-   *
-   * @default 5_000
-   */
-  readonly connectTimeoutMs?: number | undefined;
   /**
    * The `source` of CloudEvents: a URI reference that says which application events are from.
    *
@@ -59,21 +48,14 @@ const SHORTEST_SECRET = 6;
  * An attempt has 15 s by default, 5 s of them for the connection. Every 2xx is a success. A redirect is a failure and is
  * not followed; 410 disables the subscription; 408, 425, 429, 5xx and faults of the network are attempted again, other
  * answers are not. `statusRules` of a subscription change that. Connections to private and reserved addresses are
- * refused: see {@link AddressGuardOptions}.
+ * refused: see {@link NetworkOptions}.
  *
  * @throws TypeError when an option is not what it can be. RangeError when `allow` or `deny` has what is no range.
  */
 export function httpNotifier(options: HttpNotifierOptions = {}): Notifier<HttpSettings> {
   assertOptions("httpNotifier()", options, {
-    allow: checks.texts,
-    deny: checks.texts,
-    lookup: checks.function,
+    ...networkChecks,
     allowHttp: checks.boolean,
-    proxy: (value) =>
-      typeof value === "string"
-        ? undefined
-        : optionsWithin<ProxyOptions>({ url: checks.text, resolvesNames: checks.boolean })(value),
-    connectTimeoutMs: checks.positive,
     source: checks.text,
   });
   return new HttpNotifier(options);
@@ -192,15 +174,11 @@ class HttpNotifier implements Notifier<HttpSettings> {
     return body;
   }
 
-  async #authorize(
-    auth: AuthSettings | undefined,
-    sent: SentHeaders,
-    wait: { readonly timeoutMs: number; readonly signal: AbortSignal },
-  ): Promise<void> {
+  async #authorize(auth: AuthSettings | undefined, sent: SentHeaders, limit: Limit): Promise<void> {
     if (!auth) return;
     if (auth.type === "oauth2") sent.hide(auth.clientSecret);
     if (auth.type === "basic") sent.hide(auth.password);
-    const authorization = await this.#authorizer.valueFor(auth, wait);
+    const authorization = await this.#authorizer.valueFor(auth, limit);
     sent.add({ authorization }, { secret: true });
   }
 

@@ -1,9 +1,9 @@
-import { createSecureContext } from "node:tls";
 import { z } from "zod";
 import type { SettingsSchema } from "../contract/notifier.ts";
 import type { AuthSettings } from "../http/auth.ts";
 import type { ClientTls } from "../http/connector.ts";
 import { headerNameProblem, isHeaderValue, isSecretHeader } from "../http/header-rules.ts";
+import { tlsSettings } from "../http/tls-settings.ts";
 import { BODY_FORMATS, type BodyFormat } from "../signing/body-formats.ts";
 
 /** What a subscription of the notifier `http` says besides its destination. */
@@ -111,42 +111,6 @@ function authOf(urlProblem: (url: string) => string | undefined) {
   ]);
 }
 
-const pem = z.string().min(1).max(65_536);
-const tls = z
-  .strictObject({
-    cert: pem.optional().meta({ title: "Client certificate", description: "As PEM" }),
-    key: pem
-      .optional()
-      .meta({ ...secret, title: "Key of the client certificate", description: "As PEM" }),
-    ca: pem.optional().meta({
-      title: "Authorities",
-      description: "Certificates as PEM, to trust instead of the well-known ones",
-    }),
-  })
-  .superRefine(({ cert, key, ca }, context) => {
-    const refuse = (path: string, message: string): void =>
-      context.addIssue({ code: "custom", message, path: [path] });
-    if (cert !== undefined && key === undefined) refuse("key", "must be given with a certificate");
-    if (key !== undefined && cert === undefined) refuse("cert", "must be given with a key");
-    if (!isUsable({ ca })) refuse("ca", "must be certificates as PEM");
-    else if (cert !== undefined && key !== undefined && !isUsable({ cert, key })) {
-      refuse("cert", "must be a certificate as PEM, and key must be its key");
-    }
-  });
-
-function isUsable(parts: ClientTls): boolean {
-  try {
-    const { ca, cert, key } = parts;
-    createSecureContext({
-      ...(ca !== undefined && { ca }),
-      ...(cert !== undefined && { cert, key }),
-    });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /**
  * Makes the schema of the settings.
  *
@@ -182,7 +146,7 @@ export function httpSettings(
         description: "Sent with each request, and never shown",
       }),
     auth: authOf(urlProblem).optional().meta({ title: "Authentication" }),
-    tls: tls.optional().meta({ title: "TLS" }),
+    tls: tlsSettings.optional().meta({ title: "TLS" }),
     timeoutMs: z.int().min(100).max(30_000).default(15_000).meta({
       title: "Timeout",
       description:

@@ -208,6 +208,20 @@ CREATE TABLE busbar_webhook_replays (
   finished_at bigint,
   error text
 );
+
+-- Requests with an idempotency key, for a day. answer: encrypted, as it may hold a secret; NULL while the request is
+-- being handled (until claimed_until)
+CREATE TABLE busbar_webhook_requests (
+  caller text NOT NULL,
+  request_key text NOT NULL,
+  fingerprint text NOT NULL,
+  claimed_until bigint NOT NULL,
+  answer text,
+  created_at bigint NOT NULL,
+  PRIMARY KEY (caller, request_key)
+);
+
+CREATE INDEX busbar_webhook_requests_created ON busbar_webhook_requests (created_at);
 `,
   },
 ] as const;

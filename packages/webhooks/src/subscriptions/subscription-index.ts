@@ -1,0 +1,224 @@
+import type { Logger } from "@busbar/core";
+import { createRouter, type Router, systemClock, type Timer } from "@busbar/core/provider";
+import type { Listen } from "@busbar/sql";
+import { Listener } from "@busbar/sql/feature";
+import type { ActiveSubscription, ActiveSubscriptions } from "../contract/active-subscriptions.ts";
+import type { WebhookSubscription } from "../contract/subscription.ts";
+import type { WebhookEvent } from "../contract/webhook-event.ts";
+import { compileFilter } from "../filter/event-filter.ts";
+import type { StoredSubscription } from "./subscription-rows.ts";
+import type { SubscriptionStore } from "./subscription-store.ts";
+
+/** What {@link SubscriptionIndex} needs. */
+export interface SubscriptionIndexOptions {
+  readonly store: SubscriptionStore;
+  readonly logger: Logger;
+  /** Hears of changes in other processes. They are found by polling as well. */
+  readonly listen?: Listen | undefined;
+  /**
+   * Milliseconds between two looks at whether other processes have changed something.
+   *
+   * @default 1_000
+   */
+  readonly pollEveryMs?: number | undefined;
+}
+
+/**
+ * The enabled subscriptions, in memory: what the router and `publish` ask for each event. A change of this process
+ * holds at once, one of another process within a second.
+ *
+ * A subscription without a scope wants events of all scopes, and those without one. A subscription with a scope wants
+ * the events of that scope only.
+ */
+export class SubscriptionIndex implements ActiveSubscriptions {
+  readonly #store: SubscriptionStore;
+  readonly #logger: Logger;
+  readonly #pollEveryMs: number;
+  readonly #listener: Listener | undefined;
+  /** By id. */
+  readonly #active = new Map<string, ActiveSubscription>();
+  /** For each scope, which subscriptions want which events. */
+  readonly #routers = new Map<string | null, Routed>();
+  /** Which subscriptions want which events, whatever their scope is. */
+  readonly #anyScope: Router = createRouter();
+  readonly #callbacks = new Set<() => void>();
+  #snapshots = 0;
+  /** The last change of a subscription that was seen, of later ones: changes may be seen twice, and in any order. */
+  readonly #seen = new Map<string, number>();
+  /** All changes up to this one were read. */
+  #revision = -1;
+  #reading: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #isStopped = false;
+  #hasFailed = false;
+
+  constructor({ store, logger, listen, pollEveryMs = 1_000 }: SubscriptionIndexOptions) {
+    this.#store = store;
+    this.#logger = logger;
+    this.#pollEveryMs = pollEveryMs;
+    this.#listener =
+      listen &&
+      new Listener({
+        feature: "index of webhook subscriptions",
+        listen,
+        channel: store.channel,
+        logger,
+        onNotify: () => void this.#poll(),
+        notify: () => store.announce(),
+      });
+  }
+
+  get hasSnapshots(): boolean {
+    return this.#snapshots > 0;
+  }
+
+  /** Reads all subscriptions, and begins to look for changes. Rejects if they cannot be read. */
+  async start(): Promise<void> {
+    await this.refresh();
+    this.#listener?.start();
+    this.#schedule();
+  }
+
+  /** Ends the looking for changes. Resolves when nothing is being read any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    await this.#listener?.stop();
+    // A call of `refresh` that waits for the present reading begins another one.
+    while (this.#reading) await this.#reading.catch(() => {});
+  }
+
+  /**
+   * Reads what has changed. Afterwards every change holds that was committed before the call.
+   *
+   * Concurrent calls share what they read, unless it was begun before one of them.
+   */
+  async refresh(): Promise<void> {
+    // What is being read may have begun before the change that the caller means.
+    if (this.#reading) await this.#reading.catch(() => {});
+    this.#reading ??= this.#read().finally(() => (this.#reading = undefined));
+    return this.#reading;
+  }
+
+  /** Takes over a change of this process, whether or not the store can be read at the moment. */
+  apply(stored: StoredSubscription): void {
+    this.#apply([stored]);
+  }
+
+  wants(name: string): boolean {
+    return this.#anyScope.match(name).length > 0;
+  }
+
+  matching(name: string, scope: string | null): readonly ActiveSubscription[] {
+    const found: ActiveSubscription[] = [];
+    this.#collect(found, name, null);
+    if (scope !== null) this.#collect(found, name, scope);
+    return found;
+  }
+
+  onChange(callback: () => void): () => void {
+    // A function of its own: the same callback may be given twice.
+    const own = (): void => callback();
+    this.#callbacks.add(own);
+    return () => this.#callbacks.delete(own);
+  }
+
+  #collect(found: ActiveSubscription[], name: string, scope: string | null): void {
+    for (const id of this.#routers.get(scope)?.router.match(name) ?? []) {
+      const active = this.#active.get(id);
+      if (active) found.push(active);
+    }
+  }
+
+  #apply(changes: readonly StoredSubscription[]): void {
+    for (const { subscription, revision } of changes) {
+      const { id, enabled, deletedAt } = subscription;
+      if (revision <= Math.max(this.#revision, this.#seen.get(id) ?? -1)) continue;
+      this.#seen.set(id, revision);
+      this.#remove(id);
+      if (enabled && deletedAt === null) this.#add(subscription);
+    }
+    for (const callback of this.#callbacks) callback();
+  }
+
+  #add(subscription: WebhookSubscription): void {
+    const { id, scope, events } = subscription;
+    const routed = this.#routers.get(scope) ?? { router: createRouter(), size: 0 };
+    routed.router.add(id, events);
+    routed.size += 1;
+    this.#routers.set(scope, routed);
+    this.#anyScope.add(id, events);
+    if (subscription.payload === "emitted") this.#snapshots += 1;
+    this.#active.set(id, this.#activeOf(subscription));
+  }
+
+  #remove(id: string): void {
+    const before = this.#active.get(id);
+    const routed = before && this.#routers.get(before.scope);
+    if (!routed) return;
+    this.#active.delete(id);
+    routed.router.remove(id, before.events);
+    routed.size -= 1;
+    if (routed.size === 0) this.#routers.delete(before.scope);
+    this.#anyScope.remove(id, before.events);
+    if (before.payload === "emitted") this.#snapshots -= 1;
+  }
+
+  #activeOf(subscription: WebhookSubscription): ActiveSubscription {
+    const { id, version, events, scope, orderingKey, payload, filter } = subscription;
+    const compiled = filter === null ? undefined : compileFilter(filter);
+    const passes = (event: WebhookEvent): boolean => {
+      try {
+        return compiled === undefined || compiled.matches(event);
+      } catch (err) {
+        const message = `The filter of webhook subscription ${id} fails: it lets event ${event.id} not pass`;
+        this.#logger.error({ err, subscriptionId: id, eventId: event.id }, message);
+        return false;
+      }
+    };
+    const hasFilter = compiled !== undefined;
+    return { id, version, events, scope, orderingKey, payload, hasFilter, passes };
+  }
+
+  async #read(): Promise<void> {
+    // First the revision: what is committed in between is read twice rather than never.
+    const revision = await this.#store.revision();
+    if (revision === this.#revision) return;
+    const isFirst = this.#revision < 0;
+    const stored = await (isFirst
+      ? this.#store.enabled()
+      : this.#store.changedSince(this.#revision));
+    this.#apply(stored);
+    this.#revision = revision;
+    for (const [id, seen] of this.#seen) if (seen <= revision) this.#seen.delete(id);
+  }
+
+  #schedule(): void {
+    if (this.#isStopped) return;
+    this.#timer?.cancel();
+    this.#timer = systemClock.setTimeout(() => void this.#poll(), this.#pollEveryMs);
+  }
+
+  async #poll(): Promise<void> {
+    try {
+      await this.refresh();
+      this.#hasFailed = false;
+    } catch (err) {
+      if (!this.#hasFailed && !this.#isStopped) {
+        this.#logger.warn(
+          { err },
+          "The webhook subscriptions cannot be read at the moment: those known so far hold",
+        );
+      }
+      this.#hasFailed = true;
+    }
+    this.#schedule();
+  }
+}
+
+/** Which subscriptions of a scope want which events. */
+interface Routed {
+  readonly router: Router;
+  /** How many subscriptions there are in it. */
+  size: number;
+}

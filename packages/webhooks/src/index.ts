@@ -64,3 +64,4 @@ export { httpNotifier, type HttpNotifierOptions } from "./notifiers/http-notifie
 export type { HttpSettings, StatusRule } from "./notifiers/http-settings.ts";
 export { stdoutNotifier, type StdoutNotifierOptions } from "./notifiers/stdout-notifier.ts";
 export { tcpNotifier, type TcpSettings } from "./notifiers/tcp-notifier.ts";
+export type { EncryptionKey } from "./secrets/key-ring.ts";

@@ -26,21 +26,27 @@ export interface CloudEventOptions {
 
 /** An event as a CloudEvent 1.0. Its attributes are text; `data` is the payload. */
 export interface CloudEvent {
+  /** The version of CloudEvents. */
   readonly specversion: "1.0";
   /** The id of the event on the bus. With `source`, it is unique. */
   readonly id: string;
+  /** The application, and the scope if there is one. */
   readonly source: string;
   /** The name of the event. */
   readonly type: string;
   /** When the event was emitted. */
   readonly time: string;
+  /** What `data` is. */
   readonly datacontenttype: "application/json";
   /** The id of the delivery: `webhook-id`. */
   readonly deliveryid: string;
+  /** The scope of the event, such as a shop. */
   readonly scope?: string;
   /** Counts the deliveries of one ordering key. Padded with zeros, so that the order of texts is the order of numbers. */
   readonly sequence?: string;
+  /** The trace in which the event was emitted. */
   readonly traceparent?: string;
+  /** The payload. */
   readonly data: JsonValue;
 }
 

@@ -5,13 +5,17 @@ export type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
 
 /** A public key of a key set (RFC 8037). Keys of other kinds are ignored. */
 export interface WebKey {
+  /** The kind of key: `OKP`. */
   readonly kty?: string | undefined;
+  /** The curve: `Ed25519`. */
   readonly crv?: string | undefined;
+  /** The public key, in base64url. */
   readonly x?: string | undefined;
 }
 
 /** A JSON Web Key Set, as the sender publishes it. */
 export interface WebKeySet {
+  /** The keys, in any order. */
   readonly keys: readonly WebKey[];
 }
 

@@ -202,7 +202,10 @@ describe("verify", () => {
       verifier.verify(signed([secretFrom(newSecret("v1a"), new Date(0))]), body),
     ];
 
-    for (const reason of reasons) expect(await reasonOf(reason)).toBe("no-matching-signature");
+    expect(new Set(await Promise.all(reasons.map(reasonOf)))).toEqual(
+      new Set(["no-matching-signature"]),
+    );
+    await expect(onlyShared.verify(signed([pair]), body)).rejects.toThrow("it has 0 of v1, which");
   });
 
   test("says that a trusted body is no JSON", async () => {
@@ -320,7 +323,9 @@ describe("verifyMagentoSignature", () => {
         token.value,
       ),
     ];
-    for (const each of cases) expect(await reasonOf(each)).toBe("no-matching-signature");
+    expect(new Set(await Promise.all(cases.map(reasonOf)))).toEqual(
+      new Set(["no-matching-signature"]),
+    );
     expect(await reasonOf(verifyMagentoSignature({}, body, "a"))).toBe("missing-header");
     await expect(verifyMagentoSignature(headers, body, "")).rejects.toThrow(TypeError);
   });

@@ -66,10 +66,18 @@ export class KeyRing {
     }
     const [first] = keys;
     if (first === undefined) {
-      issues.push({ path: "encryptionKeys", reason: `must have a key: ${MAKE_A_KEY}` });
+      issues.push({
+        path: "encryptionKeys",
+        reason: `must have a key, or BUSBAR_WEBHOOKS_KEYS must: ${MAKE_A_KEY}`,
+      });
     }
     if (issues.length > 0) throw invalidConfig(issues);
     this.#current = first?.id ?? "";
+  }
+
+  /** What a text begins with that the first key has encrypted. */
+  get prefix(): string {
+    return `${PREFIX}${this.#current}:`;
   }
 
   /** Encrypts a text for its place with the first key. The same text gives another ciphertext each time. */
@@ -79,7 +87,7 @@ export class KeyRing {
     const cipher = createCipheriv(ALGORITHM, this.#key(id, place), nonce);
     cipher.setAAD(placeBytes(id, place));
     const parts = [nonce, cipher.update(text, "utf8"), cipher.final(), cipher.getAuthTag()];
-    return `${PREFIX}${id}:${Buffer.concat(parts).toString("base64url")}`;
+    return `${this.prefix}${Buffer.concat(parts).toString("base64url")}`;
   }
 
   /**
@@ -112,7 +120,7 @@ export class KeyRing {
    * @throws BusbarError As {@link decrypt} does.
    */
   reencrypt(encrypted: string, place: SecretPlace): string {
-    if (keyIdOf(encrypted) === this.#current) return encrypted;
+    if (encrypted.startsWith(this.prefix)) return encrypted;
     return this.encrypt(this.decrypt(encrypted, place), place);
   }
 
@@ -124,33 +132,9 @@ export class KeyRing {
   }
 }
 
-/**
- * Opens the key ring of an application.
- *
- * @param keys The option `encryptionKeys`. Without it, the keys come from the environment variable `WEBHOOKS_KEYS`:
- * `<id>:<key>`, several with commas between them, the first one encrypts.
- * @param env The environment.
- * @throws BusbarError `BUSBAR_INVALID_CONFIG` when there is no key, or a malformed one.
- */
-export function openKeyRing(
-  keys: readonly EncryptionKey[] | undefined,
-  env: Readonly<Record<string, string | undefined>>,
-): KeyRing {
-  if (keys !== undefined) return new KeyRing(keys);
-  const variable = env["WEBHOOKS_KEYS"]?.trim();
-  if (variable) return new KeyRing(variable.split(",").map(keyOfVariable));
-  const reason = `must have a key, or the environment must have WEBHOOKS_KEYS=<id>:<key>, to encrypt secrets in the store: ${MAKE_A_KEY}`;
-  throw invalidConfig([{ path: "encryptionKeys", reason }]);
-}
-
 /** The id of the key that has encrypted a text. Undefined if the text is not encrypted. */
-export function keyIdOf(text: string): string | undefined {
+function keyIdOf(text: string): string | undefined {
   return text.startsWith(PREFIX) ? text.split(":", 3)[2] : undefined;
-}
-
-function keyOfVariable(text: string): EncryptionKey {
-  const [id = "", key = ""] = text.trim().split(":");
-  return { id, key };
 }
 
 /** The bytes of a key. Undefined if there are not 32 of them. */

@@ -37,6 +37,7 @@ export {
   type PostgresStoreOptions,
   type PostgresTransaction,
   type SqliteDatabase,
+  type SqliteFileOptions,
   type SqliteStatement,
   type SqliteStoreOptions,
   type SqlExecutor,

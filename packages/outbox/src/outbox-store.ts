@@ -8,6 +8,7 @@ import {
   type PostgresStoreOptions,
   type PostgresTransaction,
   type SqliteDatabase,
+  type SqliteFileOptions,
   sqliteStore as sqliteSqlStore,
   type SqliteStoreOptions,
   type SqlStore,
@@ -59,14 +60,19 @@ export function postgresStore<Tx extends PostgresTransaction>(
 }
 
 /**
- * Makes a store on a SQLite file. A transaction is a database on which `BEGIN` has run.
+ * Makes a store on a SQLite file. A transaction is a database on which `BEGIN` has run. Transactions take turns,
+ * in the order of their calls.
  *
- * The file should be in WAL mode, and its own `timeout` short: it blocks the process.
+ * A database that you open should be in WAL mode, and its own `timeout` short: it blocks the process.
  */
+export function sqliteStore(options: SqliteFileOptions): OutboxStore<SqliteDatabase>;
 export function sqliteStore<Database extends SqliteDatabase>(
   options: SqliteStoreOptions<Database>,
-): OutboxStore<Database> {
-  return withInbox(sqliteSqlStore(options));
+): OutboxStore<Database>;
+export function sqliteStore(
+  options: SqliteFileOptions | SqliteStoreOptions,
+): OutboxStore<SqliteDatabase> {
+  return withInbox(sqliteSqlStore(options as SqliteStoreOptions));
 }
 
 function withInbox<Tx>(store: SqlStore<Tx>): OutboxStore<Tx> {

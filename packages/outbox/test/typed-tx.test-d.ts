@@ -17,13 +17,15 @@ import type Database from "libsql";
 import type pg from "pg";
 import type { Sql, TransactionSql } from "postgres";
 import type { DataSource, EntityManager } from "typeorm";
+import { pgStore as pgSqlStore, type SqliteDatabase } from "@busbar/sql";
 import { expectTypeOf, test } from "vitest";
 import { drizzleStore } from "../src/adapters/drizzle.ts";
 import { knexStore } from "../src/adapters/knex.ts";
 import { kyselyStore } from "../src/adapters/kysely.ts";
 import { prismaStore } from "../src/adapters/prisma.ts";
 import { typeormStore } from "../src/adapters/typeorm.ts";
-import { once } from "../src/inbox.ts";
+import { inbox, once } from "../src/inbox.ts";
+import { outbox } from "../src/outbox.ts";
 import { pgStore, postgresStore, sqliteStore } from "../src/outbox-store.ts";
 
 declare const pool: pg.Pool;
@@ -87,6 +89,16 @@ test("handlers are written apart from a bus", () => {
   void createApp({ inbox: store, subscribers: { modules: { file: { default: file } } } });
 });
 
+test("outbox, once and inbox take the stores of @busbar/sql", () => {
+  const plain = pgSqlStore({ pool });
+  const handle = (_event: Event<Order>, { tx }: TransactionContext<pg.PoolClient>): void =>
+    void tx.query("");
+  const plugins = [outbox({ store: plain }), inbox({ store: plain })];
+  createEventBus({ provider, plugins }).subscribe("order.placed", once(handle, { store: plain }));
+  // @ts-expect-error only a store of the outbox makes an inbox
+  createEventBus({ provider, inbox: plain });
+});
+
 test("the bus of an application has the inbox of the configuration", async () => {
   const app = await createApp({ inbox: store });
   app.bus.subscribe("order.placed", (_event, { tx }) => {
@@ -141,6 +153,12 @@ test("each store says what its transactions are", () => {
       "a",
       (_event, { tx }) => {
         expectTypeOf(tx).toEqualTypeOf<Database.Database>();
+      },
+    );
+    createEventBus({ provider, inbox: sqliteStore({ file: "shop.db" }) }).subscribe(
+      "a",
+      (_event, { tx }) => {
+        expectTypeOf(tx).toEqualTypeOf<SqliteDatabase>();
       },
     );
     createEventBus({ provider, inbox: drizzleStore({ db: orm }) }).subscribe(

@@ -2,7 +2,10 @@ import { safeExecutor, safely, safelyAround, safeListen } from "./safe-statement
 import type { SqlStore } from "./store.ts";
 
 /** What a store is made of. */
-export type StoreParts<Tx> = SqlStore<Tx>;
+export interface StoreParts<Tx> extends Omit<SqlStore<Tx>, "close"> {
+  /** Closes what the store itself has opened. By default nothing. */
+  close?(): Promise<void>;
+}
 
 /**
  * Makes a store, for a driver or query builder that has none here. Errors of its statements lose what must not be
@@ -21,5 +24,6 @@ export function defineStore<Tx>(parts: StoreParts<Tx>): SqlStore<Tx> {
     transaction: (work, options) =>
       safelyAround((within) => parts.transaction(within, options), work),
     listen: parts.listen && safeListen(parts.listen),
+    close: () => safely(async () => parts.close?.()),
   };
 }

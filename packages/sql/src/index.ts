@@ -28,9 +28,9 @@ export {
   type PostgresStoreOptions,
   type PostgresTransaction,
 } from "./stores/postgres-store.ts";
+export type { SqliteDatabase, SqliteStatement } from "./stores/sqlite-database.ts";
 export {
-  type SqliteDatabase,
-  type SqliteStatement,
+  type SqliteFileOptions,
   sqliteStore,
   type SqliteStoreOptions,
 } from "./stores/sqlite-store.ts";

@@ -25,6 +25,24 @@ export function splitAtParameters(
   return { parts, values };
 }
 
+/** A statement with `?`, and which parameter each of them is, counted from 0. */
+export interface MarkedStatement {
+  /** The statement. */
+  readonly sql: string;
+  /** The place of each value among the parameters. */
+  readonly order: readonly number[];
+}
+
+/** Makes `?` of `$1`, `$2` … in a statement that is prepared for any values. */
+export function withMarks(text: string): MarkedStatement {
+  const order: number[] = [];
+  const sql = text.replaceAll(/\$(\d+)/g, (_, number: string) => {
+    order.push(Number(number) - 1);
+    return "?";
+  });
+  return { sql, order };
+}
+
 /** Makes `?` of `$1`, `$2` …, and repeats the values that occur several times. */
 export function withQuestionMarks(
   sql: string,

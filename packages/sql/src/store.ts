@@ -63,12 +63,18 @@ export interface SqlStore<Tx = unknown> extends SqlExecutor {
   within(transaction: Tx): SqlExecutor;
   /**
    * Runs `work` in a transaction of its own: commits when it resolves, rolls back when it rejects.
-   * On SQLite the transaction writes from its beginning (`BEGIN IMMEDIATE`).
+   * On SQLite the transaction writes from its beginning (`BEGIN IMMEDIATE`), and there is one at a time in a store:
+   * within `work`, use `within(transaction)` only. `execute` would wait for the end of the transaction for ever.
    */
   transaction<T>(work: (transaction: Tx) => Promise<T>, options?: AnswerOptions): Promise<T>;
+  /**
+   * Closes what the store itself has opened, such as the file of `sqliteStore({ file })`, when the work that was
+   * called for before has ended. Idempotent. What you gave to the store stays open, and the store usable.
+   */
+  close(): Promise<void>;
   /** Hears of commits in other processes. Without it features poll. */
   readonly listen?: Listen | undefined;
-  /** Where the database is, such as `127.0.0.1:5432`, for error messages. Without credentials. */
+  /** Where the database is, such as `127.0.0.1:5432` or `shop.db`, for error messages. Without credentials. */
   readonly server?: string | undefined;
 }
 

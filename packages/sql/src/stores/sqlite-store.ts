@@ -1,35 +1,15 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { assertOptions, checks } from "@busbar/core/provider";
 import { defineStore } from "../define-store.ts";
 import { methodsOf } from "../option-checks.ts";
-import { withQuestionMarks } from "../placeholders.ts";
-import type { SqlStore, SqlExecutor, SqlRow } from "../store.ts";
+import type { SqlStore, SqlValue } from "../store.ts";
 import { assertTransaction } from "../transactions.ts";
+import { patiently, WITHIN_ANOTHER } from "./sqlite-busy.ts";
+import type { SqliteDatabase } from "./sqlite-database.ts";
+import { type OpenedDatabase, openFile } from "./sqlite-file.ts";
+import { SqliteStatements } from "./sqlite-statements.ts";
+import { SqliteTurns } from "./sqlite-turns.ts";
 
-/** Milliseconds between two tries to begin while others have the file. */
-const TRY_AGAIN_AFTER_MS = 3;
-const WITHIN_ANOTHER = "cannot start a transaction within a transaction";
-
-/** The part of a prepared statement that is used. */
-export interface SqliteStatement {
-  // The types of libsql want objects where they want values, too: TypeScript 5.9 compares both.
-  /** Runs the statement, and returns its rows. */
-  all(...values: unknown[]): unknown[];
-  /** Runs the statement, which has no rows. */
-  run(...values: unknown[]): unknown;
-  /** Where it is false, as in better-sqlite3, `all` refuses the statement. */
-  readonly reader?: boolean;
-}
-
-/** The part of a synchronous SQLite database: `libsql`, `better-sqlite3` and `node:sqlite` have it. */
-export interface SqliteDatabase {
-  /** Prepares a statement. */
-  prepare(sql: string): SqliteStatement;
-  /** Runs SQL without parameters. */
-  exec(sql: string): unknown;
-}
-
-/** Options of {@link sqliteStore}. */
+/** Options of {@link sqliteStore} with a database that you have opened. */
 export interface SqliteStoreOptions<Database extends SqliteDatabase = SqliteDatabase> {
   /**
    * A database of `libsql`, `better-sqlite3` or `node:sqlite`. It stays yours: never closed. Best a
@@ -45,14 +25,57 @@ export interface SqliteStoreOptions<Database extends SqliteDatabase = SqliteData
   readonly busyTimeoutMs?: number | undefined;
 }
 
+/** Options of {@link sqliteStore} with a file that the store opens. */
+export interface SqliteFileOptions {
+  /**
+   * The path of the file, such as `webhooks.db`. The first statement opens the file, in WAL mode and with
+   * foreign keys checked, and makes it if it is missing. `close()` of the store closes it. The driver is `libsql`
+   * if it is installed, and otherwise `node:sqlite`, which Node.js has since 22.13.
+   *
+   * Within one process, open a file with one driver only, or share one store: the locks of SQLite do not hold
+   * between two drivers in one process, and writes are lost.
+   */
+  readonly file: string;
+  /**
+   * When a commit is on the disk. Whatever kills only the process loses no commit. A power cut, or a crash of
+   * the operating system, leaves the file whole; with `normal` it may lose the commits of the last moments, with
+   * `full` none. `full` waits for the disk at each commit, which takes milliseconds.
+   *
+   * @default "normal"
+   */
+  readonly synchronous?: "normal" | "full" | undefined;
+  /**
+   * Milliseconds to try to begin a transaction while other processes have the file.
+   *
+   * @default 10_000
+   */
+  readonly busyTimeoutMs?: number | undefined;
+}
+
 /**
- * A store on a SQLite file. A transaction is a database on which `BEGIN` has run.
+ * Makes a store on a SQLite file. A transaction is a database on which `BEGIN` has run. Transactions take turns,
+ * in the order of their calls.
  *
- * The file should be in WAL mode, and its own `timeout` short: it blocks the process.
+ * A database that you open should be in WAL mode, and its own `timeout` short: it blocks the process.
+ *
+ * @example
+ * ```ts
+ * const store = sqliteStore({ file: "webhooks.db" });
+ * ```
  */
+export function sqliteStore(options: SqliteFileOptions): SqlStore<SqliteDatabase>;
 export function sqliteStore<Database extends SqliteDatabase>(
   options: SqliteStoreOptions<Database>,
-): SqlStore<Database> {
+): SqlStore<Database>;
+export function sqliteStore(
+  options: SqliteFileOptions | SqliteStoreOptions,
+): SqlStore<SqliteDatabase> {
+  return "file" in Object(options)
+    ? storeOnFile(options as SqliteFileOptions)
+    : storeOnDatabase(options as SqliteStoreOptions);
+}
+
+function storeOnDatabase(options: SqliteStoreOptions): SqlStore<SqliteDatabase> {
   assertOptions(
     "sqliteStore()",
     options,
@@ -63,38 +86,72 @@ export function sqliteStore<Database extends SqliteDatabase>(
       ]),
       busyTimeoutMs: checks.milliseconds,
     },
-    { database: 'such as new Database("shop.db")' },
+    { database: 'such as new Database("shop.db"), or the option file' },
   );
   const { database, busyTimeoutMs = 10_000 } = options;
-  const own = executor(database);
-  let last: Promise<unknown> = Promise.resolve();
+  return storeOn({ open: async () => database, close() {}, busyTimeoutMs });
+}
 
-  /** One after the other: the connection has one transaction at a time. */
-  function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = last.then(work);
-    last = result.catch(() => {});
-    return result;
+function storeOnFile(options: SqliteFileOptions): SqlStore<SqliteDatabase> {
+  assertOptions(
+    "sqliteStore()",
+    options,
+    {
+      file: checks.text,
+      synchronous: checks.oneOf("normal", "full"),
+      busyTimeoutMs: checks.milliseconds,
+    },
+    { file: 'such as "shop.db"' },
+  );
+  const { file, synchronous = "normal", busyTimeoutMs = 10_000 } = options;
+  let opened: OpenedDatabase | undefined;
+  let isClosed = false;
+  return storeOn({
+    server: file,
+    busyTimeoutMs,
+    async open() {
+      if (isClosed) throw new Error("The store is closed");
+      opened = await openFile({ file, synchronous, busyTimeoutMs });
+      return opened;
+    },
+    close() {
+      isClosed = true;
+      opened?.close();
+      opened = undefined;
+    },
+  });
+}
+
+/** Where the database of a store comes from. */
+interface Source {
+  readonly busyTimeoutMs: number;
+  readonly server?: string;
+  open(): Promise<SqliteDatabase>;
+  /** Closes what `open` has opened. */
+  close(): void;
+}
+
+function storeOn(source: Source): SqlStore<SqliteDatabase> {
+  const { busyTimeoutMs } = source;
+  const turns = new SqliteTurns();
+  let own: SqliteDatabase | undefined;
+  let statements = new WeakMap<SqliteDatabase, SqliteStatements>();
+
+  function statementsOf(database: SqliteDatabase): SqliteStatements {
+    let known = statements.get(database);
+    if (!known) statements.set(database, (known = new SqliteStatements(database)));
+    return known;
   }
 
-  async function patiently(statement: string): Promise<void> {
-    const deadline = performance.now() + busyTimeoutMs;
-    for (;;) {
-      try {
-        // Prepared, one that fails would stay open in libsql, and be in the way of the commit.
-        database.exec(statement);
-        return;
-      } catch (error) {
-        if (!isBusy(error) || performance.now() >= deadline) throw error;
-      }
-      await sleep(TRY_AGAIN_AFTER_MS);
-    }
-  }
-
-  async function run<T>(work: (transaction: Database) => Promise<T>): Promise<T> {
-    await patiently("BEGIN IMMEDIATE");
+  async function run<T>(
+    database: SqliteDatabase,
+    work: (transaction: SqliteDatabase) => T | Promise<T>,
+  ): Promise<T> {
+    // Prepared, one that fails would stay open in libsql, and be in the way of the commit.
+    await patiently(() => database.exec("BEGIN IMMEDIATE"), busyTimeoutMs);
     try {
       const result = await work(database);
-      await patiently("COMMIT");
+      await patiently(() => database.exec("COMMIT"), busyTimeoutMs);
       return result;
     } catch (error) {
       try {
@@ -106,60 +163,52 @@ export function sqliteStore<Database extends SqliteDatabase>(
     }
   }
 
-  return defineStore<Database>({
+  return defineStore<SqliteDatabase>({
     dialect: "sqlite",
     schema: undefined,
+    server: source.server,
     within(given) {
       assertTransaction(isInTransaction(given), "a database");
-      return executor(given);
+      const its = statementsOf(given);
+      return { execute: async (sql, parameters) => its.execute(sql, parameters) };
     },
-    transaction: (work) => inTurn(() => run(work)),
-    execute: (sql, parameters) => inTurn(() => run(() => own.execute(sql, parameters))),
+    transaction: (work) => turns.take(async () => run((own ??= await source.open()), work)),
+    execute: (sql: string, parameters?: readonly SqlValue[]) =>
+      turns.take(async () => {
+        const database = (own ??= await source.open());
+        const step = () => statementsOf(database).execute(sql, parameters);
+        // A query has its own view of the file, and need not wait for those who write.
+        const isQuery = /^\s*SELECT\b/i.test(sql) && saysInTransaction(database) === false;
+        return isQuery ? patiently(step, busyTimeoutMs) : run(database, step);
+      }),
+    close: () =>
+      turns.take(async () => {
+        own = undefined;
+        statements = new WeakMap();
+        source.close();
+      }),
   });
-}
-
-function executor(database: SqliteDatabase): SqlExecutor {
-  return {
-    async execute(text, parameters = []) {
-      const { sql, values } = withQuestionMarks(text, parameters);
-      const statement = database.prepare(sql);
-      if (statement.reader !== false || /\bRETURNING\b/i.test(sql)) {
-        return statement.all(...values) as readonly SqlRow[];
-      }
-      statement.run(...values);
-      return [];
-    },
-  };
 }
 
 /** Whether `BEGIN` has run: by what the driver says of it, or by whether it may run once more. */
 function isInTransaction(database: SqliteDatabase): boolean {
-  const { inTransaction, isTransaction } = database as {
-    readonly inTransaction?: unknown;
-    readonly isTransaction?: unknown;
-  };
-  const known = inTransaction ?? isTransaction;
-  if (typeof known === "boolean") return known;
+  const known = saysInTransaction(database);
+  if (known !== undefined) return known;
   try {
     database.exec("BEGIN");
   } catch (error) {
-    return messageOf(error).includes(WITHIN_ANOTHER);
+    return error instanceof Error && error.message.includes(WITHIN_ANOTHER);
   }
   database.exec("ROLLBACK");
   return false;
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : "";
-}
-
-/** Whether others have the file, or the connection has a transaction of the application's. */
-function isBusy(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code, errcode, message } = error as Error & { code?: unknown; errcode?: unknown };
-  return (
-    (typeof code === "string" && /^SQLITE_(BUSY|LOCKED)/.test(code)) ||
-    (typeof errcode === "number" && (errcode % 256 === 5 || errcode % 256 === 6)) ||
-    message.includes(WITHIN_ANOTHER)
-  );
+/** What the driver says of it, if it does. */
+function saysInTransaction(database: SqliteDatabase): boolean | undefined {
+  const { inTransaction, isTransaction } = database as {
+    readonly inTransaction?: unknown;
+    readonly isTransaction?: unknown;
+  };
+  const known = inTransaction ?? isTransaction;
+  return typeof known === "boolean" ? known : undefined;
 }

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Libsql from "libsql";
@@ -7,7 +8,8 @@ import postgres from "postgres";
 import type { SqlStore } from "../../src/store.ts";
 import { pgStore } from "../../src/stores/pg-store.ts";
 import { postgresStore } from "../../src/stores/postgres-store.ts";
-import { type SqliteDatabase, sqliteStore } from "../../src/stores/sqlite-store.ts";
+import type { SqliteDatabase } from "../../src/stores/sqlite-database.ts";
+import { sqliteStore } from "../../src/stores/sqlite-store.ts";
 
 /** A database of a test's own. */
 export interface TestDatabase {
@@ -69,17 +71,48 @@ function postgresJsDatabase(): Promise<TestDatabase> {
   );
 }
 
+/** A connection that a test opens and closes. */
+export type Connection = SqliteDatabase & { close(): unknown };
+
+type Driver = new (file: string, options: { readonly timeout: number }) => Connection;
+
+const load = createRequire(import.meta.url);
+
+/**
+ * Opens files with each driver of SQLite. Undefined where this Node.js does not have it: node:sqlite is absent
+ * from Node.js 20, and better-sqlite3 is native code for one version of Node.js.
+ */
+export const sqliteDrivers: readonly (readonly [
+  string,
+  ((file: string) => Connection) | undefined,
+])[] = [
+  ["libsql", opener(() => Libsql)],
+  ["better-sqlite3", opener(() => load("better-sqlite3") as Driver)],
+  ["node:sqlite", opener(() => (load("node:sqlite") as { DatabaseSync: Driver }).DatabaseSync)],
+];
+
+function opener(find: () => Driver): ((file: string) => Connection) | undefined {
+  try {
+    const Database = find();
+    new Database(":memory:", { timeout: 20 }).close();
+    return (file) => {
+      const database = new Database(file, { timeout: 20 });
+      database.exec("PRAGMA journal_mode = WAL");
+      return database;
+    };
+  } catch {
+    return undefined;
+  }
+}
+
 /** Makes a SQLite file of its own. */
-async function sqliteDatabase(
-  open: (file: string) => SqliteDatabase & { close(): unknown },
-): Promise<TestDatabase> {
+async function sqliteDatabase(open: (file: string) => Connection): Promise<TestDatabase> {
   const folder = mkdtempSync(join(tmpdir(), "busbar-sql-"));
-  const opened: ReturnType<typeof open>[] = [];
+  const opened: Connection[] = [];
   return {
     prefix: "",
     createStore() {
       const database = open(join(folder, "test.db"));
-      database.exec("PRAGMA journal_mode = WAL");
       opened.push(database);
       return sqliteStore({ database }) as SqlStore;
     },
@@ -90,9 +123,11 @@ async function sqliteDatabase(
   };
 }
 
-/** Each driver, for `describe.each`. */
+/** Each driver that is there, for `describe.each`. */
 export const databases: readonly (readonly [string, () => Promise<TestDatabase>])[] = [
   ["pg", pgDatabase],
   ["postgres", postgresJsDatabase],
-  ["libsql", () => sqliteDatabase((file) => new Libsql(file, { timeout: 20 }))],
+  ...sqliteDrivers.flatMap(([name, open]) =>
+    open ? [[name, () => sqliteDatabase(open)] as const] : [],
+  ),
 ];

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Notifier, NotifierRequest, NotifierResult } from "../contract/notifier.ts";
 import { faultOf } from "../http/fault-of.ts";
 import { HttpFault } from "../http/http-fault.ts";
-import { within } from "../http/within.ts";
+import { interruption, within } from "../http/within.ts";
 import { toCloudEvent } from "../signing/cloud-event.ts";
 
 /** Options of {@link stdoutNotifier}. */
@@ -16,6 +16,12 @@ export interface StdoutNotifierOptions {
   readonly write?: ((line: string) => Promise<void>) | undefined;
 }
 
+const BAD_DESTINATION: NotifierResult = {
+  ok: false,
+  retryable: false,
+  errorClass: "invalid_settings",
+  error: "The destination must be stdout",
+};
 /** Milliseconds for which the reader of standard output may not read. */
 const TIMEOUT_MS = 15_000;
 
@@ -37,9 +43,9 @@ export function stdoutNotifier(
     signs: false,
     checkDestination: (destination) => (destination === "stdout" ? undefined : "be stdout"),
     async deliver(request: NotifierRequest): Promise<NotifierResult> {
-      const { signal } = request;
-      if (signal.aborted)
-        return failed(new HttpFault("interrupted", "The attempt was interrupted"));
+      const { signal, subscription } = request;
+      if (subscription.destination !== "stdout") return BAD_DESTINATION;
+      if (signal.aborted) return failed(interruption(signal));
       const line = `${JSON.stringify(toCloudEvent(request))}\n`;
       try {
         await within({ timeoutMs: TIMEOUT_MS, signal }, write(line), () => {

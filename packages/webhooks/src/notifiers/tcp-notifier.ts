@@ -15,7 +15,7 @@ import { HttpFault } from "../http/http-fault.ts";
 import { type NetworkOptions, networkChecks } from "../http/network-options.ts";
 import { tlsSettings } from "../http/tls-settings.ts";
 import { Tunnel } from "../http/tunnel.ts";
-import { within } from "../http/within.ts";
+import { interruption, within } from "../http/within.ts";
 import { toCloudEvent } from "../signing/cloud-event.ts";
 import { LineConnection } from "./line-connection.ts";
 
@@ -97,6 +97,7 @@ class TcpNotifier implements Notifier<TcpSettings> {
 
   async deliver(request: NotifierRequest<TcpSettings>): Promise<NotifierResult> {
     const { subscription, settings: its, signal } = request;
+    const attempt = { isOver: false };
     try {
       const problem = this.checkDestination(subscription.destination);
       if (problem !== undefined) {
@@ -105,7 +106,7 @@ class TcpNotifier implements Notifier<TcpSettings> {
         });
       }
       const limit = { timeoutMs: its.timeoutMs, signal };
-      return await within(limit, this.#send(request), () => {
+      return await within(limit, this.#send(request, attempt), () => {
         const late = new HttpFault("timeout", `There was no answer in ${its.timeoutMs} ms`);
         // What comes now could be the answer to another line.
         this.#open.get(keyOf(request))?.end(late);
@@ -114,6 +115,8 @@ class TcpNotifier implements Notifier<TcpSettings> {
     } catch (error) {
       const { errorClass, retryable, message } = faultOf(error);
       return { ok: false, retryable, errorClass, error: message };
+    } finally {
+      attempt.isOver = true;
     }
   }
 
@@ -130,9 +133,15 @@ class TcpNotifier implements Notifier<TcpSettings> {
     }
   }
 
-  async #send(request: NotifierRequest<TcpSettings>): Promise<NotifierResult> {
+  /** @param attempt Is over when nobody waits any more: then nothing is sent. */
+  async #send(
+    request: NotifierRequest<TcpSettings>,
+    attempt: { readonly isOver: boolean },
+  ): Promise<NotifierResult> {
     const line = `${JSON.stringify(toCloudEvent(request))}\n`;
+    if (request.signal.aborted) throw interruption(request.signal);
     const connection = await this.#connectionFor(request);
+    if (attempt.isOver) throw interruption(request.signal);
     if (!request.settings.acknowledge) {
       await connection.tell(line);
       return { ok: true, retryable: false };

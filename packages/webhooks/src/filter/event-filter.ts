@@ -320,6 +320,7 @@ function recordOf(event: WebhookEvent): Parameters<ReturnType<typeof compilePred
     created: event.occurredAt.getTime(),
     nextAttempt: null,
     payload: event.data,
+    redact: [],
   };
 }
 

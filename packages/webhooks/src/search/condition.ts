@@ -249,44 +249,44 @@ class Binding {
 
 const DATES = ["a date such as 2024-01-31", '"2024-01-31 10:00:00"'];
 
-/** What a value without a field means: it may be in any of them. */
+/**
+ * What a value without a field means: it may be in any of several. Patterns do not look into ids, and those that begin
+ * with a wildcard only into names: nothing else could be found by them in a short time.
+ */
 function anywhere(value: QueryValue, fields: Fields): Condition {
-  const known = new Set(Object.values(fields).map(({ member }) => member));
   if (value.type !== "text" && value.type !== "pattern") return { type: "all" };
-  const test: LeafTest =
-    value.type === "text"
-      ? leafText(value.text, false)
-      : { type: "pattern", parts: foldedPattern(value.parts) };
-  const members = PLAIN_MEMBERS.filter((member) => known.has(member)).map((member): Condition => ({
-    type: "member",
-    member,
-    test: plainTest(member, value, fields),
-  }));
+  const isPattern = value.type === "pattern";
+  const known = new Map(Object.values(fields).map(({ member, kind }) => [member, kind]));
+  const members = PLAIN_MEMBERS.flatMap((member): Condition[] => {
+    const kind = known.get(member);
+    if (kind === undefined || (isPattern && kind === "id")) return [];
+    return [{ type: "member", member, test: plainTest(value, kind) }];
+  });
+  const test: LeafTest = isPattern
+    ? { type: "pattern", parts: foldedPattern(value.parts) }
+    : leafText(value.text, false);
   const texts = (["error", "response"] as const)
     .filter((member) => known.has(member))
     .map((member): Condition => ({ type: "text", member, test }));
+  const isOfNames = isPattern && typeof value.parts[0] !== "string";
   return {
     type: "bool",
     must: [],
-    should: [...members, { type: "payload", paths: null, test }, ...texts],
+    should: isOfNames ? members : [...members, { type: "payload", paths: null, test }, ...texts],
     mustNot: [],
   };
 }
 
 function plainTest(
-  member: Field["member"],
   value: QueryValue & { type: "text" | "pattern" },
-  fields: Fields,
+  kind: Field["kind"],
 ): MemberTest {
-  const kind = Object.values(fields).find((field) => field.member === member)?.kind;
-  const ignoresCase = kind !== "id";
   if (value.type === "pattern") {
-    const parts = ignoresCase ? foldedPattern(value.parts) : value.parts;
-    return { type: "pattern", parts, ignoresCase };
+    return { type: "pattern", parts: foldedPattern(value.parts), ignoresCase: true };
   }
-  return ignoresCase
-    ? { type: "name", name: folded(value.text) }
-    : { type: "values", values: [value.text] };
+  return kind === "id"
+    ? { type: "values", values: [value.text] }
+    : { type: "name", name: folded(value.text) };
 }
 
 function leafText(text: string, hasNumbers: boolean): LeafTest {
@@ -340,6 +340,25 @@ function dateRange(
     max: high && (upper?.inclusive ? high.to : high.from),
     maxInclusive: false,
   };
+}
+
+/** Whether a query asks for any of several members. */
+export function usesMember(
+  condition: Condition,
+  members: readonly (Field["member"] | "payload")[],
+): boolean {
+  switch (condition.type) {
+    case "all":
+      return false;
+    case "bool":
+      return [...condition.must, ...condition.should, ...condition.mustNot].some((each) =>
+        usesMember(each, members),
+      );
+    case "payload":
+      return members.includes("payload");
+    default:
+      return members.includes(condition.member);
+  }
 }
 
 /** Whether a number is within a span. */

@@ -1,3 +1,4 @@
+import type { ErrorClass } from "../contract/notifier.ts";
 import type { SearchRecord } from "./record.ts";
 
 /**
@@ -14,7 +15,7 @@ export type FieldKind = "id" | "name" | "text" | "number" | "boolean" | "date" |
 /** A field of the log, and where a record has it. */
 export interface Field {
   readonly kind: FieldKind;
-  readonly member: Exclude<keyof SearchRecord, "payload">;
+  readonly member: Exclude<keyof SearchRecord, "payload" | "redact">;
 }
 
 /** The fields of the log, by all the names that they have. */
@@ -60,15 +61,36 @@ export const STATES: readonly string[] = [
   "cancelled",
 ];
 
-/** The members that words without a field are compared with, besides the payload. */
+/** What attempts fail by. */
+export const ERROR_CLASSES: readonly ErrorClass[] = [
+  "dns_error",
+  "connection_refused",
+  "connection_reset",
+  "connect_timeout",
+  "timeout",
+  "tls_error",
+  "blocked_address",
+  "redirect",
+  "http_4xx",
+  "http_5xx",
+  "http_410",
+  "http_429",
+  "protocol_error",
+  "authentication",
+  "throttled",
+  "rejected",
+  "payload_too_large",
+  "invalid_settings",
+  "resolve_failed",
+  "interrupted",
+  "unknown",
+];
+
+/** The members that words without a field are compared with, besides payload, error and response. */
 export const PLAIN_MEMBERS: readonly Field["member"][] = [
   "deliveryId",
   "eventId",
-  "eventName",
-  "scope",
   "subscriptionId",
-  "destination",
-  "notifier",
-  "state",
+  "eventName",
   "errorClass",
 ];

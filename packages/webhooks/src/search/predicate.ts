@@ -1,3 +1,4 @@
+import type { JsonValue } from "@busbar/core/provider";
 import {
   type Condition,
   isBetween,
@@ -6,7 +7,7 @@ import {
   type MemberTest,
 } from "./condition.ts";
 import type { SearchRecord } from "./record.ts";
-import { folded, hasRow, type Leaf, leavesOf, patternTest, textLeaf } from "./text.ts";
+import { folded, hasRow, type Leaf, leavesOf, pathKey, patternTest, textLeaf } from "./text.ts";
 
 /** Whether a record matches a query. */
 export type Predicate = (record: SearchRecord) => boolean;
@@ -66,9 +67,20 @@ function compilePayload({ paths, test }: Condition & { type: "payload" }): Test 
   return (subject) => {
     const { payload } = subject.record;
     if (payload === undefined) return false;
-    subject.leaves ??= leavesOf(payload);
+    subject.leaves ??= visibleLeaves(payload, subject.record.redact);
     return subject.leaves.some((leaf) => isHere(leaf.path) && fits(leaf));
   };
+}
+
+function visibleLeaves(payload: JsonValue, redact: readonly string[]): readonly Leaf[] {
+  const leaves = leavesOf(payload);
+  if (redact.length === 0) return leaves;
+  // Places in arrays do not count in the paths of leaves.
+  const isHidden = pathTest(
+    redact.map((path) => pathKey(path.replaceAll(/\.\d+(?=\.|$)/g, ""))),
+    true,
+  );
+  return leaves.filter(({ path }) => !isHidden(path));
 }
 
 function pathTest(
@@ -80,7 +92,8 @@ function pathTest(
   return (path) => paths.some((each) => path === each || path.startsWith(`${each}.`));
 }
 
-function memberTest(test: MemberTest): (value: string | number | boolean | null) => boolean {
+/** Returns the function that compares a member of a record. */
+export function memberTest(test: MemberTest): (value: string | number | boolean | null) => boolean {
   switch (test.type) {
     case "values":
       return (value) => value !== null && test.values.includes(value);

@@ -24,6 +24,8 @@ export interface SearchRecord {
   readonly created: number;
   /** Milliseconds since the epoch. */
   readonly nextAttempt: number | null;
-  /** Without what must not be found. Undefined if there is none. */
+  /** Undefined if there is none. */
   readonly payload: JsonValue | undefined;
+  /** Paths in the payload of which the values must not be found. */
+  readonly redact: readonly string[];
 }

@@ -4,7 +4,8 @@ import { ANY, ONE, type PatternPart } from "./query.ts";
 
 /** Characters of a value, and of a word, that are compared. What comes after them does not count. */
 const MAX_TERM_LENGTH = 200;
-/** Words of one payload that are searched. */
+/** Values of one payload that are searched, and words of all of them. A long text leaves the other values their place. */
+const MAX_LEAVES = 5_000;
 const MAX_WORDS = 5_000;
 /** How deep a payload is searched. */
 const MAX_DEPTH = 32;
@@ -63,7 +64,8 @@ export function leavesOf(payload: JsonValue, prefix = ""): Leaf[] {
   const leaves: Leaf[] = [];
   let words = 0;
   const visit = (value: JsonValue | undefined, path: string, depth: number): void => {
-    if (value === null || value === undefined || words >= MAX_WORDS || depth > MAX_DEPTH) return;
+    if (value === null || value === undefined || leaves.length >= MAX_LEAVES) return;
+    if (depth > MAX_DEPTH) return;
     if (Array.isArray(value)) {
       for (const each of value as readonly JsonValue[]) visit(each, path, depth + 1);
     } else if (typeof value === "object") {
@@ -81,12 +83,17 @@ export function leavesOf(payload: JsonValue, prefix = ""): Leaf[] {
               words: [],
               number: typeof value === "number" ? value : null,
             };
-      words += 1 + leaf.words.length;
+      words += leaf.words.length;
       leaves.push(leaf);
     }
   };
   visit(payload, prefix, 0);
   return leaves;
+}
+
+/** Returns what a leaf can be found by: its value and the words of it. */
+export function termsOf({ whole, words }: Leaf): ReadonlySet<string> {
+  return new Set([whole, ...words]);
 }
 
 /** Returns a path as every database can store it. Case counts in it. */

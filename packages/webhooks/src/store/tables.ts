@@ -2,7 +2,7 @@ import type { Migrations } from "@busbar/sql/feature";
 
 /**
  * The tables of webhooks, for both kinds of database: `{{serial}}` stands for a primary key that counts by
- * itself. Times are milliseconds since the epoch, by the clock of the database. JSON is text. Flags are 0 or 1.
+ * itself, `{{bytewise}}` for a text that is ordered by its bytes, and `{{clustered}}` for rows in the order of their key. Times are milliseconds since the epoch, by the clock of the database. JSON is text. Flags are 0 or 1.
  */
 const TABLES = [
   {
@@ -88,7 +88,8 @@ CREATE TABLE busbar_webhook_endpoints (
 );
 
 -- Each event once, with its payload once. args: JSON, NULL where the arguments are the payload. payload: JSON, NULL
--- while it is made anew for each attempt. snapshot: JSON, the payload at the time of the emit
+-- while it is made anew for each attempt. snapshot: JSON, the payload at the time of the emit. indexed: whether
+-- busbar_webhook_terms has both
 CREATE TABLE busbar_webhook_events (
   number {{serial}},
   id text NOT NULL,
@@ -100,10 +101,13 @@ CREATE TABLE busbar_webhook_events (
   snapshot text,
   metadata text NOT NULL,
   occurred_at bigint NOT NULL,
-  created_at bigint NOT NULL
+  created_at bigint NOT NULL,
+  indexed integer NOT NULL DEFAULT 0
 );
 
 CREATE UNIQUE INDEX busbar_webhook_events_id ON busbar_webhook_events (id);
+
+CREATE INDEX busbar_webhook_events_unindexed ON busbar_webhook_events (number) WHERE indexed = 0;
 
 -- One row for each event and subscription. state: waiting, running (until leased_until, under claim), delivered, dead,
 -- cancelled. due_at: NULL while it waits for the one before it of its ordering key. payload_mode: emitted (the event's
@@ -139,6 +143,10 @@ CREATE TABLE busbar_webhook_deliveries (
 
 CREATE UNIQUE INDEX busbar_webhook_deliveries_id ON busbar_webhook_deliveries (id);
 
+CREATE INDEX busbar_webhook_deliveries_created ON busbar_webhook_deliveries (created_at, number);
+
+CREATE INDEX busbar_webhook_deliveries_named ON busbar_webhook_deliveries (event_name, created_at, number);
+
 CREATE UNIQUE INDEX busbar_webhook_deliveries_once ON busbar_webhook_deliveries (event_id, subscription_id);
 
 CREATE INDEX busbar_webhook_deliveries_due ON busbar_webhook_deliveries (subscription_id, due_at, number)
@@ -165,7 +173,8 @@ CREATE TABLE busbar_webhook_sequences (
 );
 
 -- One row for each attempt, and for each failure to make a payload, which has no delivery. trigger_kind: first, retry,
--- manual, replay, resolve. payload: what was sent, where it was made for this attempt
+-- manual, replay, resolve. payload: what was sent, where it was made for this attempt. indexed: whether
+-- busbar_webhook_terms has payload, error and response
 CREATE TABLE busbar_webhook_attempts (
   id {{serial}},
   delivery_id text,
@@ -183,14 +192,38 @@ CREATE TABLE busbar_webhook_attempts (
   next_at bigint,
   request_headers text,
   response text,
-  payload text
+  payload text,
+  indexed integer NOT NULL DEFAULT 0
 );
 
 CREATE UNIQUE INDEX busbar_webhook_attempts_delivery ON busbar_webhook_attempts (delivery_id, number);
 
 CREATE INDEX busbar_webhook_attempts_event ON busbar_webhook_attempts (event_id);
 
-CREATE INDEX busbar_webhook_attempts_started ON busbar_webhook_attempts (started_at);
+CREATE INDEX busbar_webhook_attempts_started ON busbar_webhook_attempts (started_at, id);
+
+CREATE INDEX busbar_webhook_attempts_failed ON busbar_webhook_attempts (started_at, id) WHERE success = 0;
+
+CREATE INDEX busbar_webhook_attempts_named ON busbar_webhook_attempts (event_name, started_at, id);
+
+CREATE INDEX busbar_webhook_attempts_subscription ON busbar_webhook_attempts (subscription_id, started_at, id);
+
+CREATE INDEX busbar_webhook_attempts_unindexed ON busbar_webhook_attempts (id) WHERE indexed = 0;
+
+-- What can be found in payloads, errors and responses. document: twice the number of an event for its payload, one more
+-- for its snapshot; the negated id of an attempt for what the attempt has. path: data.… of a payload, error, response.
+-- term: a value, or a word of it, in lower case. amount: the value as a number
+CREATE TABLE busbar_webhook_terms (
+  document bigint NOT NULL,
+  path {{bytewise}} NOT NULL,
+  term {{bytewise}} NOT NULL,
+  amount double precision,
+  PRIMARY KEY (document, path, term)
+) {{clustered}};
+
+CREATE INDEX busbar_webhook_terms_term ON busbar_webhook_terms (path, term, document);
+
+CREATE INDEX busbar_webhook_terms_amount ON busbar_webhook_terms (path, amount, document) WHERE amount IS NOT NULL;
 
 -- state: running (until leased_until, under claim), done, cancelled, failed. options: JSON, what was asked for.
 -- position: the number of the last delivery that was begun again
@@ -231,14 +264,26 @@ export const MIGRATIONS: Migrations = {
   feature: "webhooks",
   module: "@busbar/webhooks",
   versions: {
-    postgres: versionsWith("bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
-    sqlite: versionsWith("integer PRIMARY KEY AUTOINCREMENT"),
+    postgres: versionsWith({
+      serial: "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+      bytewise: 'text COLLATE "C"',
+      clustered: "",
+    }),
+    sqlite: versionsWith({
+      serial: "integer PRIMARY KEY AUTOINCREMENT",
+      bytewise: "text",
+      clustered: "WITHOUT ROWID",
+    }),
   },
 };
 
-function versionsWith(serial: string): Migrations["versions"]["postgres"] {
+function versionsWith(
+  words: Readonly<Record<"serial" | "bytewise" | "clustered", string>>,
+): Migrations["versions"]["postgres"] {
   return TABLES.map(({ version, sql }) => ({
     version,
-    sql: sql.replaceAll("{{serial}}", serial),
+    sql: sql.replaceAll(/ ?\{\{(\w+)\}\}/g, (_, name: keyof typeof words) =>
+      words[name] === "" ? "" : ` ${words[name]}`,
+    ),
   }));
 }

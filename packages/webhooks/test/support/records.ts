@@ -39,6 +39,7 @@ export function searchRecord(changes: Partial<SearchRecord> = {}): SearchRecord 
       data: { inner: "yes" },
       "a:b": "colon",
     },
+    redact: [],
     ...changes,
   };
 }

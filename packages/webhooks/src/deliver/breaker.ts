@@ -155,6 +155,16 @@ export class Breaker {
     };
   }
 
+  /**
+   * Returns what an attempt makes of an endpoint's health that says nothing about the endpoint, as it never came that far.
+   * If it was a probe, another may begin at once.
+   */
+  undecided(health: EndpointHealth, isProbe: boolean, now: number): EndpointHealth {
+    return isProbe && health.breaker === "half-open"
+      ? { ...health, breaker: "open", openUntil: now }
+      : health;
+  }
+
   #opened(health: EndpointHealth, now: number): EndpointHealth {
     const { openForMs, openForAtMostMs } = this.#settings;
     const waitMs = openForMs * 2 ** Math.min(health.opened, MAX_DOUBLINGS);
@@ -200,6 +210,7 @@ function recovered(health: EndpointHealth): {
   readonly incidents: readonly EndpointIncident[];
 } {
   const { failures, failingSince, opened, warned } = health;
+  if (failures === 0 && health.breaker === "closed") return { health, incidents: [] };
   // One failure among many successes is nothing to be told of.
   const isNews = failingSince !== null && (opened > 0 || warned > 0);
   return {

@@ -255,7 +255,7 @@ export class SubscriptionStore {
   async resetEndpoints(tx: SqlExecutor, ids: readonly string[]): Promise<void> {
     const { sql, tables } = this.#store;
     await tx.execute(
-      `UPDATE ${tables.endpoints} SET breaker = 'closed', failures = 0, failing_since = NULL,
+      `UPDATE ${tables.endpoints} SET breaker = 'closed', failures = 0, retryable_failures = 0, failing_since = NULL,
           open_until = NULL, opened = 0, warned = 0, not_before = NULL
         WHERE subscription_id IN ${sql.list("$1", "text")}`,
       [JSON.stringify(ids)],

@@ -5,7 +5,7 @@ import { Listener } from "@busbar/sql/feature";
 import type { ActiveSubscription, ActiveSubscriptions } from "../contract/active-subscriptions.ts";
 import type { WebhookSubscription } from "../contract/subscription.ts";
 import type { WebhookEvent } from "../contract/webhook-event.ts";
-import { compileFilter } from "../filter/event-filter.ts";
+import { compileFilter, type EventFilter } from "../filter/event-filter.ts";
 import type { StoredSubscription } from "./subscription-rows.ts";
 import type { SubscriptionStore } from "./subscription-store.ts";
 
@@ -131,25 +131,39 @@ export class SubscriptionIndex implements ActiveSubscriptions {
   }
 
   #apply(changes: readonly StoredSubscription[]): void {
+    let hasChanged = false;
     for (const { subscription, revision } of changes) {
       const { id, enabled, deletedAt } = subscription;
       if (revision <= Math.max(this.#revision, this.#seen.get(id) ?? -1)) continue;
+      hasChanged = true;
       this.#seen.set(id, revision);
       this.#remove(id);
       if (enabled && deletedAt === null) this.#add(subscription);
     }
-    for (const callback of this.#callbacks) callback();
+    if (hasChanged) for (const callback of this.#callbacks) callback();
   }
 
+  /** One that cannot be read gets no events: it is not to keep the others from theirs. */
   #add(subscription: WebhookSubscription): void {
-    const { id, scope, events } = subscription;
+    const { id, scope, events, filter, payload } = subscription;
     const routed = this.#routers.get(scope) ?? { router: createRouter(), size: 0 };
-    routed.router.add(id, events);
+    try {
+      routed.router.add(id, events);
+    } catch (err) {
+      const message = `Webhook subscription ${id} gets no events: one of its patterns cannot be read`;
+      this.#logger.error({ err, subscriptionId: id }, message);
+      return;
+    }
     routed.size += 1;
     this.#routers.set(scope, routed);
     this.#anyScope.add(id, events);
-    if (subscription.payload === "emitted") this.#snapshots += 1;
-    this.#active.set(id, this.#activeOf(subscription));
+    const compiled = filter === null ? undefined : compileFilter(filter);
+    if (compiled && compiled.issues.length > 0) {
+      const message = `Webhook subscription ${id} gets no events: its filter cannot be read`;
+      this.#logger.error({ subscriptionId: id, issues: compiled.issues }, message);
+    }
+    if (payload === "emitted") this.#snapshots += 1;
+    this.#active.set(id, this.#activeOf(subscription, compiled));
   }
 
   #remove(id: string): void {
@@ -164,9 +178,11 @@ export class SubscriptionIndex implements ActiveSubscriptions {
     if (before.payload === "emitted") this.#snapshots -= 1;
   }
 
-  #activeOf(subscription: WebhookSubscription): ActiveSubscription {
-    const { id, version, events, scope, orderingKey, payload, filter } = subscription;
-    const compiled = filter === null ? undefined : compileFilter(filter);
+  #activeOf(
+    subscription: WebhookSubscription,
+    compiled: EventFilter | undefined,
+  ): ActiveSubscription {
+    const { id, version, events, scope, orderingKey, payload } = subscription;
     const passes = (event: WebhookEvent): boolean => {
       try {
         return compiled === undefined || compiled.matches(event);

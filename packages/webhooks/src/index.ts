@@ -46,6 +46,7 @@ export type {
   PayloadMode,
   Secret,
   SecretInfo,
+  SecretOptions,
   SubscriptionChange,
   SubscriptionFilter,
   SubscriptionSettings,

@@ -176,10 +176,23 @@ export interface ChangeOptions {
   readonly ifVersion?: number | undefined;
 }
 
+/** Which secrets are accepted. */
+export interface SecretOptions {
+  /**
+   * Whether a secret may be any text, however short: those of Mage-OS are. Whoever guesses it can sign.
+   *
+   * @default false
+   */
+  readonly anySecret?: boolean | undefined;
+}
+
 /** The webhook subscriptions. What is changed here holds in this process at once, and in others within a second. */
 export interface WebhookSubscriptions {
   /** Makes a subscription. Events that are emitted from now on are delivered to it. */
-  create(subscription: NewSubscription, options?: ChangeOptions): Promise<CreatedSubscription>;
+  create(
+    subscription: NewSubscription,
+    options?: ChangeOptions & SecretOptions,
+  ): Promise<CreatedSubscription>;
   /** Undefined if there is none. Deleted ones are found, too. */
   get(id: string): Promise<WebhookSubscription | undefined>;
   /** Those that fit, newest first. */
@@ -206,9 +219,10 @@ export interface WebhookSubscriptions {
    */
   rotateSecret(
     id: string,
-    options?: ChangeOptions & {
-      readonly secret?: string | undefined;
-      readonly graceMs?: number | undefined;
-    },
+    options?: ChangeOptions &
+      SecretOptions & {
+        readonly secret?: string | undefined;
+        readonly graceMs?: number | undefined;
+      },
   ): Promise<{ readonly subscription: WebhookSubscription; readonly secret: string }>;
 }

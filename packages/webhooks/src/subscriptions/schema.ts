@@ -5,6 +5,7 @@ import type { RetryPolicy } from "../contract/retry-policy.ts";
 import type {
   ChangeOptions,
   PageOptions,
+  SecretOptions,
   SubscriptionFilter,
   SubscriptionSettings,
 } from "../contract/subscription.ts";
@@ -17,6 +18,7 @@ const MONTH_MS: number = 30 * DAY_MS;
 const YEAR_MS: number = 365 * DAY_MS;
 /** Characters of a JSON text. */
 const MAX_JSON = 65_536;
+const TOO_LONG = `must have at most ${MAX_JSON} characters as JSON`;
 /** Objects and arrays within each other. */
 const MAX_LEVELS = 50;
 
@@ -29,7 +31,7 @@ export type ParsedChange = {
 };
 
 /** How a secret is to be rotated. */
-export interface ParsedRotation extends ChangeOptions {
+export interface ParsedRotation extends ChangeOptions, SecretOptions {
   readonly secret?: string | undefined;
   readonly graceMs?: number | undefined;
 }
@@ -133,10 +135,13 @@ const settings = {
   scope: text(255).nullable().meta({
     description: "Only events of this scope, such as a shop or a tenant. Null: of all scopes.",
   }),
-  filter: eventFilterSchema.nullable().meta({
-    description: "Only events that pass. Null: all.",
-    examples: [{ "data.total": { $gte: 100 } }],
-  }),
+  filter: eventFilterSchema
+    .refine(isSmall, { error: TOO_LONG })
+    .nullable()
+    .meta({
+      description: "Only events that pass. Null: all.",
+      examples: [{ "data.total": { $gte: 100 } }],
+    }),
   payload: choice(["emitted", "once", "attempt"]).meta({
     description:
       "When the payload is made: when the event is emitted, once before the first attempt, or anew for each attempt.",
@@ -171,6 +176,11 @@ const secret = text(1_024).meta({
     "Signs deliveries: `whsec_…`, `whsk_…`, or a text of at least 24 bytes. Made at random if it is left out and the notifier signs.",
   writeOnly: true,
 });
+
+const anySecret = z
+  .boolean()
+  .optional()
+  .meta({ description: "Whether a secret may be any text, as those of Mage-OS.", default: false });
 
 const changeOptions = {
   by: text(255).optional().meta({ description: "Who asks for the change." }),
@@ -256,9 +266,16 @@ export const pageOptionsSchema: z.ZodType<PageOptions> = strict({
 /** The schema of who asks for a change, and of which version. */
 export const changeOptionsSchema: z.ZodType<ChangeOptions> = strict(changeOptions);
 
+/** The schema of who makes a subscription, and with which secret. */
+export const createOptionsSchema: z.ZodType<ChangeOptions & SecretOptions> = strict({
+  ...changeOptions,
+  anySecret,
+});
+
 /** The schema of how a secret is rotated. */
 export const rotateSecretSchema: z.ZodType<ParsedRotation> = strict({
   ...changeOptions,
+  anySecret,
   secret: secret.optional(),
   graceMs: whole(0, WEEK_MS).optional().meta({
     description:
@@ -358,9 +375,16 @@ function choice<const Value extends string>(values: readonly Value[]): z.ZodType
 function json(): z.ZodType<JsonObject> {
   return z
     .record(z.string(), z.json())
-    .refine((value) => JSON.stringify(value).length <= MAX_JSON, {
-      error: `must have at most ${MAX_JSON} characters as JSON`,
-    }) as z.ZodType<JsonObject>;
+    .refine(isSmall, { error: TOO_LONG }) as z.ZodType<JsonObject>;
+}
+
+/** False also for what is no JSON at all. */
+function isSmall(value: unknown): boolean {
+  try {
+    return JSON.stringify(value).length <= MAX_JSON;
+  } catch {
+    return false;
+  }
 }
 
 /** A long key is compared with no other: that would take long, and it is no misspelling. */
@@ -370,14 +394,15 @@ function unknownReason(key: string, known: readonly string[]): string {
 
 /** Not recursive: a value that is nested deeply enough would overflow the stack, here and in every schema. */
 function isNestedDeeper(value: unknown, levels: number): boolean {
-  let level: readonly unknown[] = [value];
+  // Each object once in a level: those that are in each other would be ever more.
+  let level: ReadonlySet<unknown> = new Set([value]);
   for (let depth = 0; depth <= levels; depth += 1) {
-    const next: unknown[] = [];
+    const next = new Set<unknown>();
     for (const each of level) {
       if (typeof each === "object" && each !== null)
-        for (const member of Object.values(each)) next.push(member);
+        for (const member of Object.values(each)) next.add(member);
     }
-    if (next.length === 0) return false;
+    if (next.size === 0) return false;
     level = next;
   }
   return true;

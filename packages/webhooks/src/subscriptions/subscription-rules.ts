@@ -17,7 +17,7 @@ export interface SubscriptionRulesOptions {
 /** What is to be checked. What is undefined is not. */
 export type Checked = {
   readonly [Name in keyof SubscriptionSettings]?: SubscriptionSettings[Name] | undefined;
-} & { readonly secret?: string | undefined };
+} & { readonly secret?: string | undefined; readonly anySecret?: boolean | undefined };
 
 /** What there was before a change. */
 export interface Before {
@@ -59,7 +59,8 @@ export class SubscriptionRules {
     before: Before | undefined,
   ): Promise<{ readonly issues: readonly Issue[]; readonly settings: JsonObject }> {
     const issues: Issue[] = [...this.#eventIssues(checked.events ?? [], before?.events ?? [])];
-    const problem = checked.secret === undefined ? undefined : secretProblem(checked.secret);
+    const { secret, anySecret } = checked;
+    const problem = secret === undefined ? undefined : problemOfSecret(secret, anySecret);
     if (problem !== undefined) issues.push({ path: "secret", reason: problem });
     const { notifier: name, destination, settings = {} } = checked;
     if (destination !== undefined && HAS_CREDENTIALS.test(destination)) {
@@ -98,6 +99,11 @@ export class SubscriptionRules {
     const names = known.map((it) => JSON.stringify(it)).join(" or ");
     return { path: "notifier", reason: `must be ${names}${nearestHint(name, known)}` };
   }
+}
+
+/** What is wrong with a secret. Never quotes it. */
+export function problemOfSecret(secret: string, anySecret: boolean = false): string | undefined {
+  return anySecret ? secretProblem(secret, 1) : secretProblem(secret);
 }
 
 /** Settings as the schema of a notifier gives them, or what is wrong with them. */

@@ -12,6 +12,7 @@ import type {
   PageOf,
   PageOptions,
   Secret,
+  SecretOptions,
   SubscriptionChange,
   SubscriptionFilter,
   WebhookSubscription,
@@ -19,9 +20,10 @@ import type {
 } from "../contract/subscription.ts";
 import { invalidRequest, notFound, versionConflict } from "../errors.ts";
 import { rotateSecrets } from "../secrets/rotation.ts";
-import { newSecret, secretFrom, secretProblem } from "../secrets/secret-text.ts";
+import { newSecret, secretFrom } from "../secrets/secret-text.ts";
 import {
   changeOptionsSchema,
+  createOptionsSchema,
   newSubscriptionSchema,
   pageOptionsSchema,
   type ParsedChange,
@@ -32,7 +34,7 @@ import {
   subscriptionFilterSchema,
 } from "./schema.ts";
 import type { Sealer } from "./sealer.ts";
-import type { Checked, SubscriptionRules } from "./subscription-rules.ts";
+import { type Checked, problemOfSecret, type SubscriptionRules } from "./subscription-rules.ts";
 import { type SealedParts, secretsOf, type StoredSubscription } from "./subscription-rows.ts";
 import type { SubscriptionStore } from "./subscription-store.ts";
 
@@ -49,6 +51,8 @@ export interface SubscriptionsOptions {
 }
 
 const DEFAULT_LIMIT = 50;
+/** Subscriptions that are read together to encrypt them again. */
+const REENCRYPTED_AT_ONCE = 500;
 
 /** The webhook subscriptions, in the store. */
 export class StoredSubscriptions implements WebhookSubscriptions {
@@ -64,12 +68,15 @@ export class StoredSubscriptions implements WebhookSubscriptions {
     this.#onChanged = onChanged;
   }
 
-  async create(given: NewSubscription, options: ChangeOptions = {}): Promise<CreatedSubscription> {
+  async create(
+    given: NewSubscription,
+    options: ChangeOptions & SecretOptions = {},
+  ): Promise<CreatedSubscription> {
     const call = "webhooks.subscriptions.create()";
-    const { by } = read(call, changeOptionsSchema, options);
+    const { by, anySecret } = read(call, createOptionsSchema, options);
     const { value, issues } = readWith(newSubscriptionSchema, given);
     const checked = value ?? rightMembers(given, issues, { notifier: "http", settings: {} });
-    const rest = await this.#rules.check(checked, undefined);
+    const rest = await this.#rules.check({ ...checked, anySecret }, undefined);
     const all = [...issues, ...rest.issues];
     if (value === undefined || all.length > 0) throw invalidRequest(call, all);
     const { secret: givenSecret, ...settings } = value;
@@ -103,7 +110,7 @@ export class StoredSubscriptions implements WebhookSubscriptions {
   }
 
   async get(id: string): Promise<WebhookSubscription | undefined> {
-    return (await this.#store.find(String(id)))?.subscription;
+    return isId(id) ? (await this.#store.find(id))?.subscription : undefined;
   }
 
   async list(
@@ -128,7 +135,7 @@ export class StoredSubscriptions implements WebhookSubscriptions {
     const call = "webhooks.subscriptions.versions()";
     const { limit = DEFAULT_LIMIT, cursor } = read(call, pageOptionsSchema, page);
     const before = cursor === undefined ? undefined : Number(cursor);
-    const found = await this.#store.versions(String(id), limit + 1, before);
+    const found = isId(id) ? await this.#store.versions(id, limit + 1, before) : [];
     if (found.length === 0 && before === undefined) throw notFound("webhook subscription", id);
     const items = found.slice(0, limit);
     return { items, cursor: found.length > limit ? String(items.at(-1)?.version) : null };
@@ -215,8 +222,8 @@ export class StoredSubscriptions implements WebhookSubscriptions {
     options: ParsedRotation = {},
   ): Promise<{ readonly subscription: WebhookSubscription; readonly secret: string }> {
     const call = "webhooks.subscriptions.rotateSecret()";
-    const { secret: given, graceMs, ...who } = read(call, rotateSecretSchema, options);
-    const problem = given === undefined ? undefined : secretProblem(given);
+    const { secret: given, graceMs, anySecret, ...who } = read(call, rotateSecretSchema, options);
+    const problem = given === undefined ? undefined : problemOfSecret(given, anySecret);
     if (problem !== undefined) throw invalidRequest(call, [{ path: "secret", reason: problem }]);
     let text = "";
     const subscription = await this.#change(id, who, async (tx, stored) => {
@@ -255,6 +262,26 @@ export class StoredSubscriptions implements WebhookSubscriptions {
     return after && (() => this.#changed(after, "disabled", undefined));
   }
 
+  /**
+   * Encrypts with the first key what other keys have encrypted, so that those may be taken away. No version is made:
+   * nothing else changes. Idempotent; may be ended at any time.
+   *
+   * @returns How many subscriptions have been encrypted again.
+   * @throws BusbarError `BUSBAR_INVALID_CONFIG` that names a key that is needed and is not there.
+   */
+  async reencrypt(): Promise<number> {
+    let count = 0;
+    let page = await this.#store.sealed(0, REENCRYPTED_AT_ONCE);
+    while (page.length > 0) {
+      for (const { id, sealed } of page) {
+        const anew = this.#sealer.sealAnew(id, sealed);
+        if (anew !== sealed && (await this.#store.reseal(id, sealed, anew))) count += 1;
+      }
+      page = await this.#store.sealed(page.at(-1)?.number ?? 0, REENCRYPTED_AT_ONCE);
+    }
+    return count;
+  }
+
   /** Changes one subscription. `work` returns undefined if there is nothing to change. */
   async #change(
     id: string,
@@ -265,8 +292,8 @@ export class StoredSubscriptions implements WebhookSubscriptions {
     ) => Promise<readonly [StoredSubscription, Changed["change"]] | undefined>,
   ): Promise<WebhookSubscription> {
     const { stored, kind } = await this.#store.transaction(async (tx) => {
-      const before = await this.#store.lock(tx, String(id), withEndpoint);
-      if (!before) throw notFound("webhook subscription", String(id));
+      const before = isId(id) ? await this.#store.lock(tx, id, withEndpoint) : undefined;
+      if (!before) throw notFound("webhook subscription", id);
       const { version } = before.subscription;
       if (ifVersion !== undefined && version !== ifVersion) {
         throw versionConflict(id, ifVersion, version);
@@ -368,6 +395,11 @@ function rightMembers(given: unknown, issues: readonly Issue[], byDefault: Check
   const wrong = new Set(issues.map(({ path }) => /^[^.[]*/.exec(path)?.[0]));
   const all = { ...byDefault, ...given };
   return Object.fromEntries(Object.entries(all).filter(([name]) => !wrong.has(name)));
+}
+
+/** Whether a text could be an id. PostgreSQL refuses to look for some others. */
+function isId(id: unknown): boolean {
+  return typeof id === "string" && /^[\w-]{1,64}$/.test(id);
 }
 
 function nextVersion(

@@ -51,6 +51,7 @@ const MALFORMED: readonly (readonly [member: object, path: string, reason: RegEx
   [{ scope: 5 }, "scope", /string of 1 to 255/],
   [{ filter: "x" }, "filter", /must be an object/],
   [{ filter: { "data.total": { $gt3: 1 } } }, "filter.data.total.$gt3", /did you mean "\$gt"/],
+  [{ filter: { "data.a": long } }, "filter", /65536 characters/],
   [{ payload: "twice" }, "payload", /"emitted" or "once" or "attempt"/],
   [{ retry: "standard" }, "retry", /must be an object/],
   [{ retry: {} }, "retry.type", /must be "standard", "mageos"/],
@@ -118,6 +119,12 @@ describe.each(databases)("a malformed request on %s", (_, open) => {
     expect(issues).toEqual([{ path: "", reason: "must be an object" }]);
   });
 
+  test("is refused if its filter is no JSON", async () => {
+    const filter = { "data.total": 1n } as never;
+    const issues = await issuesOf(one.subscriptions.create(newSubscription({ filter })));
+    expect(issues).toEqual([{ path: "filter", reason: expect.stringContaining("as JSON") }]);
+  });
+
   test("is refused if it is nested too deeply for any schema", async () => {
     let settings: object = {};
     for (let level = 0; level < 100_000; level += 1) settings = { a: settings };
@@ -125,6 +132,11 @@ describe.each(databases)("a malformed request on %s", (_, open) => {
       one.subscriptions.create(newSubscription({ settings: settings as never })),
     );
     expect(issues).toEqual([{ path: "", reason: "must not be nested deeper than 50 levels" }]);
+    const circle: Record<string, unknown> = {};
+    circle["a"] = circle;
+    circle["b"] = circle;
+    const again = one.subscriptions.update(id, { settings: circle as never });
+    expect(await issuesOf(again)).toEqual(issues);
   });
 
   test("is refused with all its faults at once", async () => {

@@ -209,8 +209,12 @@ describe.each(databases)("webhook subscriptions on %s", (_, open) => {
     expect(await one.subscriptions.get(id)).toMatchObject({ version: 1, enabled: true });
   });
 
-  test("are not found by ids that nobody has", async () => {
-    const id = crypto.randomUUID();
+  test.each([
+    ["that nobody has", crypto.randomUUID()],
+    ["that no database can store", "a\u0000b"],
+    ["that are not well-formed", "\ud800"],
+    ["that are very long", "x".repeat(100_000)],
+  ])("are not found by ids %s", async (__, id) => {
     expect(await one.subscriptions.get(id)).toBeUndefined();
     const errors = await Promise.all(
       [
@@ -225,7 +229,18 @@ describe.each(databases)("webhook subscriptions on %s", (_, open) => {
         code: "BUSBAR_NOT_FOUND",
         details: { kind: "webhook subscription", id },
       });
+      expect(String(error).length).toBeLessThan(1_000);
     }
+    expect((await one.subscriptions.list({ ids: [crypto.randomUUID()] })).items).toEqual([]);
+  });
+
+  test("have no pages behind the last one, whatever its cursor is", async () => {
+    const { id } = await one.subscriptions.create(newSubscription());
+    const cursor = "9".repeat(15);
+    expect((await one.subscriptions.versions(id, { cursor })).items).toHaveLength(1);
+    expect((await one.subscriptions.versions(id, { cursor: "0" })).items).toEqual([]);
+    expect((await one.subscriptions.list({}, { cursor, limit: 1 })).items).toMatchObject([{ id }]);
+    expect((await one.subscriptions.list({}, { cursor: "0" })).items).toEqual([]);
   });
 
   test("keep their rows when they are deleted, but for what is secret, and their deliveries are cancelled", async () => {
@@ -289,7 +304,7 @@ describe.each(databases)("webhook subscriptions on %s", (_, open) => {
       expect(items).toHaveLength(item.version);
     }
     await database.query(
-      `UPDATE busbar_webhook_endpoints SET breaker = 'open', failures = 40, open_until = 99
+      `UPDATE busbar_webhook_endpoints SET breaker = 'open', failures = 40, retryable_failures = 9, open_until = 99
         WHERE subscription_id = $1`,
       [created[0]!.id],
     );
@@ -305,11 +320,9 @@ describe.each(databases)("webhook subscriptions on %s", (_, open) => {
     });
     expect((await one.subscriptions.get(ids[0]!))?.disabled).toBeNull();
     const [endpoint] = await rowsOf("busbar_webhook_endpoints", `subscription_id = '${ids[0]}'`);
-    expect({ ...endpoint, failures: Number(endpoint?.["failures"]) }).toMatchObject({
-      breaker: "closed",
-      failures: 0,
-      open_until: null,
-    });
+    const fresh = await one.subscriptions.create(newSubscription());
+    const [untouched] = await rowsOf("busbar_webhook_endpoints", `subscription_id = '${fresh.id}'`);
+    expect({ ...endpoint, subscription_id: fresh.id }).toEqual(untouched);
     const kinds = one.changes.filter(({ subscriptionId }) => subscriptionId === ids[0]);
     expect(kinds.map(({ change }) => change)).toEqual(["created", "disabled", "enabled"]);
   });

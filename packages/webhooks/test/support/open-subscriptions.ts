@@ -29,7 +29,7 @@ export interface TestSubscriptions {
 }
 
 /** The keys of tests: 32 bytes each. */
-const KEYS = {
+export const KEYS = {
   first: { id: "first", key: Buffer.alloc(32, 1) },
   second: { id: "second", key: Buffer.alloc(32, 2) },
 };

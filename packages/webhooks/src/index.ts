@@ -66,3 +66,14 @@ export type { HttpSettings, StatusRule } from "./notifiers/http-settings.ts";
 export { stdoutNotifier, type StdoutNotifierOptions } from "./notifiers/stdout-notifier.ts";
 export { tcpNotifier, type TcpSettings } from "./notifiers/tcp-notifier.ts";
 export type { EncryptionKey } from "./secrets/key-ring.ts";
+export type { WebhooksInspection } from "./inspection.ts";
+export type { PublishOptions } from "./route/publisher.ts";
+export {
+  type ArgsOfSources,
+  type AsyncEventSources,
+  type RouteOptions,
+  type WebhookPublisher,
+  webhooks,
+  type Webhooks,
+  type WebhooksOptions,
+} from "./webhooks.ts";

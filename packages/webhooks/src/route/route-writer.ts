@@ -155,7 +155,7 @@ export class RouteWriter {
     const rows = await own.execute(
       `SELECT id FROM ${table("busbar_webhook_subscriptions")}
         WHERE id IN ${list("$1", "text")} AND deleted_at IS NULL
-        ORDER BY id ${dialect === "postgres" ? "FOR SHARE" : ""}`,
+        ORDER BY number ${dialect === "postgres" ? "FOR SHARE" : ""}`,
       [JSON.stringify([...ids])],
     );
     return new Set(rows.map(({ id }) => id));

@@ -116,6 +116,35 @@ describe("publish", () => {
     }
   });
 
+  test("publishes in a transaction by way of a plugin that stages", async () => {
+    const staging = createEventBus({
+      provider: localProvider(),
+      plugins: [
+        {
+          name: "staging",
+          staging: {
+            stage: async (transaction, envelopes) =>
+              void (transaction as object[]).push(...envelopes),
+          },
+        },
+      ],
+    });
+    await staging.start();
+    const catalogue = await openCatalogue([defineAsyncEvents({ "order.placed": {} })]);
+    const transaction: object[] = [];
+    const inTransaction = new Publisher(staging, catalogue, {
+      wants: () => true,
+      matching: () => [],
+      hasSnapshots: false,
+      onChange: () => () => {},
+    }).within(transaction);
+    const id = await inTransaction.publish("order.placed", { id: "42" }, { scope: "de" });
+    expect(transaction).toMatchObject([
+      { id, name: "order.placed", data: { id: "42" }, metadata: { scope: "de" } },
+    ]);
+    await staging.stop();
+  });
+
   test("operational events are emitted, but not those about their own deliveries", async () => {
     const about = { deliveryId: "d", eventId: "e", subscriptionId: "s", attempts: 3 };
     const exhausted = { ...about, errorClass: "timeout" };

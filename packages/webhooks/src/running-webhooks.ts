@@ -1,0 +1,179 @@
+import type { PluginContext } from "@busbar/core/plugin";
+import { type SqlStore, sqliteStore } from "@busbar/sql";
+import { prepareTables } from "@busbar/sql/feature";
+import { type Catalogue, openCatalogue } from "./catalogue/catalogue.ts";
+import type { Notifier } from "./contract/notifier.ts";
+import { inspectWebhooks, type WebhooksInspection } from "./inspection.ts";
+import { registerNotifiers } from "./notifier-registry.ts";
+import { keysOf } from "./keys.ts";
+import { operationalEmitter } from "./route/operational-emitter.ts";
+import { Payloads } from "./route/payloads.ts";
+import { Publisher } from "./route/publisher.ts";
+import { Router, type RouterOptions } from "./route/router.ts";
+import { Snapshots } from "./route/snapshots.ts";
+import { KeyRing } from "./secrets/key-ring.ts";
+import { MIGRATIONS } from "./store/tables.ts";
+import { webhookStore, wholeOf } from "./store/webhook-store.ts";
+import { Sealer } from "./subscriptions/sealer.ts";
+import { SubscriptionIndex } from "./subscriptions/subscription-index.ts";
+import { SubscriptionRules } from "./subscriptions/subscription-rules.ts";
+import { SubscriptionStore } from "./subscriptions/subscription-store.ts";
+import { StoredSubscriptions } from "./subscriptions/webhook-subscriptions.ts";
+import type { RouteOptions, WebhooksOptions } from "./webhooks.ts";
+
+/** The subscription of the bus that matches events. */
+const ROUTER_ID = "webhooks";
+const DEFAULT_FILE = "busbar-webhooks.db";
+const DEFAULT_BACKOFF = {
+  type: "exponential",
+  delay: 1_000,
+  maxDelay: 300_000,
+  jitter: 0.2,
+} as const;
+const RESOLVE_WITHIN_MS = 30_000;
+const MAX_PAYLOAD_BYTES = 1_048_576;
+
+/** The webhooks of a bus that runs. */
+export interface RunningWebhooks {
+  readonly publisher: Publisher;
+  readonly subscriptions: StoredSubscriptions;
+  readonly catalogue: Catalogue;
+  inspect(): Promise<WebhooksInspection>;
+  /** The time of the database, in milliseconds since the epoch. */
+  serverTime(): Promise<number>;
+  /** Makes no more payloads at emit. Events may still be matched. */
+  stop(): Promise<void>;
+  /** Closes what was opened. Nothing is matched or delivered any more. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store, and starts the parts of webhooks in their order. What was opened is closed if one of them fails.
+ *
+ * @throws BusbarError `BUSBAR_INVALID_CONFIG` or `BUSBAR_UNAVAILABLE`.
+ */
+export async function startWebhooks(
+  options: WebhooksOptions,
+  builtIn: readonly Notifier[],
+  context: PluginContext,
+): Promise<RunningWebhooks> {
+  const closes: (() => unknown)[] = [];
+  /** What was opened last is closed first. What fails keeps nothing else from being closed. */
+  const close = async (): Promise<void> => {
+    for (const one of closes.splice(0).toReversed()) {
+      try {
+        await one();
+      } catch (err) {
+        context.logger.warn({ err }, "A part of the webhooks could not be closed");
+      }
+    }
+  };
+  try {
+    return await start(options, builtIn, context, closes, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(
+  options: WebhooksOptions,
+  builtIn: readonly Notifier[],
+  context: PluginContext,
+  closes: (() => unknown)[],
+  close: () => Promise<void>,
+): Promise<RunningWebhooks> {
+  const { bus, logger } = context;
+  const { route = true } = options;
+  const catalogue = await openCatalogue([options.events ?? []].flat());
+  const keys = new KeyRing(options.encryptionKeys ?? keysOf(process.env));
+  const notifiers = registerNotifiers(builtIn, options.notifiers ?? []);
+  for (const notifier of notifiers.values()) closes.push(() => notifier.close?.());
+  const store = webhookStore(openStore(options.store, closes));
+  await prepareTables("webhooks", store.store, MIGRATIONS, options.migrate ?? true);
+
+  const emitOperational = operationalEmitter(bus, logger);
+  const rules = new SubscriptionRules({ notifiers, eventNames: () => catalogue.names });
+  const subscriptionStore = new SubscriptionStore(store);
+  const sealer = new Sealer(keys);
+  const { listen } = store.store;
+  const index = new SubscriptionIndex({ store: subscriptionStore, logger, listen });
+  closes.push(() => index.stop());
+  const subscriptions = new StoredSubscriptions({
+    store: subscriptionStore,
+    rules,
+    sealer,
+    onChanged(stored, change) {
+      index.apply(stored);
+      emitOperational("webhooks.subscription.changed", change);
+    },
+  });
+  await index.start();
+
+  const maxPayloadBytes = options.maxPayloadBytes ?? MAX_PAYLOAD_BYTES;
+  const payloads = new Payloads({
+    catalogue,
+    container: options.container ?? context.container,
+    timeoutMs: options.resolveTimeoutMs ?? RESOLVE_WITHIN_MS,
+    maxPayloadBytes,
+  });
+  const snapshots = new Snapshots({
+    bus,
+    catalogue,
+    active: index,
+    payloads,
+    maxPayloadBytes,
+    logger,
+  });
+  closes.push(() => snapshots.stop());
+  const channel = store.tables.deliveries.replaceAll('"', "");
+  if (route !== false) {
+    startRouter(route === true ? {} : route, context, {
+      store: store.store,
+      catalogue,
+      active: index,
+      payloads,
+      logger,
+      channel,
+      onWritten() {},
+    });
+  }
+  return {
+    publisher: new Publisher(bus, catalogue, index),
+    subscriptions,
+    catalogue,
+    inspect: () => inspectWebhooks(store),
+    async serverTime() {
+      const time = `CAST(${store.sql.now} AS double precision)`;
+      const [row] = await store.own.execute(`SELECT ${time} AS time`);
+      return wholeOf(row?.["time"]);
+    },
+    async stop() {
+      snapshots.stop();
+    },
+    close,
+  };
+}
+
+/** Has the bus deliver the declared events to the router. */
+function startRouter(
+  { attempts = 10, backoff = DEFAULT_BACKOFF, concurrency = 100 }: RouteOptions,
+  { bus, capabilities }: PluginContext,
+  options: Omit<RouterOptions, "policy">,
+): void {
+  const router = new Router({ ...options, policy: { attempts, backoff } });
+  const ordering = capabilities.ordering ? "key" : "none";
+  const context = { subscriberId: ROUTER_ID, attempts, backoff, concurrency, ordering } as const;
+  bus.subscribe(
+    options.catalogue.names,
+    (event, delivery) => router.route(event, delivery),
+    context,
+  );
+}
+
+function openStore(given: SqlStore | undefined, closes: (() => unknown)[]): SqlStore {
+  if (given) return given;
+  const store = sqliteStore({ file: DEFAULT_FILE });
+  closes.push(() => store.close());
+  return store as SqlStore;
+}

@@ -1,0 +1,244 @@
+import type { Backoff } from "@busbar/core";
+import type { Plugin, PluginContext } from "@busbar/core/plugin";
+import { assertOptions, type Checks, checks, optionsWithin } from "@busbar/core/provider";
+import type { SqlStore } from "@busbar/sql";
+import { checkStore } from "@busbar/sql/feature";
+import type { AsyncEvents } from "./catalogue/define-async-events.ts";
+import type { CatalogueEntry, ResolveContext } from "./contract/async-event.ts";
+import type { Notifier } from "./contract/notifier.ts";
+import type { WebhookSubscriptions } from "./contract/subscription.ts";
+import type { WebhooksInspection } from "./inspection.ts";
+import { builtInNotifiers } from "./notifier-registry.ts";
+import type { HttpNotifierOptions } from "./notifiers/http-notifier.ts";
+import type { PublishOptions } from "./route/publisher.ts";
+import { type RunningWebhooks, startWebhooks } from "./running-webhooks.ts";
+import type { EncryptionKey } from "./secrets/key-ring.ts";
+
+/** How declared events are matched, and their payloads made. */
+export interface RouteOptions {
+  /**
+   * How often a payload is attempted to be made before the event is a dead letter of the bus.
+   *
+   * @default 10
+   */
+  readonly attempts?: number | undefined;
+  /**
+   * The wait between these attempts.
+   *
+   * @default { type: "exponential", delay: 1_000, maxDelay: 300_000, jitter: 0.2 }
+   */
+  readonly backoff?: Exclude<Backoff, number> | undefined;
+  /**
+   * Events that this process matches at the same time. Those that end together are written in one transaction.
+   *
+   * @default 100
+   */
+  readonly concurrency?: number | undefined;
+}
+
+/** The definitions of events, of one package or of several. */
+export type AsyncEventSources = AsyncEvents | readonly AsyncEvents[];
+
+/** Options of {@link webhooks}. */
+export interface WebhooksOptions<Events extends AsyncEventSources = AsyncEventSources> {
+  /**
+   * The events that systems outside the application may subscribe to, made by `defineAsyncEvents`. Several packages may
+   * each bring their own. Operational events may be subscribed to in any case.
+   */
+  readonly events?: Events | undefined;
+  /**
+   * The database, such as `pgStore({ pool })`. The plugin does not close it.
+   *
+   * @default the SQLite file `busbar-webhooks.db` in the working directory
+   */
+  readonly store?: SqlStore | undefined;
+  /**
+   * Whether `start` brings the tables up to date. Otherwise it only looks whether they are.
+   *
+   * @default true
+   */
+  readonly migrate?: boolean | undefined;
+  /**
+   * The keys that encrypt secrets in the store. The first encrypts, all decrypt.
+   *
+   * @default those of the environment variable `BUSBAR_WEBHOOKS_KEYS`, such as `2026-11:<base64>`
+   */
+  readonly encryptionKeys?: readonly EncryptionKey[] | undefined;
+  /** Notifiers besides `http`, `tcp` and `stdout`. Their names are unique. None by default. */
+  readonly notifiers?: readonly Notifier[] | undefined;
+  /** Where the built-in notifiers `http` and `tcp` may connect to, and how. */
+  readonly http?: HttpNotifierOptions | undefined;
+  /**
+   * Where resolvers find services.
+   *
+   * @default the container of the bus
+   */
+  readonly container?: ResolveContext["container"] | undefined;
+  /**
+   * Whether this process matches events and makes payloads, and how. Give `false` to a process that is only to deliver.
+   *
+   * @default true
+   */
+  readonly route?: boolean | RouteOptions | undefined;
+  /**
+   * Milliseconds that a resolver may take.
+   *
+   * @default 30_000
+   */
+  readonly resolveTimeoutMs?: number | undefined;
+  /**
+   * UTF-8 bytes that a payload may have as JSON. An event with a larger one is a dead letter of the bus at once, and the
+   * log says `payload_too_large`.
+   *
+   * @default 1_048_576 (1 MiB)
+   */
+  readonly maxPayloadBytes?: number | undefined;
+}
+
+const ROUTE: Checks<RouteOptions> = {
+  attempts: checks.wholeFrom(1),
+  backoff: checks.object,
+  concurrency: checks.wholeFrom(1),
+};
+
+const OPTIONS: Checks<WebhooksOptions> = {
+  events: (value) => {
+    const sources: readonly unknown[] = Array.isArray(value) ? value : [value];
+    const areDefined = sources.every((it) => typeof it === "object" && it && "definitions" in it);
+    return areDefined ? undefined : "must be made by defineAsyncEvents(), or be an array of such";
+  },
+  store: checkStore,
+  migrate: checks.boolean,
+  encryptionKeys: (value) => (Array.isArray(value) ? undefined : "must be an array of keys"),
+  notifiers: (value) =>
+    Array.isArray(value) && value.every((it) => typeof it?.deliver === "function")
+      ? undefined
+      : "must be an array of notifiers",
+  http: checks.object,
+  container: (value) =>
+    typeof (value as Partial<ResolveContext["container"]> | null)?.resolve === "function"
+      ? undefined
+      : "must be a container: an object with the method resolve",
+  route: (value) => (typeof value === "boolean" ? undefined : optionsWithin(ROUTE)(value)),
+  resolveTimeoutMs: checks.positive,
+  maxPayloadBytes: checks.wholeFrom(1),
+};
+
+/** Publishes the declared events. `Args` maps their names to the arguments that travel. */
+export interface WebhookPublisher<Args extends object> {
+  /**
+   * Emits a declared event on the bus, unless no enabled subscription wants an event of this name: then nothing is
+   * emitted, and the promise resolves with null. A subscription that this process makes counts at once, one of another
+   * process within a second. Only the arguments travel; the payload is made of them in the worker.
+   *
+   * A plain `bus.emit` of the name does the same, but costs the bus an event even if no subscription wants it. Its scope
+   * is `metadata.scope`.
+   *
+   * @returns The id of the event, or null.
+   * @throws TypeError when no event of this name is declared, or before the start.
+   * @throws BusbarError what `bus.emit` rejects with.
+   *
+   * @example
+   * ```ts
+   * await hooks.publish("sales.order.created", { id: "42" }, { scope: "de" });
+   * ```
+   */
+  publish<Name extends keyof Args & string>(
+    name: Name,
+    args: Args[Name],
+    options?: PublishOptions,
+  ): Promise<string | null>;
+}
+
+/** The webhooks of a bus: a plugin, and what one can do with it once the bus has started. */
+export interface Webhooks<Args extends object = Readonly<Record<string, unknown>>>
+  extends Plugin, WebhookPublisher<Args> {
+  /**
+   * Publishes within the caller's own transaction: what is published leaves if the transaction commits. Needs a plugin of
+   * the bus that stages, such as the outbox.
+   *
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` without such a plugin.
+   *
+   * @example
+   * ```ts
+   * await db.transaction(async (tx) => {
+   *   await tx.insert(orders).values(order);
+   *   await hooks.withTransaction(tx).publish("sales.order.created", { id: order.id });
+   * });
+   * ```
+   */
+  withTransaction(transaction: unknown): WebhookPublisher<Args>;
+  /** The webhook subscriptions. */
+  readonly subscriptions: WebhookSubscriptions;
+  /** The events that may be subscribed to. */
+  readonly catalogue: {
+    /** Every event, in the order of their names. */
+    entries(): readonly CatalogueEntry[];
+  };
+  /** Webhooks in numbers. */
+  inspect(): Promise<WebhooksInspection>;
+}
+
+type ArgsIn<Source> = Source extends AsyncEvents<infer Args> ? Args : never;
+type Merged<Union> = (Union extends unknown ? (each: Union) => void : never) extends (
+  all: infer All extends object,
+) => void
+  ? All
+  : never;
+
+/** The arguments that travel, by the names of the events of one source or of several. */
+export type ArgsOfSources<Sources> = Sources extends readonly (infer Source)[]
+  ? Merged<ArgsIn<Source>>
+  : ArgsIn<Sources>;
+
+/**
+ * Makes a plugin by which systems outside the application subscribe to events at run time, and get them reliably.
+ *
+ * Its `start` rejects with `BUSBAR_INVALID_CONFIG` when a definition, a key or a notifier is wrong, and with
+ * `BUSBAR_UNAVAILABLE` when the database cannot be reached. While the bus stops, attempts under way have its `graceMs` to
+ * end.
+ *
+ * @throws TypeError when an option has a value that it cannot have.
+ *
+ * @example
+ * ```ts
+ * const hooks = webhooks({ events, store: pgStore({ pool }), encryptionKeys: [{ id: "2026-11", key }] });
+ * const bus = createEventBus({ provider, plugins: [hooks] });
+ * await bus.start();
+ * await hooks.subscriptions.create({ events: ["sales.order.*"], destination: "https://erp.example/hooks" });
+ * await hooks.publish("sales.order.created", { id: "42" });
+ * ```
+ */
+export function webhooks<const Events extends AsyncEventSources = AsyncEvents>(
+  options: WebhooksOptions<Events> = {},
+): Webhooks<ArgsOfSources<Events>> {
+  assertOptions("webhooks()", options, OPTIONS as Checks<WebhooksOptions<Events>>);
+  const builtIn = builtInNotifiers(options.http);
+  let running: RunningWebhooks | undefined;
+  const started = (): RunningWebhooks => {
+    if (running) return running;
+    throw new TypeError("The webhooks have not started: start the bus first");
+  };
+  return {
+    name: "webhooks",
+    async start(context: PluginContext) {
+      running = await startWebhooks(options, builtIn, context);
+    },
+    stop: () => running?.stop(),
+    stopped: () => running?.close(),
+    serverTime: async () => running?.serverTime(),
+    publish: async (name, args, publishOptions) =>
+      started().publisher.publish(name, args, publishOptions),
+    withTransaction(transaction) {
+      const publisher = started().publisher.within(transaction);
+      return { publish: (name, args, given) => publisher.publish(name, args, given) };
+    },
+    get subscriptions() {
+      return started().subscriptions;
+    },
+    get catalogue() {
+      return started().catalogue;
+    },
+    inspect: async () => started().inspect(),
+  };
+}

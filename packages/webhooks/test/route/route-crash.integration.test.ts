@@ -1,0 +1,86 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { createEventBus, type EventBus } from "@busbar/core";
+import { localProvider } from "@busbar/local";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { defineAsyncEvents } from "../../src/catalogue/define-async-events.ts";
+import { webhooks, type Webhooks } from "../../src/webhooks.ts";
+import { databases, type TestDatabase } from "../support/databases.ts";
+import { ENCRYPTION_KEYS, type RouteChildOptions } from "../support/route-child-options.ts";
+
+const child = fileURLToPath(new URL("../support/route-child.ts", import.meta.url));
+
+/** Runs `route-child.ts` to its end. */
+function runChild(options: RouteChildOptions): Promise<{ output: string; signal: string | null }> {
+  return new Promise((resolve) => {
+    const args = ["--import", "tsx", "--conditions=@busbar/source", child, JSON.stringify(options)];
+    const process_ = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    const note = (text: string): void => void (output += text);
+    process_.stdout.setEncoding("utf8").on("data", note);
+    process_.stderr.setEncoding("utf8").on("data", note);
+    process_.on("close", (_code, signal) => resolve({ output, signal }));
+  });
+}
+
+describe.each(databases)("a router on %s that is killed", (_, createDatabase) => {
+  let database: TestDatabase;
+
+  beforeEach(async () => {
+    database = await createDatabase();
+  });
+
+  afterEach(() => database.close());
+
+  test("before or after the commit of deliveries makes each of them once", async () => {
+    const first = startBus();
+    await first.bus.start();
+    await first.hooks.subscriptions.create({
+      events: ["order.*"],
+      destination: "https://example.com/hooks",
+      orderingKey: "$event",
+    });
+    await first.bus.stop();
+
+    const { connection } = database;
+    const ends = await Promise.all(
+      ["before the commit", "after the commit"].map((dieAt) =>
+        runChild({ connection, dieAt, eventId: dieAt }),
+      ),
+    );
+    expect(ends).toMatchObject(ends.map(() => ({ output: "", signal: "SIGKILL" })));
+
+    // What a durable provider does when the process that had the events is gone.
+    const next = startBus();
+    await next.bus.start();
+    await next.bus.emit(
+      ["before the commit", "after the commit"].map((id) => ({
+        name: "order.placed",
+        data: { id: "42" },
+        id,
+        options: { orderingKey: id },
+      })),
+    );
+    await next.bus.settled();
+    await next.bus.stop();
+    const read = (table: string, columns: string): Promise<readonly object[]> =>
+      database.query(`SELECT ${columns} FROM ${database.prefix}${table} ORDER BY number`);
+    const deliveries = await read("busbar_webhook_deliveries", "event_id, state, sequence");
+    const found = deliveries.map((row) => Object.values(row).map(String).join(": "));
+    expect(found.toSorted()).toEqual([
+      "after the commit: waiting: 1",
+      "before the commit: waiting: 1",
+    ]);
+    expect(await read("busbar_webhook_events", "id")).toHaveLength(2);
+  });
+
+  function startBus(): { bus: EventBus; hooks: Webhooks } {
+    const hooks = webhooks({
+      events: defineAsyncEvents({ "order.placed": {} }),
+      store: database.createStore(),
+      encryptionKeys: ENCRYPTION_KEYS,
+    });
+    const bus = createEventBus({ provider: localProvider(), plugins: [hooks] });
+    return { bus, hooks: hooks as Webhooks };
+  }
+});

@@ -95,6 +95,16 @@ describe.each(available)("sqliteStore() on %s", (_, openFile) => {
     await impatient.execute("INSERT INTO numbers VALUES (1)");
   });
 
+  test("rejects when its database was closed", async () => {
+    const connection = openFile(join(folder, "test.db"));
+    const store = await openStore(connection);
+    await store.execute("SELECT * FROM numbers");
+    connection.close();
+    await expect(store.execute("SELECT * FROM numbers")).rejects.toThrow(/not open/);
+    await expect(store.execute("DELETE FROM numbers")).rejects.toThrow(/not open/);
+    expect(() => store.within(connection)).toThrow(/not open|got a database/);
+  });
+
   test("prepares a text once, and forgets texts that are no longer used", async () => {
     const connection = open();
     const prepared: string[] = [];

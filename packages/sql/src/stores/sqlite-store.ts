@@ -205,6 +205,8 @@ function isInTransaction(database: SqliteDatabase): boolean {
 
 /** What the driver says of it, if it does. */
 function saysInTransaction(database: SqliteDatabase): boolean | undefined {
+  // To ask a database of libsql that is closed would end the process.
+  if ((database as { readonly open?: unknown }).open === false) return undefined;
   const { inTransaction, isTransaction } = database as {
     readonly inTransaction?: unknown;
     readonly isTransaction?: unknown;

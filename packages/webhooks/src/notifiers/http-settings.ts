@@ -60,8 +60,8 @@ const headerValue = z.string().max(4_096).refine(isHeaderValue, {
   error: "must be printable, without a space at its ends",
 });
 
-function headersOf(problemOf: (name: string) => string | undefined) {
-  return z.record(z.string().max(128), headerValue).superRefine((headers, context) => {
+function headersOf(value: z.ZodString, problemOf: (name: string) => string | undefined) {
+  return z.record(z.string().max(128), value).superRefine((headers, context) => {
     const names = Object.keys(headers);
     if (names.length > MOST_HEADERS) {
       context.addIssue({ code: "custom", message: `must have ${MOST_HEADERS} members at most` });
@@ -133,18 +133,15 @@ export function httpSettings(
         title: "Signatures",
         description: "Those of Standard Webhooks, x-magento-signature of Mage-OS, or both",
       }),
-    headers: headersOf((name) =>
+    headers: headersOf(headerValue, (name) =>
       isSecretHeader(name) ? "must be one of sensitiveHeaders" : headerNameProblem(name),
     )
       .default({})
       .meta({ title: "Headers", description: "Sent with each request, and shown in the log" }),
-    sensitiveHeaders: headersOf(headerNameProblem)
-      .default({})
-      .meta({
-        ...secret,
-        title: "Sensitive headers",
-        description: "Sent with each request, and never shown",
-      }),
+    sensitiveHeaders: headersOf(headerValue.meta(secret), headerNameProblem).default({}).meta({
+      title: "Sensitive headers",
+      description: "Sent with each request; their values are never shown",
+    }),
     auth: authOf(urlProblem).optional().meta({ title: "Authentication" }),
     tls: tlsSettings.optional().meta({ title: "TLS" }),
     timeoutMs: z.int().min(100).max(30_000).default(15_000).meta({

@@ -308,9 +308,11 @@ async function jsonSchemaOf(context: NotifierContext): Promise<Record<string, un
 function writeOnlyNames(schema: unknown, name = "", found = new Set<string>()): Set<string> {
   if (typeof schema !== "object" || schema === null) return found;
   if ((schema as { readonly writeOnly?: unknown }).writeOnly === true) found.add(name);
-  const isList = Array.isArray(schema);
-  for (const [key, value] of Object.entries(schema))
-    writeOnlyNames(value, isList ? name : key, found);
+  for (const [key, value] of Object.entries(schema)) {
+    // These are no members, but say more about the one that they are in.
+    const isMember = !Array.isArray(schema) && key !== "additionalProperties" && key !== "items";
+    writeOnlyNames(value, isMember ? key : name, found);
+  }
   return found;
 }
 

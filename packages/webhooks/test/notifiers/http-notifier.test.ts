@@ -1,9 +1,11 @@
+import type { JsonObject } from "@busbar/core/provider";
 import { Webhook } from "standardwebhooks";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { newSecret } from "../../src/secrets/secret-text.ts";
 import type { NotifierResult } from "../../src/contract/notifier.ts";
 import { httpNotifier, type HttpNotifierOptions } from "../../src/notifiers/http-notifier.ts";
 import type { HttpSettings } from "../../src/notifiers/http-settings.ts";
+import { splitSettings } from "../../src/subscriptions/secret-members.ts";
 import { magentoSignature } from "../../src/signing/signer.ts";
 import {
   notifierRequest,
@@ -467,22 +469,26 @@ describe("settings", () => {
     expect(parse(given)).toEqual([expect.stringMatching(issue)]);
   });
 
-  test("say as JSON Schema what is secret", () => {
+  test("say as JSON Schema what is secret, and nothing of that is kept in the open", () => {
     const schema = newNotifier().settings["~standard"].jsonSchema.input({
       target: "draft-2020-12",
-    });
-    const secrets: string[] = [];
-    JSON.stringify(schema, function read(this: unknown, key, value: unknown) {
-      if ((value as { writeOnly?: boolean } | null)?.writeOnly) secrets.push(key);
-      return value;
-    });
-    expect(secrets.toSorted()).toEqual([
-      "clientSecret",
-      "key",
-      "password",
-      "sensitiveHeaders",
-      "token",
-    ]);
+    }) as JsonObject;
+    const oauth2 = { type: "oauth2", tokenUrl: "https://a.example", clientId: "id" };
+    for (const auth of [
+      { type: "basic", username: "me", password: "s3cret" },
+      { type: "bearer", token: "s3cret" },
+      { ...oauth2, clientSecret: "s3cret" },
+    ]) {
+      const sensitiveHeaders = { "x-api-key": "s3cret", cookie: "s3cret" };
+      const settings = { auth, sensitiveHeaders, tls: { key: "s3cret", cert: "open" } };
+      const { shown, secret } = splitSettings(settings, schema);
+      expect(JSON.stringify(shown)).not.toContain("s3cret");
+      expect(shown).toMatchObject({
+        sensitiveHeaders: { "x-api-key": "[secret]", cookie: "[secret]" },
+        tls: { cert: "open" },
+      });
+      expect(secret).toHaveLength(4);
+    }
     expect(schema).toMatchObject({
       properties: { format: { title: "Format", default: "standard" } },
     });

@@ -16,7 +16,7 @@ export function versionOf(ifMatch: string | null): number | undefined {
   // A proxy that compresses answers makes the tag weak.
   const tag = /^(?:W\/)?"([!#-~]*)"$/.exec(text)?.[1];
   if (tag === undefined) throw wrongHeader("If-Match", 'must be one entity tag, such as "3"');
-  if (!/^\d{1,15}$/.test(tag)) {
+  if (!/^\d{1,9}$/.test(tag)) {
     const detail = "is not the entity tag of any version";
     throw new Problem("version-mismatch", `Header If-Match: ${detail}`, {
       errors: [{ header: "If-Match", detail }],

@@ -4,6 +4,7 @@ import type {
   BulkResult,
   CreatedSubscription,
   NewSubscription,
+  SecretOptions,
   SubscriptionChange,
   SubscriptionFilter,
   SubscriptionSettings,
@@ -42,11 +43,19 @@ export class SubscriptionChanges {
     this.#environment = environment;
   }
 
-  /** Creates a subscription. */
-  async create(caller: Caller, given: NewSubscription): Promise<CreatedSubscription> {
+  /**
+   * Creates a subscription.
+   *
+   * @param options `anySecret`: whether its secret may be any text, as those of Mage-OS are.
+   */
+  async create(
+    caller: Caller,
+    given: NewSubscription,
+    options: SecretOptions = {},
+  ): Promise<CreatedSubscription> {
     const { subscriptions, catalogue } = this.#environment;
     assertMaySubscribe(caller, given.events, catalogue.entries());
-    return subscriptions.create(given, { by: caller.name });
+    return subscriptions.create(given, { by: caller.name, ...options });
   }
 
   /** A subscription, even if it is deleted. */

@@ -120,6 +120,8 @@ const MALFORMED: readonly Malformed[] = [
     ["a redacted path is empty", { ...NEW, redact: ["a", ""] }, "#/redact/1"],
     ["enabled is a text", { ...NEW, enabled: "true" }, "#/enabled"],
     ["secret is a number", { ...NEW, secret: 7 }, "#/secret"],
+    ["secret is short", { ...NEW, secret: "sha-signing-secret" }, "#/secret"],
+    ["secret is a public key", { ...NEW, secret: "whpk_AAAA" }, "#/secret"],
     ["an unknown member", { ...NEW, event: "order.placed" }, "#/event"],
     ["a member of the answer", { ...NEW, id: "x" }, "#/id"],
     ["a NUL in a text", { ...NEW, label: "a\0b" }, "#/label"],

@@ -22,7 +22,7 @@ import { invalidRequest, notFound, versionConflict } from "../../../src/errors.t
 import type { IdempotentRequests, RequestState } from "../../../src/rest/idempotency.ts";
 import type { RestServices } from "../../../src/rest/rest-handler.ts";
 import { LuceneError } from "../../../src/search/lucene-error.ts";
-import { newSecret, secretFrom } from "../../../src/secrets/secret-text.ts";
+import { newSecret, secretFrom, secretProblem } from "../../../src/secrets/secret-text.ts";
 
 const NOW = new Date("2026-11-30T08:00:00.000Z");
 
@@ -137,7 +137,8 @@ function memorySubscriptions(): WebhookSubscriptions {
       .filter((it) => fits(it, filter))
       .toReversed();
   return {
-    async create({ secret, ...given }: NewSubscription, { by } = {}) {
+    async create({ secret, ...given }: NewSubscription, { by, anySecret } = {}) {
+      assertSecret(secret, anySecret);
       assertSettings(given);
       const made = secret === undefined && given.notifier !== "stdout" ? newSecret() : null;
       const { value, ...info } = secretFrom(secret ?? made ?? newSecret(), NOW);
@@ -173,12 +174,18 @@ function memorySubscriptions(): WebhookSubscriptions {
       latest(id);
       return page("versions()", versions.get(id)!.toReversed(), options);
     },
-    async rotateSecret(id, { secret = newSecret(), ...options } = {}) {
+    async rotateSecret(id, { secret = newSecret(), anySecret, ...options } = {}) {
+      assertSecret(secret, anySecret);
       const { value: _, ...info } = secretFrom(secret, NOW);
       const { secrets } = latest(id);
       return { subscription: change(id, { secrets: [info, ...secrets] }, options), secret };
     },
   };
+}
+
+function assertSecret(secret: string | undefined, mayBeShort = false): void {
+  const reason = secret && secretProblem(secret, mayBeShort ? 1 : undefined);
+  if (reason) throw invalidRequest("webhooks.subscriptions", [{ path: "secret", reason }]);
 }
 
 /** What only the service can know to be wrong. */

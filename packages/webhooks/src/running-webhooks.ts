@@ -1,8 +1,9 @@
 import type { PluginContext } from "@busbar/core/plugin";
-import { type SqlStore, sqliteStore } from "@busbar/sql";
-import { prepareTables } from "@busbar/sql/feature";
+import { type Listen, type SqlStore, sqliteStore } from "@busbar/sql";
+import { Listener, prepareTables, quoteText } from "@busbar/sql/feature";
 import { type Catalogue, openCatalogue } from "./catalogue/catalogue.ts";
 import type { Notifier } from "./contract/notifier.ts";
+import { Dispatcher } from "./deliver/dispatcher.ts";
 import { inspectWebhooks, type WebhooksInspection } from "./inspection.ts";
 import { registerNotifiers } from "./notifier-registry.ts";
 import { keysOf } from "./keys.ts";
@@ -13,11 +14,12 @@ import { Router, type RouterOptions } from "./route/router.ts";
 import { Snapshots } from "./route/snapshots.ts";
 import { KeyRing } from "./secrets/key-ring.ts";
 import { MIGRATIONS } from "./store/tables.ts";
-import { webhookStore, wholeOf } from "./store/webhook-store.ts";
+import { webhookStore, type WebhookStore, wholeOf } from "./store/webhook-store.ts";
 import { Sealer } from "./subscriptions/sealer.ts";
 import { SubscriptionIndex } from "./subscriptions/subscription-index.ts";
 import { SubscriptionRules } from "./subscriptions/subscription-rules.ts";
 import { SubscriptionStore } from "./subscriptions/subscription-store.ts";
+import { Targets } from "./subscriptions/targets.ts";
 import { StoredSubscriptions } from "./subscriptions/webhook-subscriptions.ts";
 import type { RouteOptions, WebhooksOptions } from "./webhooks.ts";
 
@@ -41,8 +43,8 @@ export interface RunningWebhooks {
   inspect(): Promise<WebhooksInspection>;
   /** The time of the database, in milliseconds since the epoch. */
   serverTime(): Promise<number>;
-  /** Makes no more payloads at emit. Events may still be matched. */
-  stop(): Promise<void>;
+  /** Ends the attempts under way, within `graceMs` milliseconds. Events may still be matched. */
+  stop(graceMs: number): Promise<void>;
   /** Closes what was opened. Nothing is matched or delivered any more. */
   close(): Promise<void>;
 }
@@ -84,7 +86,7 @@ async function start(
   close: () => Promise<void>,
 ): Promise<RunningWebhooks> {
   const { bus, logger } = context;
-  const { route = true } = options;
+  const { route = true, dispatch = true } = options;
   const catalogue = await openCatalogue([options.events ?? []].flat());
   const keys = new KeyRing(options.encryptionKeys ?? keysOf(process.env));
   const notifiers = registerNotifiers(builtIn, options.notifiers ?? []);
@@ -126,6 +128,21 @@ async function start(
     logger,
   });
   closes.push(() => snapshots.stop());
+  const targets = new Targets(subscriptionStore, rules, sealer);
+  const dispatcher =
+    dispatch === false
+      ? undefined
+      : new Dispatcher(
+          {
+            store,
+            logger,
+            targetOf: (id, version) => targets.of(id, version),
+            resolvePayload: (source, signal) => payloads.resolve(source, signal),
+            disable: (executor, id, reason) => subscriptions.disable(executor, id, reason),
+            emitOperational,
+          },
+          dispatch === true ? {} : dispatch,
+        );
   const channel = store.tables.deliveries.replaceAll('"', "");
   if (route !== false) {
     startRouter(route === true ? {} : route, context, {
@@ -135,8 +152,12 @@ async function start(
       payloads,
       logger,
       channel,
-      onWritten() {},
+      onWritten: () => dispatcher?.wake(),
     });
+  }
+  if (dispatcher) {
+    dispatcher.start();
+    if (listen) closes.push(listenForDeliveries(store, listen, channel, dispatcher, context));
   }
   return {
     publisher: new Publisher(bus, catalogue, index),
@@ -148,8 +169,9 @@ async function start(
       const [row] = await store.own.execute(`SELECT ${time} AS time`);
       return wholeOf(row?.["time"]);
     },
-    async stop() {
+    async stop(graceMs) {
       snapshots.stop();
+      await dispatcher?.stop(graceMs);
     },
     close,
   };
@@ -169,6 +191,29 @@ function startRouter(
     (event, delivery) => router.route(event, delivery),
     context,
   );
+}
+
+/** Wakes the dispatcher when another process has made deliveries. Returns what ends it. */
+function listenForDeliveries(
+  store: WebhookStore,
+  listen: Listen,
+  channel: string,
+  dispatcher: Dispatcher,
+  { logger }: PluginContext,
+): () => Promise<void> {
+  const listener = new Listener({
+    feature: "dispatcher of webhooks",
+    listen,
+    channel,
+    logger,
+    onNotify: () => dispatcher.wake(),
+    notify: () =>
+      store.own.execute(
+        `SELECT CAST(concat('', pg_notify(${quoteText(channel)}, '')) AS text) AS notified`,
+      ),
+  });
+  listener.start();
+  return () => listener.stop();
 }
 
 function openStore(given: SqlStore | undefined, closes: (() => unknown)[]): SqlStore {

@@ -7,6 +7,7 @@ import type { AsyncEvents } from "./catalogue/define-async-events.ts";
 import type { CatalogueEntry, ResolveContext } from "./contract/async-event.ts";
 import type { Notifier } from "./contract/notifier.ts";
 import type { WebhookSubscriptions } from "./contract/subscription.ts";
+import { checkDispatch, type DispatchOptions } from "./deliver/dispatcher.ts";
 import type { WebhooksInspection } from "./inspection.ts";
 import { builtInNotifiers } from "./notifier-registry.ts";
 import type { HttpNotifierOptions } from "./notifiers/http-notifier.ts";
@@ -81,6 +82,12 @@ export interface WebhooksOptions<Events extends AsyncEventSources = AsyncEventSo
    */
   readonly route?: boolean | RouteOptions | undefined;
   /**
+   * Whether this process delivers, and how. Give `false` to a process that is only to match.
+   *
+   * @default true
+   */
+  readonly dispatch?: boolean | DispatchOptions | undefined;
+  /**
    * Milliseconds that a resolver may take.
    *
    * @default 30_000
@@ -120,6 +127,7 @@ const OPTIONS: Checks<WebhooksOptions> = {
       ? undefined
       : "must be a container: an object with the method resolve",
   route: (value) => (typeof value === "boolean" ? undefined : optionsWithin(ROUTE)(value)),
+  dispatch: (value) => (typeof value === "boolean" ? undefined : checkDispatch(value)),
   resolveTimeoutMs: checks.positive,
   maxPayloadBytes: checks.wholeFrom(1),
 };
@@ -222,9 +230,10 @@ export function webhooks<const Events extends AsyncEventSources = AsyncEvents>(
   return {
     name: "webhooks",
     async start(context: PluginContext) {
+      if (running) throw new TypeError("These webhooks belong to another bus: make others");
       running = await startWebhooks(options, builtIn, context);
     },
-    stop: () => running?.stop(),
+    stop: ({ graceMs }) => running?.stop(graceMs),
     stopped: () => running?.close(),
     serverTime: async () => running?.serverTime(),
     publish: async (name, args, publishOptions) =>

@@ -79,6 +79,7 @@ describe.each(databases)("a router on %s that is killed", (_, createDatabase) =>
       events: defineAsyncEvents({ "order.placed": {} }),
       store: database.createStore(),
       encryptionKeys: ENCRYPTION_KEYS,
+      dispatch: false,
     });
     const bus = createEventBus({ provider: localProvider(), plugins: [hooks] });
     return { bus, hooks: hooks as Webhooks };

@@ -33,6 +33,7 @@ const hooks = webhooks({
   events: defineAsyncEvents({ "order.placed": {} }),
   store: killing(await openStore(connection)),
   encryptionKeys: ENCRYPTION_KEYS,
+  dispatch: false,
 });
 const bus = createEventBus({ provider: localProvider(), plugins: [hooks] });
 await bus.start();

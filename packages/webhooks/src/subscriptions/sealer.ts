@@ -21,11 +21,6 @@ export class Sealer {
     return this.#keys.encrypt(JSON.stringify(parts), { subscriptionId, field: FIELD });
   }
 
-  /** Encrypts with the first key what another key has encrypted. Returns what the first key has encrypted as it is. */
-  sealAnew(subscriptionId: string, sealed: string): string {
-    return this.#keys.reencrypt(sealed, { subscriptionId, field: FIELD });
-  }
-
   /**
    * Decrypts what the store has.
    *

@@ -254,33 +254,6 @@ export class SubscriptionStore {
     return rows.map(storedOf);
   }
 
-  /** Reads a page of what is encrypted, in the order in which the subscriptions were made. */
-  async sealed(
-    after: number,
-    limit: number,
-  ): Promise<readonly { readonly id: string; readonly number: number; readonly sealed: string }[]> {
-    const rows = await this.#store.own.execute(
-      `SELECT id, number, sealed FROM ${this.#store.tables.subscriptions}
-        WHERE deleted_at IS NULL AND sealed IS NOT NULL AND number > $1 ORDER BY number LIMIT ${limit}`,
-      [after],
-    );
-    return rows.map((row) => ({
-      id: String(row["id"]),
-      number: wholeOf(row["number"]),
-      sealed: String(row["sealed"]),
-    }));
-  }
-
-  /** Puts what is encrypted anew in place of what was read. Resolves with false if that has changed meanwhile. */
-  async reseal(id: string, before: string, after: string): Promise<boolean> {
-    const rows = await this.#store.own.execute(
-      `UPDATE ${this.#store.tables.subscriptions} SET sealed = $3
-        WHERE id = $1 AND sealed = $2 RETURNING id`,
-      [id, before, after],
-    );
-    return rows.length > 0;
-  }
-
   /** Forgets what was wrong with endpoints: their circuit breakers are closed, as those of new ones. */
   async resetEndpoints(tx: SqlExecutor, ids: readonly string[]): Promise<void> {
     const { sql, tables } = this.#store;

@@ -51,8 +51,6 @@ export interface SubscriptionsOptions {
 }
 
 const DEFAULT_LIMIT = 50;
-/** Subscriptions that are read together to encrypt them again. */
-const REENCRYPTED_AT_ONCE = 500;
 
 /** The webhook subscriptions, in the store. */
 export class StoredSubscriptions implements WebhookSubscriptions {
@@ -260,26 +258,6 @@ export class StoredSubscriptions implements WebhookSubscriptions {
     const reason: DisabledReason = { kind, detail, at: now };
     const [after] = await this.#store.setEnabled(tx, [id], reason, { revision, now, by: null });
     return after && (() => this.#changed(after, "disabled", undefined));
-  }
-
-  /**
-   * Encrypts with the first key what other keys have encrypted, so that those may be taken away. No version is made:
-   * nothing else changes. Idempotent; may be ended at any time.
-   *
-   * @returns How many subscriptions have been encrypted again.
-   * @throws BusbarError `BUSBAR_INVALID_CONFIG` that names a key that is needed and is not there.
-   */
-  async reencrypt(): Promise<number> {
-    let count = 0;
-    let page = await this.#store.sealed(0, REENCRYPTED_AT_ONCE);
-    while (page.length > 0) {
-      for (const { id, sealed } of page) {
-        const anew = this.#sealer.sealAnew(id, sealed);
-        if (anew !== sealed && (await this.#store.reseal(id, sealed, anew))) count += 1;
-      }
-      page = await this.#store.sealed(page.at(-1)?.number ?? 0, REENCRYPTED_AT_ONCE);
-    }
-    return count;
   }
 
   /** Changes one subscription. `work` returns undefined if there is nothing to change. */

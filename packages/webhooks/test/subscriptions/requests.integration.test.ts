@@ -1,4 +1,6 @@
 import { isBusbarError } from "@busbar/core";
+import { createRouter } from "@busbar/core/provider";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import {
@@ -13,6 +15,22 @@ import {
   openSubscriptions,
   type TestSubscriptions,
 } from "../support/open-subscriptions.ts";
+
+/** Text that is well-formed and has no control characters, of every plane of Unicode. */
+function text(maxLength: number): fc.Arbitrary<string> {
+  return fc
+    .string({ unit: "binary", minLength: 1, maxLength: maxLength / 2 })
+    .map((it) => it.replaceAll(/\p{Cc}/gu, "-"));
+}
+
+function isPatternOfBus(event: string): boolean {
+  try {
+    createRouter([{ subscriptionId: "any", events: [event] }]);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const long = "x".repeat(70_000);
 
@@ -79,7 +97,10 @@ const MALFORMED: readonly (readonly [member: object, path: string, reason: RegEx
   [{ [long]: 1 }, `${long}`, /^unknown key$/],
 ];
 
-describe.each(databases)("a malformed request on %s", (_, open) => {
+/** No malformed request gets as far as the database. */
+const [[, open]] = databases.slice(-1) as [(typeof databases)[number]];
+
+describe("a malformed request", () => {
   let database: TestDatabase;
   let one: TestSubscriptions;
   let id: string;
@@ -194,6 +215,43 @@ describe.each(databases)("a malformed request on %s", (_, open) => {
   });
 });
 
+describe.each(databases)("a request that is right on %s", (_, openDatabase) => {
+  test("is stored and read back as it is, whatever its texts are", async () => {
+    const database = await openDatabase();
+    const { subscriptions, stop } = await openSubscriptions(database);
+    const request = fc.record({
+      label: text(200),
+      events: fc.array(
+        fc.array(text(20).map((it) => it.replaceAll(/[\s.*]/gu, "-"))).map((it) => it.join(".")),
+        { minLength: 1, maxLength: 5 },
+      ),
+      destination: text(200),
+      scope: text(200),
+      filter: fc.dictionary(
+        fc.string({ unit: "binary" }).map((it) => `data.${it}`),
+        fc.jsonValue(),
+      ),
+      orderingKey: fc.constantFrom("$event", "order.id"),
+      by: text(200),
+    });
+    await fc.assert(
+      fc.asyncProperty(request, async ({ by, ...given }) => {
+        const wanted = { ...newSubscription({ notifier: "queue" }), ...given };
+        fc.pre(newSubscriptionSchema.safeParse(wanted).success);
+        const { secret: _secret, ...created } = await subscriptions.create(wanted, { by });
+        const stored = JSON.parse(JSON.stringify(wanted)) as typeof wanted;
+        expect(created).toMatchObject({ ...stored, events: [...new Set(stored.events)] });
+        expect(await subscriptions.get(created.id)).toEqual(created);
+        const { items } = await subscriptions.list({ scope: given.scope, event: given.events[0] });
+        expect(items.map(({ id }) => id)).toContain(created.id);
+      }),
+      { numRuns: 30, seed: 13 },
+    );
+    await stop();
+    await database.close();
+  });
+});
+
 describe("the schemas", () => {
   /** What the JSON Schema of a schema refers to: it has a name, under which OpenAPI has it as a component. */
   const jsonOf = (schema: z.ZodType): Record<string, unknown> => {
@@ -221,6 +279,18 @@ describe("the schemas", () => {
     const change = jsonOf(subscriptionChangeSchema);
     expect(change["required"]).toBeUndefined();
     expect(JSON.stringify(change["properties"])).not.toContain('"default":null');
+  });
+
+  test("take the same patterns as the bus, but for spaces", () => {
+    const pattern = fc.array(fc.constantFrom("*", ".", "a", "**", "-", " "), { minLength: 1 });
+    fc.assert(
+      fc.property(pattern, (parts) => {
+        const event = parts.join("");
+        const { success } = subscriptionChangeSchema.safeParse({ events: [event] });
+        expect(success).toBe(!event.includes(" ") && isPatternOfBus(event));
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test("give a change no defaults", () => {

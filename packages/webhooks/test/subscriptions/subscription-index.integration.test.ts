@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { WebhookEvent } from "../../src/contract/webhook-event.ts";
 import type { SubscriptionIndex } from "../../src/subscriptions/subscription-index.ts";
 import { databases, type TestDatabase } from "../support/databases.ts";
@@ -36,13 +36,18 @@ describe.each(databases)("the index of subscriptions on %s", (_, open) => {
   let one: TestSubscriptions;
   const others: TestSubscriptions[] = [];
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     database = await open();
+  });
+  afterAll(() => database?.close());
+  beforeEach(async () => {
+    for (const table of ["subscriptions", "subscription_versions", "endpoints"]) {
+      await database.query(`DELETE FROM busbar_webhook_${table}`);
+    }
     one = await openSubscriptions(database);
   });
   afterEach(async () => {
     await Promise.all([one, ...others.splice(0)].map((it) => it?.stop()));
-    await database?.close();
   });
 
   /** Another process, which finds changes as it would do: but it asks more often where nothing tells it. */

@@ -2,6 +2,7 @@ import type { Logger } from "@busbar/core";
 import type { CatalogueEntry } from "../contract/async-event.ts";
 import type { DeliveryLog, Replays } from "../contract/delivery.ts";
 import type { NotifierInfo } from "../contract/notifier.ts";
+import type { TestSubscription } from "../contract/subscription-test.ts";
 import type { WebhookSubscriptions } from "../contract/subscription.ts";
 import { type AccessToken, type Authenticate, bearerTokens } from "./authentication.ts";
 import type { IdempotentRequests } from "./idempotency.ts";
@@ -12,7 +13,7 @@ import { catalogueRoutes } from "./routes/catalogue-routes.ts";
 import { logRoutes } from "./routes/log-routes.ts";
 import { mageOsRoutes } from "./routes/mage-os-routes.ts";
 import { replayRoutes } from "./routes/replay-routes.ts";
-import { subscriptionRoutes, type TestSubscription } from "./routes/subscription-routes.ts";
+import { subscriptionRoutes } from "./routes/subscription-routes.ts";
 import { SubscriptionChanges } from "./subscription-changes.ts";
 import { z } from "zod";
 

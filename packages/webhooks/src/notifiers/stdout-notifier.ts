@@ -4,7 +4,7 @@ import type { Notifier, NotifierRequest, NotifierResult } from "../contract/noti
 import { faultOf } from "../http/fault-of.ts";
 import { HttpFault } from "../http/http-fault.ts";
 import { interruption, within } from "../http/within.ts";
-import { toCloudEvent } from "../signing/cloud-event.ts";
+import { jsonLine } from "./json-line.ts";
 
 /** Options of {@link stdoutNotifier}. */
 export interface StdoutNotifierOptions {
@@ -46,7 +46,7 @@ export function stdoutNotifier(
       const { signal, subscription } = request;
       if (subscription.destination !== "stdout") return BAD_DESTINATION;
       if (signal.aborted) return failed(interruption(signal));
-      const line = `${JSON.stringify(toCloudEvent(request))}\n`;
+      const line = jsonLine(request);
       try {
         await within({ timeoutMs: TIMEOUT_MS, signal }, write(line), () => {
           return new HttpFault("timeout", `The line was not taken in ${TIMEOUT_MS} ms`);

@@ -16,7 +16,7 @@ import { type NetworkOptions, networkChecks } from "../http/network-options.ts";
 import { tlsSettings } from "../http/tls-settings.ts";
 import { Tunnel } from "../http/tunnel.ts";
 import { interruption, within } from "../http/within.ts";
-import { toCloudEvent } from "../signing/cloud-event.ts";
+import { jsonLine } from "./json-line.ts";
 import { LineConnection } from "./line-connection.ts";
 
 /** What a subscription of the notifier `tcp` says besides its destination. */
@@ -138,7 +138,7 @@ class TcpNotifier implements Notifier<TcpSettings> {
     request: NotifierRequest<TcpSettings>,
     attempt: { readonly isOver: boolean },
   ): Promise<NotifierResult> {
-    const line = `${JSON.stringify(toCloudEvent(request))}\n`;
+    const line = jsonLine(request);
     if (request.signal.aborted) throw interruption(request.signal);
     const connection = await this.#connectionFor(request);
     if (attempt.isOver) throw interruption(request.signal);

@@ -65,6 +65,7 @@ export class LogIndex {
   readonly #own: OwnWork<unknown>;
   readonly #sql: Sql;
   #timer: Timer | undefined;
+  #endPause: (() => void) | undefined;
   #round: Promise<void> = Promise.resolve();
   #isStopped = false;
 
@@ -76,7 +77,7 @@ export class LogIndex {
   /** Indexes new rows from now on, in the background. */
   start(logger: Logger): void {
     if (this.#isStopped) return;
-    this.#round = this.indexNew(() => this.#isStopped).then(
+    this.#round = this.#indexGently().then(
       () => this.#again(logger, LOOK_EVERY_MS),
       (err: unknown) => {
         logger.warn({ err }, "The search index cannot be renewed yet");
@@ -89,18 +90,15 @@ export class LogIndex {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#timer?.cancel();
+    this.#endPause?.();
     await this.#round;
   }
 
-  /**
-   * Indexes the rows that are not indexed yet. Resolves with how many there were.
-   *
-   * @param isStopped Asked between two transactions.
-   */
-  async indexNew(isStopped: () => boolean = () => false): Promise<number> {
+  /** Indexes the rows that are not indexed yet, at once. Resolves with how many there were. */
+  async indexNew(): Promise<number> {
     let count = 0;
     for (const source of SOURCES) {
-      for (let part = -1; part !== 0 && !isStopped(); count += part) {
+      for (let part = -1; part !== 0; count += part) {
         part = await this.#own.transaction((own) => this.#indexPart(own, source));
       }
     }
@@ -126,6 +124,24 @@ export class LogIndex {
       }
     }
     return count;
+  }
+
+  /** Indexes new rows, and leaves at least half of the time to others: with SQLite they share a thread. */
+  async #indexGently(): Promise<void> {
+    for (const source of SOURCES) {
+      for (let part = -1; part !== 0 && !this.#isStopped;) {
+        const start = performance.now();
+        part = await this.#own.transaction((own) => this.#indexPart(own, source));
+        if (part > 0) await this.#pause(performance.now() - start);
+      }
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#endPause = resolve;
+      this.#timer = systemClock.setTimeout(resolve, Math.ceil(ms));
+    });
   }
 
   #again(logger: Logger, afterMs: number): void {
@@ -181,12 +197,15 @@ export class LogIndex {
       `SELECT ${[source.key, ...source.texts].join(", ")} FROM ${table(source.table)} WHERE ${these}`,
       [JSON.stringify(keys)],
     );
-    const terms = found.flatMap((row) => source.documents(row).flatMap(termRows));
+    // In the order of the index by terms: then what is next to each other there is written at once.
+    const terms = found
+      .flatMap((row) => source.documents(row).flatMap(termRows))
+      .toSorted((a, b) => compare(a.path, b.path) || compare(a.term, b.term));
     const columns = { document: "bigint", path: "text", term: "text", amount: "text" } as const;
     await own.execute(
       `INSERT INTO ${table("busbar_webhook_terms")} (document, path, term, amount)
         SELECT document, path, term, CAST(amount AS double precision)
-        FROM ${rows("$1", columns)} AS it WHERE true
+        FROM ${rows("$1", columns)} AS it WHERE true ORDER BY position
         ON CONFLICT DO NOTHING`,
       [JSON.stringify(terms.map((row, position) => ({ position, ...row })))],
     );
@@ -206,6 +225,11 @@ export async function deleteDocuments(
     `DELETE FROM ${table("busbar_webhook_terms")} WHERE document IN ${list("$1", "bigint")}`,
     [JSON.stringify(documents)],
   );
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }
 
 function textOf(value: unknown): string | null {

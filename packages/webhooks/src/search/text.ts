@@ -7,6 +7,7 @@ const MAX_TERM_LENGTH = 200;
 /** Values of one payload that are searched, and words of all of them. A long text leaves the other values their place. */
 const MAX_LEAVES = 5_000;
 const MAX_WORDS = 5_000;
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 /** How deep a payload is searched. */
 const MAX_DEPTH = 32;
 /** A number as a text: without leading zeros, and short enough to be exact. */
@@ -55,8 +56,13 @@ export function textLeaf(path: string, text: string, maxWords?: number): Leaf {
   const number = decimal(text);
   // A number is one word, in spite of its point.
   if (number !== undefined) return { path, whole, words: [], number };
-  const date = text.length < 40 ? dateSpan(text, "day") : undefined;
-  return { path, whole: cut(whole), words: wordsOf(whole, maxWords), number: date?.from ?? null };
+  if (text.length < 40) {
+    const date = dateSpan(text, "day");
+    // So are a date and a UUID: parts of them mean nothing, and would fill the index.
+    if (date !== undefined) return { path, whole, words: [], number: date.from };
+    if (UUID.test(whole)) return { path, whole, words: [], number: null };
+  }
+  return { path, whole: cut(whole), words: wordsOf(whole, maxWords), number: null };
 }
 
 /** Returns all values of a payload, those in arrays included, up to limits that keep huge ones from being a burden. */

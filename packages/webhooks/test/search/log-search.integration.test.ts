@@ -262,14 +262,14 @@ describe.each(databases)("a search of the log on %s", (_, open) => {
   test("finds what the predicate of the query accepts, also with a part of the index", async () => {
     await fc.assert(
       fc.asyncProperty(queries, (query) => compare({ query })),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 
   test("finds what the predicate of the query accepts without an index", async () => {
     await fc.assert(
       fc.asyncProperty(queries, (query) => compare({ query, index: false })),
-      { numRuns: 15 },
+      { numRuns: 10 },
     );
   });
 
@@ -285,7 +285,7 @@ describe.each(databases)("a search of the log on %s", (_, open) => {
     );
     await fc.assert(
       fc.asyncProperty(queries, (query) => compare({ query })),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 

@@ -6,6 +6,8 @@ export interface LogSource {
   readonly kind: "attempts" | "deliveries";
   /** The tables, for after FROM: `a` are attempts, `d` deliveries, `e` events, `s` subscriptions. */
   readonly from: (sql: Sql) => string;
+  /** The table that is searched, alone. */
+  readonly table: (sql: Sql) => string;
   /** The order: newest first, by time and by number. */
   readonly time: string;
   readonly number: string;
@@ -22,6 +24,7 @@ export const ATTEMPTS: LogSource = {
     LEFT JOIN ${table("busbar_webhook_deliveries")} AS d ON d.id = a.delivery_id
     LEFT JOIN ${table("busbar_webhook_events")} AS e ON e.id = a.event_id
     LEFT JOIN ${table("busbar_webhook_subscriptions")} AS s ON s.id = a.subscription_id`,
+  table: ({ table }) => `${table("busbar_webhook_attempts")} AS a`,
   time: "a.started_at",
   number: "a.id",
   members: {
@@ -55,6 +58,7 @@ export const DELIVERIES: LogSource = {
       ON a.delivery_id = d.id AND a.number = d.attempts
     LEFT JOIN ${table("busbar_webhook_events")} AS e ON e.id = d.event_id
     LEFT JOIN ${table("busbar_webhook_subscriptions")} AS s ON s.id = d.subscription_id`,
+  table: ({ table }) => `${table("busbar_webhook_deliveries")} AS d`,
   time: "d.created_at",
   number: "d.number",
   members: {

@@ -266,6 +266,27 @@ describe.each(databases)("a search of the log on %s", (_, open) => {
     );
   });
 
+  test("finds what the predicate of the query accepts in small parts", async () => {
+    await fc.assert(
+      fc.asyncProperty(queries, (query) => compare({ query, rowsAtOnce: 7 })),
+      { numRuns: 20 },
+    );
+  });
+
+  test("ends a page early when its time is over, and goes on from there", async () => {
+    const search = { query: "NOT data.a:gift", rowsAtOnce: 5, pageMs: 0 };
+    const ids: string[] = [];
+    let pages = 0;
+    for (let cursor: string | undefined; pages === 0 || cursor; pages += 1) {
+      const page = await searchAttempts(store, search, { limit: 50, ...(cursor && { cursor }) });
+      ids.push(...page.items.map(({ id }) => id));
+      cursor = page.cursor ?? undefined;
+    }
+    const fits = compilePredicate(readQuery(search.query, LOG_FIELDS));
+    expect(ids).toEqual(attempted.filter(fits).map(({ logId }) => String(logId)));
+    expect(pages).toBeGreaterThan(2);
+  });
+
   test("finds what the predicate of the query accepts without an index", async () => {
     await fc.assert(
       fc.asyncProperty(queries, (query) => compare({ query, index: false })),

@@ -1,3 +1,4 @@
+import type { Logger } from "@busbar/core";
 import type { PluginContext } from "@busbar/core/plugin";
 import { type Listen, type SqlStore, sqliteStore } from "@busbar/sql";
 import { Listener, prepareTables, quoteText } from "@busbar/sql/feature";
@@ -15,6 +16,7 @@ import { Snapshots } from "./route/snapshots.ts";
 import { KeyRing } from "./secrets/key-ring.ts";
 import { MIGRATIONS } from "./store/tables.ts";
 import { webhookStore, type WebhookStore, wholeOf } from "./store/webhook-store.ts";
+import { resealSecrets } from "./subscriptions/reseal.ts";
 import { Sealer } from "./subscriptions/sealer.ts";
 import { SubscriptionIndex } from "./subscriptions/subscription-index.ts";
 import { SubscriptionRules } from "./subscriptions/subscription-rules.ts";
@@ -111,6 +113,7 @@ async function start(
     },
   });
   await index.start();
+  closes.push(encryptAgain(store, sealer, logger));
 
   const maxPayloadBytes = options.maxPayloadBytes ?? MAX_PAYLOAD_BYTES;
   const payloads = new Payloads({
@@ -175,6 +178,24 @@ async function start(
     },
     close,
   };
+}
+
+/**
+ * Encrypts with the first key what older keys have encrypted, beside everything else: an older key that is missing must
+ * not keep the others from being delivered to.
+ *
+ * @returns What waits until it has ended.
+ */
+function encryptAgain(store: WebhookStore, sealer: Sealer, logger: Logger): () => Promise<void> {
+  const failed = "Secrets could not be encrypted with the new key";
+  const ended = resealSecrets(store, sealer).then(
+    ({ resealed: count, unreadable, error: err }) => {
+      if (count > 0) logger.info({ count }, "Secrets are encrypted with the new key");
+      if (unreadable.length > 0) logger.warn({ err, count: unreadable.length }, failed);
+    },
+    (err: unknown) => logger.warn({ err }, failed),
+  );
+  return () => ended;
 }
 
 /** Has the bus deliver the declared events to the router. */

@@ -112,7 +112,7 @@ describe.each(databases)("REST over subscriptions on %s", (_, open) => {
     expect(patched.status).toBe(200);
     expect(patched.body.settings).toMatchObject({
       headers: { "x-shop": "de" },
-      sensitiveHeaders: "[secret]",
+      sensitiveHeaders: { "x-api-key": "[secret]" },
     });
     const answers = [
       patched,

@@ -66,6 +66,9 @@ export type { HttpSettings, StatusRule } from "./notifiers/http-settings.ts";
 export { stdoutNotifier, type StdoutNotifierOptions } from "./notifiers/stdout-notifier.ts";
 export { tcpNotifier, type TcpSettings } from "./notifiers/tcp-notifier.ts";
 export type { EncryptionKey } from "./secrets/key-ring.ts";
+export type { BreakerOptions } from "./deliver/breaker.ts";
+export type { DispatchOptions } from "./deliver/dispatcher.ts";
+export type { SubscriptionTest, SubscriptionTestResult } from "./contract/subscription-test.ts";
 export type { WebhooksInspection } from "./inspection.ts";
 export type { PublishOptions } from "./route/publisher.ts";
 export {

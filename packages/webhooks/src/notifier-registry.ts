@@ -1,6 +1,6 @@
 import { BusbarError, type Issue } from "@busbar/core";
-import { listed, quoted } from "@busbar/core/provider";
-import type { Notifier } from "./contract/notifier.ts";
+import { type JsonObject, listed, quoted } from "@busbar/core/provider";
+import type { Notifier, NotifierInfo } from "./contract/notifier.ts";
 import { httpNotifier, type HttpNotifierOptions } from "./notifiers/http-notifier.ts";
 import { stdoutNotifier } from "./notifiers/stdout-notifier.ts";
 import { tcpNotifier } from "./notifiers/tcp-notifier.ts";
@@ -44,4 +44,15 @@ export function registerNotifiers(
     module: "@busbar/webhooks",
     issues,
   });
+}
+
+/** The notifiers as forms show them, in the order of their names. */
+export function notifierInfos(notifiers: ReadonlyMap<string, Notifier>): readonly NotifierInfo[] {
+  return [...notifiers.values()]
+    .map(({ name, title = name, signs, settings }) => {
+      const { jsonSchema } = settings["~standard"];
+      const schema = jsonSchema.input({ target: "draft-2020-12" }) as JsonObject;
+      return { name, title, signs, settings: schema };
+    })
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -3,10 +3,12 @@ import type { PluginContext } from "@busbar/core/plugin";
 import { type Listen, type SqlStore, sqliteStore } from "@busbar/sql";
 import { Listener, prepareTables, quoteText } from "@busbar/sql/feature";
 import { type Catalogue, openCatalogue } from "./catalogue/catalogue.ts";
-import type { Notifier } from "./contract/notifier.ts";
+import type { Notifier, NotifierInfo } from "./contract/notifier.ts";
+import type { TestSubscription } from "./contract/subscription-test.ts";
 import { Dispatcher } from "./deliver/dispatcher.ts";
+import { SubscriptionTester } from "./deliver/subscription-tester.ts";
 import { inspectWebhooks, type WebhooksInspection } from "./inspection.ts";
-import { registerNotifiers } from "./notifier-registry.ts";
+import { notifierInfos, registerNotifiers } from "./notifier-registry.ts";
 import { keysOf } from "./keys.ts";
 import { operationalEmitter } from "./route/operational-emitter.ts";
 import { Payloads } from "./route/payloads.ts";
@@ -35,6 +37,7 @@ const DEFAULT_BACKOFF = {
   jitter: 0.2,
 } as const;
 const RESOLVE_WITHIN_MS = 30_000;
+const TEST_WITHIN_MS = 30_000;
 const MAX_PAYLOAD_BYTES = 1_048_576;
 
 /** The webhooks of a bus that runs. */
@@ -42,6 +45,8 @@ export interface RunningWebhooks {
   readonly publisher: Publisher;
   readonly subscriptions: StoredSubscriptions;
   readonly catalogue: Catalogue;
+  readonly notifiers: readonly NotifierInfo[];
+  readonly test: TestSubscription;
   inspect(): Promise<WebhooksInspection>;
   /** The time of the database, in milliseconds since the epoch. */
   serverTime(): Promise<number>;
@@ -146,6 +151,11 @@ async function start(
           },
           dispatch === true ? {} : dispatch,
         );
+  const serverTime = async (): Promise<number> => {
+    const time = `CAST(${store.sql.now} AS double precision)`;
+    const [row] = await store.own.execute(`SELECT ${time} AS time`);
+    return wholeOf(row?.["time"]);
+  };
   const channel = store.tables.deliveries.replaceAll('"', "");
   if (route !== false) {
     startRouter(route === true ? {} : route, context, {
@@ -162,18 +172,25 @@ async function start(
     dispatcher.start();
     if (listen) closes.push(listenForDeliveries(store, listen, channel, dispatcher, context));
   }
+  const testing = new AbortController();
+  const tester = new SubscriptionTester({
+    subscriptions,
+    targets,
+    catalogue,
+    now: serverTime,
+    attemptTimeoutMs: TEST_WITHIN_MS,
+  });
   return {
     publisher: new Publisher(bus, catalogue, index),
     subscriptions,
     catalogue,
+    notifiers: notifierInfos(notifiers),
+    test: (id, test) => tester.test(id, test, testing.signal),
     inspect: () => inspectWebhooks(store),
-    async serverTime() {
-      const time = `CAST(${store.sql.now} AS double precision)`;
-      const [row] = await store.own.execute(`SELECT ${time} AS time`);
-      return wholeOf(row?.["time"]);
-    },
+    serverTime,
     async stop(graceMs) {
       snapshots.stop();
+      testing.abort(new Error("The bus stops"));
       await dispatcher?.stop(graceMs);
     },
     close,

@@ -5,9 +5,10 @@ import type { SqlStore } from "@busbar/sql";
 import { checkStore } from "@busbar/sql/feature";
 import type { AsyncEvents } from "./catalogue/define-async-events.ts";
 import type { CatalogueEntry, ResolveContext } from "./contract/async-event.ts";
-import type { Notifier } from "./contract/notifier.ts";
+import type { Notifier, NotifierInfo } from "./contract/notifier.ts";
 import type { WebhookSubscriptions } from "./contract/subscription.ts";
 import { checkDispatch, type DispatchOptions } from "./deliver/dispatcher.ts";
+import type { SubscriptionTest, SubscriptionTestResult } from "./contract/subscription-test.ts";
 import type { WebhooksInspection } from "./inspection.ts";
 import { builtInNotifiers } from "./notifier-registry.ts";
 import type { HttpNotifierOptions } from "./notifiers/http-notifier.ts";
@@ -183,6 +184,18 @@ export interface Webhooks<Args extends object = Readonly<Record<string, unknown>
     /** Every event, in the order of their names. */
     entries(): readonly CatalogueEntry[];
   };
+  /** The notifiers, with the forms of their settings. */
+  readonly notifiers: readonly NotifierInfo[];
+  /**
+   * Sends a test to the destination of a subscription, by its notifier, under the same guard as any attempt, and signed
+   * with its secrets. The log does not have it, and it does not count for the endpoint. It is sent to disabled
+   * subscriptions as well.
+   *
+   * @returns How the attempt has ended.
+   * @throws BusbarError `BUSBAR_NOT_FOUND` when there is no subscription of this id, `BUSBAR_INVALID_REQUEST` when neither
+   * a payload is given nor the event has an example.
+   */
+  test(subscriptionId: string, test?: SubscriptionTest): Promise<SubscriptionTestResult>;
   /** Webhooks in numbers. */
   inspect(): Promise<WebhooksInspection>;
 }
@@ -248,6 +261,10 @@ export function webhooks<const Events extends AsyncEventSources = AsyncEvents>(
     get catalogue() {
       return started().catalogue;
     },
+    get notifiers() {
+      return started().notifiers;
+    },
+    test: async (id, test = {}) => started().test(id, test),
     inspect: async () => started().inspect(),
   };
 }

@@ -192,6 +192,43 @@ describe.each(databases)("webhooks on %s", (_, createDatabase) => {
     await gone.close();
   });
 
+  test("sends a test, signed and guarded as any attempt, which the log does not have", async () => {
+    const { hooks } = await start();
+    const { id, secret } = await hooks.subscriptions.create({
+      events: ["sales.order.*"],
+      destination: receiver.url,
+      enabled: false,
+    });
+    const example = { id: "42", total: 7 };
+    expect(await hooks.test(id, { payload: example })).toMatchObject({ ok: true, status: 200 });
+    const request = await receiver.next();
+    const { verify } = createVerifier({ secrets: secret as string });
+    expect(await verify(request.headers as never, request.body)).toMatchObject({
+      event: { name: "sales.order.created", data: example },
+    });
+    receiver.answer(404);
+    const failed = await hooks.test(id, { event: "sales.order.paid", payload: { id: "42" } });
+    expect(failed).toMatchObject({ ok: false, status: 404, errorClass: "http_4xx" });
+    expect((await receiver.next()).json()).toMatchObject({ data: { id: "42" } });
+    for (const table of ["events", "deliveries", "attempts"]) {
+      const sql = `SELECT * FROM ${database.prefix}busbar_webhook_${table}`;
+      expect(await database.query(sql)).toEqual([]);
+    }
+    const code = async (work: Promise<unknown>): Promise<unknown> =>
+      work.catch((error: { code?: unknown }) => error.code);
+    expect(await code(hooks.test("none"))).toBe("BUSBAR_NOT_FOUND");
+    expect(await code(hooks.test(id))).toBe("BUSBAR_INVALID_REQUEST");
+    expect(hooks.notifiers.map(({ name }) => name)).toEqual(["http", "stdout", "tcp"]);
+
+    const guarded = await start({ http: { allowHttp: true } });
+    // The address stands in the URL, so that it is not even looked up.
+    expect(await guarded.hooks.test(id, { payload: example })).toMatchObject({
+      ok: false,
+      errorClass: "invalid_settings",
+    });
+    expect(receiver.requests).toHaveLength(2);
+  });
+
   test("is a plugin of an application, whose services resolvers find", async () => {
     const hooks = webhooks({
       events: [events, defineAsyncEvents({ "third.party": {} })],

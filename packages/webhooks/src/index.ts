@@ -75,6 +75,7 @@ export {
   type ArgsOfSources,
   type AsyncEventSources,
   type RouteOptions,
+  type SearchOptions,
   type WebhookPublisher,
   webhooks,
   type Webhooks,

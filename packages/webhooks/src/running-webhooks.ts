@@ -15,6 +15,7 @@ import { Payloads } from "./route/payloads.ts";
 import { Publisher } from "./route/publisher.ts";
 import { Router, type RouterOptions } from "./route/router.ts";
 import { Snapshots } from "./route/snapshots.ts";
+import { LogIndex } from "./search/log-index.ts";
 import { KeyRing } from "./secrets/key-ring.ts";
 import { MIGRATIONS } from "./store/tables.ts";
 import { webhookStore, type WebhookStore, wholeOf } from "./store/webhook-store.ts";
@@ -167,6 +168,11 @@ async function start(
       channel,
       onWritten: () => dispatcher?.wake(),
     });
+  }
+  if (options.search?.index !== false) {
+    const logIndex = new LogIndex(store.store);
+    closes.push(() => logIndex.stop());
+    logIndex.start(logger);
   }
   if (dispatcher) {
     dispatcher.start();

@@ -38,6 +38,17 @@ export interface RouteOptions {
   readonly concurrency?: number | undefined;
 }
 
+/** How the log of deliveries is searched. */
+export interface SearchOptions {
+  /**
+   * Whether this process keeps the search index up to date. Without an index, a search in payloads, errors or responses
+   * looks into rows one by one. Say the same in all processes.
+   *
+   * @default true
+   */
+  readonly index?: boolean | undefined;
+}
+
 /** The definitions of events, of one package or of several. */
 export type AsyncEventSources = AsyncEvents | readonly AsyncEvents[];
 
@@ -101,6 +112,8 @@ export interface WebhooksOptions<Events extends AsyncEventSources = AsyncEventSo
    * @default 1_048_576 (1 MiB)
    */
   readonly maxPayloadBytes?: number | undefined;
+  /** How the log of deliveries is searched. */
+  readonly search?: SearchOptions | undefined;
 }
 
 const ROUTE: Checks<RouteOptions> = {
@@ -131,6 +144,7 @@ const OPTIONS: Checks<WebhooksOptions> = {
   dispatch: (value) => (typeof value === "boolean" ? undefined : checkDispatch(value)),
   resolveTimeoutMs: checks.positive,
   maxPayloadBytes: checks.wholeFrom(1),
+  search: optionsWithin<SearchOptions>({ index: checks.boolean }),
 };
 
 /** Publishes the declared events. `Args` maps their names to the arguments that travel. */

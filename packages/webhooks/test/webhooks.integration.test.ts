@@ -5,9 +5,11 @@ import local, { localProvider } from "@busbar/local";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { defineAsyncEvents } from "../src/catalogue/define-async-events.ts";
 import { startReceiver, type Receiver } from "../src/testing/receiver.ts";
+import { searchAttempts } from "../src/search/log-search.ts";
 import { createVerifier } from "../src/verify/verifier.ts";
 import { webhooks, type Webhooks, type WebhooksOptions } from "../src/webhooks.ts";
 import { databases, type TestDatabase } from "./support/databases.ts";
+import { until } from "./support/until.ts";
 
 interface Order {
   readonly id: string;
@@ -75,6 +77,27 @@ describe.each(databases)("webhooks on %s", (_, createDatabase) => {
     buses.push(bus);
     return { bus, hooks: hooks as never };
   }
+
+  test("keeps a search index of what it delivers, unless it is told not to", async () => {
+    const unindexed = async (): Promise<number> => {
+      const [row] = await database.query(
+        `SELECT (SELECT count(*) FROM busbar_webhook_events WHERE indexed = 0)
+          + (SELECT count(*) FROM busbar_webhook_attempts WHERE indexed = 0) AS count`,
+      );
+      return Number(row?.["count"]);
+    };
+    const { hooks } = await start({ search: { index: false } });
+    await hooks.subscriptions.create({ events: ["*"], destination: receiver.url });
+    await hooks.publish("sales.order.created", { id: "42" });
+    await receiver.next();
+    await until(async () => (await unindexed()) === 2, "the attempt");
+    await start();
+    await until(async () => (await unindexed()) === 0, "the index");
+    const { items } = await searchAttempts(database.createStore(), {
+      query: "data.data.id: 42 AND success: true",
+    });
+    expect(items).toMatchObject([{ eventName: "sales.order.created", status: 200 }]);
+  });
 
   test("delivers a published event, signed, with the payload that the resolver makes", async () => {
     const { hooks } = await start();

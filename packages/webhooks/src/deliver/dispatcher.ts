@@ -22,8 +22,8 @@ import { takeOver } from "./take-over.ts";
 const RETRY_AFTER_MS = 100;
 const RETRY_AFTER_AT_MOST_MS = 10_000;
 /** Milliseconds for which ended attempts are collected before they are recorded, and how many are not waited for. */
-const COLLECT_FOR_MS = 4;
-const COLLECTED = 40;
+const COLLECT_FOR_MS = 8;
+const COLLECTED = 64;
 /** Attempts that are recorded in one transaction. */
 const RECORDED_AT_ONCE = 200;
 /** Milliseconds between two looks for held deliveries that nobody releases. */
@@ -111,9 +111,8 @@ export class Dispatcher {
   readonly #waker = new Waker(systemClock);
   /** Ends waits after failures: only a stop does. */
   readonly #stopper = new AbortController();
-  /** Ends attempts for which a stop has no more time. */
-  readonly #ending = new AbortController();
-  readonly #inFlight = new Set<ClaimedDelivery>();
+  /** What is attempted, and what ends the attempt. */
+  readonly #inFlight = new Map<ClaimedDelivery, AbortController>();
   #finished: FinishedAttempt[] = [];
   #recording: Promise<void> | undefined;
   #collecting: Timer | undefined;
@@ -174,7 +173,7 @@ export class Dispatcher {
       graceMs,
       this.#loop.then(() => this.#idle()),
     );
-    this.#ending.abort();
+    for (const controller of this.#inFlight.values()) controller.abort();
     await within(
       LAST_RECORD_MS,
       this.#loop.then(() => this.#idle()),
@@ -253,11 +252,12 @@ export class Dispatcher {
   }
 
   async #attempt(delivery: ClaimedDelivery): Promise<void> {
-    this.#inFlight.add(delivery);
+    const controller = new AbortController();
+    this.#inFlight.set(delivery, controller);
     this.#shares.began(delivery.subscriptionId);
     const began = systemClock.monotonic();
     const startedAt = Math.round(this.#clock.store + began - this.#clock.monotonic);
-    const result = await attempt(delivery, this.#attemptParts, startedAt, this.#ending.signal);
+    const result = await attempt(delivery, this.#attemptParts, startedAt, controller.signal);
     const durationMs = systemClock.monotonic() - began;
     this.#finished.push({ delivery, result, startedAt, durationMs });
     this.#recordSoon();
@@ -366,7 +366,7 @@ export class Dispatcher {
   async #renew(): Promise<void> {
     if (this.#inFlight.size === 0) return;
     try {
-      await this.#claims.renew([...this.#inFlight]);
+      await this.#claims.renew([...this.#inFlight.keys()]);
     } catch (err) {
       this.#parts.logger.warn({ err }, "The leases on deliveries could not be renewed");
     }

@@ -125,7 +125,7 @@ export interface TestDispatcher {
 
 /** Starts a dispatcher, whose notifier does what `deliver` says. */
 export function startDispatcher(
-  database: TestDatabase,
+  database: Pick<TestDatabase, "createStore" | "prefix">,
   deliver: Deliver,
   options: DispatchOptions = {},
   parts: Partial<DispatcherParts> = {},
@@ -181,7 +181,7 @@ export function testNotifier(deliver: Deliver): Notifier {
 }
 
 /** Disables a subscription with plain SQL. */
-function disableIn({ prefix }: TestDatabase): DispatcherParts["disable"] {
+function disableIn({ prefix }: Pick<TestDatabase, "prefix">): DispatcherParts["disable"] {
   return async (executor, id, { kind, detail }) => {
     const rows = await executor.execute(
       `UPDATE ${prefix}busbar_webhook_subscriptions

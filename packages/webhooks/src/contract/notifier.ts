@@ -45,6 +45,8 @@ export interface NotifierRequest<Settings = unknown> {
     /** 1 for the first attempt. */
     readonly attempt: number;
     readonly trigger: AttemptTrigger;
+    /** What deliveries have in common that must arrive in order. Null without one. */
+    readonly orderingKey: string | null;
     /** Counts the deliveries of one ordering key, from 1. Null without one. */
     readonly sequence: number | null;
   };

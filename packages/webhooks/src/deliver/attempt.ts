@@ -156,7 +156,7 @@ async function deliver(
   { attemptTimeoutMs }: AttemptParts,
   signal: AbortSignal,
 ): Promise<NotifierResult> {
-  const { id, attempt: number, trigger, sequence, subscriptionId, event } = delivery;
+  const { id, attempt: number, trigger, orderingKey, sequence, subscriptionId, event } = delivery;
   const controller = new AbortController();
   let over: (result: NotifierResult) => void = () => {};
   const isOver = new Promise<NotifierResult>((resolve) => (over = resolve));
@@ -173,7 +173,7 @@ async function deliver(
   try {
     if (signal.aborted) return failureOf("interrupted", STOPPED);
     const request = {
-      delivery: { id, attempt: number, trigger, sequence },
+      delivery: { id, attempt: number, trigger, orderingKey, sequence },
       event: {
         id: event.id,
         name: event.name,

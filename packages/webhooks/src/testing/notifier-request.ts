@@ -37,7 +37,14 @@ export function notifierRequest<Settings>(
 ): NotifierRequest<Settings> {
   const { destination, settings, event, delivery, secrets = [], now = NOW } = parts;
   return {
-    delivery: { id: randomUUID(), attempt: 1, trigger: "first", sequence: null, ...delivery },
+    delivery: {
+      id: randomUUID(),
+      attempt: 1,
+      trigger: "first",
+      orderingKey: null,
+      sequence: null,
+      ...delivery,
+    },
     event: {
       id: randomUUID(),
       name: "order.placed",

@@ -61,7 +61,7 @@ describe.each(databases)("the dispatcher on %s", (_, createDatabase) => {
     await settled(1);
     expect(requests).toMatchObject([
       {
-        delivery: { id, attempt: 1, trigger: "first", sequence: null },
+        delivery: { id, attempt: 1, trigger: "first", orderingKey: null, sequence: null },
         event: { name: "order.placed", data: { total: 3 }, metadata: {}, scope: null },
         subscription: { id: "a", destination: "https://a.example/" },
       },

@@ -38,3 +38,13 @@ export function versionConflict(
     { kind: "webhook subscription", id, expected, actual },
   );
 }
+
+/** The error of a change that the state of a delivery or an event does not allow. */
+export function stateConflict(
+  kind: "delivery" | "event",
+  id: string,
+  { state, reason }: { readonly state: string; readonly reason: string },
+): BusbarError<"BUSBAR_CONFLICT"> {
+  const name = kind === "delivery" ? "Delivery" : "Event";
+  return new BusbarError("BUSBAR_CONFLICT", `${name} ${quoted(id)} ${reason}`, { kind, id, state });
+}

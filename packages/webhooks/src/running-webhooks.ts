@@ -10,6 +10,7 @@ import { SubscriptionTester } from "./deliver/subscription-tester.ts";
 import { inspectWebhooks, type WebhooksInspection } from "./inspection.ts";
 import { notifierInfos, registerNotifiers } from "./notifier-registry.ts";
 import { keysOf } from "./keys.ts";
+import { StoredLog } from "./log/stored-log.ts";
 import { operationalEmitter } from "./route/operational-emitter.ts";
 import { Payloads } from "./route/payloads.ts";
 import { Publisher } from "./route/publisher.ts";
@@ -45,6 +46,7 @@ const MAX_PAYLOAD_BYTES = 1_048_576;
 export interface RunningWebhooks {
   readonly publisher: Publisher;
   readonly subscriptions: StoredSubscriptions;
+  readonly log: StoredLog;
   readonly catalogue: Catalogue;
   readonly notifiers: readonly NotifierInfo[];
   readonly test: TestSubscription;
@@ -169,7 +171,8 @@ async function start(
       onWritten: () => dispatcher?.wake(),
     });
   }
-  if (options.search?.index !== false) {
+  const hasIndex = options.search?.index ?? true;
+  if (hasIndex) {
     const logIndex = new LogIndex(store.store);
     closes.push(() => logIndex.stop());
     logIndex.start(logger);
@@ -189,6 +192,7 @@ async function start(
   return {
     publisher: new Publisher(bus, catalogue, index),
     subscriptions,
+    log: new StoredLog({ store, logger, hasIndex }),
     catalogue,
     notifiers: notifierInfos(notifiers),
     test: (id, test) => tester.test(id, test, testing.signal),

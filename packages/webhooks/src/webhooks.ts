@@ -5,6 +5,7 @@ import type { SqlStore } from "@busbar/sql";
 import { checkStore } from "@busbar/sql/feature";
 import type { AsyncEvents } from "./catalogue/define-async-events.ts";
 import type { CatalogueEntry, ResolveContext } from "./contract/async-event.ts";
+import type { DeliveryLog } from "./contract/delivery.ts";
 import type { Notifier, NotifierInfo } from "./contract/notifier.ts";
 import type { WebhookSubscriptions } from "./contract/subscription.ts";
 import { checkDispatch, type DispatchOptions } from "./deliver/dispatcher.ts";
@@ -193,6 +194,8 @@ export interface Webhooks<Args extends object = Readonly<Record<string, unknown>
   withTransaction(transaction: unknown): WebhookPublisher<Args>;
   /** The webhook subscriptions. */
   readonly subscriptions: WebhookSubscriptions;
+  /** The deliveries and their attempts. */
+  readonly log: DeliveryLog;
   /** The events that may be subscribed to. */
   readonly catalogue: {
     /** Every event, in the order of their names. */
@@ -271,6 +274,9 @@ export function webhooks<const Events extends AsyncEventSources = AsyncEvents>(
     },
     get subscriptions() {
       return started().subscriptions;
+    },
+    get log() {
+      return started().log;
     },
     get catalogue() {
       return started().catalogue;

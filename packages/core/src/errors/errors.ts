@@ -85,15 +85,25 @@ export interface BusbarErrorDetails {
   };
   /** What somebody asks for at run time, such as a webhook subscription, is malformed; nothing was changed. */
   BUSBAR_INVALID_REQUEST: { readonly issues: readonly Issue[] };
-  /** A change is of another version than the present one; nothing was changed. Read the present one, and decide. */
-  BUSBAR_CONFLICT: {
-    readonly kind: "webhook subscription";
-    readonly id: string;
-    /** The version that the caller wants to change. */
-    readonly expected: number;
-    /** The version that there is. */
-    readonly actual: number;
-  };
+  /**
+   * A change is of another version than the present one, or the present state does not allow it; nothing was changed. Read
+   * the present one, and decide.
+   */
+  BUSBAR_CONFLICT:
+    | {
+        readonly kind: "webhook subscription";
+        readonly id: string;
+        /** The version that the caller wants to change. */
+        readonly expected: number;
+        /** The version that there is. */
+        readonly actual: number;
+      }
+    | {
+        readonly kind: "delivery" | "event";
+        readonly id: string;
+        /** What is in the way, such as `running`. */
+        readonly state: string;
+      };
   /** A handler, a workflow step or `drained()` of the outbox took longer than its `timeoutMs`. */
   BUSBAR_TIMEOUT: { readonly timeoutMs: number; readonly what: string };
   /** A workflow failed, and so did the compensation of some of its steps. Needs a person. */

@@ -5,8 +5,12 @@ const LINE_ENDS = /[\u0085\u2028\u2029]/g;
 
 /** Writes a delivery as one line of JSON, a CloudEvent, which ends in a line break and has no other. */
 export function jsonLine(request: BodySource): string {
-  const json = JSON.stringify(toCloudEvent(request));
-  return `${json.replaceAll(LINE_ENDS, escaped)}\n`;
+  return lineOf(toCloudEvent(request));
+}
+
+/** Writes a value as one line of JSON, which ends in a line break and has no other. */
+export function lineOf(value: object): string {
+  return `${JSON.stringify(value).replaceAll(LINE_ENDS, escaped)}\n`;
 }
 
 function escaped(character: string): string {

@@ -9,6 +9,7 @@ import type {
 import type { ErrorClass } from "../contract/notifier.ts";
 import type { LogSource } from "./log-source.ts";
 import type { SearchRecord } from "./record.ts";
+import { statusText } from "./status-text.ts";
 
 /**
  * The columns that {@link attemptOf}, {@link deliveryOf} and {@link recordOf} read.
@@ -23,6 +24,8 @@ export function recordColumns({ members, number }: LogSource, looksInside: boole
     "d.subscription_version AS subscription_version",
     "d.first_attempt_at AS first_attempt_at",
     "d.last_attempt_at AS last_attempt_at",
+    "d.chain_attempts AS chain_attempts",
+    "CASE WHEN d.chain_since IS NULL THEN 0 ELSE 1 END AS is_replayed",
   );
   if (looksInside) {
     columns.push(
@@ -85,8 +88,10 @@ export function attemptOf(row: SqlRow): DeliveryAttempt {
   };
 }
 
-/** Returns a row of deliveries as the log shows it, without what is derived. */
-export function deliveryOf(row: SqlRow): Omit<WebhookDelivery, "statusText"> {
+/** Returns a row of deliveries as the log shows it. */
+export function deliveryOf(row: SqlRow): WebhookDelivery {
+  const state = String(row["state"]) as DeliveryState;
+  const attempts = Number(row["attempt"]);
   return {
     id: String(row["delivery_id"]),
     eventId: String(row["event_id"]),
@@ -95,8 +100,14 @@ export function deliveryOf(row: SqlRow): Omit<WebhookDelivery, "statusText"> {
     subscriptionId: String(row["subscription_id"]),
     subscriptionVersion: Number(row["subscription_version"]),
     destination: text(row["destination"]) ?? "",
-    state: String(row["state"]) as DeliveryState,
-    attempts: Number(row["attempt"]),
+    state,
+    statusText: statusText({
+      state,
+      attempts,
+      chainAttempts: Number(row["chain_attempts"]),
+      isReplayed: Number(row["is_replayed"]) === 1,
+    }),
+    attempts,
     nextAttemptAt: date(row["next_attempt"]),
     createdAt: new Date(Number(row["created"])),
     firstAttemptAt: date(row["first_attempt_at"]),
@@ -106,7 +117,8 @@ export function deliveryOf(row: SqlRow): Omit<WebhookDelivery, "statusText"> {
   };
 }
 
-function redactOf(options: string | null): readonly string[] {
+/** The paths that a subscription redacts, of its column `options`. */
+export function redactOf(options: string | null): readonly string[] {
   if (options === null) return [];
   const { redact } = JSON.parse(options) as { redact?: readonly string[] };
   return redact ?? [];

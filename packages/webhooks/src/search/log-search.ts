@@ -10,7 +10,13 @@ import type { LogFacts } from "./log-condition.ts";
 import { attemptOf, deliveryOf } from "./log-rows.ts";
 import { ATTEMPTS, DELIVERIES, type LogSource } from "./log-source.ts";
 import { readQuery } from "./lucene-query.ts";
-import { type KnownWay, type SearchLimits, SearchRun, type TimeRange } from "./search-run.ts";
+import {
+  type KnownWay,
+  type SearchLimits,
+  SearchRun,
+  type SearchScope,
+  type TimeRange,
+} from "./search-run.ts";
 import { Statement } from "./statement.ts";
 
 /** Rows of a page while matches are counted one by one. */
@@ -21,7 +27,7 @@ const MOST_NAMES = 100_000;
 const MOST_UNINDEXED = 5_000;
 
 /** What is searched for. */
-export interface LogSearch extends TimeRange, SearchLimits {
+export interface LogSearch extends TimeRange, SearchLimits, SearchScope {
   /** In Lucene's syntax. */
   readonly query?: string | undefined;
   /**
@@ -40,11 +46,8 @@ export interface LogPage {
   readonly cursor?: string | undefined;
 }
 
-/** A delivery, without what is derived from it. */
-export type DeliveryRow = Omit<WebhookDelivery, "statusText">;
-
 /**
- * Finds attempts, newest first.
+ * Finds attempts.
  *
  * @throws {@link LuceneError} for a query that cannot be read, and BusbarError `BUSBAR_INVALID_REQUEST` for a cursor.
  */
@@ -56,12 +59,12 @@ export function searchAttempts(
   return searchPage(store, ATTEMPTS, search, page, attemptOf);
 }
 
-/** Finds deliveries, newest first. Success, status code, error and response are those of the latest attempt. */
+/** Finds deliveries. Success, status code, error and response are those of the latest attempt. */
 export function searchDeliveries(
   store: SqlStore,
   search: LogSearch,
   page: LogPage = {},
-): Promise<PageOf<DeliveryRow>> {
+): Promise<PageOf<WebhookDelivery>> {
   return searchPage(store, DELIVERIES, search, page, deliveryOf);
 }
 

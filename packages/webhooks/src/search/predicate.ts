@@ -7,7 +7,8 @@ import {
   type MemberTest,
 } from "./condition.ts";
 import type { SearchRecord } from "./record.ts";
-import { folded, hasRow, type Leaf, leavesOf, pathKey, patternTest, textLeaf } from "./text.ts";
+import { hiddenBy } from "./redaction.ts";
+import { folded, hasRow, type Leaf, leavesOf, patternTest, textLeaf } from "./text.ts";
 
 /** Whether a record matches a query. */
 export type Predicate = (record: SearchRecord) => boolean;
@@ -75,11 +76,7 @@ function compilePayload({ paths, test }: Condition & { type: "payload" }): Test 
 function visibleLeaves(payload: JsonValue, redact: readonly string[]): readonly Leaf[] {
   const leaves = leavesOf(payload);
   if (redact.length === 0) return leaves;
-  // Places in arrays do not count in the paths of leaves.
-  const isHidden = pathTest(
-    redact.map((path) => pathKey(path.replaceAll(/\.\d+(?=\.|$)/g, ""))),
-    true,
-  );
+  const isHidden = hiddenBy(redact);
   return leaves.filter(({ path }) => !isHidden(path));
 }
 

@@ -33,6 +33,16 @@ export interface TimeRange {
   readonly until?: number | undefined;
 }
 
+/** Which rows are searched, and in which order. */
+export interface SearchScope {
+  /** Only rows up to this number, so that rows that are written later do not count. All by default. */
+  readonly upTo?: number | undefined;
+  /** Milliseconds since the epoch: only deliveries that are dead, and were last attempted at this time or later. */
+  readonly deadSince?: number | undefined;
+  /** @default "newest first" */
+  readonly order?: "newest first" | "oldest first" | undefined;
+}
+
 /** How much one search may do at once. */
 export interface SearchLimits {
   /**
@@ -63,6 +73,8 @@ export class SearchRun {
   readonly #facts: LogFacts;
   readonly #condition: Condition;
   readonly #range: TimeRange;
+  readonly #scope: SearchScope;
+  readonly #order: Order;
   readonly #rowsAtOnce: number;
   readonly #pageMs: number;
   readonly #failedOnly: boolean;
@@ -76,7 +88,7 @@ export class SearchRun {
     sql: Sql,
     facts: LogFacts,
     condition: Condition,
-    search: TimeRange & SearchLimits,
+    search: TimeRange & SearchLimits & SearchScope,
     ways: readonly KnownWay[] | undefined,
   ) {
     this.#own = own;
@@ -84,6 +96,8 @@ export class SearchRun {
     this.#facts = facts;
     this.#condition = condition;
     this.#range = narrowed(search, condition);
+    this.#scope = search;
+    this.#order = search.order === "oldest first" ? OLDEST_FIRST : NEWEST_FIRST;
     this.#rowsAtOnce = search.rowsAtOnce ?? 10_000;
     this.#pageMs = search.pageMs ?? 2_000;
     this.#failedOnly = facts.source.kind === "attempts" && necessary(condition).some(isFailure);
@@ -144,6 +158,7 @@ export class SearchRun {
   /** The next rows, of all ways, in their order. */
   async #places(limit: number, after: LogCursor | null, deadline: number): Promise<Places> {
     if (!this.#ways) return this.#placesOf(undefined, limit, after, deadline);
+    const { compare } = this.#order;
     const found = new Map<number, LogCursor>();
     let reached: LogCursor | null = null;
     for (const way of this.#ways) {
@@ -151,10 +166,10 @@ export class SearchRun {
       for (const place of part.places) found.set(place.number, place);
       const isShort = part.places.length < limit && part.reached !== null;
       // What comes after the place that one way has reached, that way may have more of.
-      if (isShort && (!reached || newestFirst(part.reached, reached) < 0)) reached = part.reached;
+      if (isShort && (!reached || compare(part.reached, reached) < 0)) reached = part.reached;
     }
-    const places = [...found.values()].toSorted(newestFirst);
-    const certain = reached ? places.filter((place) => newestFirst(place, reached) <= 0) : places;
+    const places = [...found.values()].toSorted(compare);
+    const certain = reached ? places.filter((place) => compare(place, reached) <= 0) : places;
     return { places: certain.slice(0, limit), reached };
   }
 
@@ -181,6 +196,7 @@ export class SearchRun {
     floor: LogCursor | null,
   ): Promise<readonly LogCursor[]> {
     const { source } = this.#facts;
+    const { direction } = this.#order;
     const statement = new Statement(this.#sql);
     // Rows that are known are sorted: the order must not lead the database to read all rows in it.
     const isSorted = way !== undefined && way.type !== "column";
@@ -191,7 +207,7 @@ export class SearchRun {
     if (way) parts.push(this.#wayCondition(way, statement));
     const rows = await this.#own.execute(
       `SELECT ${source.time} AS time, ${source.number} AS number FROM ${source.from(this.#sql)}
-        WHERE ${parts.join(" AND ")} ORDER BY ${time} DESC, ${number} DESC LIMIT ${limit}`,
+        WHERE ${parts.join(" AND ")} ORDER BY ${time} ${direction}, ${number} ${direction} LIMIT ${limit}`,
       statement.values,
     );
     return rows.map(placeOf);
@@ -202,6 +218,7 @@ export class SearchRun {
     const isLong = way?.type === "column" && /^(eventName|subscriptionId)$/.test(way.column);
     if (way && !isLong) return null;
     const { table, time, number } = this.#facts.source;
+    const { direction } = this.#order;
     const statement = new Statement(this.#sql);
     const parts = [...this.#times(statement), ...this.#bounds(time, number, after, null)];
     if (way) parts.push(this.#wayCondition(way, statement));
@@ -209,7 +226,7 @@ export class SearchRun {
     const [row] = await this.#own.execute(
       `SELECT ${time} AS time, ${number} AS number FROM ${table(this.#sql)}
         ${parts.length === 0 ? "" : `WHERE ${parts.join(" AND ")}`}
-        ORDER BY ${time} DESC, ${number} DESC LIMIT 1 OFFSET ${this.#rowsAtOnce - 1}`,
+        ORDER BY ${time} ${direction}, ${number} ${direction} LIMIT 1 OFFSET ${this.#rowsAtOnce - 1}`,
       statement.values,
     );
     return row ? placeOf(row) : null;
@@ -222,15 +239,18 @@ export class SearchRun {
     after: LogCursor | null,
     floor: LogCursor | null,
   ): readonly string[] {
+    const { behind, before } = this.#order;
     const parts = [];
     if (after) {
       parts.push(
-        `${time} <= ${after.time} AND (${time} < ${after.time} OR ${number} < ${after.number})`,
+        `${time} ${behind}= ${after.time}
+          AND (${time} ${behind} ${after.time} OR ${number} ${behind} ${after.number})`,
       );
     }
     if (floor) {
       parts.push(
-        `${time} >= ${floor.time} AND (${time} > ${floor.time} OR ${number} >= ${floor.number})`,
+        `${time} ${before}= ${floor.time}
+          AND (${time} ${before} ${floor.time} OR ${number} ${before}= ${floor.number})`,
       );
     }
     return parts;
@@ -238,7 +258,13 @@ export class SearchRun {
 
   #where(statement: Statement): string {
     const { sql } = logCondition(this.#condition, this.#facts, statement);
-    return [sql, ...this.#times(statement)].join(" AND ");
+    const { upTo, deadSince } = this.#scope;
+    const parts = [sql, ...this.#times(statement)];
+    if (upTo !== undefined) parts.push(`${this.#facts.source.number} <= ${upTo}`);
+    if (deadSince !== undefined) {
+      parts.push(`d.state = 'dead' AND d.last_attempt_at >= ${statement.number(deadSince)}`);
+    }
+    return parts.join(" AND ");
   }
 
   #times(statement: Statement): readonly string[] {
@@ -284,6 +310,30 @@ export class SearchRun {
   }
 }
 
+/** How rows are ordered, in SQL and in memory. */
+interface Order {
+  readonly direction: "ASC" | "DESC";
+  /** What a row is that comes later. */
+  readonly behind: "<" | ">";
+  /** What a row is that comes earlier. */
+  readonly before: "<" | ">";
+  readonly compare: (a: LogCursor, b: LogCursor) => number;
+}
+
+const NEWEST_FIRST: Order = {
+  direction: "DESC",
+  behind: "<",
+  before: ">",
+  compare: (a, b) => b.time - a.time || b.number - a.number,
+};
+
+const OLDEST_FIRST: Order = {
+  direction: "ASC",
+  behind: ">",
+  before: "<",
+  compare: (a, b) => a.time - b.time || a.number - b.number,
+};
+
 /** The conditions that all have to be met. */
 function necessary(condition: Condition): readonly Condition[] {
   return condition.type === "bool" ? condition.must.flatMap(necessary) : [condition];
@@ -308,8 +358,4 @@ function narrowed(range: TimeRange, condition: Condition): TimeRange {
 
 function placeOf(row: SqlRow): LogCursor {
   return { time: Number(row["time"]), number: Number(row["number"]) };
-}
-
-function newestFirst(a: LogCursor, b: LogCursor): number {
-  return b.time - a.time || b.number - a.number;
 }

@@ -1,6 +1,7 @@
 import { encodeEnvelope, type Envelope, type StagedEvent } from "@busbar/core/provider";
 import type { SqlExecutor } from "@busbar/sql";
 import {
+  channelOf,
   IN_TRANSACTION,
   jsonLiteral,
   NO_TRANSACTION,
@@ -8,11 +9,6 @@ import {
   toColumn,
 } from "@busbar/sql/feature";
 import { type OutboxSql } from "./outbox-sql.ts";
-
-/** The channel on which a commit is announced in PostgreSQL. */
-export function channelOf(sql: OutboxSql): string {
-  return sql.outbox.replaceAll('"', "");
-}
 
 /** Where new rows wait. */
 export interface NewRows {
@@ -72,7 +68,7 @@ export async function addRows(
     await executor.execute(insertFrom("$1", ""), [rows]);
     return;
   }
-  const notified = announce ? `, pg_notify(${quoteText(channelOf(sql))}, '')` : "";
+  const notified = announce ? `, pg_notify(${quoteText(channelOf(sql.outbox))}, '')` : "";
   if (!isCallers) {
     const insert = insertFrom("$1", "");
     await executor.execute(

@@ -2,6 +2,7 @@ import type { Plugin } from "@busbar/core/plugin";
 import { assertOptions, type Checks, checks, type Envelope } from "@busbar/core/provider";
 import type { SqlStore } from "@busbar/sql";
 import {
+  channelOf,
   checkStore,
   Housekeeping,
   Listener,
@@ -15,7 +16,7 @@ import { type FailedEvents, failedEvents } from "./failed-events.ts";
 import { OutboxGroupStaging } from "./group-staging.ts";
 import { type OutboxInspection, inspectOutbox } from "./inspection.ts";
 import { TABLES } from "./migrate.ts";
-import { addRows, channelOf } from "./outbox-rows.ts";
+import { addRows } from "./outbox-rows.ts";
 import { outboxSql } from "./outbox-sql.ts";
 import { checkRelay, Relay, type RelayOptions } from "./relay.ts";
 import { deleteOldRows } from "./retention.ts";
@@ -137,7 +138,7 @@ export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
       if (announce && store.listen) {
         const { listen } = store;
         const { logger } = context;
-        const channel = channelOf(sql);
+        const channel = channelOf(sql.outbox);
         const notify = (): Promise<unknown> =>
           // As text: not every driver reads what has no type.
           store.execute(

@@ -18,7 +18,7 @@ export {
 export { OwnWork, repeated, type TransactionSettings } from "./own-work.ts";
 export { type PositionalStatement, splitAtParameters, withQuestionMarks } from "./placeholders.ts";
 export { isConflict, isPassing } from "./sql-errors.ts";
-export { jsonLiteral, quoteText, type Sql, sqlOf } from "./sql.ts";
+export { channelOf, jsonLiteral, quoteText, type Sql, sqlOf } from "./sql.ts";
 export { fromColumn, toColumn } from "./text-column.ts";
 export { assertTransaction, IN_TRANSACTION, NO_TRANSACTION } from "./transactions.ts";
 export { Waker } from "./waker.ts";

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Dialect, SqlStore } from "./store.ts";
 
 /** What statements have in common, in the dialect of a store. */
@@ -30,6 +31,21 @@ export function sqlOf(store: Pick<SqlStore, "dialect" | "schema">): Sql {
   if (store.dialect === "sqlite") return sqlite;
   const schema = store.schema === undefined ? "" : `${quoteName(store.schema)}.`;
   return { ...postgres, table: (name) => schema + name };
+}
+
+/** Bytes that the name of a PostgreSQL channel may have. */
+const LONGEST_CHANNEL = 63;
+
+/**
+ * The PostgreSQL channel on which changes of a table are announced: its name, or a hash where the name is too long for a
+ * channel.
+ *
+ * @param table As {@link Sql.table} returns it.
+ */
+export function channelOf(table: string): string {
+  const name = table.replaceAll('"', "");
+  if (Buffer.byteLength(name) <= LONGEST_CHANNEL) return name;
+  return `busbar_${createHash("sha256").update(name).digest("hex").slice(0, 32)}`;
 }
 
 /** A name as SQL takes it. */

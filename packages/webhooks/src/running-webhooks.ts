@@ -1,7 +1,7 @@
 import type { Logger } from "@busbar/core";
 import type { PluginContext } from "@busbar/core/plugin";
 import { type Listen, type SqlStore, sqliteStore } from "@busbar/sql";
-import { Listener, prepareTables, quoteText } from "@busbar/sql/feature";
+import { channelOf, Listener, prepareTables, quoteText } from "@busbar/sql/feature";
 import { type Catalogue, openCatalogue } from "./catalogue/catalogue.ts";
 import type { Notifier, NotifierInfo } from "./contract/notifier.ts";
 import type { TestSubscription } from "./contract/subscription-test.ts";
@@ -159,7 +159,7 @@ async function start(
     const [row] = await store.own.execute(`SELECT ${time} AS time`);
     return wholeOf(row?.["time"]);
   };
-  const channel = store.tables.deliveries.replaceAll('"', "");
+  const channel = channelOf(store.tables.deliveries);
   if (route !== false) {
     startRouter(route === true ? {} : route, context, {
       store: store.store,

@@ -1,5 +1,5 @@
 import type { SqlExecutor, SqlValue } from "@busbar/sql";
-import { quoteText } from "@busbar/sql/feature";
+import { channelOf, quoteText } from "@busbar/sql/feature";
 import { matchesPattern } from "@busbar/core/provider";
 import type {
   DisabledReason,
@@ -45,7 +45,7 @@ export class SubscriptionStore {
 
   constructor(store: WebhookStore) {
     this.#store = store;
-    this.channel = store.tables.subscriptions.replaceAll('"', "");
+    this.channel = channelOf(store.tables.subscriptions);
   }
 
   /** Runs `work` in a transaction, again if others get in its way. */

@@ -25,6 +25,12 @@ export interface TestDatabase {
   close(): Promise<void>;
 }
 
+/** How a database is made. */
+interface DatabaseOptions {
+  /** Whether it has no tables. */
+  readonly isEmpty?: boolean;
+}
+
 /** Where the tests' PostgreSQL is. */
 function databaseUrl(): string {
   const url = process.env["DATABASE_URL"];
@@ -33,7 +39,7 @@ function databaseUrl(): string {
 }
 
 /** Makes a schema of its own in PostgreSQL. */
-async function postgresDatabase(): Promise<TestDatabase> {
+async function postgresDatabase({ isEmpty = false }: DatabaseOptions = {}): Promise<TestDatabase> {
   const url = databaseUrl();
   const schema = `webhooks_${crypto.randomUUID().slice(0, 8)}`;
   const pools: pg.Pool[] = [];
@@ -56,12 +62,12 @@ async function postgresDatabase(): Promise<TestDatabase> {
       await Promise.all(pools.map((pool) => pool.end()));
     },
   };
-  await migrate(database.createStore(), MIGRATIONS);
+  if (!isEmpty) await migrate(database.createStore(), MIGRATIONS);
   return database;
 }
 
 /** Makes a SQLite file of its own. */
-async function sqliteDatabase(): Promise<TestDatabase> {
+async function sqliteDatabase({ isEmpty = false }: DatabaseOptions = {}): Promise<TestDatabase> {
   const folder = mkdtempSync(join(tmpdir(), "busbar-webhooks-"));
   const file = join(folder, "webhooks.db");
   const opened: Database.Database[] = [];
@@ -73,7 +79,7 @@ async function sqliteDatabase(): Promise<TestDatabase> {
     return sqliteStore({ database }) as SqlStore;
   };
   const own = createStore();
-  await migrate(own, MIGRATIONS);
+  if (!isEmpty) await migrate(own, MIGRATIONS);
   return {
     dialect: "sqlite",
     prefix: "",
@@ -90,7 +96,10 @@ async function sqliteDatabase(): Promise<TestDatabase> {
 function ignore(): void {}
 
 /** For `describe.each`. */
-export const databases: readonly (readonly [string, () => Promise<TestDatabase>])[] = [
+export const databases: readonly (readonly [
+  string,
+  (options?: DatabaseOptions) => Promise<TestDatabase>,
+])[] = [
   ["PostgreSQL", postgresDatabase],
   ["SQLite", sqliteDatabase],
 ];

@@ -218,17 +218,21 @@ export class Recorder {
         last_error_class: result.ok ? null : (result.errorClass ?? "unknown"),
       };
     });
+    // SQLite would begin with this list, and look through all values for each of its members.
+    const isListed =
+      sql.dialect === "sqlite" ? "true" : isOneOf(sql, "deliveries.number", "$2", "bigint");
     const rows = await own.execute(
       `UPDATE ${tables.deliveries} AS deliveries
         SET state = it.state, due_at = it.due_at, claim = NULL, leased_until = NULL,
           chain_attempts = chain_attempts + it.counted, next_trigger = 'retry',
           last_status = it.last_status, last_error_class = it.last_error_class
         FROM ${sql.rows("$1", COLUMNS)} AS it
-        WHERE ${isOneOf(sql, "deliveries.number", "$2", "bigint")}
-          AND deliveries.number = it.row_id AND deliveries.state = 'running'
+        WHERE ${isListed} AND deliveries.number = it.row_id AND deliveries.state = 'running'
           AND deliveries.claim = it.claim AND deliveries.attempts = it.attempt
         RETURNING number`,
-      [JSON.stringify(values), JSON.stringify(values.map(({ row_id }) => row_id))],
+      sql.dialect === "sqlite"
+        ? [JSON.stringify(values)]
+        : [JSON.stringify(values), JSON.stringify(values.map(({ row_id }) => row_id))],
     );
     return new Set(rows.map((row) => wholeOf(row["number"])));
   }

@@ -32,6 +32,32 @@ export type ErrorClass =
   | "interrupted"
   | "unknown";
 
+/** Every {@link ErrorClass}. */
+export const ERROR_CLASSES: readonly ErrorClass[] = Object.keys({
+  dns_error: true,
+  connection_refused: true,
+  connection_reset: true,
+  connect_timeout: true,
+  timeout: true,
+  tls_error: true,
+  blocked_address: true,
+  redirect: true,
+  http_4xx: true,
+  http_5xx: true,
+  http_410: true,
+  http_429: true,
+  protocol_error: true,
+  proxy_error: true,
+  authentication: true,
+  throttled: true,
+  rejected: true,
+  payload_too_large: true,
+  invalid_settings: true,
+  resolve_failed: true,
+  interrupted: true,
+  unknown: true,
+} satisfies Record<ErrorClass, true>) as ErrorClass[];
+
 /** The schema of a notifier's settings: of zod, or of any library that also says it as JSON Schema. */
 export type SettingsSchema<Settings = unknown> = StandardSchemaV1<unknown, Settings> &
   StandardJSONSchemaV1<unknown, Settings>;

@@ -1,8 +1,8 @@
 import type { SqlExecutor } from "@busbar/sql";
 import type { Sql } from "@busbar/sql/feature";
+import { ERROR_CLASSES } from "../contract/notifier.ts";
 import type { Condition, LeafTest } from "./condition.ts";
 import { payloadPath } from "./documents.ts";
-import { ERROR_CLASSES } from "./fields.ts";
 import { type LogFacts, namesThatFit, termCondition } from "./log-condition.ts";
 import { Statement } from "./statement.ts";
 

@@ -1,4 +1,3 @@
-import type { ErrorClass } from "../contract/notifier.ts";
 import type { SearchRecord } from "./record.ts";
 
 /**
@@ -59,31 +58,6 @@ export const STATES: readonly string[] = [
   "delivered",
   "dead",
   "cancelled",
-];
-
-/** What attempts fail by. */
-export const ERROR_CLASSES: readonly ErrorClass[] = [
-  "dns_error",
-  "connection_refused",
-  "connection_reset",
-  "connect_timeout",
-  "timeout",
-  "tls_error",
-  "blocked_address",
-  "redirect",
-  "http_4xx",
-  "http_5xx",
-  "http_410",
-  "http_429",
-  "protocol_error",
-  "authentication",
-  "throttled",
-  "rejected",
-  "payload_too_large",
-  "invalid_settings",
-  "resolve_failed",
-  "interrupted",
-  "unknown",
 ];
 
 /** The members that words without a field are compared with, besides payload, error and response. */

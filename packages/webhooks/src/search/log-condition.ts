@@ -1,6 +1,7 @@
 import type { Condition, LeafTest, MemberTest, Span } from "./condition.ts";
 import { payloadPath } from "./documents.ts";
-import { ERROR_CLASSES, STATES } from "./fields.ts";
+import { ERROR_CLASSES } from "../contract/notifier.ts";
+import { STATES } from "./fields.ts";
 import { type LogSource, PAYLOAD_DOCUMENT, TEXT_DOCUMENT, UNINDEXED } from "./log-source.ts";
 import { memberTest } from "./predicate.ts";
 import type { PatternPart } from "./query.ts";

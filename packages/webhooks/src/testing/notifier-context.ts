@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import type {
-  ErrorClass,
-  Notifier,
-  NotifierRequest,
-  NotifierResult,
+import {
+  ERROR_CLASSES,
+  type Notifier,
+  type NotifierRequest,
+  type NotifierResult,
 } from "../contract/notifier.ts";
 import { newSecret } from "../secrets/secret-text.ts";
 import type { NotifierHarness, TestDestination } from "./notifier-harness.ts";
@@ -12,31 +12,6 @@ import { notifierRequest, type NotifierRequestParts } from "./notifier-request.t
 /** Bytes of an answer that a result may have. */
 const MOST_RESPONSE_BYTES = 16_384;
 const LIMIT_MS = 10_000;
-
-const CLASSES: Readonly<Record<ErrorClass, true>> = {
-  dns_error: true,
-  connection_refused: true,
-  connection_reset: true,
-  connect_timeout: true,
-  timeout: true,
-  tls_error: true,
-  blocked_address: true,
-  redirect: true,
-  http_4xx: true,
-  http_5xx: true,
-  http_410: true,
-  http_429: true,
-  protocol_error: true,
-  proxy_error: true,
-  authentication: true,
-  throttled: true,
-  rejected: true,
-  payload_too_large: true,
-  invalid_settings: true,
-  resolve_failed: true,
-  interrupted: true,
-  unknown: true,
-};
 
 /** What one case works with: a notifier of its own, and everything that it has started. */
 export class NotifierContext {
@@ -172,7 +147,7 @@ function assertResult(result: NotifierResult): void {
   assert.equal(typeof retryable, "boolean", "retryable must be true or false");
   if (!ok) {
     assert.ok(
-      errorClass && errorClass in CLASSES,
+      errorClass && ERROR_CLASSES.includes(errorClass),
       `a failure must be of a known class, not ${errorClass}`,
     );
     assert.ok(error, "a failure must say in a sentence what went wrong");

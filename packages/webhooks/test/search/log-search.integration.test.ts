@@ -2,6 +2,7 @@ import type { JsonValue } from "@busbar/core/provider";
 import type { SqlStore } from "@busbar/sql";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ERROR_CLASSES } from "../../src/contract/notifier.ts";
 import { LOG_FIELDS } from "../../src/search/fields.ts";
 import { LogIndex } from "../../src/search/log-index.ts";
 import { recordColumns, recordOf } from "../../src/search/log-rows.ts";
@@ -285,6 +286,20 @@ describe.each(databases)("a search of the log on %s", (_, open) => {
     const fits = compilePredicate(readQuery(search.query, LOG_FIELDS));
     expect(ids).toEqual(attempted.filter(fits).map(({ logId }) => String(logId)));
     expect(pages).toBeGreaterThan(2);
+  });
+
+  test("finds each class of errors", async () => {
+    const failed = ERROR_CLASSES.map((errorClass) => ({
+      eventId: `failed-${errorClass}`,
+      errorClass,
+    }));
+    await addAttempts(database, failed);
+    attempted = await records(store, ATTEMPTS);
+    delivered = await records(store, DELIVERIES);
+    for (const { eventId, errorClass } of failed) {
+      const { items } = await searchAttempts(store, { query: `error_class:${errorClass}` });
+      expect(items).toContainEqual(expect.objectContaining({ eventId, errorClass }));
+    }
   });
 
   test("finds what the predicate of the query accepts without an index", async () => {

@@ -14,6 +14,9 @@ const CHUNK = 64;
 /** Rows that one page looks into at most. A page may have fewer rows than asked for, and a cursor to go on with. */
 const MOST_LOOKED_INTO = 20_000;
 
+/** How many times as many rows the first part has as are asked for, and the next part as the one before. */
+const FIRST_PART = 4;
+
 /** A way, with what is needed to go it. */
 export type KnownWay =
   | Exclude<Way, { type: "documents" }>
@@ -112,7 +115,9 @@ export class SearchRun {
     const { source } = this.#facts;
     let count = 0;
     for (let after: LogCursor | null = null; ;) {
-      const floor: LogCursor | null = this.#ways ? null : await this.#floor(undefined, after);
+      const floor: LogCursor | null = this.#ways
+        ? null
+        : await this.#floor(undefined, after, this.#rowsAtOnce);
       const statement = new Statement(this.#sql);
       const ways = this.#ways?.map((way) => this.#wayCondition(way, statement)) ?? ["TRUE"];
       const parts = [this.#where(statement), `(${ways.join(" OR ")})`];
@@ -180,8 +185,11 @@ export class SearchRun {
     deadline: number,
   ): Promise<Places> {
     const places: LogCursor[] = [];
+    // The first part is short: most pages are full with it, and a database may read a part as a whole.
+    let rowsAtOnce = Math.min(FIRST_PART * limit, this.#rowsAtOnce);
     for (let from = after; ;) {
-      const floor = await this.#floor(way, from);
+      const floor = await this.#floor(way, from, rowsAtOnce);
+      rowsAtOnce = Math.min(FIRST_PART * rowsAtOnce, this.#rowsAtOnce);
       places.push(...(await this.#placesWithin(way, limit - places.length, from, floor)));
       if (places.length >= limit || !floor) return { places, reached: null };
       if (performance.now() >= deadline) return { places, reached: floor };
@@ -214,7 +222,11 @@ export class SearchRun {
   }
 
   /** The place up to which one statement reads. Null: to the end. */
-  async #floor(way: KnownWay | undefined, after: LogCursor | null): Promise<LogCursor | null> {
+  async #floor(
+    way: KnownWay | undefined,
+    after: LogCursor | null,
+    rows: number,
+  ): Promise<LogCursor | null> {
     const isLong = way?.type === "column" && /^(eventName|subscriptionId)$/.test(way.column);
     if (way && !isLong) return null;
     const { table, time, number } = this.#facts.source;
@@ -226,7 +238,7 @@ export class SearchRun {
     const [row] = await this.#own.execute(
       `SELECT ${time} AS time, ${number} AS number FROM ${table(this.#sql)}
         ${parts.length === 0 ? "" : `WHERE ${parts.join(" AND ")}`}
-        ORDER BY ${time} ${direction}, ${number} ${direction} LIMIT 1 OFFSET ${this.#rowsAtOnce - 1}`,
+        ORDER BY ${time} ${direction}, ${number} ${direction} LIMIT 1 OFFSET ${rows - 1}`,
       statement.values,
     );
     return row ? placeOf(row) : null;

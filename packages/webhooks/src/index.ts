@@ -18,6 +18,7 @@ export type {
   DeliveryLog,
   DeliveryState,
   DeliveryTrace,
+  EventReplay,
   LogQuery,
   ReplayOptions,
   ReplayProgress,

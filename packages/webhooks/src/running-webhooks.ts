@@ -1,4 +1,4 @@
-import type { Logger } from "@busbar/core";
+import type { EventBus, Logger } from "@busbar/core";
 import type { PluginContext } from "@busbar/core/plugin";
 import { type Listen, type SqlStore, sqliteStore } from "@busbar/sql";
 import { channelOf, Listener, prepareTables, quoteText } from "@busbar/sql/feature";
@@ -11,6 +11,10 @@ import { inspectWebhooks, type WebhooksInspection } from "./inspection.ts";
 import { notifierInfos, registerNotifiers } from "./notifier-registry.ts";
 import { keysOf } from "./keys.ts";
 import { StoredLog } from "./log/stored-log.ts";
+import { replayDeadEvent } from "./replay/dead-events.ts";
+import { Rematch } from "./replay/rematch.ts";
+import { ReplayRunner } from "./replay/replay-runner.ts";
+import { StoredReplays } from "./replay/stored-replays.ts";
 import { operationalEmitter } from "./route/operational-emitter.ts";
 import { Payloads } from "./route/payloads.ts";
 import { Publisher } from "./route/publisher.ts";
@@ -47,6 +51,7 @@ export interface RunningWebhooks {
   readonly publisher: Publisher;
   readonly subscriptions: StoredSubscriptions;
   readonly log: StoredLog;
+  readonly replays: StoredReplays;
   readonly catalogue: Catalogue;
   readonly notifiers: readonly NotifierInfo[];
   readonly test: TestSubscription;
@@ -181,7 +186,23 @@ async function start(
     dispatcher.start();
     if (listen) closes.push(listenForDeliveries(store, listen, channel, dispatcher, context));
   }
-  const testing = new AbortController();
+  const onBegun = (): void => dispatcher?.wake();
+  const rematch = new Rematch({
+    store,
+    catalogue,
+    payloads,
+    active: index,
+    refresh: () => index.refresh(),
+    channel,
+    logger,
+  });
+  const runner =
+    dispatcher && new ReplayRunner({ store, rematch, logger, hasIndex, channel, onBegun });
+  if (runner) {
+    closes.push(() => runner.stop());
+    runner.start();
+  }
+  const stopping = new AbortController();
   const tester = new SubscriptionTester({
     subscriptions,
     targets,
@@ -193,15 +214,26 @@ async function start(
     publisher: new Publisher(bus, catalogue, index),
     subscriptions,
     log: new StoredLog({ store, logger, hasIndex }),
+    replays: new StoredReplays({
+      store,
+      rematch,
+      hasIndex,
+      channel,
+      onBegun,
+      onStarted: () => runner?.wake(),
+      // What a plugin is attached to is always the whole bus.
+      routeAgain: (eventId) => replayDeadEvent(bus as EventBus, ROUTER_ID, eventId),
+      signal: stopping.signal,
+    }),
     catalogue,
     notifiers: notifierInfos(notifiers),
-    test: (id, test) => tester.test(id, test, testing.signal),
+    test: (id, test) => tester.test(id, test, stopping.signal),
     inspect: () => inspectWebhooks(store),
     serverTime,
     async stop(graceMs) {
       snapshots.stop();
-      testing.abort(new Error("The bus stops"));
-      await dispatcher?.stop(graceMs);
+      stopping.abort(new Error("The bus stops"));
+      await Promise.all([runner?.stop(), dispatcher?.stop(graceMs)]);
     },
     close,
   };

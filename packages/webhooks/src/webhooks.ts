@@ -5,7 +5,7 @@ import type { SqlStore } from "@busbar/sql";
 import { checkStore } from "@busbar/sql/feature";
 import type { AsyncEvents } from "./catalogue/define-async-events.ts";
 import type { CatalogueEntry, ResolveContext } from "./contract/async-event.ts";
-import type { DeliveryLog } from "./contract/delivery.ts";
+import type { DeliveryLog, Replays } from "./contract/delivery.ts";
 import type { Notifier, NotifierInfo } from "./contract/notifier.ts";
 import type { WebhookSubscriptions } from "./contract/subscription.ts";
 import { checkDispatch, type DispatchOptions } from "./deliver/dispatcher.ts";
@@ -196,6 +196,8 @@ export interface Webhooks<Args extends object = Readonly<Record<string, unknown>
   readonly subscriptions: WebhookSubscriptions;
   /** The deliveries and their attempts. */
   readonly log: DeliveryLog;
+  /** Deliveries again: one of them, those that a query finds, or what has failed. */
+  readonly replays: Replays;
   /** The events that may be subscribed to. */
   readonly catalogue: {
     /** Every event, in the order of their names. */
@@ -277,6 +279,9 @@ export function webhooks<const Events extends AsyncEventSources = AsyncEvents>(
     },
     get log() {
       return started().log;
+    },
+    get replays() {
+      return started().replays;
     },
     get catalogue() {
       return started().catalogue;

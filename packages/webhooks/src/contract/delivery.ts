@@ -133,6 +133,11 @@ export interface ReplayProgress {
   readonly total: number;
   /** How many deliveries have been begun again. */
   readonly done: number;
+  /**
+   * How many deliveries were not: an attempt of them was running, their subscription is deleted, or their payload is no
+   * longer in the store. With `matched`, also those of events that no subscription wants.
+   */
+  readonly skipped: number;
   /** How many deliveries are begun in a second. Null: no limit. */
   readonly perSecond: number | null;
   /** When it was asked for. */
@@ -160,15 +165,44 @@ export interface ReplayOptions extends LogQuery {
   readonly by?: Actor | undefined;
 }
 
-/** Deliveries again. The payload is always that of the store. A retry that waits is superseded. */
+/** What a replay of one event has begun. */
+export interface EventReplay {
+  /**
+   * How many deliveries were begun. Null if there was no payload yet: the event is on its way to the router again, which
+   * makes the payload and the deliveries.
+   */
+  readonly deliveries: number | null;
+}
+
+/**
+ * Deliveries again, with new attempts under the same ids. The payload is always that of the store. A retry that waits is
+ * superseded: the policy of the subscription begins anew. An attempt that is running is left alone. What is begun for a
+ * disabled subscription waits until it is enabled.
+ */
 export interface Replays {
-  /** One delivery, whatever its state is. */
+  /**
+   * Begins one delivery again: one that waits, is delivered, dead or cancelled.
+   *
+   * @throws BusbarError `BUSBAR_NOT_FOUND`; `BUSBAR_CONFLICT` while an attempt is running, and where the subscription is
+   *   deleted or the payload no longer stored.
+   */
   delivery(id: string, options?: { readonly by?: Actor | undefined }): Promise<WebhookDelivery>;
-  /** How many deliveries a replay would begin. */
+  /**
+   * Matches one event anew, and begins a delivery for each subscription that wants it now: also of an event whose payload
+   * could not be made.
+   *
+   * @throws BusbarError `BUSBAR_NOT_FOUND` for an event that is neither in the store nor a dead letter of the router;
+   *   `BUSBAR_CONFLICT` where the payload is no longer stored.
+   */
+  event(id: string, options?: { readonly by?: Actor | undefined }): Promise<EventReplay>;
+  /** How many deliveries match now: those that `start` would begin again, or whose events it would match anew. */
   count(options: ReplayOptions): Promise<number>;
-  /** Begins to replay, and resolves when that is written down: it goes on in any process. */
+  /**
+   * Begins to replay, oldest first, and resolves when that is written down: it goes on in any process. A delivery is begun
+   * again if it still matches when it is its turn, once in a replay. Those that are made later do not count.
+   */
   start(options: ReplayOptions): Promise<ReplayProgress>;
-  /** What has failed since, and has not been delivered afterwards. */
+  /** Begins again what has failed for good since a time, and has not been delivered afterwards. */
   recover(
     since: Date,
     options?: Pick<ReplayOptions, "by" | "perSecond"> & {
@@ -177,7 +211,7 @@ export interface Replays {
   ): Promise<ReplayProgress>;
   /** How far a replay is. Undefined if there is none of this id. */
   get(id: string): Promise<ReplayProgress | undefined>;
-  /** All replays, newest first. */
+  /** All replays, those of one delivery or event included, newest first. */
   list(page?: PageOptions): Promise<PageOf<ReplayProgress>>;
   /** Ends a replay. Deliveries that it has begun go on. */
   cancel(id: string): Promise<ReplayProgress>;

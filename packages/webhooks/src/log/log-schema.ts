@@ -12,7 +12,7 @@ const query = z.string().max(LONGEST_QUERY).optional();
 const time = z.date().optional();
 
 /** The members of a {@link LogQuery}. */
-const logQueryMembers: {
+export const logQueryMembers: {
   readonly query: z.ZodType<string | undefined>;
   readonly since: z.ZodType<Date | undefined>;
   readonly until: z.ZodType<Date | undefined>;
@@ -25,8 +25,12 @@ const logPageSchema: z.ZodType<PageOptions> = z.strictObject({
   cursor: z.string().max(100).optional(),
 });
 
-/** Reads the argument of a call. @throws BusbarError `BUSBAR_INVALID_REQUEST` */
-function readArgument<T>(call: string, schema: z.ZodType<T>, value: unknown): T {
+/**
+ * Reads the argument of a call.
+ *
+ * @throws BusbarError `BUSBAR_INVALID_REQUEST`.
+ */
+export function readArgument<T>(call: string, schema: z.ZodType<T>, value: unknown): T {
   const { value: read, issues } = readWith(schema, value);
   if (issues.length > 0 || read === undefined) throw invalidRequest(call, issues);
   return read;

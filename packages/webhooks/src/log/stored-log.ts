@@ -15,7 +15,7 @@ import {
   searchAttempts,
   searchDeliveries,
 } from "../search/log-search.ts";
-import { textOf, type WebhookStore } from "../store/webhook-store.ts";
+import { storable, textOf, type WebhookStore } from "../store/webhook-store.ts";
 import { exportAttempts } from "./export.ts";
 import { logPageOf, searchOf } from "./log-schema.ts";
 import { findDelivery, traceDelivery } from "./stored-deliveries.ts";
@@ -116,9 +116,4 @@ export class StoredLog implements DeliveryLog {
       return true;
     });
   }
-}
-
-/** An id as every database takes it. */
-function storable(id: string): string {
-  return id.replaceAll("\0", "\uFFFD").toWellFormed();
 }

@@ -167,6 +167,7 @@ export const replaySchema: z.ZodObject = z
     state: z.enum(["running", "done", "cancelled", "failed"]),
     total: count,
     done: count,
+    skipped: count,
     perSecond: z.number().nullable(),
     createdAt: time,
     createdBy: text.nullable(),
@@ -174,6 +175,11 @@ export const replaySchema: z.ZodObject = z
     error: text.nullable(),
   })
   .meta({ id: "Replay", description: "Deliveries that are made again, and how far that is." });
+
+/** What a replay of one event has begun. */
+export const eventReplaySchema: z.ZodObject = z
+  .object({ deliveries: count.nullable() })
+  .meta({ id: "EventReplay", description: "How many deliveries were begun." });
 
 /** How many there are of something. */
 export const countSchema: z.ZodObject = z

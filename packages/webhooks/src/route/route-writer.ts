@@ -103,7 +103,7 @@ export class RouteWriter {
   async #writeTogether(batch: readonly Waiting[]): Promise<void> {
     try {
       const written = await this.#own.transaction((own) =>
-        this.#writeAll(
+        this.writeWithin(
           own,
           batch.map(({ event }) => event),
         ),
@@ -119,7 +119,8 @@ export class RouteWriter {
     }
   }
 
-  async #writeAll(own: SqlExecutor, events: readonly RoutedEvent[]): Promise<number> {
+  /** Writes events in a transaction of the caller's. Resolves with the number of their deliveries. */
+  async writeWithin(own: SqlExecutor, events: readonly RoutedEvent[]): Promise<number> {
     const present = await this.#lockSubscriptions(own, events);
     const unordered = events.flatMap((event) =>
       event.deliveries

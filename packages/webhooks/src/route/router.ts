@@ -9,15 +9,12 @@ import {
 import { grownDelay, type JsonValue } from "@busbar/core/provider";
 import type { SqlStore } from "@busbar/sql";
 import type { Catalogue } from "../catalogue/catalogue.ts";
-import { isOperational } from "../catalogue/operational-events.ts";
-import type { ActiveSubscription, ActiveSubscriptions } from "../contract/active-subscriptions.ts";
-import type { PayloadMode } from "../contract/subscription.ts";
-import { deliveryIdOf } from "./delivery-id.ts";
+import type { ActiveSubscriptions } from "../contract/active-subscriptions.ts";
 import { carriedMetadata } from "./carried-metadata.ts";
-import { valueAt } from "./ordering-key.ts";
+import { matchEvent, type Routing, subscriptionsFor } from "./matching.ts";
 import { Payload, PayloadError, type Payloads, type PayloadSource } from "./payloads.ts";
 import { ResolveLog } from "./resolve-log.ts";
-import { isAboutData, type RoutedDelivery, type RoutedEvent, RouteWriter } from "./route-writer.ts";
+import { isAboutData, type RoutedEvent, RouteWriter } from "./route-writer.ts";
 import { scopeOf } from "./scope.ts";
 import { SNAPSHOT } from "./snapshots.ts";
 
@@ -41,15 +38,6 @@ export interface RouterOptions {
   readonly logger: Logger;
   readonly channel: string;
   readonly onWritten: () => void;
-}
-
-/** An event, and what was made of it so far. */
-interface Routing {
-  readonly source: PayloadSource;
-  readonly orderingKey: string | null;
-  readonly metadata: ReturnType<typeof carriedMetadata>;
-  readonly snapshot: Payload | undefined;
-  readonly subscriptions: readonly ActiveSubscription[];
 }
 
 /**
@@ -76,7 +64,9 @@ export class Router {
     const startedAt = performance.now();
     let routed: RoutedEvent | undefined;
     try {
-      routed = await this.#match(routing, context.signal);
+      const matched = await matchEvent(routing, this.#options, context.signal);
+      if (matched.isDropped) await this.#log.dropped(routing.source);
+      ({ routed } = matched);
     } catch (error) {
       // The bus stops, and counts nothing that is thrown now.
       if (context.signal.aborted) throw error;
@@ -99,62 +89,7 @@ export class Router {
       orderingKey: orderingKey ?? null,
       metadata: carriedMetadata(metadata),
       snapshot: typeof snapshot === "string" ? new Payload(snapshot) : undefined,
-      subscriptions: this.#subscriptionsFor(name, scope, data),
-    };
-  }
-
-  /** An operational event goes only to those who ask for such events, and never to the subscription that it is about. */
-  #subscriptionsFor(
-    name: string,
-    scope: string | null,
-    data: unknown,
-  ): readonly ActiveSubscription[] {
-    const matching = this.#options.active.matching(name, scope);
-    if (!isOperational(name)) return matching;
-    const { subscriptionId } = data as { readonly subscriptionId?: unknown };
-    return matching.filter(({ id, events }) => id !== subscriptionId && events.some(isOperational));
-  }
-
-  async #match(routing: Routing, signal: AbortSignal): Promise<RoutedEvent | undefined> {
-    const { source, snapshot, subscriptions, metadata } = routing;
-    const modeOf = ({ payload }: ActiveSubscription): PayloadMode =>
-      payload === "emitted" && snapshot === undefined ? "once" : payload;
-    const needsPayload = subscriptions.some(
-      (it) => modeOf(it) === "once" || (modeOf(it) === "attempt" && readsPayload(it)),
-    );
-    const once = needsPayload ? await this.#options.payloads.resolve(source, signal) : undefined;
-    if (needsPayload && once === undefined) await this.#log.dropped(source);
-    const { retry, resolve } = this.#options.catalogue.get(source.name) ?? {};
-    const deliveries: RoutedDelivery[] = [];
-    for (const subscription of subscriptions) {
-      const payloadMode = modeOf(subscription);
-      const payload = payloadMode === "emitted" ? snapshot : once;
-      if (payload === undefined && (payloadMode === "once" || readsPayload(subscription))) continue;
-      const { hasFilter } = subscription;
-      if (hasFilter && !subscription.passes({ ...source, metadata, data: payload!.value }))
-        continue;
-      deliveries.push({
-        id: deliveryIdOf(source.id, subscription.id),
-        subscriptionId: subscription.id,
-        subscriptionVersion: subscription.version,
-        payloadMode,
-        orderingKey: orderingKeyFor(subscription, routing.orderingKey, payload),
-        noRetry: retry === false,
-      });
-    }
-    const has = (mode: PayloadMode): boolean => deliveries.some((it) => it.payloadMode === mode);
-    const argsArePayload = resolve === undefined && has("once");
-    return {
-      id: source.id,
-      name: source.name,
-      scope: source.scope,
-      orderingKey: routing.orderingKey,
-      args: argsArePayload ? null : JSON.stringify(source.args),
-      payload: has("once") ? (once?.json ?? null) : null,
-      snapshot: has("emitted") ? (snapshot?.json ?? null) : null,
-      metadata: JSON.stringify(metadata),
-      occurredAt: source.occurredAt.getTime(),
-      deliveries,
+      subscriptions: subscriptionsFor(this.#options.active, name, scope, data),
     };
   }
 
@@ -196,22 +131,4 @@ export class Router {
     this.#failures += 1;
     return new ReleaseDelivery("Webhook deliveries cannot be written", { cause, delayMs });
   }
-}
-
-/** Whether an event is matched, or ordered, by what is in its payload. */
-function readsPayload({ hasFilter, orderingKey }: ActiveSubscription): boolean {
-  return hasFilter || (orderingKey !== null && orderingKey !== EVENT_KEY);
-}
-
-/** The ordering key of a subscription that means the one of the event. */
-const EVENT_KEY = "$event";
-
-function orderingKeyFor(
-  { orderingKey }: ActiveSubscription,
-  eventKey: string | null,
-  payload: Payload | undefined,
-): string | null {
-  if (orderingKey === null) return null;
-  if (orderingKey === EVENT_KEY) return eventKey;
-  return payload === undefined ? null : valueAt(payload.value, orderingKey);
 }

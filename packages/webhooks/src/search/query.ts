@@ -97,7 +97,8 @@ function printPart(part: PatternPart): string {
   return part === ONE ? "?" : escaped(part as string);
 }
 
-function phrase(text: string): string {
+/** Returns a text as a phrase of the syntax, which matches it and nothing else. */
+export function phrase(text: string): string {
   return `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
 }
 

@@ -88,8 +88,8 @@ CREATE TABLE busbar_webhook_endpoints (
 );
 
 -- Each event once, with its payload once. args: JSON, NULL where the arguments are the payload. payload: JSON, NULL
--- while it is made anew for each attempt. snapshot: JSON, the payload at the time of the emit. indexed: whether
--- busbar_webhook_terms has both
+-- while it is made anew for each attempt. snapshot: JSON, the payload at the time of the emit. expunged: whether all of
+-- them were deleted before the event is. indexed: whether busbar_webhook_terms has payload and snapshot
 CREATE TABLE busbar_webhook_events (
   number {{serial}},
   id text NOT NULL,
@@ -102,6 +102,7 @@ CREATE TABLE busbar_webhook_events (
   metadata text NOT NULL,
   occurred_at bigint NOT NULL,
   created_at bigint NOT NULL,
+  expunged integer NOT NULL DEFAULT 0,
   indexed integer NOT NULL DEFAULT 0
 );
 
@@ -225,22 +226,29 @@ CREATE INDEX busbar_webhook_terms_term ON busbar_webhook_terms (path, term, docu
 
 CREATE INDEX busbar_webhook_terms_amount ON busbar_webhook_terms (path, amount, document) WHERE amount IS NOT NULL;
 
--- state: running (until leased_until, under claim), done, cancelled, failed. options: JSON, what was asked for.
--- position: the number of the last delivery that was begun again
+-- state: running, done, cancelled, failed. While it runs, one process has it under claim until leased_until, or none has
+-- it, and the next step is due then. options: JSON, what was asked for. position: the cursor of the log up to which
+-- deliveries were begun again
 CREATE TABLE busbar_webhook_replays (
-  id text PRIMARY KEY,
+  number {{serial}},
+  id text NOT NULL,
   state text NOT NULL,
   options text NOT NULL,
   total bigint NOT NULL,
   done bigint NOT NULL DEFAULT 0,
-  position bigint,
+  skipped bigint NOT NULL DEFAULT 0,
+  position text,
   claim text,
-  leased_until bigint,
+  leased_until bigint NOT NULL,
   created_at bigint NOT NULL,
   created_by text,
   finished_at bigint,
   error text
 );
+
+CREATE UNIQUE INDEX busbar_webhook_replays_id ON busbar_webhook_replays (id);
+
+CREATE INDEX busbar_webhook_replays_running ON busbar_webhook_replays (leased_until) WHERE state = 'running';
 
 -- Requests with an idempotency key, for a day. answer: encrypted, as it may hold a secret; NULL while the request is
 -- being handled (until claimed_until)

@@ -60,3 +60,8 @@ export function timeOf(value: unknown): Date | null {
 export function textOf(value: unknown): string | null {
   return typeof value === "string" ? value : null;
 }
+
+/** A text, such as an id that a caller gives, as every database takes it. */
+export function storable(text: string): string {
+  return text.replaceAll("\0", "\uFFFD").toWellFormed();
+}

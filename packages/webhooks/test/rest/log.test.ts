@@ -132,6 +132,14 @@ describe("the delivery log over REST", () => {
     ]);
   });
 
+  test("one event is matched anew", async () => {
+    const { call, services } = await createClient();
+    const begun = await call("POST", "/events/event-1/replay");
+    expect(begun).toMatchObject({ status: 202, body: { deliveries: 2 } });
+    expect(services.calls.at(-1)).toEqual(["replay event", "event-1", { by: "admin" }]);
+    expect((await call("POST", "/events/none/replay")).status).toBe(404);
+  });
+
   test("events, notifiers and filters are there for forms", async () => {
     const { call } = await createClient();
     expect((await call("GET", "/events")).body.items).toHaveLength(3);

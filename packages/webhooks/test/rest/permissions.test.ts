@@ -31,6 +31,7 @@ const NEEDS: readonly [string, string, string, unknown?][] = [
   ["POST", "/replays", "webhooks.logs.replay", {}],
   ["GET", "/replays/x", "webhooks.logs.replay"],
   ["POST", "/replays/x/cancel", "webhooks.logs.replay"],
+  ["POST", "/events/x/replay", "webhooks.logs.replay"],
   ["POST", "/recover", "webhooks.logs.replay", { since: "2026-11-30" }],
   ["POST", "/rest/V1/async_event", "webhooks.subscriptions.create", {}],
   ["GET", "/rest/V1/async_event/x", "webhooks.subscriptions.get"],

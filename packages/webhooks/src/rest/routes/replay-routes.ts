@@ -3,7 +3,7 @@ import type { ReplayOptions, Replays } from "../../contract/delivery.ts";
 import { notFound } from "../../errors.ts";
 import { LINK_HEADER, pageAnswer, pageOf, pageOptions, pageQuery } from "../paging.ts";
 import { type AnyRoute, route } from "../route.ts";
-import { countSchema, idParams, moment, replaySchema } from "../schemas.ts";
+import { countSchema, eventReplaySchema, idParams, moment, replaySchema } from "../schemas.ts";
 import { logQuery, logQueryOf } from "./log-routes.ts";
 
 const perSecond = z
@@ -109,6 +109,24 @@ export function replayRoutes(replays: Replays): readonly AnyRoute[] {
       params: idParams,
       responses: { 200: { description: "The replay as it is now.", schema: replaySchema } },
       handle: async ({ params: { id } }) => ({ status: 200, body: await replays.cancel(id) }),
+    }),
+    route({
+      method: "POST",
+      path: "/events/{id}/replay",
+      id: "replayEvent",
+      tag: "Replays",
+      summary: "Match an event anew, and deliver it to each subscription that wants it now",
+      description:
+        "Also an event whose payload could not be made: then `deliveries` is null, as the payload is being made again.",
+      permission: "webhooks.logs.replay",
+      params: idParams,
+      responses: {
+        202: { description: "The deliveries wait for their attempts.", schema: eventReplaySchema },
+      },
+      handle: async ({ params: { id }, caller }) => ({
+        status: 202,
+        body: await replays.event(id, { by: caller.name }),
+      }),
     }),
     route({
       method: "POST",

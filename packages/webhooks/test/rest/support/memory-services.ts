@@ -302,6 +302,7 @@ function memoryReplays(calls: (readonly [string, ...unknown[]])[]): Replays {
     state: "running",
     total: 3,
     done: 0,
+    skipped: 0,
     perSecond: null,
     createdAt: NOW,
     createdBy: null,
@@ -317,6 +318,11 @@ function memoryReplays(calls: (readonly [string, ...unknown[]])[]): Replays {
       calls.push(["replay", id, options]);
       if (id !== DELIVERY.id) throw notFound("delivery", id);
       return { ...DELIVERY, state: "waiting" };
+    },
+    async event(id, options) {
+      calls.push(["replay event", id, options]);
+      if (id !== DELIVERY.eventId) throw notFound("event", id);
+      return { deliveries: 2 };
     },
     async count(options) {
       assertQuery(options);

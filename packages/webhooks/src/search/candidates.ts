@@ -72,7 +72,10 @@ export class Candidates {
     return best;
   }
 
-  #ofMember({ member, test }: Condition & { type: "member" }): readonly Way[] | undefined {
+  async #ofMember({
+    member,
+    test,
+  }: Condition & { type: "member" }): Promise<readonly Way[] | undefined> {
     const { eventNames, subscriptions } = this.#facts;
     switch (member) {
       case "eventName":
@@ -96,6 +99,7 @@ export class Candidates {
         if (test.type === "exists") return undefined;
         return namesThatFit(test, ERROR_CLASSES).length === 0 ? [] : undefined;
       case "subscriptionId":
+        return test.type === "values" ? this.#ofSubscriptions(test.values as string[]) : undefined;
       case "deliveryId":
       case "eventId":
         return test.type === "values" ? columnWays(member, test.values as string[]) : undefined;
@@ -104,6 +108,20 @@ export class Candidates {
       default:
         return undefined;
     }
+  }
+
+  /** Of the subscriptions that there are: for any other, all rows might be read in vain. */
+  async #ofSubscriptions(ids: readonly string[]): Promise<readonly Way[] | undefined> {
+    const statement = new Statement(this.#sql);
+    const rows = await this.#own.execute(
+      `SELECT id FROM ${this.#sql.table("busbar_webhook_subscriptions")}
+        WHERE ${statement.among("id", ids, "text")}`,
+      statement.values,
+    );
+    return columnWays(
+      "subscriptionId",
+      rows.map((row) => String(row["id"])),
+    );
   }
 
   async #documents(

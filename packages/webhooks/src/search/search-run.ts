@@ -232,9 +232,8 @@ export class SearchRun {
     const { table, time, number } = this.#facts.source;
     const { direction } = this.#order;
     const statement = new Statement(this.#sql);
-    const parts = [...this.#times(statement), ...this.#bounds(time, number, after, null)];
+    const parts = [...this.#always(statement), ...this.#bounds(time, number, after, null)];
     if (way) parts.push(this.#wayCondition(way, statement));
-    if (this.#failedOnly) parts.push("a.success = 0");
     const [row] = await this.#own.execute(
       `SELECT ${time} AS time, ${number} AS number FROM ${table(this.#sql)}
         ${parts.length === 0 ? "" : `WHERE ${parts.join(" AND ")}`}
@@ -271,7 +270,7 @@ export class SearchRun {
   #where(statement: Statement): string {
     const { sql } = logCondition(this.#condition, this.#facts, statement);
     const { upTo, deadSince } = this.#scope;
-    const parts = [sql, ...this.#times(statement)];
+    const parts = [sql, ...this.#always(statement)];
     if (upTo !== undefined) parts.push(`${this.#facts.source.number} <= ${upTo}`);
     if (deadSince !== undefined) {
       parts.push(`d.state = 'dead' AND d.last_attempt_at >= ${statement.number(deadSince)}`);
@@ -279,12 +278,14 @@ export class SearchRun {
     return parts.join(" AND ");
   }
 
-  #times(statement: Statement): readonly string[] {
+  /** What the query asks for of all that it matches, in the words of the indexes of the log. */
+  #always(statement: Statement): readonly string[] {
     const { since, until } = this.#range;
     const { time } = this.#facts.source;
     return [
       ...(since === undefined ? [] : [`${time} >= ${statement.number(since)}`]),
       ...(until === undefined ? [] : [`${time} < ${statement.number(until)}`]),
+      ...(this.#failedOnly ? ["a.success = 0"] : []),
     ];
   }
 
@@ -297,11 +298,19 @@ export class SearchRun {
         return `${members[way.column]} = ${value}`;
       }
       case "rows": {
-        const others =
-          kind === "attempts"
-            ? statement.among(number, way.others, "bigint")
-            : statement.among(members.deliveryId, way.others, "text");
-        return `(${statement.among(members.eventId, way.eventIds, "text")} OR ${others})`;
+        // With FALSE for an empty list, SQLite would read all rows.
+        const parts = [];
+        if (way.eventIds.length > 0) {
+          parts.push(statement.among(members.eventId, way.eventIds, "text"));
+        }
+        if (way.others.length > 0) {
+          parts.push(
+            kind === "attempts"
+              ? statement.among(number, way.others, "bigint")
+              : statement.among(members.deliveryId, way.others, "text"),
+          );
+        }
+        return parts.length === 0 ? "FALSE" : `(${parts.join(" OR ")})`;
       }
       case "unindexed":
         return UNINDEXED;
@@ -351,8 +360,11 @@ function necessary(condition: Condition): readonly Condition[] {
   return condition.type === "bool" ? condition.must.flatMap(necessary) : [condition];
 }
 
+/** Whether only failed attempts meet a condition: no other has an error class. */
 function isFailure(condition: Condition): boolean {
-  if (condition.type !== "member" || condition.member !== "success") return false;
+  if (condition.type !== "member") return false;
+  if (condition.member === "errorClass") return true;
+  if (condition.member !== "success") return false;
   return condition.test.type === "values" && condition.test.values.every((value) => !value);
 }
 

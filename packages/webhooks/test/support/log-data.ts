@@ -63,7 +63,9 @@ export async function addAttempts(
 ): Promise<void> {
   for (const attempt of attempts) {
     const { eventId, payloadMode = "once", startedAt = 1_000, number = 1 } = attempt;
-    const { eventName = "order.created", scope = null, success = true } = attempt;
+    const { eventName = "order.created", scope = null } = attempt;
+    // Only failures have an error class.
+    const { success = (attempt.errorClass ?? null) === null } = attempt;
     const { subscriptionId = "sub-1" } = attempt;
     const json = (value: JsonValue | undefined): string | null =>
       value === undefined ? null : JSON.stringify(value);

@@ -54,6 +54,9 @@ export type {
   WebhookSubscription,
   WebhookSubscriptions,
 } from "./contract/subscription.ts";
+export type { AccessToken, Authenticate } from "./rest/authentication.ts";
+export type { Caller } from "./rest/permissions.ts";
+export type { RestHandler, RestOptions } from "./rest/rest-handler.ts";
 export type { WebhookEvent } from "./contract/webhook-event.ts";
 export { compileFilter, type EventFilter } from "./filter/event-filter.ts";
 export { isLuceneError, LuceneError } from "./search/lucene-error.ts";

@@ -15,6 +15,13 @@ import { replayDeadEvent } from "./replay/dead-events.ts";
 import { Rematch } from "./replay/rematch.ts";
 import { ReplayRunner } from "./replay/replay-runner.ts";
 import { StoredReplays } from "./replay/stored-replays.ts";
+import {
+  createRestHandler,
+  type RestHandler,
+  type RestOptions,
+  type RestServices,
+} from "./rest/rest-handler.ts";
+import { StoredRequests } from "./rest/stored-requests.ts";
 import { operationalEmitter } from "./route/operational-emitter.ts";
 import { Payloads } from "./route/payloads.ts";
 import { Publisher } from "./route/publisher.ts";
@@ -55,6 +62,7 @@ export interface RunningWebhooks {
   readonly catalogue: Catalogue;
   readonly notifiers: readonly NotifierInfo[];
   readonly test: TestSubscription;
+  readonly fetch: RestHandler;
   inspect(): Promise<WebhooksInspection>;
   /** The time of the database, in milliseconds since the epoch. */
   serverTime(): Promise<number>;
@@ -72,6 +80,7 @@ export interface RunningWebhooks {
 export async function startWebhooks(
   options: WebhooksOptions,
   builtIn: readonly Notifier[],
+  rest: RestOptions,
   context: PluginContext,
 ): Promise<RunningWebhooks> {
   const closes: (() => unknown)[] = [];
@@ -86,7 +95,7 @@ export async function startWebhooks(
     }
   };
   try {
-    return await start(options, builtIn, context, closes, close);
+    return await start(options, builtIn, rest, context, closes, close);
   } catch (error) {
     await close();
     throw error;
@@ -96,6 +105,7 @@ export async function startWebhooks(
 async function start(
   options: WebhooksOptions,
   builtIn: readonly Notifier[],
+  rest: RestOptions,
   context: PluginContext,
   closes: (() => unknown)[],
   close: () => Promise<void>,
@@ -210,8 +220,7 @@ async function start(
     now: serverTime,
     attemptTimeoutMs: TEST_WITHIN_MS,
   });
-  return {
-    publisher: new Publisher(bus, catalogue, index),
+  const services = {
     subscriptions,
     log: new StoredLog({ store, logger, hasIndex }),
     replays: new StoredReplays({
@@ -226,8 +235,23 @@ async function start(
       signal: stopping.signal,
     }),
     catalogue,
-    notifiers: notifierInfos(notifiers),
     test: (id, test) => tester.test(id, test, stopping.signal),
+  } satisfies Partial<RestServices>;
+  const infos = notifierInfos(notifiers);
+  return {
+    ...services,
+    publisher: new Publisher(bus, catalogue, index),
+    notifiers: infos,
+    fetch: createRestHandler(
+      {
+        ...services,
+        notifiers: () => infos,
+        idempotency: new StoredRequests(store.store, keys),
+        logger,
+        now: async () => new Date(await serverTime()),
+      },
+      rest,
+    ),
     inspect: () => inspectWebhooks(store),
     serverTime,
     async stop(graceMs) {

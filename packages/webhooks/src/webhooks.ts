@@ -13,6 +13,10 @@ import type { SubscriptionTest, SubscriptionTestResult } from "./contract/subscr
 import type { WebhooksInspection } from "./inspection.ts";
 import { builtInNotifiers } from "./notifier-registry.ts";
 import type { HttpNotifierOptions } from "./notifiers/http-notifier.ts";
+import { bearerTokens } from "./rest/authentication.ts";
+import { Problem } from "./rest/problem.ts";
+import { answerProblem } from "./rest/rest-app.ts";
+import type { RestHandler, RestOptions } from "./rest/rest-handler.ts";
 import type { PublishOptions } from "./route/publisher.ts";
 import { type RunningWebhooks, startWebhooks } from "./running-webhooks.ts";
 import type { EncryptionKey } from "./secrets/key-ring.ts";
@@ -100,6 +104,8 @@ export interface WebhooksOptions<Events extends AsyncEventSources = AsyncEventSo
    * @default true
    */
   readonly dispatch?: boolean | DispatchOptions | undefined;
+  /** Who may use the REST interface, and where the host has it. Without it, `hooks.fetch` answers every request with 401. */
+  readonly rest?: RestOptions | undefined;
   /**
    * Milliseconds that a resolver may take.
    *
@@ -143,6 +149,12 @@ const OPTIONS: Checks<WebhooksOptions> = {
       : "must be a container: an object with the method resolve",
   route: (value) => (typeof value === "boolean" ? undefined : optionsWithin(ROUTE)(value)),
   dispatch: (value) => (typeof value === "boolean" ? undefined : checkDispatch(value)),
+  rest: optionsWithin<RestOptions>({
+    basePath: checks.text,
+    authenticate: checks.function,
+    tokens: (value) => (Array.isArray(value) ? undefined : "must be an array of tokens"),
+    mageOs: checks.boolean,
+  }),
   resolveTimeoutMs: checks.positive,
   maxPayloadBytes: checks.wholeFrom(1),
   search: optionsWithin<SearchOptions>({ index: checks.boolean }),
@@ -215,9 +227,25 @@ export interface Webhooks<Args extends object = Readonly<Record<string, unknown>
    * a payload is given nor the event has an example.
    */
   test(subscriptionId: string, test?: SubscriptionTest): Promise<SubscriptionTestResult>;
+  /**
+   * Answers requests of the REST interface, as anything that speaks `fetch` does: 503 while the bus does not run. Never
+   * rejects. It may be passed on as it is.
+   *
+   * @example
+   * ```ts
+   * import { serve } from "@hono/node-server";
+   *
+   * serve({ fetch: hooks.fetch, port: 8080 });
+   * ```
+   */
+  readonly fetch: RestHandler;
   /** Webhooks in numbers. */
   inspect(): Promise<WebhooksInspection>;
 }
+
+const NOT_RUNNING = new Problem("unavailable", "The webhooks do not run", {
+  headers: { "retry-after": "5" },
+});
 
 type ArgsIn<Source> = Source extends AsyncEvents<infer Args> ? Args : never;
 type Merged<Union> = (Union extends unknown ? (each: Union) => void : never) extends (
@@ -254,7 +282,9 @@ export function webhooks<const Events extends AsyncEventSources = AsyncEvents>(
 ): Webhooks<ArgsOfSources<Events>> {
   assertOptions("webhooks()", options, OPTIONS as Checks<WebhooksOptions<Events>>);
   const builtIn = builtInNotifiers(options.http);
+  const { tokens = [], authenticate = bearerTokens(tokens), ...rest } = options.rest ?? {};
   let running: RunningWebhooks | undefined;
+  let isStopped = false;
   const started = (): RunningWebhooks => {
     if (running) return running;
     throw new TypeError("The webhooks have not started: start the bus first");
@@ -263,10 +293,13 @@ export function webhooks<const Events extends AsyncEventSources = AsyncEvents>(
     name: "webhooks",
     async start(context: PluginContext) {
       if (running) throw new TypeError("These webhooks belong to another bus: make others");
-      running = await startWebhooks(options, builtIn, context);
+      running = await startWebhooks(options, builtIn, { ...rest, authenticate }, context);
     },
     stop: ({ graceMs }) => running?.stop(graceMs),
-    stopped: () => running?.close(),
+    async stopped() {
+      isStopped = true;
+      await running?.close();
+    },
     serverTime: async () => running?.serverTime(),
     publish: async (name, args, publishOptions) =>
       started().publisher.publish(name, args, publishOptions),
@@ -290,6 +323,8 @@ export function webhooks<const Events extends AsyncEventSources = AsyncEvents>(
       return started().notifiers;
     },
     test: async (id, test = {}) => started().test(id, test),
+    fetch: async (request) =>
+      running && !isStopped ? running.fetch(request) : answerProblem(NOT_RUNNING),
     inspect: async () => started().inspect(),
   };
 }

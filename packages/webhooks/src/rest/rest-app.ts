@@ -209,7 +209,8 @@ function toResponse(answer: Answer | Response, request: Request): Response {
   return Response.json(answer.body, { status: answer.status, headers });
 }
 
-function answerProblem(problem: Problem): Response {
+/** The answer that tells a client of a problem. */
+export function answerProblem(problem: Problem): Response {
   const headers = { ...HEADERS, ...problem.headers, "content-type": "application/problem+json" };
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }

@@ -59,8 +59,8 @@ export interface RestServices {
   readonly test: TestSubscription;
   readonly idempotency: IdempotentRequests;
   readonly logger: Logger;
-  /** The present time, for public keys that have expired. */
-  readonly now: () => Date;
+  /** The time of the store, for public keys that have expired. */
+  readonly now: () => Promise<Date>;
 }
 
 /** Answers requests, as anything that speaks `fetch` does. */

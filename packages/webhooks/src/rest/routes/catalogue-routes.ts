@@ -33,7 +33,7 @@ export function catalogueRoutes(
   catalogue: { entries(): readonly CatalogueEntry[] },
   notifiers: () => readonly NotifierInfo[],
   subscriptions: WebhookSubscriptions,
-  now: () => Date,
+  now: () => Promise<Date>,
 ): readonly AnyRoute[] {
   return [
     route({
@@ -80,7 +80,10 @@ export function catalogueRoutes(
       handle: async ({ body: { filter, event } }) => ({
         status: 200,
         body: {
-          matches: compileFilter(filter).matches({ ...event, occurredAt: now() } as WebhookEvent),
+          matches: compileFilter(filter).matches({
+            ...event,
+            occurredAt: await now(),
+          } as WebhookEvent),
         },
       }),
     }),
@@ -99,7 +102,11 @@ export function catalogueRoutes(
       handle: async ({ params: { id } }) => {
         const subscription = await subscriptions.get(id);
         if (!subscription) throw notFound("webhook subscription", id);
-        return { status: 200, body: jsonWebKeySet(subscription.secrets, now()), headers: PUBLIC };
+        return {
+          status: 200,
+          body: jsonWebKeySet(subscription.secrets, await now()),
+          headers: PUBLIC,
+        };
       },
     }),
   ];

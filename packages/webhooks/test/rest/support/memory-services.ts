@@ -54,7 +54,7 @@ export function memoryServices(): MemoryServices {
     answers,
     logger,
     subscriptions,
-    now: () => NOW,
+    now: async () => NOW,
     catalogue: {
       entries: () => [
         entry("customer.created", ["customers.read"]),

@@ -13,11 +13,17 @@ export type AuthSettings =
 
 /** Client credentials of OAuth 2 (RFC 6749, section 4.4). */
 export interface OAuth2Settings {
+  /** Tells these settings from those of the other ways. */
   readonly type: "oauth2";
+  /** The URL of the token server. Deliveries may go to its address, or it is not asked. */
   readonly tokenUrl: string;
+  /** The id that the token server knows the application by. */
   readonly clientId: string;
+  /** The secret that belongs to the id. Encrypted in the store. */
   readonly clientSecret: string;
+  /** What the token is to allow, with spaces between. The token server decides by default. */
   readonly scope?: string | undefined;
+  /** Whom the token is for. Some token servers ask for it. */
   readonly audience?: string | undefined;
   /** Whether id and secret are sent as `Authorization: Basic`, or in the form. */
   readonly credentialsIn: "header" | "body";

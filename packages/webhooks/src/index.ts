@@ -67,6 +67,8 @@ export type { NetworkOptions } from "./http/network-options.ts";
 export type { ProxyOptions } from "./http/tunnel.ts";
 export { httpNotifier, type HttpNotifierOptions } from "./notifiers/http-notifier.ts";
 export type { HttpSettings, StatusRule } from "./notifiers/http-settings.ts";
+export { type BodyFormat, formatBody, type FormattedBody } from "./signing/body-formats.ts";
+export type { BodySource, CloudEventOptions } from "./signing/cloud-event.ts";
 export { stdoutNotifier, type StdoutNotifierOptions } from "./notifiers/stdout-notifier.ts";
 export { tcpNotifier, type TcpSettings } from "./notifiers/tcp-notifier.ts";
 export type { EncryptionKey } from "./secrets/key-ring.ts";

@@ -85,6 +85,11 @@ export interface NotifierRequest<Settings = unknown> {
     /** Newest first, without those that have expired. */
     readonly secrets: readonly Secret[];
   };
+  /**
+   * Signs exactly the bytes that are sent, with all secrets of the subscription, and returns the headers of Standard
+   * Webhooks: `webhook-id`, `webhook-timestamp` and `webhook-signature`. The last is left out if there are no secrets.
+   */
+  readonly sign: (body: Uint8Array) => Readonly<Record<string, string>>;
   /** As the schema gave them. */
   readonly settings: Settings;
   /** When the attempt began, by the clock of the store. */

@@ -8,6 +8,7 @@ import {
 import type { ErrorClass, Notifier, NotifierResult } from "../contract/notifier.ts";
 import type { Secret } from "../contract/subscription.ts";
 import type { PayloadSource } from "../route/payloads.ts";
+import type { Signer } from "../signing/signer.ts";
 import type { Target } from "../subscriptions/targets.ts";
 import type { ClaimedDelivery, StoredEvent } from "./claim.ts";
 import { forLog } from "./for-log.ts";
@@ -24,6 +25,8 @@ export interface AttemptParts {
   ) => Promise<{ readonly json: string; readonly value: JsonValue } | undefined>;
   /** Reads what of an event was too long to be claimed with others. */
   readonly readLong: (delivery: ClaimedDelivery) => Promise<StoredEvent>;
+  /** Signs for notifiers. */
+  readonly signer: Signer;
   /** Milliseconds that a notifier has. */
   readonly attemptTimeoutMs: number;
 }
@@ -153,7 +156,7 @@ async function deliver(
     readonly content: Content;
     readonly startedAt: number;
   },
-  { attemptTimeoutMs }: AttemptParts,
+  { attemptTimeoutMs, signer }: AttemptParts,
   signal: AbortSignal,
 ): Promise<NotifierResult> {
   const { id, attempt: number, trigger, orderingKey, sequence, subscriptionId, event } = delivery;
@@ -172,6 +175,7 @@ async function deliver(
   signal.addEventListener("abort", stop);
   try {
     if (signal.aborted) return failureOf("interrupted", STOPPED);
+    const now = new Date(startedAt);
     const request = {
       delivery: { id, attempt: number, trigger, orderingKey, sequence },
       event: {
@@ -187,8 +191,9 @@ async function deliver(
         destination: target.subscription.destination,
         secrets,
       },
+      sign: signer.forAttempt({ id, timestamp: now, secrets }),
       settings: target.settings,
-      now: new Date(startedAt),
+      now,
       signal: controller.signal,
     };
     return await Promise.race([notifier.deliver(request), isOver]);

@@ -8,6 +8,7 @@ import {
 } from "@busbar/core/provider";
 import { Waker } from "@busbar/sql/feature";
 import type { OperationalEvents } from "../contract/operational-events.ts";
+import { Signer } from "../signing/signer.ts";
 import type { WebhookStore } from "../store/webhook-store.ts";
 import { attempt, type AttemptParts } from "./attempt.ts";
 import { Breaker, type BreakerOptions } from "./breaker.ts";
@@ -143,6 +144,7 @@ export class Dispatcher {
       ...parts,
       attemptTimeoutMs,
       readLong: (delivery) => this.#claims.readLong(delivery),
+      signer: new Signer(),
     };
   }
 

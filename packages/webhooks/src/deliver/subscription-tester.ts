@@ -4,6 +4,7 @@ import type { CatalogueEntry } from "../contract/async-event.ts";
 import type { SubscriptionTest, SubscriptionTestResult } from "../contract/subscription-test.ts";
 import type { WebhookSubscription } from "../contract/subscription.ts";
 import { invalidRequest, notFound } from "../errors.ts";
+import { Signer } from "../signing/signer.ts";
 import type { Target } from "../subscriptions/targets.ts";
 import { attempt } from "./attempt.ts";
 import type { ClaimedDelivery } from "./claim.ts";
@@ -22,6 +23,7 @@ export interface TesterParts {
 /** Sends examples to destinations, as attempts that leave no trace in the store. */
 export class SubscriptionTester {
   readonly #parts: TesterParts;
+  readonly #signer = new Signer();
 
   constructor(parts: TesterParts) {
     this.#parts = parts;
@@ -53,6 +55,7 @@ export class SubscriptionTester {
         // The payload is there: nothing is made, and nothing is read.
         resolvePayload: () => Promise.resolve(undefined),
         readLong: () => Promise.resolve(delivery.event),
+        signer: this.#signer,
         attemptTimeoutMs,
       },
       startedAt,

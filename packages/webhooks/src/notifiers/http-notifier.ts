@@ -17,7 +17,7 @@ import { parseRetryAfter } from "../http/retry-after.ts";
 import type { Limit } from "../http/within.ts";
 import { urlProblem } from "../http/url-problem.ts";
 import { formatBody } from "../signing/body-formats.ts";
-import { magentoSignature, Signer } from "../signing/signer.ts";
+import { attemptHeaders, magentoSignature } from "../signing/signer.ts";
 import { type HttpSettings, httpSettings, type StatusRule } from "./http-settings.ts";
 
 /** Options of {@link httpNotifier}. */
@@ -69,7 +69,6 @@ class HttpNotifier implements Notifier<HttpSettings> {
   readonly #guard: AddressGuard;
   readonly #client: HttpClient;
   readonly #authorizer: Authorizer;
-  readonly #signer = new Signer();
   readonly #allowHttp: boolean;
   readonly #source: string | undefined;
 
@@ -156,13 +155,8 @@ class HttpNotifier implements Notifier<HttpSettings> {
     sent.add({ "user-agent": "Busbar-Webhooks", accept: "*/*", ...lowerCase(settings.headers) });
     sent.add(lowerCase(settings.sensitiveHeaders), { secret: true });
     sent.add(headers);
-    const signs = settings.signatures.includes("standard") && secrets.length > 0;
-    const signed = { id: delivery.id, timestamp: now, body, secrets };
-    sent.add({
-      "webhook-id": delivery.id,
-      "webhook-timestamp": String(Math.floor(now.getTime() / 1_000)),
-      ...(signs && this.#signer.headers(signed)),
-    });
+    const isSigned = settings.signatures.includes("standard");
+    sent.add(isSigned ? request.sign(body) : attemptHeaders({ id: delivery.id, timestamp: now }));
     if (settings.signatures.includes("magento")) {
       const shared = secrets.find(({ type }) => type === "v1");
       if (!shared) {

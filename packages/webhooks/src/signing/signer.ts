@@ -16,14 +16,26 @@ export interface SignRequest {
   readonly secrets: readonly Pick<Secret, "value">[];
 }
 
-/** What a signed request says in its headers. */
-export interface SignatureHeaders extends Record<string, string> {
+/** What a request says of its attempt in its headers, whether it is signed or not. */
+export interface AttemptHeaders extends Record<string, string> {
   /** The id of the delivery. */
   readonly "webhook-id": string;
   /** When the attempt began, in seconds since the epoch. */
   readonly "webhook-timestamp": string;
+}
+
+/** What a signed request says in its headers. */
+export interface SignatureHeaders extends AttemptHeaders {
   /** A signature for each secret, with spaces between them. */
   readonly "webhook-signature": string;
+}
+
+/** Makes the headers that a request has without a signature. */
+export function attemptHeaders({
+  id,
+  timestamp,
+}: Pick<SignRequest, "id" | "timestamp">): AttemptHeaders {
+  return { "webhook-id": id, "webhook-timestamp": secondsOf(timestamp) };
 }
 
 /**
@@ -62,11 +74,13 @@ export class Signer {
    * @throws TypeError As {@link sign} does.
    */
   headers(request: SignRequest): SignatureHeaders {
-    return {
-      "webhook-id": request.id,
-      "webhook-timestamp": secondsOf(request.timestamp),
-      "webhook-signature": this.sign(request),
-    };
+    return { ...attemptHeaders(request), "webhook-signature": this.sign(request) };
+  }
+
+  /** Returns what signs bodies of one attempt, for its notifier. Without secrets, it makes no signature. */
+  forAttempt(attempt: Omit<SignRequest, "body">): (body: Uint8Array) => AttemptHeaders {
+    return (body) =>
+      attempt.secrets.length === 0 ? attemptHeaders(attempt) : this.headers({ ...attempt, body });
   }
 
   #keyOf(secret: string): SigningKey {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { NotifierRequest } from "../contract/notifier.ts";
-import type { Secret } from "../contract/subscription.ts";
 import { secretFrom } from "../secrets/secret-text.ts";
+import { Signer } from "../signing/signer.ts";
 
 /** What a {@link notifierRequest} has that is not made up. */
 export interface NotifierRequestParts<Settings> {
@@ -35,15 +35,17 @@ const NOW = new Date("2026-11-30T12:00:00.000Z");
 export function notifierRequest<Settings>(
   parts: NotifierRequestParts<Settings>,
 ): NotifierRequest<Settings> {
-  const { destination, settings, event, delivery, secrets = [], now = NOW } = parts;
+  const { destination, settings, event, delivery, now = NOW } = parts;
+  const secrets = (parts.secrets ?? []).map((value) => secretFrom(value, NOW));
+  const { id = randomUUID() } = delivery ?? {};
   return {
     delivery: {
-      id: randomUUID(),
       attempt: 1,
       trigger: "first",
       orderingKey: null,
       sequence: null,
       ...delivery,
+      id,
     },
     event: {
       id: randomUUID(),
@@ -57,8 +59,9 @@ export function notifierRequest<Settings>(
     subscription: {
       id: randomUUID(),
       destination,
-      secrets: secrets.map((value): Secret => secretFrom(value, NOW)),
+      secrets,
     },
+    sign: new Signer().forAttempt({ id, timestamp: now, secrets }),
     settings,
     now,
     signal: parts.signal ?? new AbortController().signal,

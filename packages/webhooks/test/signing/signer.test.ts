@@ -80,6 +80,20 @@ describe("Signer", () => {
     );
   });
 
+  test("makes no signature for an attempt without secrets", () => {
+    const attempt = { id: "id", timestamp: new Date(1_999) };
+    const names = { "webhook-id": "id", "webhook-timestamp": "1" };
+    const secrets = [secretOf(newSecret())];
+    const body = Buffer.from("{}");
+    const signer = new Signer();
+
+    expect(signer.forAttempt({ ...attempt, secrets: [] })(body)).toEqual(names);
+    expect(signer.forAttempt({ ...attempt, secrets })(body)).toEqual({
+      ...names,
+      "webhook-signature": signer.sign({ ...attempt, secrets, body }),
+    });
+  });
+
   test("reads a secret again after its key made room for others", () => {
     const signer = new Signer(1);
     const secrets = [secretOf(newSecret()), secretOf(newSecret("v1a"))];

@@ -172,8 +172,12 @@ const mutants: readonly Mutant[] = [
     mistake: "makes an id for each attempt",
     caughtBy: ["deliver/whole", "deliver/same-id"],
     of: sending((request) => {
-      const { id, attempt } = request.delivery;
-      return { ...request, delivery: { ...request.delivery, id: `${id}-${attempt}` } };
+      const id = `${request.delivery.id}-${request.delivery.attempt}`;
+      return {
+        ...request,
+        delivery: { ...request.delivery, id },
+        sign: (body) => ({ ...request.sign(body), "webhook-id": id }),
+      };
     }),
   },
   {

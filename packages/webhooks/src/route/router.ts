@@ -6,7 +6,7 @@ import {
   PermanentError,
   ReleaseDelivery,
 } from "@busbar/core";
-import { grownDelay, type JsonValue } from "@busbar/core/provider";
+import { grownDelay, type JsonValue, systemClock } from "@busbar/core/provider";
 import type { SqlStore } from "@busbar/sql";
 import type { Catalogue } from "../catalogue/catalogue.ts";
 import type { ActiveSubscriptions } from "../contract/active-subscriptions.ts";
@@ -48,8 +48,9 @@ export class Router {
   readonly #options: RouterOptions;
   readonly #writer: RouteWriter;
   readonly #log: ResolveLog;
-  /** How often in a row the database could not be written to. */
+  /** How often in a row the database could not be written to, and until when more of it counts as the same time. */
   #failures = 0;
+  #sameUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: RouterOptions) {
     this.#options = options;
@@ -122,13 +123,19 @@ export class Router {
     }
   }
 
-  /** The database is at fault, not the event: it comes again, and no attempt is counted. */
+  /**
+   * The database is at fault, not the event: it comes again, and no attempt is counted. Many events fail together: the
+   * wait grows with the time that the database is away, not with their number.
+   */
   #released(cause: unknown): ReleaseDelivery {
-    const delayMs = grownDelay(AGAIN_AFTER_MS, 2, this.#failures, AGAIN_AFTER_AT_MOST_MS);
+    const now = systemClock.monotonic();
     if (this.#failures === 0) {
       this.#options.logger.error({ err: cause }, "Webhook deliveries cannot be written");
     }
-    this.#failures += 1;
+    const isAgain = now >= this.#sameUntil || this.#failures === 0;
+    if (isAgain) this.#failures += 1;
+    const delayMs = grownDelay(AGAIN_AFTER_MS, 2, this.#failures - 1, AGAIN_AFTER_AT_MOST_MS);
+    if (isAgain) this.#sameUntil = now + delayMs;
     return new ReleaseDelivery("Webhook deliveries cannot be written", { cause, delayMs });
   }
 }

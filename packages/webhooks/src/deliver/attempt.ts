@@ -5,6 +5,7 @@ import {
   safeError,
   systemClock,
 } from "@busbar/core/provider";
+import { isPassing } from "@busbar/sql/feature";
 import type { ErrorClass, Notifier, NotifierResult } from "../contract/notifier.ts";
 import type { Secret } from "../contract/subscription.ts";
 import type { PayloadSource } from "../route/payloads.ts";
@@ -97,6 +98,7 @@ async function targetFor(
   try {
     target = await targetOf(subscriptionId, version);
   } catch (error) {
+    if (isPassing(error)) throw databaseAway(error);
     throw new Failed(
       "invalid_settings",
       `The settings of the subscription cannot be read: ${messageOf(error)}`,
@@ -124,7 +126,7 @@ async function contentOf(
   { readLong, resolvePayload }: AttemptParts,
   signal: AbortSignal,
 ): Promise<Content | undefined> {
-  const event = delivery.event.isLong ? await readLong(delivery) : delivery.event;
+  const event = await eventOf(delivery, readLong);
   const { args, payload } = event;
   // Without arguments of its own the payload is the arguments.
   const isMade = args !== null && (delivery.payloadMode === "attempt" || payload === null);
@@ -138,6 +140,25 @@ async function contentOf(
     const { errorClass = "resolve_failed", retryable = true } = error as Partial<Failed>;
     throw new Failed(errorClass, messageOf(error), retryable);
   }
+}
+
+async function eventOf(
+  delivery: ClaimedDelivery,
+  readLong: AttemptParts["readLong"],
+): Promise<StoredEvent> {
+  if (!delivery.event.isLong) return delivery.event;
+  try {
+    return await readLong(delivery);
+  } catch (error) {
+    if (isPassing(error)) throw databaseAway(error);
+    throw error;
+  }
+}
+
+/** An attempt that did not begin: it says nothing about the destination, and counts for nothing. */
+function databaseAway(error: unknown): Failed {
+  const message = `The database could not be read before the attempt: ${messageOf(error)}`;
+  return new Failed("interrupted", message);
 }
 
 /** Has the notifier deliver, and does not wait for it longer than it may take. */

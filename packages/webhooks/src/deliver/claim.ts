@@ -59,6 +59,8 @@ export interface Claimed {
   readonly deliveries: readonly ClaimedDelivery[];
   /** The clock of the store when they were claimed, in milliseconds since the epoch. */
   readonly now: number;
+  /** This process's monotonic clock at that moment, or a little later. */
+  readonly nowAt: number;
   /**
    * Milliseconds until it is worth looking again: 0 if there may be more. Undefined if nothing is known to become due.
    */
@@ -95,7 +97,6 @@ export class Claims {
   readonly #options: ClaimsOptions;
   readonly #store: WebhookStore;
   readonly #due: DueEndpoints;
-  #claim: string = crypto.randomUUID();
   /** Claims whose answer was lost: they may have deliveries that nobody attempts. */
   #lost: readonly string[] = [];
 
@@ -109,15 +110,20 @@ export class Claims {
   async claim(limits: ClaimLimits): Promise<Claimed> {
     const { freeFor } = limits;
     if (this.#lost.length > 0) await this.#giveBackLost();
-    const { now, candidates } = await this.#due.next();
+    const { now, nowAt, candidates } = await this.#due.next();
     const willing = candidates.filter(({ endpoint }) => freeFor(endpoint.subscriptionId) > 0);
     const served = willing.slice(0, limits.limit);
     const { deliveries, isLocked, hasMore } = await this.#claimOf(served, limits);
     const cutAfter = served.length < willing.length ? served.at(-1) : undefined;
     const nextAt = this.#due.moveOn(cutAfter?.endpoint.subscriptionId, deliveries.length > 0);
-    if (nextAt === "now" || hasMore) return { deliveries, now, againInMs: 0 };
+    if (nextAt === "now" || hasMore) return { deliveries, now, nowAt, againInMs: 0 };
     const at = sooner(nextAt, isLocked ? now + LOCKED_AGAIN_AFTER_MS : undefined);
-    return { deliveries, now, againInMs: at === undefined ? undefined : Math.max(1, at - now) };
+    return {
+      deliveries,
+      now,
+      nowAt,
+      againInMs: at === undefined ? undefined : Math.max(1, at - now),
+    };
   }
 
   /** Makes the leases on deliveries last longer. */
@@ -186,6 +192,8 @@ export class Claims {
     readonly hasMore: boolean;
   }> {
     if (candidates.length === 0) return { deliveries: [], isLocked: false, hasMore: false };
+    // Each claim has an id of its own: one that fails is given back without those that are being attempted.
+    const claim = crypto.randomUUID();
     try {
       return await this.#store.own.transaction(async (own) => {
         const shares = await this.#lock(own, candidates, limits);
@@ -195,13 +203,12 @@ export class Claims {
         const probes = new Set(
           shares.filter(({ isProbe }) => isProbe).map(({ endpoint }) => endpoint.subscriptionId),
         );
-        const deliveries = await this.#take(own, picked, shares, probes);
+        const deliveries = await this.#take(own, claim, picked, shares, probes);
         await this.#note(own, deliveries, shares);
         return { deliveries, isLocked, hasMore };
       });
     } catch (error) {
-      this.#lost = [...this.#lost, this.#claim];
-      this.#claim = crypto.randomUUID();
+      this.#lost = [...this.#lost, claim];
       throw error;
     }
   }
@@ -322,6 +329,7 @@ export class Claims {
   /** Makes deliveries this process's, and reads them with their events. */
   async #take(
     own: SqlExecutor,
+    claim: string,
     picked: readonly DueDelivery[],
     shares: readonly Share[],
     probes: ReadonlySet<string>,
@@ -333,7 +341,7 @@ export class Claims {
           leased_until = ${sql.now} + CAST($3 AS bigint), attempts = attempts + 1,
           first_attempt_at = coalesce(first_attempt_at, ${sql.now}), last_attempt_at = ${sql.now}
         WHERE ${isOneOf(sql, "number", "$1", "bigint")} AND state = 'waiting'`,
-      [numbers, this.#claim, this.#options.leaseMs],
+      [numbers, claim, this.#options.leaseMs],
     );
     const payload =
       "CASE WHEN deliveries.payload_mode = 'emitted' THEN coalesce(events.snapshot, events.payload) ELSE events.payload END";
@@ -351,7 +359,7 @@ export class Claims {
         JOIN ${tables.events} AS events ON events.id = deliveries.event_id
         WHERE ${isOneOf(sql, "deliveries.number", "$1", "bigint")}
           AND deliveries.state = 'running' AND deliveries.claim = $2`,
-      [numbers, this.#claim],
+      [numbers, claim],
     );
     const versions = new Map(
       shares.map(({ endpoint, version }) => [endpoint.subscriptionId, version]),
@@ -363,7 +371,7 @@ export class Claims {
         id: String(row["id"]),
         subscriptionId,
         subscriptionVersion: versions.get(subscriptionId) ?? 0,
-        claim: this.#claim,
+        claim,
         attempt: wholeOf(row["attempts"]),
         trigger: row["next_trigger"] as AttemptTrigger,
         retriesMade: wholeOf(row["chain_attempts"]),

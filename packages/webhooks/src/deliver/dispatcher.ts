@@ -212,7 +212,7 @@ export class Dispatcher {
       limit,
       freeFor: (subscriptionId) => this.#shares.free(subscriptionId),
     });
-    this.#clock = { store: claimed.now, monotonic };
+    this.#clock = { store: claimed.now, monotonic: claimed.nowAt };
     const { deliveries, againInMs = pollEveryMs } = claimed;
     if (this.#isStopping) {
       await this.#claims.giveBack(deliveries);

@@ -1,3 +1,4 @@
+import { systemClock } from "@busbar/core/provider";
 import type { SqlRow } from "@busbar/sql";
 import { textOf, type WebhookStore, wholeOf } from "../store/webhook-store.ts";
 import type { Breaker } from "./breaker.ts";
@@ -56,18 +57,20 @@ export class DueEndpoints {
     this.#store = options.store;
   }
 
-  /** Resolves with the next endpoints, and the clock of the store. */
-  async next(): Promise<Pick<Slice, "now" | "candidates">> {
+  /** Resolves with the next endpoints, the clock of the store, and this process's at the end of that statement. */
+  async next(): Promise<Pick<Slice, "now" | "candidates"> & { readonly nowAt: number }> {
     if (this.#cursor === "") {
       this.#isWhole = true;
       this.#nextAt = undefined;
     }
-    const slice = await this.#sliceOf(await this.#visit());
+    const rows = await this.#visit();
+    const nowAt = systemClock.monotonic();
+    const slice = await this.#sliceOf(rows);
     this.#nextAt = sooner(this.#nextAt, slice.nextAt);
     this.#end = slice.isLast ? undefined : slice.lastId;
     if (slice.deleted.length > 0) await this.#cancel(slice.deleted);
     if (slice.withoutRow.length > 0) await this.#addEndpoints(slice.withoutRow);
-    return slice;
+    return { ...slice, nowAt };
   }
 
   /**

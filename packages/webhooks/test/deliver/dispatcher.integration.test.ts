@@ -247,6 +247,63 @@ describe.each(databases)("the dispatcher on %s", (_, createDatabase) => {
     expect(length).toBe(1_000_000);
   });
 
+  test("counts no attempt that did not begin because the database was away", async () => {
+    await addSubscription(database, "a");
+    await addDeliveries(database, { to: ["a"], data: () => "x".repeat(100_000), noRetry: true });
+    const away = (): Error => Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+    const store = webhookStore(database.createStore());
+    const { own } = store;
+    const execute = own.execute.bind(own);
+    let payloadsRead = 0;
+    own.execute = (sql, ...others) => {
+      if (sql.startsWith("SELECT args, payload") && payloadsRead++ === 0) throw away();
+      return execute(sql, ...others);
+    };
+    const notifier = testNotifier(() => OK);
+    let targetsRead = 0;
+    start(
+      () => OK,
+      {},
+      {
+        store,
+        targetOf: async (id) => {
+          if (targetsRead++ === 0) throw away();
+          return targetOf(id, notifier);
+        },
+      },
+    );
+    await settled(1);
+    expect(await attemptsOf(database)).toMatchObject([
+      { number: 1, error_class: "interrupted" },
+      { number: 2, error_class: "interrupted" },
+      { number: 3, error_class: null, success: 1 },
+    ]);
+    expect((await deliveriesOf(database))[0]).toMatchObject({ chain_attempts: 1 });
+  });
+
+  test("dates no attempt ahead of the database, however slow that is", async () => {
+    await addSubscription(database, "a");
+    await addDeliveries(database, { to: ["a"] });
+    const store = webhookStore(database.createStore());
+    const { own } = store;
+    const execute = own.execute.bind(own);
+    own.execute = async (sql, ...others) => {
+      if (sql.startsWith("WITH RECURSIVE")) await new Promise((later) => setTimeout(later, 100));
+      return execute(sql, ...others);
+    };
+    let aheadMs = Number.NaN;
+    start(
+      ({ now }) => {
+        aheadMs = now.getTime() - Date.now();
+        return OK;
+      },
+      {},
+      { store },
+    );
+    await settled(1);
+    expect(aheadMs).toBeLessThanOrEqual(1);
+  });
+
   test("logs what a notifier throws, and tries again", async () => {
     await addSubscription(database, "a", { retry: { type: "schedule", delaysMs: [1] } });
     await addDeliveries(database, { to: ["a"] });
@@ -537,6 +594,40 @@ describe.each(databases)("the dispatcher on %s", (_, createDatabase) => {
       expect((await deliveriesOf(database))[0]).toMatchObject({ state: "dead" });
       expect(await attemptsOf(database)).toHaveLength(10);
     });
+  });
+
+  test("goes on with attempts under way when a claim has failed, and gives back that claim only", async () => {
+    await addSubscription(database, "a");
+    const [first] = await addDeliveries(database, { to: ["a"] });
+    const store = webhookStore(database.createStore());
+    const { own } = store;
+    const transaction = own.transaction.bind(own);
+    let lost: unknown;
+    own.transaction = async (work, ...others) => {
+      const result = await transaction(work, ...others);
+      const { deliveries } = result as { readonly deliveries?: readonly { readonly id: string }[] };
+      if (lost !== undefined || !deliveries?.some(({ id }) => id !== first)) return result;
+      lost = deliveries[0]?.id;
+      throw new Error("The answer was lost");
+    };
+    const answer = withResolvers<NotifierResult>();
+    const seen: string[] = [];
+    const { logged } = start(
+      ({ delivery: { id, attempt } }) => {
+        seen.push(`${id} ${attempt}`);
+        return id === first ? answer.promise : OK;
+      },
+      {},
+      { store },
+    );
+    await until(() => seen.length === 1, "the first attempt");
+    const [second] = await addDeliveries(database, { to: ["a"] });
+    await settled(1);
+    expect(lost).toBe(second);
+    answer.resolve(OK);
+    await settled(2);
+    expect(seen).toEqual([`${first} 1`, `${second} 1`]);
+    expect(logged.filter((line) => line.includes("after their lease"))).toEqual([]);
   });
 
   test("keeps results while the database is away, and records each once", async () => {

@@ -39,8 +39,13 @@ function databaseUrl(): string {
 }
 
 /** Makes a schema of its own in PostgreSQL. */
-async function postgresDatabase({ isEmpty = false }: DatabaseOptions = {}): Promise<TestDatabase> {
-  const url = databaseUrl();
+export async function postgresDatabase({
+  isEmpty = false,
+  url = databaseUrl(),
+}: DatabaseOptions & {
+  /** A server of the test's own. @default that of all tests */
+  readonly url?: string;
+} = {}): Promise<TestDatabase> {
   const schema = `webhooks_${crypto.randomUUID().slice(0, 8)}`;
   const pools: pg.Pool[] = [];
   const open = (options?: string): pg.Pool => {

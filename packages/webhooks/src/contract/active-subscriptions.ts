@@ -27,6 +27,12 @@ export interface ActiveSubscriptions {
   wants(name: string): boolean;
   /** The enabled subscriptions that want events of a name and a scope. Filters are not applied. */
   matching(name: string, scope: string | null): readonly ActiveSubscription[];
+  /** The number of the last change that is known: of this process, or of any. */
+  readonly revision: number;
+  /** Whether all changes up to a number are known. */
+  hasRead(revision: number): boolean;
+  /** Reads what has changed. Afterwards every change is known that was committed before the call. */
+  refresh(): Promise<void>;
   /** Whether at least one enabled subscription has the payload mode `emitted`. */
   readonly hasSnapshots: boolean;
   /** Calls back after each change. Returns a function that ends it. */

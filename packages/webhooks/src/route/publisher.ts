@@ -5,6 +5,12 @@ import { isOperational } from "../catalogue/operational-events.ts";
 import type { ActiveSubscriptions } from "../contract/active-subscriptions.ts";
 import { checkScope } from "./scope.ts";
 
+/**
+ * The member of an event's metadata that has the last change of the subscriptions that `publish` knew of. The process
+ * that matches the event may be another one, and must know of that change first.
+ */
+export const REVISION = "webhookRevision";
+
 /** Options of `publish`. */
 export interface PublishOptions {
   /**
@@ -59,7 +65,8 @@ export class Publisher {
     }
     const { scope, orderingKey, id, delay, metadata } = options;
     if (!this.#active.wants(name)) return null;
-    const message = { name, data: args, id, metadata: { ...metadata, scope } };
+    const carried = { ...metadata, scope, [REVISION]: this.#active.revision };
+    const message = { name, data: args, id, metadata: carried };
     const [emitted] = await this.#bus.emit(message, { orderingKey, delay });
     return emitted ?? null;
   }

@@ -16,6 +16,7 @@ import { Payload, PayloadError, type Payloads, type PayloadSource } from "./payl
 import { ResolveLog } from "./resolve-log.ts";
 import { isAboutData, type RoutedEvent, RouteWriter } from "./route-writer.ts";
 import { scopeOf } from "./scope.ts";
+import { REVISION } from "./publisher.ts";
 import { SNAPSHOT } from "./snapshots.ts";
 
 /** Milliseconds before an event comes again that could not be written, and the longest such time. */
@@ -60,6 +61,7 @@ export class Router {
 
   /** Handles one event. Resolves once its deliveries are committed. */
   async route(event: Event, context: DeliveryContext): Promise<void> {
+    await this.#readUpTo(event.metadata[REVISION]);
     const routing = this.#routingOf(event, context.orderingKey);
     if (routing.subscriptions.length === 0) return;
     const startedAt = performance.now();
@@ -74,6 +76,17 @@ export class Router {
       await this.#failed(routing.source, error, context.attempt, performance.now() - startedAt);
     }
     if (routed && routed.deliveries.length > 0) await this.#write(routed);
+  }
+
+  /** Reads the changes of subscriptions that the publisher of an event knew of. */
+  async #readUpTo(revision: unknown): Promise<void> {
+    const { active } = this.#options;
+    if (typeof revision !== "number" || active.hasRead(revision)) return;
+    try {
+      await active.refresh();
+    } catch (error) {
+      throw this.#released(error);
+    }
   }
 
   #routingOf({ id, name, data, metadata }: Event, orderingKey: string | undefined): Routing {

@@ -47,6 +47,8 @@ export class SubscriptionIndex implements ActiveSubscriptions {
   readonly #seen = new Map<string, number>();
   /** All changes up to this one were read. */
   #revision = -1;
+  /** The last change that was applied, whether or not those before it are known. */
+  #applied = -1;
   #reading: Promise<void> | undefined;
   #timer: Timer | undefined;
   #isStopped = false;
@@ -66,6 +68,14 @@ export class SubscriptionIndex implements ActiveSubscriptions {
         onNotify: () => void this.#poll(),
         notify: () => store.announce(),
       });
+  }
+
+  get revision(): number {
+    return Math.max(this.#revision, this.#applied);
+  }
+
+  hasRead(revision: number): boolean {
+    return revision <= this.#revision;
   }
 
   get hasSnapshots(): boolean {
@@ -136,6 +146,7 @@ export class SubscriptionIndex implements ActiveSubscriptions {
       const { id, enabled, deletedAt } = subscription;
       if (revision <= Math.max(this.#revision, this.#seen.get(id) ?? -1)) continue;
       hasChanged = true;
+      this.#applied = Math.max(this.#applied, revision);
       this.#seen.set(id, revision);
       this.#remove(id);
       if (enabled && deletedAt === null) this.#add(subscription);

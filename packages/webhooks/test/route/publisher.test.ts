@@ -30,6 +30,9 @@ describe("publish", () => {
     const active: ActiveSubscriptions = {
       wants: (name) => wanted.has(name),
       matching: () => [],
+      revision: 7,
+      hasRead: () => true,
+      refresh: async () => {},
       hasSnapshots: false,
       onChange: () => () => {},
     };
@@ -72,7 +75,7 @@ describe("publish", () => {
         id: "e1",
         name: "order.placed",
         data: { id: "42" },
-        metadata: { scope: 3, traceparent: "00-1" },
+        metadata: { scope: 3, traceparent: "00-1", webhookRevision: 7 },
         key: "42",
       },
       { id: made, data: { id: "43" }, key: undefined },
@@ -135,6 +138,9 @@ describe("publish", () => {
     const inTransaction = new Publisher(staging, catalogue, {
       wants: () => true,
       matching: () => [],
+      revision: 0,
+      hasRead: () => true,
+      refresh: async () => {},
       hasSnapshots: false,
       onChange: () => () => {},
     }).within(transaction);

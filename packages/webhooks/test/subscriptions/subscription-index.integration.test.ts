@@ -79,6 +79,22 @@ describe.each(databases)("the index of subscriptions on %s", (_, open) => {
     await until(two.index, () => !two.index.wants("stock.low"));
   });
 
+  test("says up to which change it knows all, whoever made them", async () => {
+    const two = await openSubscriptions(database, { isDeaf: true });
+    others.push(two);
+    const before = two.index.revision;
+    await one.subscriptions.create(newSubscription());
+    const { revision } = one.index;
+    expect(revision).toBe(before + 1);
+    expect(two.index.hasRead(revision)).toBe(false);
+    await two.subscriptions.create(newSubscription({ events: ["stock.low"] }));
+    expect(two.index.revision).toBe(revision + 1);
+    expect(two.index.hasRead(revision)).toBe(false);
+    await two.index.refresh();
+    expect(two.index.hasRead(revision + 1)).toBe(true);
+    expect(two.index.wants("order.placed")).toBe(true);
+  });
+
   test("knows at the start what is enabled, and nothing else", async () => {
     const { id } = await one.subscriptions.create(newSubscription());
     await one.subscriptions.create(newSubscription({ enabled: false }));

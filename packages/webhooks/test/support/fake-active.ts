@@ -24,6 +24,9 @@ export function fakeActive({ query, prefix }: TestDatabase): FakeActive {
   return {
     wants: (name) => matching(name).length > 0,
     matching: (name, scope) => matching(name).filter((it) => [null, scope].includes(it.scope)),
+    revision: 0,
+    hasRead: () => true,
+    refresh: async () => {},
     get hasSnapshots() {
       return [...all.values()].some(({ payload }) => payload === "emitted");
     },

@@ -67,6 +67,8 @@ export async function openSubscriptions(
     readonly keys?: ConstructorParameters<typeof KeyRing>[0];
     readonly eventNames?: readonly string[];
     readonly pollEveryMs?: number;
+    /** Whether it hears of no change of another process. */
+    readonly isDeaf?: boolean;
   } = {},
 ): Promise<TestSubscriptions> {
   const changes: Changed[] = [];
@@ -89,7 +91,7 @@ export async function openSubscriptions(
   const index = new SubscriptionIndex({
     store,
     logger: { debug: log, info: log, warn: log, error: log },
-    listen: sqlStore.listen,
+    listen: options.isDeaf ? undefined : sqlStore.listen,
     pollEveryMs: options.pollEveryMs ?? 3_600_000,
   });
   const subscriptions = new StoredSubscriptions({

@@ -21,7 +21,9 @@ import { mode, secret, timeoutMs } from "./cloud/settings.ts";
 
 /** What a subscription of the notifier `amqp` says besides its destination. */
 export interface AmqpSettings {
+  /** The user of the broker. */
   readonly username: string;
+  /** The password of the user. Secret. */
   readonly password: string;
   /** The exchange that messages are published to. The default exchange has no name. */
   readonly exchange: string;

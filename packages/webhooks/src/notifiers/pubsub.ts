@@ -20,6 +20,7 @@ export interface PubSubCredentials {
 
 /** What a subscription of the notifier `pubsub` says besides its destination. */
 export interface PubSubSettings {
+  /** The key of the service account that publishes. The application's by default. Secret. */
   readonly credentials?: PubSubCredentials | undefined;
   /** How the CloudEvent is written. */
   readonly mode: CloudMode;

@@ -19,6 +19,8 @@ import { cloudNotifier, type CloudReceipt } from "./cloud/cloud-notifier.ts";
 import { optionalLibrary } from "./cloud/optional-library.ts";
 import { timeoutMs } from "./cloud/settings.ts";
 
+export type { AwsCredentials } from "./cloud/aws.ts";
+
 /** What a subscription of the notifier `sqs` says besides its destination. */
 export type SqsSettings = AwsSettings;
 

@@ -5,7 +5,9 @@ import { secret, word } from "./settings.ts";
 
 /** An access key of AWS. */
 export interface AwsCredentials {
+  /** The id of the key, which is not secret. */
   readonly accessKeyId: string;
+  /** The key itself. Secret. */
   readonly secretAccessKey: string;
   /** For keys that are valid for a while only. */
   readonly sessionToken?: string | undefined;
@@ -31,8 +33,11 @@ export interface AwsOptions {
 
 /** Settings of the notifiers for AWS. */
 export interface AwsSettings {
+  /** Milliseconds for a whole attempt. */
   readonly timeoutMs: number;
+  /** Such as `eu-central-1`. The region of the destination by default. */
   readonly region?: string | undefined;
+  /** The access key that signs. The application's by default. Secret. */
   readonly credentials?: AwsCredentials | undefined;
 }
 

@@ -222,7 +222,7 @@ async function start(
   });
   const services = {
     subscriptions,
-    log: new StoredLog({ store, logger, hasIndex }),
+    log: new StoredLog({ store, logger, hasIndex, signal: stopping.signal }),
     replays: new StoredReplays({
       store,
       rematch,

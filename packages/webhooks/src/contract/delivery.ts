@@ -234,4 +234,18 @@ export interface DeliveryLog {
   ): Promise<WebhookDelivery>;
   /** All attempts that match, as text, part by part: one line of CSV or of JSON for each. */
   export(query: LogQuery, format: "csv" | "ndjson"): ReadableStream<string>;
+  /**
+   * Makes the search index anew, a part at a time and in a bounded memory, while searches and deliveries go on. New rows are
+   * indexed in the background, so this is only for an index that is damaged.
+   *
+   * @param options.signal Ends the work after the part that is under way. Call again to index all.
+   * @returns How many rows of events and attempts were indexed.
+   * @throws The reason of `signal` after its end, and an error after the stop of the bus.
+   *
+   * @example
+   * ```ts
+   * await hooks.log.rebuildIndex({ signal: AbortSignal.timeout(600_000) });
+   * ```
+   */
+  rebuildIndex(options?: { readonly signal?: AbortSignal | undefined }): Promise<number>;
 }

@@ -9,6 +9,7 @@ import type {
 import type { Actor, PageOf, PageOptions } from "../contract/subscription.ts";
 import { release } from "../deliver/order.ts";
 import { notFound, stateConflict } from "../errors.ts";
+import { LogIndex } from "../search/log-index.ts";
 import {
   countMatches,
   type LogSearch,
@@ -26,6 +27,8 @@ export interface StoredLogOptions {
   readonly logger: Logger;
   /** Whether there is a search index. */
   readonly hasIndex: boolean;
+  /** Aborted when the bus stops. */
+  readonly signal: AbortSignal;
 }
 
 /** The delivery log, in the store. */
@@ -33,11 +36,13 @@ export class StoredLog implements DeliveryLog {
   readonly #store: WebhookStore;
   readonly #logger: Logger;
   readonly #hasIndex: boolean;
+  readonly #signal: AbortSignal;
 
-  constructor({ store, logger, hasIndex }: StoredLogOptions) {
+  constructor({ store, logger, hasIndex, signal }: StoredLogOptions) {
     this.#store = store;
     this.#logger = logger;
     this.#hasIndex = hasIndex;
+    this.#signal = signal;
   }
 
   async deliveries(query?: LogQuery, page?: PageOptions): Promise<PageOf<WebhookDelivery>> {
@@ -84,6 +89,15 @@ export class StoredLog implements DeliveryLog {
 
   export(query: LogQuery, format: "csv" | "ndjson"): ReadableStream<string> {
     return exportAttempts(this.#store, () => this.#search("webhooks.log.export()", query), format);
+  }
+
+  async rebuildIndex({
+    signal = this.#signal,
+  }: { readonly signal?: AbortSignal | undefined } = {}): Promise<number> {
+    const any = AbortSignal.any([signal, this.#signal]);
+    const count = await new LogIndex(this.#store.store).rebuild(() => any.aborted);
+    any.throwIfAborted();
+    return count;
   }
 
   #search(call: string, query: LogQuery | undefined): LogSearch {

@@ -15,6 +15,7 @@ import {
 } from "../support/deliveries.ts";
 import { addAttempts } from "../support/log-data.ts";
 
+const { signal } = new AbortController();
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 describe.each(databases)("the log on %s", (_, open) => {
@@ -23,7 +24,12 @@ describe.each(databases)("the log on %s", (_, open) => {
 
   beforeEach(async () => {
     database = await open();
-    log = new StoredLog({ store: webhookStore(database.createStore()), logger, hasIndex: false });
+    log = new StoredLog({
+      store: webhookStore(database.createStore()),
+      logger,
+      hasIndex: false,
+      signal,
+    });
   });
 
   afterEach(() => database.close());
@@ -212,7 +218,12 @@ describe.each(databases)("the log on %s", (_, open) => {
         return execute(...call);
       },
     };
-    const watched = new StoredLog({ store: webhookStore(counting), logger, hasIndex: false });
+    const watched = new StoredLog({
+      store: webhookStore(counting),
+      logger,
+      hasIndex: false,
+      signal,
+    });
     const reader = watched.export({}, "ndjson").getReader();
     expect(statements).toBe(0);
     const { value = "" } = await reader.read();
@@ -221,6 +232,22 @@ describe.each(databases)("the log on %s", (_, open) => {
     await reader.cancel();
     expect(statements).toBe(read);
     expect(await reader.read()).toEqual({ done: true, value: undefined });
+  });
+
+  test("makes the search index anew, until it is told to end", async () => {
+    const store = webhookStore(database.createStore());
+    const indexed = new StoredLog({ store, logger, hasIndex: true, signal });
+    await addAttempts(database, [{ eventId: "e1", payload: { sku: "MB01" } }]);
+    expect(await indexed.rebuildIndex()).toBe(2);
+    await database.query("DELETE FROM busbar_webhook_terms");
+    expect(await indexed.count({ query: "data.sku:MB01" })).toBe(0);
+    const reason = new Error("too long");
+    await expect(indexed.rebuildIndex({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(await indexed.count({ query: "data.sku:MB01" })).toBe(0);
+    expect(await indexed.rebuildIndex({ signal })).toBe(2);
+    expect(await indexed.count({ query: "data.sku:MB01" })).toBe(1);
+    const stopped = new StoredLog({ store, logger, hasIndex: true, signal: AbortSignal.abort() });
+    await expect(stopped.rebuildIndex()).rejects.toThrow("aborted");
   });
 
   test("refuses what cannot be searched for, and says where it is wrong", async () => {

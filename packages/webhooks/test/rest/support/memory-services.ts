@@ -276,6 +276,7 @@ function memoryLog(): DeliveryLog {
           }
         : undefined,
     cancel: async (id) => ofDelivery(id),
+    rebuildIndex: async () => 0,
     export(query, format) {
       const lines = format === "csv" ? ["id,success\r\n", "7,true\r\n"] : ['{"id":"7"}\n'];
       return new ReadableStream({

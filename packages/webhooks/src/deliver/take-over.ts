@@ -49,9 +49,11 @@ export async function takeOver(store: WebhookStore): Promise<TakenOver> {
           next_trigger, last_attempt_at, ${sql.now} AS now,
           (SELECT count(*) FROM ${tables.attempts} AS attempts
             WHERE attempts.delivery_id = deliveries.id
-              AND attempts.error_class = 'interrupted') AS interrupted
+              AND attempts.error_class = 'interrupted' AND attempts.error = $1) AS interrupted
         FROM ${tables.deliveries} AS deliveries
         WHERE ${isOver} ORDER BY number LIMIT ${AT_ONCE} ${sql.skipLocked}`,
+      // Not those of processes that were stopped, nor those that the database kept from beginning.
+      [INTERRUPTED],
     );
     const isExhausted = (row: SqlRow): boolean =>
       wholeOf(row["interrupted"]) + 1 >= MOST_INTERRUPTED;

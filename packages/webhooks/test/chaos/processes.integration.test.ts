@@ -4,7 +4,9 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { type SqlStore, sqliteStore } from "@busbar/sql";
 import Database from "libsql";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+// @boundaries-ignore a server of its own, to stop and start
+import { startServer, type TestServer } from "../../../../.ci/servers/start-server.mjs";
 import type { WebhookDelivery } from "../../src/contract/delivery.ts";
 import type { NewSubscription } from "../../src/contract/subscription.ts";
 import { type Receiver, startReceiver } from "../../src/testing/receiver.ts";
@@ -16,7 +18,7 @@ import { all, type ChaosApp, emitMany, problemsOf, startApp } from "./support/ch
 import type { ChaosChildOptions } from "./support/chaos-child.ts";
 
 const child = fileURLToPath(new URL("support/chaos-child.ts", import.meta.url));
-const LONG = "x".repeat(100_000);
+const LONG = "x".repeat(70_000);
 
 let database: TestDatabase;
 let receiver: Receiver;
@@ -66,7 +68,7 @@ async function assertDelivered(
     all((page) => hooks.log.deliveries({ query }, page));
   const ended = async (): Promise<boolean> =>
     (await rows("status: (delivered OR dead)")).length === emitted.length;
-  await until(ended, "the end of all deliveries", 20_000);
+  await until(ended, "the end of all deliveries", 40_000);
   expect(
     await all((page) =>
       hooks.log.attempts({ query: "success: false AND NOT error_class: interrupted" }, page),
@@ -106,7 +108,7 @@ describe.each(databases)("deliveries on %s", (_, createDatabase) => {
     const { connection } = database;
     const other = await startChild({ connection, aheadMs: 3_600_000, leaseMs: 1_000 });
     const emitted = await emitMany(app, 2);
-    await receiver.received(2);
+    await receiver.received(2, 10_000);
     other.kill("SIGSTOP");
     const { hooks, bus } = await start();
     await receiver.received(4, 10_000);
@@ -138,7 +140,7 @@ describe.each(databases)("deliveries on %s", (_, createDatabase) => {
     // It goes on as if nothing had been.
     await bus.stop();
     const later = await emitMany(app, 1);
-    await receiver.received(5);
+    await receiver.received(5, 10_000);
     expect(receiver.requests[4]?.headers["busbar-event-id"]).toBe(later[0]);
   });
 });
@@ -223,5 +225,36 @@ describe("a database that is away", () => {
     await until(() => app.logged.some((line) => line.includes("again in")), "another one");
     other.exec("ROLLBACK");
     await assertDelivered(app, [...before, ...meanwhile], id);
+  });
+
+  describe("PostgreSQL", () => {
+    let server: TestServer;
+    beforeAll(async () => {
+      server = await startServer("postgres");
+    }, 60_000);
+    afterAll(() => server.stop());
+
+    test("restarted under load, and killed", async () => {
+      database = await postgresDatabase({ url: server.url });
+      const app = await start();
+      const { id } = await subscribe(app);
+      const emitted: string[] = [];
+      let isOver = false;
+      const load = (async () => {
+        while (!isOver) {
+          emitted.push(...(await emitMany(app, 2, "order.paid", { text: LONG })));
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      })();
+      for (const outage of [() => server.restart(), () => server.kill().then(server.start)]) {
+        const sofar = receiver.requests.length;
+        await receiver.received(sofar + 20, 15_000);
+        await outage();
+      }
+      await receiver.received(receiver.requests.length + 20, 15_000);
+      isOver = true;
+      await load;
+      await assertDelivered(app, emitted, id);
+    }, 90_000);
   });
 });

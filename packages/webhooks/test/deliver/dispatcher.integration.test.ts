@@ -594,6 +594,27 @@ describe.each(databases)("the dispatcher on %s", (_, createDatabase) => {
       expect((await deliveriesOf(database))[0]).toMatchObject({ state: "dead" });
       expect(await attemptsOf(database)).toHaveLength(10);
     });
+
+    test("is not taken for one of many because attempts of the delivery were interrupted otherwise", async () => {
+      await addSubscription(database, "a");
+      const [id] = await addDeliveries(database, { to: ["a"] });
+      // As by processes that were stopped while they attempted it.
+      const numbers = Array.from({ length: 12 }, (_each, index) => index + 1);
+      const values = numbers.map(
+        (n) =>
+          `('${id}', 'e', 'order.placed', 'a', ${n}, 'retry', 0, 'interrupted', 'stopped', 1, 0)`,
+      );
+      await database.query(
+        `INSERT INTO busbar_webhook_attempts (delivery_id, event_id, event_name, subscription_id,
+            number, trigger_kind, success, error_class, error, started_at, duration_ms)
+          VALUES ${values.join(", ")}`,
+      );
+      await database.query(
+        `UPDATE busbar_webhook_deliveries
+          SET state = 'running', leased_until = 1, attempts = 13, last_attempt_at = 1`,
+      );
+      expect(await takeOver(webhookStore(database.createStore()))).toMatchObject({ again: 1 });
+    });
   });
 
   test("goes on with attempts under way when a claim has failed, and gives back that claim only", async () => {

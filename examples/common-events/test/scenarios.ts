@@ -27,7 +27,8 @@ export const STORE = 3;
 let number = 0;
 const unique = (what: string): string => `${what}-${(number += 1)}`;
 
-function customer(shop: Shop): Promise<number> {
+/** Registers a customer. */
+export function customer(shop: Shop): Promise<number> {
   const email = `${unique("ada")}@example.com`;
   return shop.customers.register({ storeId: STORE, email, firstName: "Ada", lastName: "Lovelace" });
 }

@@ -1,25 +1,25 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { openTestShop, type TestShop } from "./open-test-shop.ts";
-import { product, scenarios, SKU, STORE } from "./scenarios.ts";
+import { customer as newCustomer, product, SKU, STORE } from "./scenarios.ts";
 
 let opened: TestShop;
 let customer: number;
 let order: number;
 
-beforeEach(async () => {
+beforeAll(async () => {
   opened = await openTestShop();
-  const { quietly } = opened;
-  await product(quietly, SKU);
-  customer = (await scenarios
-    .find(({ event }) => event === "customer.login")
-    ?.arrange(quietly)) as number;
-  order = await quietly.orders.place({
-    customerId: customer,
-    items: [{ sku: SKU, quantity: 2 }],
-  });
+  await product(opened.quietly, SKU);
 });
 
-afterEach(() => opened.close());
+beforeEach(async () => {
+  const { quietly } = opened;
+  customer = await newCustomer(quietly);
+  order = await quietly.orders.place({ customerId: customer, items: [{ sku: SKU, quantity: 2 }] });
+});
+
+afterEach(() => opened.hooks.subscriptions.setEnabled({ enabled: true }, false));
+
+afterAll(() => opened.close());
 
 function subscribe(payload: "emitted" | "once" = "once", scope: string | null = null) {
   const { subscriptions } = opened.hooks;

@@ -5,8 +5,8 @@ import { finish, root, run } from "./lib.mjs";
 import { NEWEST_NODE, nodeProgram } from "./node-releases.mjs";
 import { provideServer } from "./servers/provide-server.mjs";
 
-// All tests of these, and of the others those for which the Node matters most: the conformance suite, and what
-// becomes of events when connections and processes end. Not what kills processes by the hundred.
+// All tests of these, and of the others those for which the Node matters most: the conformance suite, what becomes of
+// events when connections and processes end, and how notifiers connect. Not what kills processes by the hundred.
 const tests = [
   "packages/core/test/",
   "packages/testing/test/",
@@ -18,6 +18,9 @@ const tests = [
   "packages/redis/test/lasting-errors.test.ts",
   "packages/outbox/test/",
   "packages/sql/test/",
+  ...["http/", "notifiers/", "signing/", "verify/", "webhooks.integration.test.ts"].map(
+    (name) => `packages/webhooks/test/${name}`,
+  ),
 ];
 const stress = ["crash", "concurrency"].map((name) => `**/${name}.integration.test.ts`);
 
@@ -38,5 +41,5 @@ const { code, output } = await run(
 await redis.stop();
 finish(
   code === 0 ? [] : [`Node ${NEWEST_NODE}:\n${output.trimEnd()}`],
-  `the tests of core, testing, outbox, sql, the conformance suite and faults pass on Node ${NEWEST_NODE}`,
+  `the tests of core, testing, outbox, sql, notifiers, the conformance suite and faults pass on Node ${NEWEST_NODE}`,
 );

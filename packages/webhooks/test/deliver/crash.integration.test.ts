@@ -1,9 +1,8 @@
-import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { childProgram } from "../support/child-program.ts";
 import { databases, type TestDatabase } from "../support/databases.ts";
 import {
   addDeliveries,
@@ -15,10 +14,14 @@ import {
 } from "../support/deliveries.ts";
 import { until } from "../support/until.ts";
 
-const child = fileURLToPath(new URL("../support/crash-child.ts", import.meta.url));
+const child = new URL("../support/crash-child.ts", import.meta.url);
+let runChild: Awaited<ReturnType<typeof childProgram>>;
 const folder = mkdtempSync(join(tmpdir(), "busbar-webhooks-crash-"));
 const DELIVERIES = 3;
 
+beforeAll(async () => {
+  runChild = await childProgram(child, folder);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Every boundary between two statements, from the claim to the record. */
@@ -39,20 +42,6 @@ const POINTS = [
   "before the commit of the record",
   "after the commit of the record",
 ];
-
-/** Runs the process of `crash-child.ts`. */
-function runChild(
-  options: object,
-): Promise<{ readonly signal: string | null; readonly output: string; readonly error: string }> {
-  return new Promise((resolve) => {
-    const args = ["--import", "tsx", "--conditions=@busbar/source", child, JSON.stringify(options)];
-    const run = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
-    let [output, error] = ["", ""];
-    run.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
-    run.stderr.setEncoding("utf8").on("data", (text: string) => (error += text));
-    run.on("close", (_code, signal) => resolve({ signal, output, error }));
-  });
-}
 
 /** What was lost, came under another id, or is not in the log. */
 async function problemsOf(

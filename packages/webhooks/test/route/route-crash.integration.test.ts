@@ -1,27 +1,23 @@
-import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createEventBus, type EventBus } from "@busbar/core";
 import { localProvider } from "@busbar/local";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { defineAsyncEvents } from "../../src/catalogue/define-async-events.ts";
 import { webhooks, type Webhooks } from "../../src/webhooks.ts";
+import { childProgram } from "../support/child-program.ts";
 import { databases, type TestDatabase } from "../support/databases.ts";
 import { ENCRYPTION_KEYS, type RouteChildOptions } from "../support/route-child-options.ts";
 
-const child = fileURLToPath(new URL("../support/route-child.ts", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "busbar-webhooks-route-"));
+const child = new URL("../support/route-child.ts", import.meta.url);
+let runChild: Awaited<ReturnType<typeof childProgram>>;
 
-/** Runs `route-child.ts` to its end. */
-function runChild(options: RouteChildOptions): Promise<{ output: string; signal: string | null }> {
-  return new Promise((resolve) => {
-    const args = ["--import", "tsx", "--conditions=@busbar/source", child, JSON.stringify(options)];
-    const process_ = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    const note = (text: string): void => void (output += text);
-    process_.stdout.setEncoding("utf8").on("data", note);
-    process_.stderr.setEncoding("utf8").on("data", note);
-    process_.on("close", (_code, signal) => resolve({ output, signal }));
-  });
-}
+beforeAll(async () => {
+  runChild = await childProgram(child, folder);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.each(databases)("a router on %s that is killed", (_, createDatabase) => {
   let database: TestDatabase;
@@ -45,10 +41,10 @@ describe.each(databases)("a router on %s that is killed", (_, createDatabase) =>
     const { connection } = database;
     const ends = await Promise.all(
       ["before the commit", "after the commit"].map((dieAt) =>
-        runChild({ connection, dieAt, eventId: dieAt }),
+        runChild({ connection, dieAt, eventId: dieAt } satisfies RouteChildOptions),
       ),
     );
-    expect(ends).toMatchObject(ends.map(() => ({ output: "", signal: "SIGKILL" })));
+    expect(ends).toEqual(ends.map(() => ({ output: "", error: "", signal: "SIGKILL" })));
 
     // What a durable provider does when the process that had the events is gone.
     const next = startBus();

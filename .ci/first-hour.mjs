@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -89,6 +90,11 @@ const ways = {
     `npm install --save-dev ${typescript} @types/node@20 pg @types/pg`,
     `${compile} *.ts`,
   ],
+  "tutorial 5": [
+    { page: "docs/tutorials/5-first-webhook.md" },
+    `npm install --save-dev ${typescript} @types/node@20`,
+    `${compile} *.ts`,
+  ],
   "bundle and build": [
     ...start,
     "npm install @busbar/core @busbar/local",
@@ -111,7 +117,7 @@ const ways = {
 const managed = (manager, node, ...names) => names.map((way) => ({ manager, node, way }));
 const short = [
   ...managed("npm", "20", "tutorials 1 to 3"),
-  ...managed("yarn", "22", "README"),
+  ...managed("yarn", "22", "README", "tutorial 5"),
   ...managed("pnpm", "24", "tutorial 4", "bundle and build"),
   ...managed("bun", undefined, "README", "tutorial 1"),
 ];
@@ -196,10 +202,23 @@ async function go(journey) {
         continue;
       }
       const problem = await shell(sh, expected, logged);
-      if (problem !== undefined) return [`${titleOf(journey)}: ${at}: ${problem}`];
+      if (problem === undefined) continue;
+      endPrograms(folder);
+      return [`${titleOf(journey)}: ${at}: ${problem}`];
     }
   }
   return [];
+}
+
+/** Ends the programs that a page has left running. Their ids are in files. */
+function endPrograms(folder) {
+  for (const name of readdirSync(folder).filter((it) => it.endsWith(".pid"))) {
+    try {
+      process.kill(Number(readFileSync(join(folder, name), "utf8")));
+    } catch {
+      // It has ended by itself.
+    }
+  }
 }
 
 /** What a page has its reader do. */

@@ -51,7 +51,7 @@ function safeHeaders(
 
 /** A text without what PostgreSQL does not store: NUL, and halves of characters. */
 function storable(text: string): string {
-  return text.replaceAll("\0", "\uFFFD").replaceAll(/\p{Surrogate}/gu, "\uFFFD");
+  return text.replaceAll("\0", "\uFFFD").toWellFormed();
 }
 
 function within(text: string): string {

@@ -44,6 +44,8 @@ export class AddressGuard {
   readonly #allow: AddressRanges;
   readonly #deny: AddressRanges;
   readonly #blocked = blockedRanges();
+  /** What was found of the last addresses: each request asks, and asking the ranges takes longer than signing. */
+  readonly #known = new Map<string, boolean>();
   readonly #lookup: Lookup;
 
   /** @throws RangeError when `allow` or `deny` has something that is neither an address nor a range. */
@@ -55,7 +57,16 @@ export class AddressGuard {
 
   /** Whether no delivery may go to an address. What is no address is blocked. */
   isBlocked(address: string | undefined): boolean {
-    const canonical = canonicalAddress(address ?? "");
+    if (address === undefined) return true;
+    const known = this.#known.get(address);
+    if (known !== undefined) return known;
+    const isBlocked = this.#isBlocked(canonicalAddress(address));
+    if (this.#known.size >= MOST_KNOWN) this.#known.clear();
+    this.#known.set(address, isBlocked);
+    return isBlocked;
+  }
+
+  #isBlocked(canonical: string): boolean {
     if (isIP(canonical) === 0 || this.#deny.has(canonical)) return true;
     return this.#blocked.has(canonical) && !this.#allow.has(canonical);
   }
@@ -123,6 +134,8 @@ export class AddressGuard {
   }
 }
 
+/** Addresses that are remembered at most. */
+const MOST_KNOWN = 10_000;
 const NOT_RETRYABLE = { retryable: false } as const;
 
 async function systemLookup(hostname: string): Promise<readonly string[]> {

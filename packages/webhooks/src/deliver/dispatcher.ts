@@ -22,11 +22,15 @@ import { takeOver } from "./take-over.ts";
 /** Milliseconds before a dispatcher that has failed tries again; doubles up to the longest. */
 const RETRY_AFTER_MS = 100;
 const RETRY_AFTER_AT_MOST_MS = 10_000;
-/** Milliseconds for which ended attempts are collected before they are recorded, and how many are not waited for. */
-const COLLECT_FOR_MS = 8;
-const COLLECTED = 64;
-/** Attempts that are recorded in one transaction. */
+/** Milliseconds for which ended attempts are collected before they are recorded: few of them, and many. */
+const COLLECT_FEW_FOR_MS = 8;
+const COLLECT_MANY_FOR_MS = 24;
+const MANY = 64;
+/** Attempts that are recorded in one transaction: at least, unless the time is over, and at most. */
+const RECORDED_AT_LEAST = 8;
 const RECORDED_AT_ONCE = 200;
+/** Milliseconds between two claims while less than a quarter of the slots are free: a claim of many costs little more. */
+const CLAIM_FEW_EVERY_MS = 10;
 /** Milliseconds between two looks for held deliveries that nobody releases. */
 const FORGOTTEN_EVERY_MS = 60_000;
 /** Milliseconds that recording has after the grace of a stop is over. */
@@ -37,7 +41,7 @@ export interface DispatchOptions {
   /**
    * Attempts of this process at the same time. One endpoint gets at most half of them.
    *
-   * @default 100
+   * @default 400
    */
   readonly concurrency?: number | undefined;
   /**
@@ -122,6 +126,7 @@ export class Dispatcher {
   #whenIdle: (() => void) | undefined;
   #isStopping = false;
   #isClosed = false;
+  #claimedAt = Number.NEGATIVE_INFINITY;
   #tookOverAt = Number.NEGATIVE_INFINITY;
   #lookedForForgottenAt = Number.NEGATIVE_INFINITY;
   #forgottenAfter: KeyOf | undefined;
@@ -129,7 +134,7 @@ export class Dispatcher {
   #clock = { store: 0, monotonic: 0 };
 
   constructor(parts: DispatcherParts, options: DispatchOptions = {}) {
-    const { concurrency = 100, leaseMs = 60_000, pollEveryMs = 1_000 } = options;
+    const { concurrency = 400, leaseMs = 60_000, pollEveryMs = 1_000 } = options;
     const { attemptTimeoutMs = 30_000 } = options;
     this.#options = { concurrency, leaseMs, pollEveryMs };
     this.#parts = parts;
@@ -208,6 +213,9 @@ export class Dispatcher {
     const limit = concurrency - this.#inFlight.size;
     if (limit <= 0) return pollEveryMs;
     const monotonic = systemClock.monotonic();
+    const waitMs = this.#claimedAt + CLAIM_FEW_EVERY_MS - monotonic;
+    if (limit < concurrency / 4 && waitMs > 0) return waitMs;
+    this.#claimedAt = monotonic;
     const claimed = await this.#claims.claim({
       limit,
       freeFor: (subscriptionId) => this.#shares.free(subscriptionId),
@@ -267,7 +275,7 @@ export class Dispatcher {
 
   #recordSoon(): void {
     if (this.#recording !== undefined) return;
-    if (this.#finished.length >= COLLECTED) {
+    if (this.#finished.length >= this.#worthRecording()) {
       this.#collecting?.cancel();
       this.#collecting = undefined;
       this.#record();
@@ -277,10 +285,16 @@ export class Dispatcher {
           this.#collecting = undefined;
           this.#record();
         },
-        COLLECT_FOR_MS,
+        this.#inFlight.size < MANY ? COLLECT_FEW_FOR_MS : COLLECT_MANY_FOR_MS,
         { keepAlive: true },
       );
     }
+  }
+
+  /** How many ended attempts are not waited for: half of those in flight, so that the others go on meanwhile. */
+  #worthRecording(): number {
+    const half = Math.ceil(this.#inFlight.size / 2);
+    return Math.min(RECORDED_AT_ONCE, Math.max(RECORDED_AT_LEAST, half));
   }
 
   #record(): void {
@@ -315,7 +329,7 @@ export class Dispatcher {
         );
         await sleep(waitMs);
       }
-      if (this.#finished.length < COLLECTED) return;
+      if (this.#finished.length < this.#worthRecording()) return;
     }
   }
 

@@ -12,6 +12,8 @@ const tables = [
   { letter: "A", last: 31, without: [] },
   { letter: "B", last: 23, without: [8, 17, 21] },
   { letter: "C", last: 17, without: [3, 4, 7, 10, 12, 14] },
+  { letter: "D", last: 11, without: [] },
+  { letter: "F", last: 10, without: [] },
 ];
 
 const text = readFileSync(join(root, page), "utf8");

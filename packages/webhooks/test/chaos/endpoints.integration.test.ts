@@ -116,9 +116,10 @@ describe.each(databases)("deliveries on %s", (_, createDatabase) => {
       },
     });
     const brief = { settings: { timeoutMs: 1_000 } };
+    const patient = { settings: { timeoutMs: 30_000 } };
     const destinations = {
       healthy: [healthy.url, {}],
-      hanging: [hanging.url, {}],
+      hanging: [hanging.url, patient],
       stalling: [stalling.url, brief],
       dripping: [dripping.url, brief],
       resetting: [resetting.url, {}],
@@ -137,8 +138,8 @@ describe.each(databases)("deliveries on %s", (_, createDatabase) => {
       `subscription_id: ${ids[label]} AND ${more}`;
 
     const emitted = await emitMany(app, 40);
-    await healthy.received(emitted.length);
-    // Those that hang still do, for 15 s: nobody has waited for them.
+    await healthy.received(emitted.length, 25_000);
+    // Those that hang still do, for 30 s: nobody has waited for them.
     expect(await app.hooks.log.count({ query: of("hanging", "attempt: 1") })).toBe(0);
     expect(hanging.requests.length).toBeGreaterThan(0);
 
@@ -302,15 +303,15 @@ describe.each(databases)("deliveries on %s", (_, createDatabase) => {
   test("that wait by the thousand for an endpoint that hangs keep no other from being prompt", async () => {
     const app = await start();
     const [hanging, healthy] = [await receive({ otherwise: "hang" }), await receive()];
-    const { id } = await subscribe(app, hanging.url);
+    const { id } = await subscribe(app, hanging.url, { settings: { timeoutMs: 30_000 } });
     const emitted = await emitMany(app, 2_000);
     await hanging.received(1);
     const waiting = async (): Promise<number> => (await app.hooks.inspect()).waiting;
     await until(async () => (await waiting()) > 1_900, "a backlog");
     const { id: healthyId } = await subscribe(app, healthy.url, { events: ["order.paid"] });
     const paid = await emitMany(app, 100, "order.paid");
-    await healthy.received(paid.length);
-    // No attempt that hangs has ended meanwhile: the time for one is 15 s.
+    await healthy.received(paid.length, 20_000);
+    // No attempt that hangs has ended meanwhile: the time for one is 30 s.
     expect(await app.hooks.log.count({ query: `subscription_id: ${id}` })).toBe(0);
     expect(await waiting()).toBeGreaterThan(1_900);
     await attempts(app, `subscription_id: ${healthyId} AND success: true`, paid.length);

@@ -65,10 +65,14 @@ describe.each(databases)("deliveries on %s", (_, createDatabase) => {
     query: string,
     count = 1,
   ): Promise<readonly DeliveryAttempt[]> =>
-    until(async () => {
-      const { items } = await hooks.log.attempts({ query }, { limit: 500 });
-      return items.length >= count && items;
-    }, `${count} attempts: ${query}`);
+    until(
+      async () => {
+        const { items } = await hooks.log.attempts({ query }, { limit: 500 });
+        return items.length >= count && items;
+      },
+      `${count} attempts: ${query}`,
+      25_000,
+    );
 
   const makeDue = (): Promise<unknown> =>
     database.query("UPDATE busbar_webhook_deliveries SET due_at = 1 WHERE state = 'waiting'");
@@ -137,7 +141,7 @@ describe.each(databases)("deliveries on %s", (_, createDatabase) => {
     const of = (label: keyof typeof destinations, more: string): string =>
       `subscription_id: ${ids[label]} AND ${more}`;
 
-    const emitted = await emitMany(app, 40);
+    const emitted = await emitMany(app, 20);
     await healthy.received(emitted.length, 25_000);
     // Those that hang still do, for 30 s: nobody has waited for them.
     expect(await app.hooks.log.count({ query: of("hanging", "attempt: 1") })).toBe(0);
@@ -166,9 +170,9 @@ describe.each(databases)("deliveries on %s", (_, createDatabase) => {
     await attempts(app, of("redirecting", "error_class: redirect"), emitted.length);
     await attempts(app, of("rebinding", "error_class: blocked_address"));
 
-    const { hooks } = app;
-    const hang = hanging.requests.length;
-    await until(async () => (await hooks.inspect()).running === hang, "an end of all others");
+    // What is read no longer moves, then.
+    await app.bus.stop({ graceMs: 100 });
+    const { hooks } = await start({ dispatch: false, route: false });
     const arrivals = receivers.flatMap(({ requests }) => requests);
     const wanted = Object.fromEntries(Object.values(ids).map((id) => [id, emitted]));
     expect(await problemsOf(hooks, { emitted: wanted, arrivals })).toEqual([]);

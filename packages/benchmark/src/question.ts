@@ -1,8 +1,15 @@
+/** What a number is: time or memory for each of these, time it takes, megabytes left behind, a count. */
+export type Unit =
+  | { readonly type: "ns" | "bytes"; readonly per: string }
+  | { readonly type: "ms" | "MB" | "count" };
+
 /** Something that a round measures of each contestant. Less is better. */
 export interface Metric {
   /** The key of a {@link Sample}. */
   readonly id: string;
   readonly label: string;
+  /** What its numbers are, if not what those of the question are. */
+  readonly unit?: Unit;
 }
 
 /** What one contestant took in one round, by the id of the metric. */
@@ -34,14 +41,9 @@ export interface Comparison {
 export interface Limit {
   readonly of: string;
   readonly below: number;
-  /** The id of a metric, if it is not for all of them. */
-  readonly metric?: string;
+  /** The ids of the metrics, if it is not for all of them. */
+  readonly metric?: string | readonly string[];
 }
-
-/** What a number is: time or memory for each of these, time it takes, megabytes left behind, a count. */
-export type Unit =
-  | { readonly type: "ns" | "bytes"; readonly per: string }
-  | { readonly type: "ms" | "MB" | "count" };
 
 /** A program that has to be on the PATH: a question that misses one is left out. */
 export type NeededProgram = "redis-server" | "postgres";

@@ -1,4 +1,4 @@
-import type { Question, Unit } from "./question.ts";
+import type { Metric, Question, Unit } from "./question.ts";
 import type { Answer, Spread } from "./statistics.ts";
 
 type Row = readonly string[];
@@ -11,7 +11,7 @@ export function report(answer: Answer, { metrics, unit }: Question): string {
     [what(unit), ...metrics.map((metric) => metric.label)],
     ...answer.contestants.map((contestant) => [
       contestant.label,
-      ...metrics.map(({ id }) => amount(contestant.metrics[id], unit)),
+      ...metrics.map(({ id, unit: own = unit }) => amount(contestant.metrics[id], own)),
     ]),
   ];
   const compared = answer.ratios.map(({ of, to, metrics: spreads, atLeast, met }) => [
@@ -22,7 +22,7 @@ export function report(answer: Answer, { metrics, unit }: Question): string {
   const limited = answer.limits.map(({ of, below, met }) => [
     label(of),
     ...metrics.map(({ id }) => verdict(met[id]).trim()),
-    `< ${below} ${unit.type}`,
+    `< ${below} ${limitUnit(met, metrics, unit).type}`,
   ]);
   const head = (first: string): Row => [first, ...metrics.map((it) => it.label), "target"];
   return [
@@ -44,16 +44,26 @@ export function targetLines(answers: readonly Answer[], questions: readonly Ques
     [...answer.ratios, ...answer.limits].flatMap((it) => {
       const met = it.met;
       if (met === undefined) return [];
-      const missed = (questions[index]?.metrics ?? []).filter(({ id }) => met[id] === false);
+      const metrics = questions[index]?.metrics ?? [];
+      const missed = metrics.filter(({ id }) => met[id] === false);
       const target =
         "to" in it
           ? `${pair(it.of, it.to)} ≥ ${it.atLeast} ×`
-          : `${it.of} < ${it.below} ${answer.unit.type}`;
+          : `${it.of} < ${it.below} ${limitUnit(met, metrics, answer.unit).type}`;
       const note = missed.map((metric) => metric.label).join(", ");
       return [`${note === "" ? "pass" : "FAIL"}  ${answer.name}: ${target}  ${note}`.trimEnd()];
     }),
   );
   return lines.join("\n");
+}
+
+/** The unit of a limit: that of the metrics that have the limit. */
+function limitUnit(
+  met: Readonly<Record<string, boolean>>,
+  metrics: readonly Metric[],
+  unit: Unit,
+): Unit {
+  return metrics.find(({ id }) => Object.hasOwn(met, id))?.unit ?? unit;
 }
 
 /** What both end with after a comma is said once: `A, x` and `B, x` are `A : B, x`. */

@@ -80,7 +80,7 @@ export function answer(name: string, question: Question, samples: Samples): Answ
     ratios,
     limits: (question.limits ?? []).map(({ of, below, metric }) => {
       const metrics = measured(of);
-      const limited = metric === undefined ? ids : [metric];
+      const limited = metric === undefined ? ids : [metric].flat();
       const met = limited.map((id) => [id, (metrics[id]?.median ?? Infinity) < below] as const);
       return { of, below, met: Object.fromEntries(met) };
     }),

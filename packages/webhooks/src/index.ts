@@ -60,6 +60,7 @@ export type { RestHandler, RestOptions } from "./rest/rest-handler.ts";
 export type { WebhookEvent } from "./contract/webhook-event.ts";
 export { compileFilter, type EventFilter } from "./filter/event-filter.ts";
 export { isLuceneError, LuceneError } from "./search/lucene-error.ts";
+export type { RetentionOptions } from "./log/retention.ts";
 export type { AuthSettings, OAuth2Settings } from "./http/auth.ts";
 export type { ClientTls } from "./http/connector.ts";
 export type { AddressGuardOptions, Lookup } from "./http/guard.ts";

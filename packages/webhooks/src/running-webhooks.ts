@@ -10,6 +10,7 @@ import { SubscriptionTester } from "./deliver/subscription-tester.ts";
 import { inspectWebhooks, type WebhooksInspection } from "./inspection.ts";
 import { notifierInfos, registerNotifiers } from "./notifier-registry.ts";
 import { keysOf } from "./keys.ts";
+import { Retention } from "./log/retention.ts";
 import { StoredLog } from "./log/stored-log.ts";
 import { replayDeadEvent } from "./replay/dead-events.ts";
 import { Rematch } from "./replay/rematch.ts";
@@ -195,6 +196,12 @@ async function start(
   if (dispatcher) {
     dispatcher.start();
     if (listen) closes.push(listenForDeliveries(store, listen, channel, dispatcher, context));
+  }
+  const { retention: keep = {} } = options;
+  if (keep !== false) {
+    const retention = new Retention({ store, logger, ...keep });
+    closes.push(() => retention.stop());
+    retention.start();
   }
   const onBegun = (): void => dispatcher?.wake();
   const rematch = new Rematch({

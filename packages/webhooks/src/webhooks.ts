@@ -10,6 +10,7 @@ import type { Notifier, NotifierInfo } from "./contract/notifier.ts";
 import type { WebhookSubscriptions } from "./contract/subscription.ts";
 import { checkDispatch, type DispatchOptions } from "./deliver/dispatcher.ts";
 import type { SubscriptionTest, SubscriptionTestResult } from "./contract/subscription-test.ts";
+import type { RetentionOptions } from "./log/retention.ts";
 import type { WebhooksInspection } from "./inspection.ts";
 import { builtInNotifiers } from "./notifier-registry.ts";
 import type { HttpNotifierOptions } from "./notifiers/http-notifier.ts";
@@ -107,6 +108,12 @@ export interface WebhooksOptions<Events extends AsyncEventSources = AsyncEventSo
   /** Who may use the REST interface, and where the host has it. Without it, `hooks.fetch` answers every request with 401. */
   readonly rest?: RestOptions | undefined;
   /**
+   * How long the delivery log is kept. With `false`, this process deletes nothing. Give the same value to every process.
+   *
+   * @default { days: 90 }
+   */
+  readonly retention?: false | RetentionOptions | undefined;
+  /**
    * Milliseconds that a resolver may take.
    *
    * @default 30_000
@@ -155,6 +162,12 @@ const OPTIONS: Checks<WebhooksOptions> = {
     tokens: (value) => (Array.isArray(value) ? undefined : "must be an array of tokens"),
     mageOs: checks.boolean,
   }),
+  retention: (value) =>
+    value === false
+      ? undefined
+      : optionsWithin<RetentionOptions>({ days: checks.positive, payloadDays: checks.positive })(
+          value,
+        ),
   resolveTimeoutMs: checks.positive,
   maxPayloadBytes: checks.wholeFrom(1),
   search: optionsWithin<SearchOptions>({ index: checks.boolean }),

@@ -180,6 +180,50 @@ describe.each(databases)("webhooks on %s", (_, createDatabase) => {
     expect((await receiver.next()).json()).toMatchObject({ data: { total: 2 } });
   });
 
+  test("delivers again under the same id, and again an event whose payload could not be made", async () => {
+    let isBroken = false;
+    const { hooks } = await start({
+      container: {
+        resolve: () => {
+          if (isBroken) throw new Error("The catalogue is away");
+          return orders as never;
+        },
+      },
+      route: { attempts: 1 },
+    });
+    await hooks.subscriptions.create({
+      events: ["sales.order.created"],
+      destination: receiver.url,
+      redact: ["total"],
+    });
+    await hooks.publish("sales.order.created", { id: "42" });
+    const first = await receiver.next();
+    await expect.poll(() => hooks.log.count({ query: "success: true" })).toBe(1);
+    const { id } = await hooks.replays.start({ query: "data.id: 42", by: "ann" });
+    const second = await receiver.next();
+    expect(second.headers["webhook-id"]).toBe(first.headers["webhook-id"]);
+    expect(second.json()).toMatchObject({ data: { id: "42", total: 7 } });
+    await expect.poll(() => hooks.log.count({ query: "success: true" })).toBe(2);
+    expect(await hooks.replays.get(id)).toMatchObject({ state: "done", done: 1 });
+    expect(await hooks.log.trace(String(first.headers["webhook-id"]))).toMatchObject({
+      delivery: { statusText: "Delivered after a replay" },
+      payload: { id: "42", total: "[redacted]" },
+      attempts: [{ trigger: "first" }, { trigger: "replay" }],
+    });
+
+    isBroken = true;
+    const eventId = await hooks.publish("sales.order.created", { id: "43" });
+    await expect.poll(() => hooks.log.count({ query: "trigger: resolve" })).toBe(1);
+    isBroken = false;
+    // The dead letter is there soon after its row in the log.
+    await expect
+      .poll(() => hooks.replays.event(eventId!).catch(() => undefined))
+      .toEqual({
+        deliveries: null,
+      });
+    expect((await receiver.next()).json()).toMatchObject({ data: { id: "43", total: 7 } });
+  });
+
   test("tells other subscriptions that an endpoint is gone, on the same bus", async () => {
     const { bus, hooks } = await start();
     const heard: unknown[] = [];

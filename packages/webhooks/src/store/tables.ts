@@ -263,6 +263,15 @@ CREATE TABLE busbar_webhook_requests (
 );
 
 CREATE INDEX busbar_webhook_requests_created ON busbar_webhook_requests (created_at);
+
+-- What one process does at a time: it is the holder's until held_until. Without a holder, it is due then.
+CREATE TABLE busbar_webhook_leases (
+  name text PRIMARY KEY,
+  holder text,
+  held_until bigint NOT NULL
+);
+
+INSERT INTO busbar_webhook_leases (name, held_until) VALUES ('retention', 0);
 `,
   },
 ] as const;

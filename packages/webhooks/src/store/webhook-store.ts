@@ -11,6 +11,10 @@ export interface TableNames {
   readonly deliveries: string;
   readonly attempts: string;
   readonly replays: string;
+  readonly sequences: string;
+  readonly terms: string;
+  readonly requests: string;
+  readonly leases: string;
 }
 
 /** The store of webhooks, with what its statements have in common. */
@@ -42,6 +46,10 @@ export function webhookStore(store: SqlStore): WebhookStore {
       deliveries: sql.table("busbar_webhook_deliveries"),
       attempts: sql.table("busbar_webhook_attempts"),
       replays: sql.table("busbar_webhook_replays"),
+      sequences: sql.table("busbar_webhook_sequences"),
+      terms: sql.table("busbar_webhook_terms"),
+      requests: sql.table("busbar_webhook_requests"),
+      leases: sql.table("busbar_webhook_leases"),
     },
   };
 }

@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { isBusbarError } from "@busbar/core";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Catalogue } from "../../src/catalogue/catalogue.ts";
 import type {
   ActiveSubscription,
@@ -12,6 +15,7 @@ import { StoredReplays } from "../../src/replay/stored-replays.ts";
 import { deliveryIdOf } from "../../src/route/delivery-id.ts";
 import type { Payloads } from "../../src/route/payloads.ts";
 import { webhookStore } from "../../src/store/webhook-store.ts";
+import { childProgram } from "../support/child-program.ts";
 import { databases, type TestDatabase } from "../support/databases.ts";
 import {
   addDeliveries,
@@ -25,6 +29,16 @@ import {
   startDispatcher,
   type TestDispatcher,
 } from "../support/deliveries.ts";
+import type { ReplayChildOptions } from "../support/replay-child-options.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "busbar-webhooks-replay-"));
+const child = new URL("../support/replay-child.ts", import.meta.url);
+let runChild: Awaited<ReturnType<typeof childProgram>>;
+
+beforeAll(async () => {
+  runChild = await childProgram(child, folder);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const DEAD = { ...FAILED, retryable: false };
 
@@ -82,7 +96,7 @@ describe.each(databases)("replays on %s", (_, open) => {
     });
   }
 
-  function run(leaseMs?: number): ReplayRunner {
+  function run(): ReplayRunner {
     const runner = new ReplayRunner({
       store: webhookStore(database.createStore()),
       rematch: newRematch(),
@@ -90,7 +104,6 @@ describe.each(databases)("replays on %s", (_, open) => {
       hasIndex: false,
       channel: "test",
       onBegun: () => dispatchers.forEach(({ dispatcher }) => dispatcher.wake()),
-      leaseMs,
       pollEveryMs: 20,
     });
     runners.push(runner);
@@ -214,6 +227,31 @@ describe.each(databases)("replays on %s", (_, open) => {
     expect(begun.map(({ id }) => id)).toEqual(ids);
     expect(await countOf(database, "dead")).toBe(1);
     expect(warned).toEqual([]);
+  });
+
+  test("goes on with the next delivery when its process is killed, and begins none twice", async () => {
+    await addDeliveries(database, { to: ["shop"], count: 6 });
+    const set = "UPDATE busbar_webhook_deliveries SET state = 'dead'";
+    const ends = [];
+    for (const dieAt of ["before the commit", "after the commit"] as const) {
+      await database.query(set);
+      // Two in each step.
+      const { id } = await replays.start({ perSecond: 10 });
+      const options = { connection: database.connection, dieAt, leaseMs: 300 };
+      ends.push(await runChild(options satisfies ReplayChildOptions));
+      const done = dieAt === "before the commit" ? 2 : 4;
+      expect(await replays.get(id)).toMatchObject({ state: "running", done });
+      // What was begun by now is not to be begun again.
+      await database.query(
+        "UPDATE busbar_webhook_deliveries SET state = 'delivered' WHERE state = 'waiting'",
+      );
+      const next = run();
+      expect(await ended(id)).toMatchObject({ state: "done", done: 6, skipped: 0 });
+      expect(await countOf(database, "waiting")).toBe(6 - done);
+      await next.stop();
+    }
+    const killed = { signal: "SIGKILL", output: "", error: "" };
+    expect(ends).toEqual([killed, killed]);
   });
 
   test("begins no more in a second than it was told", async () => {

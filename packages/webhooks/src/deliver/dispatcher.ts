@@ -7,7 +7,7 @@ import {
   type Timer,
 } from "@busbar/core/provider";
 import { Waker } from "@busbar/sql/feature";
-import type { OperationalEvents } from "../contract/operational-events.ts";
+import type { EmitOperational } from "../route/operational-emitter.ts";
 import { Signer } from "../signing/signer.ts";
 import type { WebhookStore } from "../store/webhook-store.ts";
 import { attempt, type AttemptParts } from "./attempt.ts";
@@ -89,11 +89,7 @@ export interface DispatcherParts
   extends Pick<AttemptParts, "targetOf" | "resolvePayload">, Pick<RecorderOptions, "disable"> {
   readonly store: WebhookStore;
   readonly logger: Logger;
-  /** Emits an event about webhooks themselves. Neither throws nor is waited for. */
-  readonly emitOperational: <Name extends keyof OperationalEvents>(
-    name: Name,
-    data: OperationalEvents[Name],
-  ) => void;
+  readonly emitOperational: EmitOperational;
 }
 
 /**

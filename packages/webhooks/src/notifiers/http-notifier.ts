@@ -17,7 +17,7 @@ import { parseRetryAfter } from "../http/retry-after.ts";
 import type { Limit } from "../http/within.ts";
 import { urlProblem } from "../http/url-problem.ts";
 import { formatBody } from "../signing/body-formats.ts";
-import { attemptHeaders, magentoSignature } from "../signing/signer.ts";
+import { attemptHeaders, magentoSignature, NEEDS_SHARED_SECRET } from "../signing/signer.ts";
 import { type HttpSettings, httpSettings, type StatusRule } from "./http-settings.ts";
 
 /** Options of {@link httpNotifier}. */
@@ -160,8 +160,7 @@ class HttpNotifier implements Notifier<HttpSettings> {
     if (settings.signatures.includes("magento")) {
       const shared = secrets.find(({ type }) => type === "v1");
       if (!shared) {
-        const message = "x-magento-signature needs a secret that the receiver shares, not whsk_…";
-        throw new HttpFault("invalid_settings", message, { retryable: false });
+        throw new HttpFault("invalid_settings", NEEDS_SHARED_SECRET, { retryable: false });
       }
       sent.add({ "x-magento-signature": magentoSignature(body, shared) });
     }

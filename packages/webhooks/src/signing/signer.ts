@@ -3,6 +3,9 @@ import type { Secret } from "../contract/subscription.ts";
 import { parseSecret, PREFIXES } from "../secrets/secret-text.ts";
 
 const MAX_KEYS = 10_000;
+/** Why there is no `x-magento-signature` with a private key, or without a secret. */
+export const NEEDS_SHARED_SECRET =
+  "x-magento-signature needs a secret that the receiver shares, not whsk_…";
 
 /** What is signed, and with which secrets. */
 export interface SignRequest {
@@ -105,7 +108,7 @@ export class Signer {
  */
 export function magentoSignature(body: Uint8Array, { value }: Pick<Secret, "value">): string {
   if (value === "" || value.startsWith(PREFIXES.privateKey)) {
-    throw new TypeError("x-magento-signature needs a secret that the receiver shares, not whsk_…");
+    throw new TypeError(NEEDS_SHARED_SECRET);
   }
   return createHmac("sha256", value).update(body).digest("hex");
 }

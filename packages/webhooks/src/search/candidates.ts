@@ -16,7 +16,13 @@ const MOST_PATHS = 1_000;
 export type Way =
   | {
       readonly type: "column";
-      readonly column: "eventName" | "subscriptionId" | "deliveryId" | "eventId" | "logId";
+      readonly column:
+        | "eventName"
+        | "subscriptionId"
+        | "errorClass"
+        | "deliveryId"
+        | "eventId"
+        | "logId";
       readonly value: string | number;
     }
   | { readonly type: "documents"; readonly documents: readonly number[] };
@@ -96,8 +102,9 @@ export class Candidates {
       }
       case "errorClass":
         // A word that is no class of errors finds nothing among them.
-        if (test.type === "exists") return undefined;
-        return namesThatFit(test, ERROR_CLASSES).length === 0 ? [] : undefined;
+        return test.type === "exists"
+          ? undefined
+          : columnWays(member, namesThatFit(test, ERROR_CLASSES));
       case "subscriptionId":
         return test.type === "values" ? this.#ofSubscriptions(test.values as string[]) : undefined;
       case "deliveryId":

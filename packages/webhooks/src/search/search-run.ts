@@ -227,7 +227,8 @@ export class SearchRun {
     after: LogCursor | null,
     rows: number,
   ): Promise<LogCursor | null> {
-    const isLong = way?.type === "column" && /^(eventName|subscriptionId)$/.test(way.column);
+    const isLong =
+      way?.type === "column" && /^(eventName|subscriptionId|errorClass)$/.test(way.column);
     if (way && !isLong) return null;
     const { table, time, number } = this.#facts.source;
     const { direction } = this.#order;

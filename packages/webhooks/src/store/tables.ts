@@ -148,6 +148,9 @@ CREATE INDEX busbar_webhook_deliveries_created ON busbar_webhook_deliveries (cre
 
 CREATE INDEX busbar_webhook_deliveries_named ON busbar_webhook_deliveries (event_name, created_at, number);
 
+CREATE INDEX busbar_webhook_deliveries_error ON busbar_webhook_deliveries (last_error_class, created_at, number)
+  WHERE last_error_class IS NOT NULL;
+
 CREATE UNIQUE INDEX busbar_webhook_deliveries_once ON busbar_webhook_deliveries (event_id, subscription_id);
 
 CREATE INDEX busbar_webhook_deliveries_due ON busbar_webhook_deliveries (subscription_id, due_at, number)
@@ -204,6 +207,9 @@ CREATE INDEX busbar_webhook_attempts_event ON busbar_webhook_attempts (event_id)
 CREATE INDEX busbar_webhook_attempts_started ON busbar_webhook_attempts (started_at, id);
 
 CREATE INDEX busbar_webhook_attempts_failed ON busbar_webhook_attempts (started_at, id) WHERE success = 0;
+
+CREATE INDEX busbar_webhook_attempts_error ON busbar_webhook_attempts (error_class, started_at, id)
+  WHERE error_class IS NOT NULL;
 
 CREATE INDEX busbar_webhook_attempts_named ON busbar_webhook_attempts (event_name, started_at, id);
 

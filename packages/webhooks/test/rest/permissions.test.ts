@@ -38,7 +38,7 @@ const NEEDS: readonly [string, string, string, unknown?][] = [
   ["GET", "/rest/V1/async_events", "webhooks.subscriptions.view"],
   ["PUT", "/rest/V1/async_event/x", "webhooks.subscriptions.save", {}],
 ];
-const ANY = ["/events", "/notifiers"];
+const ANY = ["/asyncapi.json", "/events", "/notifiers"];
 const PUBLIC = ["/openapi.json", "/subscriptions/{id}/jwks.json"];
 
 /** Lets each request say what it is allowed. */

@@ -7,6 +7,7 @@ import { notFound } from "../../errors.ts";
 import { compileFilter } from "../../filter/event-filter.ts";
 import { eventFilterSchema } from "../../filter/filter-schema.ts";
 import { jsonWebKeySet } from "../../signing/json-web-keys.ts";
+import { asyncApiDocument } from "../asyncapi.ts";
 import { type AnyRoute, route } from "../route.ts";
 import { catalogueEntrySchema, idParams, notifierSchema, webKeySetSchema } from "../schemas.ts";
 
@@ -50,6 +51,18 @@ export function catalogueRoutes(
         },
       },
       handle: async () => ({ status: 200, body: { items: catalogue.entries() } }),
+    }),
+    route({
+      method: "GET",
+      path: "/asyncapi.json",
+      id: "getAsyncApi",
+      tag: "Catalogue",
+      summary: "Read the events as an AsyncAPI document",
+      permission: "any",
+      responses: {
+        200: { description: "The document.", schema: z.record(z.string(), z.unknown()) },
+      },
+      handle: async () => ({ status: 200, body: asyncApiDocument(catalogue.entries()) }),
     }),
     route({
       method: "GET",

@@ -8,15 +8,12 @@ import {
   type Timer,
 } from "@busbar/core/provider";
 import type { SqlStore } from "@busbar/sql";
-import { Waker } from "@busbar/sql/feature";
+import { pauseAfter, Waker } from "@busbar/sql/feature";
 import { publishBatch } from "./batch.ts";
 import { InHand } from "./in-hand.ts";
 import { Rate } from "./rate.ts";
 import { type ClaimedRow, type FailedRow, RelayStatements } from "./relay-statements.ts";
 
-/** Milliseconds before a relay that has failed tries again; doubles up to the longest. */
-const RETRY_AFTER_MS = 100;
-const RETRY_AFTER_AT_MOST_MS = 10_000;
 /** Milliseconds until keys are looked at again that another relay claimed at the same moment. */
 const KEYS_AGAIN_AFTER_MS = 25;
 /** Milliseconds for which settled events are collected before their rows are taken out. */
@@ -188,11 +185,9 @@ export class Relay<Tx> {
         this.#isUnsure = true;
         this.lastError = err;
         this.#enter("waiting");
-        const longest = Math.min(RETRY_AFTER_AT_MOST_MS, RETRY_AFTER_MS * 2 ** failures);
-        // Relays that failed together should not return together.
-        const waitMs = longest * (0.5 + Math.random() / 2);
-        failures = Math.min(failures + 1, 30);
-        this.#logger.warn({ err }, `The outbox could not be relayed; again in ${waitMs | 0} ms`);
+        const waitMs = pauseAfter(failures);
+        failures += 1;
+        this.#logger.warn({ err }, `The outbox could not be relayed; again in ${waitMs} ms`);
         if (!this.#isStopping) await this.#stopper.wait(waitMs);
       }
     }

@@ -16,6 +16,7 @@ export {
   storeOptions,
 } from "./option-checks.ts";
 export { OwnWork, repeated, type TransactionSettings } from "./own-work.ts";
+export { pauseAfter } from "./pause-after.ts";
 export { type PositionalStatement, splitAtParameters, withQuestionMarks } from "./placeholders.ts";
 export { isConflict, isPassing } from "./sql-errors.ts";
 export { channelOf, jsonLiteral, quoteText, type Sql, sqlOf } from "./sql.ts";

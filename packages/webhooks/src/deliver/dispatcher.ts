@@ -6,7 +6,7 @@ import {
   systemClock,
   type Timer,
 } from "@busbar/core/provider";
-import { Waker } from "@busbar/sql/feature";
+import { pauseAfter, Waker } from "@busbar/sql/feature";
 import type { EmitOperational } from "../route/operational-emitter.ts";
 import { Signer } from "../signing/signer.ts";
 import type { WebhookStore } from "../store/webhook-store.ts";
@@ -19,9 +19,6 @@ import { type FinishedAttempt, type Recorded, Recorder, type RecorderOptions } f
 import { SlotShares } from "./slot-shares.ts";
 import { takeOver } from "./take-over.ts";
 
-/** Milliseconds before a dispatcher that has failed tries again; doubles up to the longest. */
-const RETRY_AFTER_MS = 100;
-const RETRY_AFTER_AT_MOST_MS = 10_000;
 /** Milliseconds for which ended attempts are collected before they are recorded: few of them, and many. */
 const COLLECT_FEW_FOR_MS = 8;
 const COLLECT_MANY_FOR_MS = 24;
@@ -394,12 +391,6 @@ export class Dispatcher {
   #pause(ms: number): Promise<void> {
     return sleep(ms, this.#stopper.signal);
   }
-}
-
-function pauseAfter(failures: number): number {
-  const longest = Math.min(RETRY_AFTER_AT_MOST_MS, RETRY_AFTER_MS * 2 ** Math.min(failures, 30));
-  // Processes that failed together should not return together.
-  return Math.round(longest * (0.5 + Math.random() / 2));
 }
 
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -1,9 +1,9 @@
 import type { SqlExecutor } from "@busbar/sql";
 import type { AttemptTrigger } from "../contract/delivery.ts";
 import type { PayloadMode } from "../contract/subscription.ts";
-import { textOf, type WebhookStore, wholeOf } from "../store/webhook-store.ts";
+import { textOf, type WebhookStore, wholeOf, wholeOrNull } from "../store/webhook-store.ts";
 import { type Candidate, DueEndpoints, type DueEndpointsOptions, sooner } from "./due-endpoints.ts";
-import { ENDPOINT_COLUMNS, endpointOf, wholeOrNull, writeEndpoints } from "./endpoints.ts";
+import { ENDPOINT_COLUMNS, endpointOf, writeEndpoints } from "./endpoints.ts";
 import { type DueDelivery, hold, splitByOrder } from "./order.ts";
 import { allowedBy, withAttempts } from "./rate.ts";
 import { isOneOf } from "./sql-parts.ts";

@@ -1,9 +1,9 @@
 import { systemClock } from "@busbar/core/provider";
 import type { SqlRow } from "@busbar/sql";
-import { textOf, type WebhookStore, wholeOf } from "../store/webhook-store.ts";
+import { textOf, type WebhookStore, wholeOf, wholeOrNull } from "../store/webhook-store.ts";
 import type { Breaker } from "./breaker.ts";
 import type { EndpointOptions, EndpointOptionsCache } from "./endpoint-options.ts";
-import { type Endpoint, ENDPOINT_COLUMNS, endpointOf, wholeOrNull } from "./endpoints.ts";
+import { type Endpoint, ENDPOINT_COLUMNS, endpointOf } from "./endpoints.ts";
 import { allowedBy, nextAllowedAt } from "./rate.ts";
 import { FREQUENT, isOneOf } from "./sql-parts.ts";
 

@@ -1,5 +1,5 @@
 import type { SqlExecutor, SqlRow } from "@busbar/sql";
-import { type WebhookStore, wholeOf } from "../store/webhook-store.ts";
+import { type WebhookStore, wholeOf, wholeOrNull } from "../store/webhook-store.ts";
 import type { EndpointHealth } from "./breaker.ts";
 import type { RateWindow } from "./rate.ts";
 
@@ -76,8 +76,3 @@ const COLUMNS = {
   not_before: "bigint",
   rate_window: "text",
 } as const;
-
-/** A whole number of a row, or null. */
-export function wholeOrNull(value: unknown): number | null {
-  return value === null || value === undefined ? null : wholeOf(value);
-}

@@ -1,11 +1,12 @@
 import type { Issue } from "@busbar/core";
-import { type JsonObject, type JsonValue, nearestHint } from "@busbar/core/provider";
+import { type JsonValue, nearestHint } from "@busbar/core/provider";
 import type { WebhookEvent } from "../contract/webhook-event.ts";
 import { EVENT_FIELDS } from "../search/fields.ts";
 import { isLuceneError } from "../search/lucene-error.ts";
 import { readQuery } from "../search/lucene-query.ts";
 import { compilePredicate } from "../search/predicate.ts";
 import { compareValues, isEqual, isOrdered, OPERATORS, valuesAt } from "./operators.ts";
+import { isJsonObject } from "../contract/json-object.ts";
 
 /** How deep a filter may be nested. */
 const MAX_DEPTH = 20;
@@ -60,7 +61,7 @@ class FilterCompiler {
 
   /** Compiles what is about the event as a whole. */
   #rootTests(filter: JsonValue, at: string, depth: number): ((event: WebhookEvent) => boolean)[] {
-    if (!isObject(filter)) {
+    if (!isJsonObject(filter)) {
       this.#report(at, 'must be an object, such as { "data.total": { "$gte": 100 } }');
       return [];
     }
@@ -123,7 +124,7 @@ class FilterCompiler {
       );
       return (value) => tests.every((test) => test(value));
     }
-    if (!isObject(condition)) return anyOf((value) => isEqual(value, condition));
+    if (!isJsonObject(condition)) return anyOf((value) => isEqual(value, condition));
     const entries = Object.entries(condition);
     if (entries.length === 0) this.#report(at, "must not be empty");
     const own = entries
@@ -322,10 +323,6 @@ function recordOf(event: WebhookEvent): Parameters<ReturnType<typeof compilePred
     payload: event.data,
     redact: [],
   };
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function join(path: string, name: string): string {

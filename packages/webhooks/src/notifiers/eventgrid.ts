@@ -13,6 +13,7 @@ import { classOfStatus, CloudFault } from "./cloud/cloud-fault.ts";
 import { cloudNotifier, type CloudReceipt } from "./cloud/cloud-notifier.ts";
 import { optionalLibrary } from "./cloud/optional-library.ts";
 import { secret, timeoutMs, word } from "./cloud/settings.ts";
+import { isJsonObject } from "../contract/json-object.ts";
 
 /** How a subscription of the notifier `eventgrid` says who sends. */
 export type EventGridAuth =
@@ -210,14 +211,10 @@ async function send(
     status = answer.status;
   };
   await publisher.send(
-    [{ ...event, extensionAttributes, data: isObject(data) ? data : jsonOf(data) }],
+    [{ ...event, extensionAttributes, data: isJsonObject(data) ? data : jsonOf(data) }],
     { abortSignal: signal, onResponse },
   );
   return { status };
-}
-
-function isObject(data: unknown): boolean {
-  return typeof data === "object" && data !== null && !Array.isArray(data);
 }
 
 /** What is no object, the client makes an object of. As bytes it is sent as it is. */

@@ -59,6 +59,11 @@ export function wholeOf(value: unknown): number {
   return Number(value);
 }
 
+/** A whole number of a row, or null. */
+export function wholeOrNull(value: unknown): number | null {
+  return value === null || value === undefined ? null : wholeOf(value);
+}
+
 /** A time of a row, or null. */
 export function timeOf(value: unknown): Date | null {
   return value === null || value === undefined ? null : new Date(Number(value));

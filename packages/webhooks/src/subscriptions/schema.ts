@@ -10,6 +10,7 @@ import type {
   SubscriptionSettings,
 } from "../contract/subscription.ts";
 import { eventFilterSchema } from "../filter/filter-schema.ts";
+import { isJsonObject } from "../contract/json-object.ts";
 
 /** Milliseconds. */
 const DAY_MS = 86_400_000;
@@ -99,7 +100,7 @@ export const retryPolicySchema: z.ZodType<RetryPolicy> = z
     ],
     {
       error: ({ input }) =>
-        isObject(input)
+        isJsonObject(input)
           ? 'must be "standard", "mageos", "exponential", "linear", "schedule" or "none"'
           : "must be an object",
     },
@@ -406,8 +407,4 @@ function isNestedDeeper(value: unknown, levels: number): boolean {
     level = next;
   }
   return true;
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from "@busbar/core/provider";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { isJsonObject } from "../contract/json-object.ts";
 
 /** What is read back in place of a secret. */
 export const SECRET = "[secret]";
@@ -35,7 +36,7 @@ export function splitSettings(settings: JsonObject, schema: JsonObject): SplitSe
         split(item, itemSchemas(schemas, index, schema), [...path, index]),
       );
     }
-    if (!isObject(value)) return value;
+    if (!isJsonObject(value)) return value;
     return Object.fromEntries(
       membersOf(value).map(([key, member]) => [
         key,
@@ -44,7 +45,7 @@ export function splitSettings(settings: JsonObject, schema: JsonObject): SplitSe
     );
   };
   const shown = split(settings, expanded([schema], schema), []);
-  return { shown: isObject(shown) ? shown : {}, secret };
+  return { shown: isJsonObject(shown) ? shown : {}, secret };
 }
 
 /** Puts secrets back where {@link splitSettings} took them from. */
@@ -98,7 +99,7 @@ export function keepSecrets(
         return fill(item, shownItem, fullItem, [...path, index]);
       });
     }
-    if (!isObject(value)) return value;
+    if (!isJsonObject(value)) return value;
     return Object.fromEntries(
       membersOf(value).map(([key, member]) => [
         key,
@@ -108,7 +109,7 @@ export function keepSecrets(
   };
   const full = stored && joinSettings(stored);
   const settings = fill(given, stored?.shown, full, []);
-  return { settings: isObject(settings) ? settings : {}, issues };
+  return { settings: isJsonObject(settings) ? settings : {}, issues };
 }
 
 /**
@@ -140,7 +141,7 @@ function sameItems(
 /** JSON in which the order of members is of no account. */
 function lookOf(value: JsonValue): string {
   return JSON.stringify(value, (_key, member: unknown) =>
-    isObject(member)
+    isJsonObject(member)
       ? Object.fromEntries(Object.entries(member).toSorted(([a], [b]) => (a < b ? -1 : 1)))
       : member,
   );
@@ -152,7 +153,7 @@ type Schemas = readonly JsonObject[];
 function memberSchemas(schemas: Schemas, key: string, root: JsonObject): Schemas {
   const found = schemas.flatMap((schema) => {
     const own = memberOf(schema["properties"], key);
-    const patterns = isObject(schema["patternProperties"]) ? schema["patternProperties"] : {};
+    const patterns = isJsonObject(schema["patternProperties"]) ? schema["patternProperties"] : {};
     const matching = Object.entries(patterns)
       .filter(([pattern]) => new RegExp(pattern, "u").test(key))
       .map(([, it]) => it);
@@ -176,7 +177,7 @@ function itemSchemas(schemas: Schemas, index: number, root: JsonObject): Schemas
 function expanded(schemas: readonly unknown[], root: JsonObject): Schemas {
   const found = new Set<JsonObject>();
   const add = (schema: unknown): void => {
-    if (!isObject(schema) || found.has(schema)) return;
+    if (!isJsonObject(schema) || found.has(schema)) return;
     found.add(schema);
     for (const keyword of ["allOf", "anyOf", "oneOf"]) {
       const parts = schema[keyword];
@@ -200,15 +201,11 @@ function referred(reference: string, root: JsonObject): unknown {
 }
 
 function memberOf(value: unknown, key: string): JsonValue | undefined {
-  return isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+  return isJsonObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
 }
 
 function itemOf(value: unknown, index: number): JsonValue | undefined {
   return Array.isArray(value) ? (value[index] as JsonValue | undefined) : undefined;
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function membersOf(value: JsonObject): readonly (readonly [string, JsonValue])[] {

@@ -4,6 +4,7 @@ export {
   type EventModule,
   type ModuleDependencies,
 } from "./contract/event-module.ts";
+export type { InstanceBoard, PostedReport } from "./contract/board.ts";
 export type { JsonObject, JsonValue } from "./contract/json.ts";
 export type {
   ConsumerHandle,
@@ -36,6 +37,7 @@ export type {
   SubscriptionRegistry,
   SubscriptionSpec,
   SubscriptionStats,
+  WaitingDelivery,
 } from "./contract/provider.ts";
 export type { OrderedFailure, Ordering } from "./contract/subscriber.ts";
 export { stateOfCorrupt, withoutErrorTexts } from "./deliver/failures.ts";

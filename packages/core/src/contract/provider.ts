@@ -1,3 +1,4 @@
+import type { InstanceBoard } from "./board.ts";
 import type { Clock } from "./clock.ts";
 import type { ClearGroupOptions } from "./event-bus-module.ts";
 import type { Backoff } from "./event.ts";
@@ -322,6 +323,11 @@ export interface EventProvider {
   readonly admin?: ProviderAdmin | undefined;
   /** Durable staging of grouped events. Without it a durable provider refuses groups. */
   readonly groups?: GroupStaging | undefined;
+  /**
+   * Where instances show each other what they do. Required when durable: without it `inspect()` shows this instance
+   * only, and `tail()` what happens in this process.
+   */
+  readonly board?: InstanceBoard | undefined;
   /** Looks whether the provider works, and changes nothing. */
   probe?(): Promise<ProbeResult>;
   /**
@@ -362,6 +368,8 @@ export interface RegisteredSubscription extends SubscriptionSpec {
   readonly orphaned: boolean;
   /** How many events it did not get because it was orphaned. Kept until it is retired. */
   readonly withheld: number;
+  /** Whether `pause` holds for every process. Absent: no. */
+  readonly paused?: boolean | undefined;
 }
 
 /** What becomes of deliveries that wait in a subscription when it, or some of its events, is retired. */
@@ -389,6 +397,11 @@ export interface SubscriptionRegistry {
       readonly backlog: RetiredBacklog;
     },
   ): Promise<number>;
+  /**
+   * Records, as durably as the list, whether a subscription is paused in every process. The bus stops and starts the
+   * consumers: a provider only keeps the flag, lists it, and forgets it when the subscription is retired.
+   */
+  setPaused?(subscriptionId: string, paused: boolean): Promise<void>;
 }
 
 /** A subscription's queue in numbers. They may lag behind by `capabilities.statsLagMs`. */
@@ -421,6 +434,18 @@ export interface DeadDelivery {
   readonly diedAt: number;
 }
 
+/** A delivery in the queue of a subscription that has not begun. */
+export interface WaitingDelivery {
+  /** Unique in its subscription. */
+  readonly id: string;
+  /** The envelope that waits. */
+  readonly envelope: Envelope;
+  /** `ready`: it could be delivered now. `delayed`: its time has not come. `blocked`: it waits behind another of its key. */
+  readonly state: "ready" | "delayed" | "blocked";
+  /** When a delayed delivery becomes due: milliseconds since the epoch, by the clock of the provider's server. */
+  readonly dueAt?: number | undefined;
+}
+
 /** One page of a list. */
 export interface Page<T> {
   /** The items of the page. May be empty. */
@@ -445,10 +470,40 @@ export interface ProviderAdmin {
    * Moves dead letters back into their subscription's queue, each with no state and no crashes, and
    * in one atomic step. A letter of an ordered key goes last of its key, or first if its death blocks the key.
    * Resolves with how many there were; unknown ids are ignored.
+   *
+   * With `data`, the letters are delivered with this data instead of their own: the bus then gives one id.
    */
-  replayDead(subscriptionId: string, ids: readonly string[]): Promise<number>;
+  replayDead(
+    subscriptionId: string,
+    ids: readonly string[],
+    options?: { readonly data?: JsonValue | undefined },
+  ): Promise<number>;
   /** Deletes dead letters. Resolves with how many there were. */
   discardDead(subscriptionId: string, ids: readonly string[]): Promise<number>;
+  /** Resolves with the dead letters that have these ids; unknown ids are left out. */
+  getDead?(subscriptionId: string, ids: readonly string[]): Promise<readonly DeadDelivery[]>;
+  /**
+   * Lists deliveries of a subscription that have not begun: what becomes ready first comes first, roughly. With
+   * `eventId`, those of this event only.
+   */
+  listWaiting?(
+    subscriptionId: string,
+    page: {
+      readonly limit: number;
+      readonly cursor?: string | undefined;
+      readonly eventId?: string | undefined;
+    },
+  ): Promise<Page<WaitingDelivery>>;
+  /**
+   * Takes every delivery that has not begun out of a subscription's queue, and keeps the subscription. Those in flight
+   * go on. Resolves with the number of deliveries that were dead-lettered (reason `drained`) or discarded.
+   */
+  drain?(
+    subscriptionId: string,
+    options: { readonly backlog: Exclude<RetiredBacklog, "keep"> },
+  ): Promise<number>;
+  /** The name that the broker has for the queue of a subscription, for people who look into the broker. */
+  queueName?(subscriptionId: string): string;
 }
 
 /** An event that waits in a group. */

@@ -15,7 +15,7 @@ import { type DrainedOptions, whenDrained } from "./drained.ts";
 import { type FailedEvents, failedEvents } from "./failed-events.ts";
 import { OutboxGroupStaging } from "./group-staging.ts";
 import { type OutboxInspection, inspectOutbox } from "./inspection.ts";
-import { TABLES } from "./migrate.ts";
+import { migrate, TABLES } from "./migrate.ts";
 import { addRows } from "./outbox-rows.ts";
 import { outboxSql } from "./outbox-sql.ts";
 import { checkRelay, Relay, type RelayOptions } from "./relay.ts";
@@ -86,6 +86,11 @@ export interface Outbox extends Plugin {
    * ```
    */
   drained(options?: DrainedOptions): Promise<void>;
+  /**
+   * Brings the tables of outbox and inbox up to date, as `migrate(store)` does. May be called before the start.
+   * Resolves with the versions that it applied.
+   */
+  migrate(): Promise<readonly number[]>;
   /** The outbox in numbers. */
   inspect(): Promise<OutboxInspection>;
   /** Events that the provider refused for good. */
@@ -131,6 +136,8 @@ export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
     },
 
     async start(context) {
+      // A tool leaves the work to the processes of the application.
+      if (context.role === "tool") return;
       await prepareTables("outbox", store, TABLES, options.migrate ?? true);
       housekeeping.start(context.logger);
       if (relayOptions === false) return;
@@ -180,6 +187,7 @@ export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
       wake();
       await whenDrained(store, timeoutMs);
     },
+    migrate: () => migrate(store),
     inspect: () => inspectOutbox(store, relay),
     failed,
   };

@@ -53,6 +53,17 @@ describe.each(databases)("the outbox on %s", (_, createDatabase) => {
     await until(async () => (await rows()) === 0, "an empty outbox");
   });
 
+  test('offers its services in the role "tool", publishes nothing and makes no tables', async () => {
+    const plugin = outbox({ store: database.createStore() });
+    const tool = createEventBus({ provider: localProvider(), plugins: [plugin], role: "tool" });
+    buses.push(tool);
+    await tool.start();
+    await expect(plugin.inspect()).rejects.toThrow(/busbar_outbox/);
+    await plugin.migrate();
+    await database.transaction((tx) => tool.withTransaction(tx).emit("order.placed", 1));
+    expect(await plugin.inspect()).toMatchObject({ pending: 1, relay: { state: "stopped" } });
+  });
+
   test("publishes nothing of a transaction that was rolled back", async () => {
     const { bus, seen, plugin } = await start();
     const failed = database.transaction(async (tx) => {

@@ -112,13 +112,16 @@ async function start(
   close: () => Promise<void>,
 ): Promise<RunningWebhooks> {
   const { bus, logger } = context;
-  const { route = true, dispatch = true } = options;
+  // A tool offers the services, and leaves the work to the processes of the application.
+  const isTool = context.role === "tool";
+  const { route = true } = options;
+  const dispatch = isTool ? false : (options.dispatch ?? true);
   const catalogue = await openCatalogue([options.events ?? []].flat());
   const keys = new KeyRing(options.encryptionKeys ?? keysOf(process.env));
   const notifiers = registerNotifiers(builtIn, options.notifiers ?? []);
   for (const notifier of notifiers.values()) closes.push(() => notifier.close?.());
   const store = webhookStore(openStore(options.store, closes));
-  await prepareTables("webhooks", store.store, MIGRATIONS, options.migrate ?? true);
+  await prepareTables("webhooks", store.store, MIGRATIONS, !isTool && (options.migrate ?? true));
 
   const emitOperational = operationalEmitter(bus, logger);
   const rules = new SubscriptionRules({ notifiers, eventNames: () => catalogue.names });
@@ -137,7 +140,7 @@ async function start(
     },
   });
   await index.start();
-  closes.push(encryptAgain(store, sealer, logger));
+  if (!isTool) closes.push(encryptAgain(store, sealer, logger));
 
   const maxPayloadBytes = options.maxPayloadBytes ?? MAX_PAYLOAD_BYTES;
   const payloads = new Payloads({
@@ -177,6 +180,7 @@ async function start(
   };
   const channel = channelOf(store.tables.deliveries);
   if (route !== false) {
+    // In a tool the bus delivers nothing to it: then it only says that this code has the subscription.
     startRouter(route === true ? {} : route, context, {
       store: store.store,
       catalogue,
@@ -188,7 +192,7 @@ async function start(
     });
   }
   const hasIndex = options.search?.index ?? true;
-  if (hasIndex) {
+  if (hasIndex && !isTool) {
     const logIndex = new LogIndex(store.store);
     closes.push(() => logIndex.stop());
     logIndex.start(logger);
@@ -197,7 +201,7 @@ async function start(
     dispatcher.start();
     if (listen) closes.push(listenForDeliveries(store, listen, channel, dispatcher, context));
   }
-  const { retention: keep = {} } = options;
+  const keep = isTool ? false : (options.retention ?? {});
   if (keep !== false) {
     const retention = new Retention({ store, logger, ...keep });
     closes.push(() => retention.stop());

@@ -78,6 +78,21 @@ describe.each(databases)("webhooks on %s", (_, createDatabase) => {
     return { bus, hooks: hooks as never };
   }
 
+  test('offers its services in the role "tool" and delivers nothing', async () => {
+    const { hooks } = await start({ dispatch: false });
+    await hooks.subscriptions.create({ events: ["*"], destination: receiver.url });
+    await hooks.publish("cms.page.updated", { page: 1 });
+    await expect.poll(() => hooks.inspect()).toMatchObject({ waiting: 1 });
+    const services = webhooks({ store: database.createStore(), encryptionKeys });
+    const tool = createEventBus({ provider: localProvider(), plugins: [services], role: "tool" });
+    buses.push(tool);
+    await tool.start();
+    expect((await services.log.deliveries()).items).toHaveLength(1);
+    expect(await services.subscriptions.list()).toMatchObject({ items: [{ enabled: true }] });
+    await start();
+    await receiver.next();
+  });
+
   test("keeps a search index of what it delivers, unless it is told not to", async () => {
     const unindexed = async (): Promise<number> => {
       const [row] = await database.query(

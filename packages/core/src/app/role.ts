@@ -1,7 +1,7 @@
 import type { Role } from "../contract/bus-options.ts";
 import { configError } from "./config-error.ts";
 
-const roles: readonly string[] = ["shared", "server", "worker"] satisfies Role[];
+const roles: readonly string[] = ["shared", "server", "worker", "tool"] satisfies Role[];
 
 /** Whether a value is a {@link Role}. */
 export function isRole(value: unknown): value is Role {
@@ -10,7 +10,7 @@ export function isRole(value: unknown): value is Role {
 
 /** Why a value is not a role. */
 export function roleReason(value: unknown): string {
-  return `must be "shared", "server" or "worker", not ${JSON.stringify(value)}`;
+  return `must be "shared", "server", "worker" or "tool", not ${JSON.stringify(value)}`;
 }
 
 /** The role that was given, else the environment's `BUSBAR_ROLE`, else `shared`. */

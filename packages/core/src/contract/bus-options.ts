@@ -9,10 +9,20 @@ import type { EventCatalogue } from "./catalogue.ts";
 import type { SubscriptionDefaults } from "./subscriber.ts";
 
 /**
- * What a process does: `shared` emits and consumes, `server` emits and never consumes (and needs a
- * durable provider), `worker` consumes, and emits what its handlers emit.
+ * What a process does:
+ *
+ * - `shared` emits and consumes.
+ * - `server` emits and never consumes. It needs a durable provider.
+ * - `worker` consumes, and emits what its handlers emit.
+ * - `tool` is an operator's process, such as a command. It emits, inspects and replays. It declares no subscription,
+ *   consumes nothing, and releases no group that another process has left unfinished.
  */
-export type Role = "shared" | "server" | "worker";
+export type Role = "shared" | "server" | "worker" | "tool";
+
+/** Whether a process of this role takes deliveries. */
+export function roleConsumes(role: Role): boolean {
+  return role === "shared" || role === "worker";
+}
 
 /** How long, and how many, dead letters are kept. */
 export interface DeadLetterOptions {

@@ -1,3 +1,4 @@
+import type { Role } from "./bus-options.ts";
 import type { ScopingContainer } from "./container.ts";
 import type { IEventBusModule } from "./event-bus-module.ts";
 import type { GroupStaging } from "../contract/provider.ts";
@@ -8,6 +9,10 @@ import type { Envelope, ProviderCapabilities, PublishResult } from "./provider.t
 
 /** What a plugin may use of the bus it is attached to. */
 export interface PluginContext {
+  /**
+   * What this process does. In the role `tool` a plugin offers its services, and does no work in the background.
+   */
+  readonly role: Role;
   /** The logger of the bus. Errors lose what must not be logged on their way through it. */
   readonly logger: Logger;
   /** The bus that the plugin is attached to. */

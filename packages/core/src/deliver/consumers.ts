@@ -30,6 +30,8 @@ export interface ConsumersOptions {
   readonly notices: Notices;
   /** False in a process that only emits. */
   readonly consumes: boolean;
+  /** False in an operator's process: its subscriptions are not declared. */
+  readonly declares: boolean;
   /** Whether the bus was given a name. With the default one, two applications may meet by accident. */
   readonly isNamed: boolean;
 }
@@ -63,9 +65,10 @@ export class Consumers {
 
   /** Declares and consumes every subscription. Rejects when the provider does. */
   async start(): Promise<void> {
-    const { subscriptions, provider } = this.#options;
-    this.#started = true;
+    const { subscriptions, provider, declares } = this.#options;
+    this.#started = declares;
     try {
+      if (!declares) return;
       if (!this.#options.isNamed) await this.#lookForStrangers();
       await this.#tell([...subscriptions]);
     } finally {

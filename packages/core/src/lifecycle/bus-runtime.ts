@@ -35,7 +35,7 @@ import {
 } from "../admin/inspection.ts";
 import type { Holding } from "../contract/held-events.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import type { EventBusOptions } from "../contract/bus-options.ts";
+import { type EventBusOptions, roleConsumes } from "../contract/bus-options.ts";
 import { Publisher } from "../emit/publisher.ts";
 import { type BusSettings, readSettings } from "./settings.ts";
 import { settledEverywhere, settledHere, type SettledOptions } from "../admin/settled.ts";
@@ -126,7 +126,8 @@ export class BusRuntime {
       provider,
       subscriptions: this.subscriptions,
       engine: this.#engine,
-      consumes: settings.role !== "server",
+      consumes: roleConsumes(settings.role),
+      declares: settings.role !== "tool",
       isNamed: options.name !== undefined,
     });
     this.#groups = new Groups({
@@ -355,7 +356,7 @@ export class BusRuntime {
   }
 
   health(): Promise<BusHealth> {
-    const consuming = this.#lifecycle.state === "running" && this.#settings.role !== "server";
+    const consuming = this.#lifecycle.state === "running" && roleConsumes(this.#settings.role);
     return this.#health.health(this.#provider, this.#clocks, consuming, this.#settings.clock.now());
   }
 

@@ -58,7 +58,7 @@ const OPTIONS: Checks<EventBusOptions<object>> = {
       ? undefined
       : 'must have 1 to 100 letters, digits, ".", "_" or "-"',
   events: hasMethods(["check"], "a catalogue, made by defineEvents()"),
-  role: oneOf("shared", "server", "worker"),
+  role: oneOf("shared", "server", "worker", "tool"),
   logger: (value) =>
     value === false
       ? undefined

@@ -72,7 +72,7 @@ export class StartAndStop implements LifecycleSteps {
       throw unsupported(name, "role", `the role "server": nobody else could handle its events`);
     }
     const anonymous = [...this.#options.subscriptions].map(({ id }) => id).filter(isAnonymous);
-    if (capabilities.durable && anonymous.length > 0) {
+    if (capabilities.durable && role !== "tool" && anonymous.length > 0) {
       logger.warn({ anonymous }, "Give subscribers a subscriberId: anonymous ones rerun as one");
     }
     const started: Plugin[] = [];
@@ -83,6 +83,7 @@ export class StartAndStop implements LifecycleSteps {
       this.#hasProviderStarted = true;
       for (const plugin of this.#options.plugins) {
         const pluginContext: PluginContext = {
+          role,
           logger,
           bus: this.#options.bus,
           container: this.#options.settings.services,
@@ -106,7 +107,7 @@ export class StartAndStop implements LifecycleSteps {
       }
       throw error;
     }
-    this.#options.groups.start();
+    if (role !== "tool") this.#options.groups.start();
     this.#options.clocks.start();
     this.#options.health.set("up", clock.now(), undefined);
   }

@@ -29,7 +29,7 @@ const mistakes: readonly { name: string; config: unknown; message: string }[] = 
     config: { name: "a b", plugins: {}, role: "boss" },
     message:
       "Configuration: name: must be a string of 1 to 100 letters, digits, ., _ and -, not string; plugins: must be an array, not an object; " +
-      'role: must be "shared", "server" or "worker", not "boss"',
+      'role: must be "shared", "server", "worker" or "tool", not "boss"',
   },
   {
     name: "no object",
@@ -96,7 +96,7 @@ const mistakes: readonly { name: string; config: unknown; message: string }[] = 
   {
     name: "a role that does not exist",
     config: { role: "boss", modules },
-    message: 'role: must be "shared", "server" or "worker", not "boss"',
+    message: 'role: must be "shared", "server", "worker" or "tool", not "boss"',
   },
   {
     name: "two event modules",
@@ -158,7 +158,7 @@ describe("createApp", () => {
     onTestFinished(() => void delete process.env["BUSBAR_ROLE"]);
     const error = await configErrorOf(createApp({ modules }));
     expect(error.message).toContain(
-      'BUSBAR_ROLE: must be "shared", "server" or "worker", not "boss"',
+      'BUSBAR_ROLE: must be "shared", "server", "worker" or "tool", not "boss"',
     );
   });
 });

@@ -175,6 +175,58 @@ describe("a durable provider", () => {
     expect((await bus.inspect()).subscriptions).toMatchObject([{ ready: 1, here: true }]);
   });
 
+  test('declares and consumes nothing with the role "tool", which may emit and inspect', async () => {
+    const inner = memoryProvider();
+    const calls: string[] = [];
+    const provider = providerLike(inner, {
+      capabilities: { ...inner.capabilities, durable: true },
+      consume: (spec, deliver) => {
+        calls.push("consume");
+        return inner.consume(spec, deliver);
+      },
+      subscriptions: {
+        ...inner.subscriptions,
+        declare: (specs) => {
+          calls.push("declare");
+          return inner.subscriptions.declare(specs);
+        },
+        list: () => {
+          calls.push("list");
+          return inner.subscriptions.list();
+        },
+      },
+    });
+    const { bus, clock, logger } = createTestBus({ provider, role: "tool" });
+    collect(bus);
+    bus.subscribe("b", () => {});
+    await bus.start();
+    bus.subscribe("c", () => {}, { subscriberId: "later" });
+    await clock.advance(180_000);
+    await bus.emit("a", 1);
+    expect(calls).toEqual([]);
+    expect(logger.lines.filter(({ level }) => level !== "info")).toEqual([]);
+    expect(await bus.inspect()).toMatchObject({
+      role: "tool",
+      subscriptions: [{ here: true }, { here: true }, { here: true }],
+    });
+    expect(await bus.health()).toMatchObject({ status: "up", consuming: false });
+  });
+
+  test.each([
+    ["server", true],
+    ["tool", false],
+  ] as const)("in the role %s finishes releases that others began: %s", async (role, expected) => {
+    let claims = 0;
+    const groups = memoryStaging();
+    groups.claim = async () => {
+      claims += 1;
+      return undefined;
+    };
+    const { clock } = await startTestBus({ provider: durableProvider({}, { groups }), role });
+    await clock.advance(10_000);
+    expect(claims > 0).toBe(expected);
+  });
+
   test("warns of a subscription that nobody declares any more, once for as long as that lasts", async () => {
     const inner = memoryProvider();
     const orphan = {

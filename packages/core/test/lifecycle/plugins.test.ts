@@ -30,6 +30,12 @@ const envelope: Envelope = {
 };
 
 describe("plugins", () => {
+  test("are told the role of the process", async () => {
+    const { plugin, context } = keepContext();
+    await startTestBus({ plugins: [plugin], role: "tool" });
+    expect(context().role).toBe("tool");
+  });
+
   test("start after the provider, in order, and stop before it, in reverse", async () => {
     const steps: string[] = [];
     const inner = memoryProvider();

@@ -12,10 +12,9 @@ import type {
   HandlerContext,
   Subscriber,
   SubscriberContext,
-  SubscriptionDefaults,
 } from "./contract/subscriber.ts";
 import type { Subscription } from "./deliver/subscription.ts";
-import type { EventSelector } from "./deliver/subscriptions.ts";
+import type { EventSelector, Subscribing } from "./deliver/subscriptions.ts";
 import { callSiteOf } from "./values/call-site.ts";
 import { BusbarError } from "./errors/errors.ts";
 import { quoted } from "./errors/quoted.ts";
@@ -357,15 +356,15 @@ export type TypedEventModule<
   Received extends object = Events,
 > = IEventBusModule<Events, Received>;
 
-/** Subscribes as `bus.subscribe` does, with defaults that go before those of the bus. For folders of subscribers. */
-export function subscribeWithDefaults(
+/** Subscribes as `bus.subscribe` does, and says what else is known. For folders of subscribers. */
+export function subscribeWith(
   bus: EventBus,
   event: EventSelector,
   subscriber: Subscriber,
   context: SubscriberContext,
-  defaults: SubscriptionDefaults | undefined,
+  more: Subscribing,
 ): void {
-  runtimeOf(bus as unknown as Bus).subscribe(event, subscriber, context, { defaults });
+  runtimeOf(bus as unknown as Bus).subscribe(event, subscriber, context, more);
 }
 
 function assertFunction(call: string, what: string, value: unknown): void {

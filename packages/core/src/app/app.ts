@@ -3,6 +3,7 @@ import type { Role } from "../contract/bus-options.ts";
 import type { AppContainer } from "./container.ts";
 import type { Modules } from "../contract/container.ts";
 import type { Logger } from "../contract/logger.ts";
+import type { EventProvider } from "../contract/provider.ts";
 import type { DeliveryContext } from "../contract/subscriber.ts";
 import { safeLogger } from "../errors/safe-logger.ts";
 import type { BusbarConfig } from "./config.ts";
@@ -30,6 +31,29 @@ export interface AppOverrides {
    * @default true
    */
   readonly signals?: boolean | undefined;
+  /**
+   * Called once with the provider that the event module has made. Returns the provider that the bus uses: the same
+   * one, or one around it that fails or repeats deliveries on purpose, such as `flakyProvider` of
+   * `@busbar/testing`. By default the bus uses the provider as it is.
+   *
+   * @example
+   * ```ts
+   * const app = await createApp(undefined, {
+   *   wrapProvider: (provider) => flakyProvider(provider, { failEvery: 3 }),
+   * });
+   * ```
+   */
+  readonly wrapProvider?: ((provider: EventProvider) => EventProvider) | undefined;
+}
+
+/** What `reloadSubscribers` has changed: ids of subscriptions, in the order of their files. */
+export interface ReloadedSubscribers {
+  /** Subscriptions of new files. */
+  readonly added: readonly string[];
+  /** Subscriptions whose files have changed. */
+  readonly changed: readonly string[];
+  /** Subscriptions whose files are gone. They end in this process, as with `bus.unsubscribe`. */
+  readonly removed: readonly string[];
 }
 
 /** What every application's container holds, beside the services of its configuration. */
@@ -74,6 +98,23 @@ export interface App<
    * returns the same promise. Safe before `start`, and after one that failed.
    */
   stop(options?: StopOptions): Promise<void>;
+
+  /**
+   * Looks into the folders of subscribers again, loads the files that are new or have changed, and replaces their
+   * handlers without a restart. For development: each load stays in memory, and modules that a subscriber file
+   * imports are not loaded again. Resolves once the bus has the new handlers. Runs in flight finish with the old
+   * ones, and subscriptions keep their ids and their backlog.
+   *
+   * @throws BusbarError `BUSBAR_INVALID_CONFIG` when a file cannot be loaded, or is wrong: then nothing has changed.
+   *   When the bus refuses a subscriber, the others are replaced.
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` when a file asks what the provider cannot do.
+   *
+   * @example
+   * ```ts
+   * const { added, changed, removed } = await app.reloadSubscribers();
+   * ```
+   */
+  reloadSubscribers(): Promise<ReloadedSubscribers>;
 }
 
 /** What {@link createAppLifecycle} is given. */
@@ -85,6 +126,7 @@ export interface AppParts {
   readonly logger: Logger;
   /** Whether `start` listens to SIGTERM and SIGINT. */
   readonly signals: boolean;
+  readonly reloadSubscribers: () => Promise<ReloadedSubscribers>;
 }
 
 /** Joins bus and container to one application with one order of start and stop. */
@@ -145,6 +187,7 @@ export function createAppLifecycle(parts: AppParts): App {
     role: parts.role,
     start,
     stop,
+    reloadSubscribers: parts.reloadSubscribers,
     [Symbol.asyncDispose]: () => stop(),
   };
 }

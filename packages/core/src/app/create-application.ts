@@ -7,7 +7,13 @@ import type { InboxStore } from "../contract/plugin.ts";
 import type { HandlerContext } from "../contract/subscriber.ts";
 import type { EventProvider } from "../contract/provider.ts";
 import { loggerFor } from "../errors/safe-logger.ts";
-import { type App, type AppCradle, type AppOverrides, createAppLifecycle } from "./app.ts";
+import {
+  type App,
+  type AppCradle,
+  type AppOverrides,
+  createAppLifecycle,
+  type ReloadedSubscribers,
+} from "./app.ts";
 import { checkConfig } from "./check-config.ts";
 import { configError } from "./config-error.ts";
 import type { BusbarConfig } from "./config.ts";
@@ -18,11 +24,13 @@ import {
   anything,
   assertOptions,
   checkBoolean,
+  checkFunction,
   type Checks,
   checkText,
 } from "../values/arguments.ts";
 import { inProduction, type Places, placesOf } from "./places.ts";
 import { resolveRole } from "./role.ts";
+import { replaceSubscribers } from "./reload-subscribers.ts";
 import { defaultModule, selectModule } from "./select-module.ts";
 import { createSourceLoader } from "./source-loader.ts";
 
@@ -31,6 +39,7 @@ const OVERRIDES: Checks<AppOverrides> = {
   logger: anything,
   root: checkText,
   signals: checkBoolean,
+  wrapProvider: checkFunction,
 };
 
 /**
@@ -62,10 +71,21 @@ export async function createApplication<
   const loader = createSourceLoader(places.directories);
   const module = await loadModule(entry, { places, file, loader });
   const sources = [source.config.subscribers ?? []].flat();
-  const subscribers = await loadSubscribers(sources, { places, loader, logger });
+  const files = { places, loader, logger };
+  let subscribers = await loadSubscribers(sources, files);
   // Last, because a provider may hold something open from here on.
-  const provider = await module.createProvider({ logger, name });
+  const own = await module.createProvider({ logger, name });
+  const provider = overrides.wrapProvider?.(own) ?? own;
   if (entry === undefined) reportDefaultModule(logger);
+
+  async function reload(): Promise<ReloadedSubscribers> {
+    const loaded = subscribers;
+    const again = await loadSubscribers(sources, { ...files, loaded });
+    const changes = replaceSubscribers(app.bus, loaded, again);
+    subscribers = again;
+    return changes;
+  }
+  let reloaded: Promise<unknown> = Promise.resolve();
 
   const app = assemble({
     ...source,
@@ -74,6 +94,12 @@ export async function createApplication<
     role,
     logger,
     signals: overrides.signals ?? true,
+    // One after the other: each looks for what has changed since the one before.
+    reloadSubscribers: () => {
+      const result = reloaded.then(reload, reload);
+      reloaded = result;
+      return result;
+    },
   });
   await subscribeOrStop(app, subscribers);
   // One bus is behind both types.
@@ -109,16 +135,17 @@ interface Assembly extends ConfigSource {
   readonly role: Role;
   readonly logger: Logger;
   readonly signals: boolean;
+  readonly reloadSubscribers: () => Promise<ReloadedSubscribers>;
 }
 
 function assemble(parts: Assembly): App {
-  const { config, role, logger, signals } = parts;
+  const { config, role, logger, signals, reloadSubscribers } = parts;
   // The bus and its container know each other.
   const container: AppContainer<AppCradle> = createAppContainer<AppCradle>(config.services ?? {});
   registerValue(container, "logger", logger);
   const bus = createBus(parts, container);
   registerValue(container, Modules.EVENT_BUS, bus);
-  return createAppLifecycle({ bus, container, config, role, logger, signals });
+  return createAppLifecycle({ bus, container, config, role, logger, signals, reloadSubscribers });
 }
 
 function createBus(parts: Assembly, container: AppContainer<AppCradle>): EventBus {

@@ -1,6 +1,8 @@
+import { statSync } from "node:fs";
+import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import type { SubscriptionDefaults } from "../contract/subscriber.ts";
-import { type EventBus, subscribeWithDefaults } from "../event-bus.ts";
+import { type EventBus, subscribeWith } from "../event-bus.ts";
 import { toSubscriberArgs } from "../events/subscriber.ts";
 import { BusbarError, isBusbarError } from "../errors/errors.ts";
 import type { Issue } from "../contract/issue.ts";
@@ -21,6 +23,10 @@ interface Origin {
   readonly name: string;
   /** The absolute path of its file, if it is one that was looked for. */
   readonly file?: string;
+  /** The URL that the file was loaded by. A file that is loaded again has another one. */
+  readonly source?: string;
+  /** When the file was changed, before it was loaded. */
+  readonly version?: bigint;
 }
 
 /** A subscriber, and where it comes from. */
@@ -44,6 +50,8 @@ export interface SubscriberFiles {
   readonly loader: SourceLoader;
   /** Warned of a folder that has no subscriber file. */
   readonly logger: Logger;
+  /** What was loaded before: a file that has not changed since is not loaded again. None by default. */
+  readonly loaded?: readonly LoadedSubscriber[] | undefined;
 }
 
 /**
@@ -88,7 +96,7 @@ function readModules(
 
 async function loadFolder(
   folder: string,
-  { places, loader, logger }: SubscriberFiles,
+  { places, loader, logger, loaded }: SubscriberFiles,
   seen: Set<string>,
   issues: SubscriberIssue[],
 ): Promise<readonly ReadSubscriber[]> {
@@ -108,7 +116,9 @@ async function loadFolder(
       : uncompiledReason(places, file);
     seen.add(file);
     if (mistake !== undefined) issues.push({ origin: fileOrigin(file), path: "", reason: mistake });
-    const subscriber = mistake === undefined ? await loadOne(found, loader, issues) : undefined;
+    const before = loaded?.find(({ origin }) => origin.file === file);
+    const subscriber =
+      mistake === undefined ? await loadOne(found, loader, issues, before) : undefined;
     if (subscriber !== undefined) subscribers.push(subscriber);
   }
   return subscribers;
@@ -122,21 +132,31 @@ async function loadFolder(
  */
 export function subscribeAll(bus: EventBus, subscribers: readonly LoadedSubscriber[]): void {
   const issues: SubscriberIssue[] = [];
-  for (const { origin, handler, events, context, defaults } of subscribers) {
+  for (const subscriber of subscribers) {
     try {
-      subscribeWithDefaults(
-        bus,
-        events,
-        (event, delivery) => handler(toSubscriberArgs(event, delivery)),
-        context,
-        defaults,
-      );
+      subscribeOne(bus, subscriber);
     } catch (cause) {
+      const { origin } = subscriber;
       if (isBusbarError(cause, "BUSBAR_UNSUPPORTED")) throw unsupportedBy(origin, cause);
       issues.push({ origin, path: "config", reason: messageOf(cause), cause });
     }
   }
   if (issues.length > 0) throw subscribersError(issues);
+}
+
+function subscribeOne(bus: EventBus, subscriber: LoadedSubscriber): void {
+  const { origin, handler, events, context, defaults } = subscriber;
+  const { file, source } = origin;
+  subscribeWith(
+    bus,
+    events,
+    (event, delivery) => handler(toSubscriberArgs(event, delivery)),
+    context,
+    {
+      defaults,
+      site: file !== undefined && source !== undefined ? { file, source } : undefined,
+    },
+  );
 }
 
 function unsupportedBy({ name }: Origin, cause: BusbarError<"BUSBAR_UNSUPPORTED">): BusbarError {
@@ -168,11 +188,21 @@ async function loadOne(
   { file, id }: SubscriberFile,
   loader: SourceLoader,
   issues: SubscriberIssue[],
+  before: ReadSubscriber | undefined,
 ): Promise<ReadSubscriber | undefined> {
-  const origin = fileOrigin(file);
+  const url = pathToFileURL(file);
+  // Read first: a change while the file is loaded is found by the next look.
+  const version = statSync(file, { bigint: true, throwIfNoEntry: false })?.mtimeNs ?? 0n;
+  if (before?.origin.version === version) return before;
+  if (before !== undefined) {
+    url.searchParams.set("busbar-version", String(version));
+    // Of a CommonJS file Node looks at the path alone.
+    Reflect.deleteProperty(createRequire(file).cache, file);
+  }
+  const origin = { ...fileOrigin(file), source: url.href, version };
   let exports: SourceExports;
   try {
-    exports = await loader.load(pathToFileURL(file));
+    exports = await loader.load(url);
   } catch (cause) {
     issues.push({ origin, path: "", reason: `cannot be loaded: ${whyNotLoaded(cause)}`, cause });
     return undefined;

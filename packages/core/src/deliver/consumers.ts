@@ -173,9 +173,11 @@ export class Consumers {
     if (known.length === 0) return;
     await provider.subscriptions?.declare(known.map(({ spec }) => spec));
     for (const subscription of known) {
-      // A provider without a list learns of new events only by a new consumer. The old one may be
-      // running the very handler that waits for this, so it is closed in the background.
-      const outdated = provider.subscriptions ? undefined : subscription.consumer;
+      // A provider without a list learns of new events only by a new consumer, and every provider of another
+      // policy. The old consumer may be running the very handler that waits for this, so it is closed in the
+      // background.
+      const isKept = provider.subscriptions !== undefined && !subscription.isOutdated;
+      const outdated = isKept ? undefined : subscription.consumer;
       if (outdated) subscription.consumer = undefined;
       await this.#consume(subscription);
       if (outdated) void this.#close(outdated, subscription.id);
@@ -196,7 +198,9 @@ export class Consumers {
     const { provider, engine, consumes } = this.#options;
     if (!consumes || subscription.paused || subscription.consumer || this.#closed) return;
     const deliver = toDeliver((delivery, settle) => engine.run(subscription, delivery, settle));
-    subscription.consumer = await provider.consume(subscription.consumeSpec, deliver);
+    const spec = subscription.consumeSpec;
+    subscription.consumedAs = spec;
+    subscription.consumer = await provider.consume(spec, deliver);
     // Paused or unsubscribed meanwhile, when there was no consumer yet to close.
     const isOver = subscription.paused || subscription.events.length === 0;
     if (this.#closed) void this.#release(subscription, 0);

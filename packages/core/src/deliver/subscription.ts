@@ -16,6 +16,8 @@ export class Subscription {
   defaults: SubscriptionDefaults;
   paused = false;
   consumer: ConsumerHandle | undefined;
+  /** What the consumer was made with. */
+  consumedAs: ConsumeSpec | undefined;
   readonly #handlers = new Map<string, readonly Subscriber[]>();
   readonly #origins = new Map<string, Origin>();
   readonly #found = new Map<string, readonly Subscriber[]>();
@@ -46,6 +48,16 @@ export class Subscription {
   get consumeSpec(): ConsumeSpec {
     const concurrency = this.policy.concurrency ?? this.defaults.concurrency ?? DEFAULT_CONCURRENCY;
     return { ...this.spec, concurrency };
+  }
+
+  /** Whether the consumer was made with another policy: the file that subscribes was evaluated again. */
+  get isOutdated(): boolean {
+    const { consumedAs, consumeSpec } = this;
+    return (
+      consumedAs?.concurrency !== consumeSpec.concurrency ||
+      consumedAs.ordering !== consumeSpec.ordering ||
+      consumedAs.onOrderedFailure !== consumeSpec.onOrderedFailure
+    );
   }
 
   /** Milliseconds that a run may take. Undefined: as long as it likes. */

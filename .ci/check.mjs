@@ -19,6 +19,7 @@ const gates = [
   { name: "unused", command: "knip --no-progress --treat-config-hints-as-errors" },
   { name: "snippets", command: "node .ci/doc-snippets.mjs" },
   { name: "links", command: "node .ci/doc-links.mjs" },
+  { name: "docs", command: "node .ci/site/build.mjs" },
   { name: "proofs", command: "node .ci/proofs.mjs" },
   { name: "providers", command: "node .ci/providers-page.mjs --check" },
   { name: "typescript", command: "node .ci/typescript.mjs" },

@@ -67,16 +67,20 @@ export function anchorsIn(text) {
     for (const [, name] of line.matchAll(/\b(?:id|name)="([^"]+)"/g)) anchors.add(name);
     const heading = /^ {0,3}#{1,6}\s+(.*?)\s*#*\s*$/.exec(line)?.[1];
     if (heading === undefined) continue;
-    const slug = heading
-      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N}\p{M}_\- ]/gu, "")
-      .replaceAll(" ", "-");
+    const slug = slugOf(heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1"));
     let unique = slug;
     for (let n = 1; anchors.has(unique); n += 1) unique = `${slug}-${n}`;
     anchors.add(unique);
   }
   return anchors;
+}
+
+/** The anchor that GitHub makes from the text of a heading. */
+export function slugOf(text) {
+  return text
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\p{M}_\- ]/gu, "")
+    .replaceAll(" ", "-");
 }
 
 /** A page's lines, with code emptied so that line numbers stay. */

@@ -163,6 +163,7 @@ function roomOf(rooms, source, file) {
 const WALL_CLOCK = new Map([
   ["packages/core/src/contract/clock.ts", "is the clock"],
   ["packages/core/src/provider/subscription-list.ts", "is given the clock of the server"],
+  ["packages/core/src/admin/operations.ts", "when this instance was seen"],
   ["packages/core/src/lifecycle/bus-runtime.ts", "since when the bus is healthy"],
   ["packages/core/src/admin/clock-watch.ts", "compares it with those of servers"],
   ["packages/core/src/emit/emitter.ts", "createdAt and publishedAt, and the time in ids"],
@@ -203,6 +204,9 @@ for (const { folder, path, manifest } of publishedPackages()) {
           `${folder}/src/${relative}:${line}: goes by the wall clock: use clock.monotonic()`,
         );
       }
+    }
+    if (basename(relative) === "version.ts" && !text.includes(`"${manifest.version}"`)) {
+      problems.push(`${folder}/src/${relative}: is not the version in package.json`);
     }
     if (!IMPORT_META.has(`${folder}/src/${relative}`) && usesImportMeta(file, text)) {
       problems.push(`${folder}/src/${relative}: import.meta cannot become CommonJS, as in Jest`);

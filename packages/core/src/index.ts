@@ -5,6 +5,7 @@ export type {
   ListDeadLetters,
 } from "./admin/dead-letters.ts";
 export type { BusHealth, BusInspection, BusState } from "./admin/inspection.ts";
+export type { InspectedInstance } from "./admin/instances.ts";
 export type { SettledOptions } from "./admin/settled.ts";
 export type { App, AppCradle, AppOverrides } from "./app/app.ts";
 export type { BusbarConfig, ModuleConfig } from "./app/config.ts";

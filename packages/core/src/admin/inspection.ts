@@ -9,6 +9,7 @@ import type {
 } from "../contract/provider.ts";
 import type { Subscription } from "../deliver/subscription.ts";
 import type { ClockSkew, ClockWatch } from "./clock-watch.ts";
+import type { InspectedInstance } from "./instances.ts";
 import type { BusCounters } from "../observe/counters.ts";
 import type { Notices } from "../observe/notices.ts";
 import type { Role } from "../contract/bus-options.ts";
@@ -71,6 +72,11 @@ export interface BusInspection {
   readonly groups: readonly InspectedGroup[];
   /** What this process has done since its start. */
   readonly counters: Readonly<BusCounters>;
+  /**
+   * The instances of this bus that run, in all processes: each reports every 5 seconds. This instance alone where the
+   * provider has no board, as in memory.
+   */
+  readonly instances: readonly InspectedInstance[];
 }
 
 /** Whether a bus does its work. */
@@ -158,6 +164,11 @@ export class HealthRecord {
   /** What the provider connects to, and why that is not possible at the moment, as far as it has said. */
   get connection(): { readonly server?: string | undefined; readonly cause?: unknown } {
     return { server: this.#server, cause: this.#said.cause };
+  }
+
+  /** As it was last seen. */
+  get status(): BusHealth["status"] {
+    return this.#status;
   }
 
   /** Why the provider is down; undefined if it is not. */

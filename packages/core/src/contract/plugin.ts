@@ -2,6 +2,7 @@ import type { Role } from "./bus-options.ts";
 import type { ScopingContainer } from "./container.ts";
 import type { IEventBusModule } from "./event-bus-module.ts";
 import type { GroupStaging } from "../contract/provider.ts";
+import type { JsonObject } from "./json.ts";
 import type { Logger } from "./logger.ts";
 import type { Middleware } from "./middleware.ts";
 import type { ListenToBus } from "./notices.ts";
@@ -73,6 +74,11 @@ export interface Plugin {
    * {@link Plugin.stop}.
    */
   stopped?(options: { readonly graceMs: number }): void | Promise<void>;
+  /**
+   * Returns what `inspect()` of every process shows of this plugin, under its name: small numbers and short texts, as
+   * JSON. The bus calls it every 5 seconds, and for each `inspect()` of its own process. It never holds payloads.
+   */
+  report?(): JsonObject;
   /** As {@link EventProvider.serverTime}, of the server on which the plugin keeps events. */
   serverTime?(): Promise<number | undefined>;
   /** Keeps events until they may be published. None by default. */

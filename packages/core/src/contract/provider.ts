@@ -330,6 +330,8 @@ export interface EventProvider {
   readonly board?: InstanceBoard | undefined;
   /** Looks whether the provider works, and changes nothing. */
   probe?(): Promise<ProbeResult>;
+  /** Returns the version of the provider's package, and of its driver, by name: `inspect()` shows them. */
+  versions?(): Readonly<Record<string, string>>;
   /**
    * The time of the server by whose clock delays, leases and ages go, in milliseconds since the epoch. The bus
    * compares it with its own clock, warns of a difference, and shows it in `health()`. For every provider that

@@ -38,6 +38,7 @@ import { Lifecycle } from "./lifecycle.ts";
 import { type EventBusOptions, roleConsumes } from "../contract/bus-options.ts";
 import { Publisher } from "../emit/publisher.ts";
 import { type BusSettings, readSettings } from "./settings.ts";
+import type { Operations } from "../admin/operations.ts";
 import { settledEverywhere, settledHere, type SettledOptions } from "../admin/settled.ts";
 import { SettlementTracker } from "../causality/settlement-tracker.ts";
 import { StartAndStop } from "./start-and-stop.ts";
@@ -71,6 +72,9 @@ export class BusRuntime {
   readonly #engine: DeliveryEngine;
   readonly #consumers: Consumers;
   readonly #groups: Groups;
+  readonly #instanceId = crypto.randomUUID();
+  #startedAt = 0;
+  #operations: Promise<Operations> | undefined;
 
   constructor(bus: IEventBusModule, options: EventBusOptions<object>) {
     const settings = readSettings(options);
@@ -177,6 +181,8 @@ export class BusRuntime {
         engine: this.#engine,
         consumers: this.#consumers,
         groups: this.#groups,
+        instanceId: this.#instanceId,
+        operations: () => this.#operate(),
       }),
     );
     const admin = (): ProviderAdmin => {
@@ -192,6 +198,7 @@ export class BusRuntime {
   }
 
   start(): Promise<void> {
+    if (this.#lifecycle.state === "new") this.#startedAt = this.#settings.clock.now();
     return this.#lifecycle.start();
   }
 
@@ -331,10 +338,12 @@ export class BusRuntime {
     this.#lifecycle.assertRunning("inspect", true);
     const { admin, capabilities, subscriptions: registry, name: provider } = this.#provider;
     const { statsLagMs = 0 } = capabilities;
-    const [registered, stats, groups] = await Promise.all([
+    const operations = await this.#operate();
+    const [registered, stats, groups, instances] = await Promise.all([
       registry?.list() ?? [],
       admin?.stats() ?? [],
       this.#groups.list(),
+      operations.instances(),
     ]);
     return {
       name: this.#settings.name,
@@ -345,7 +354,32 @@ export class BusRuntime {
       subscriptions: inspectSubscriptions([...this.subscriptions], registered, stats),
       groups: groups.map((group) => ({ ...group, stagedAt: new Date(group.stagedAt) })),
       counters: { ...this.#counters },
+      instances,
     };
+  }
+
+  /** Loads what most programs never need. */
+  #operate(): Promise<Operations> {
+    this.#operations ??= import("../admin/operations.ts").then((loaded) => {
+      const { clock, logger, role } = this.#settings;
+      return new loaded.Operations({
+        instanceId: this.#instanceId,
+        provider: this.#provider,
+        plugins: this.#plugins,
+        subscriptions: this.subscriptions,
+        counters: this.#counters,
+        role,
+        clock,
+        logger,
+        state: () => ({
+          status: this.#health.status,
+          // The first report is posted when all is consumed, while the start has not ended.
+          consuming: role !== "server" && ["starting", "running"].includes(this.#lifecycle.state),
+          startedAt: this.#startedAt,
+        }),
+      });
+    });
+    return this.#operations;
   }
 
   /** @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider has no admin part. */

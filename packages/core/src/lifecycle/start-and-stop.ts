@@ -22,6 +22,7 @@ import type { StormLog } from "../deliver/storm-log.ts";
 import type { BusSettings } from "./settings.ts";
 import type { SettlementTracker } from "../causality/settlement-tracker.ts";
 import { isInstance } from "../errors/thrown.ts";
+import type { Operations } from "../admin/operations.ts";
 import { unsupported } from "../emit/support.ts";
 import { unavailable } from "../errors/safe-error.ts";
 import type { Clock } from "../contract/clock.ts";
@@ -53,6 +54,9 @@ export interface StartAndStopOptions {
   readonly engine: DeliveryEngine;
   readonly consumers: Consumers;
   readonly groups: Groups;
+  /** Identifies this bus among the instances of all processes. */
+  readonly instanceId: string;
+  readonly operations: () => Promise<Operations>;
 }
 
 /** The order in which the parts of a bus start and stop. */
@@ -110,6 +114,7 @@ export class StartAndStop implements LifecycleSteps {
     if (role !== "tool") this.#options.groups.start();
     this.#options.clocks.start();
     this.#options.health.set("up", clock.now(), undefined);
+    if (this.#options.provider.board) await (await this.#options.operations()).start();
   }
 
   /** Does a step of the start. One that takes long is waited for, but not without a word. */
@@ -165,7 +170,7 @@ export class StartAndStop implements LifecycleSteps {
       logger,
       clock,
       namespace: name,
-      instanceId: crypto.randomUUID(),
+      instanceId: this.#options.instanceId,
       deadLetters,
       orphanedAfterMs,
       report: (report) => receiveReport(receiver, report),
@@ -274,6 +279,7 @@ export class StartAndStop implements LifecycleSteps {
     }
     await inTime(groups.close());
     await tell("stop");
+    if (provider.board) await inTime(this.#options.operations().then((it) => it.close()));
     try {
       // What has left is answered before the way back is closed. In memory it may wait for room.
       if (durable) await inTime(publisher.whenIdle());

@@ -27,7 +27,13 @@ import {
   optionsWithin,
   wholeFrom,
 } from "../values/arguments.ts";
-import { PART_METHODS, type ProviderPart, safeProvider } from "./safe-provider.ts";
+import {
+  OPTIONAL_METHODS,
+  type OptionalMethod,
+  PART_METHODS,
+  type ProviderPart,
+  safeProvider,
+} from "./safe-provider.ts";
 
 type ProviderParts<Part extends ProviderPart> = {
   readonly [Name in Part]: NonNullable<EventProvider[Name]>;
@@ -45,7 +51,12 @@ export type DefinedProvider<Part extends ProviderPart = never> = EventProvider &
 const GIVE_UP_MS = 100;
 
 /** The methods that change nothing. */
-const READS: ReadonlySet<string> = new Set(["subscriptions.list", "admin.stats", "admin.listDead"]);
+const READS: ReadonlySet<string> = new Set([
+  "subscriptions.list",
+  "admin.stats",
+  "admin.listDead",
+  "admin.getDead",
+]);
 
 const DEFINITION: Checks<ProviderDefinition> = {
   name: checkText,
@@ -65,6 +76,8 @@ const DEFINITION: Checks<ProviderDefinition> = {
   }),
   parts: checkTexts,
   shortcuts: checkTexts,
+  optional: checkTexts,
+  versions: checkFunction,
   readsAfterStop: checkBoolean,
   open: checkFunction,
 };
@@ -93,7 +106,15 @@ export interface ProviderDefinition<Part extends ProviderPart = never> {
    */
   readonly shortcuts?: readonly ("tryPublish" | "known")[] | undefined;
   /**
-   * Whether `subscriptions.list`, `admin.stats` and `admin.listDead` answer after `stop` as well, from memory.
+   * The optional methods that the parts `subscriptions` and `admin` of `open` have.
+   *
+   * @default []
+   */
+  readonly optional?: readonly OptionalMethod[] | undefined;
+  /** As {@link EventProvider.versions}. */
+  readonly versions?: (() => Readonly<Record<string, string>>) | undefined;
+  /**
+   * Whether `subscriptions.list`, `admin.stats`, `admin.listDead` and `admin.getDead` answer after `stop` as well, from memory.
    *
    * @default false
    */
@@ -153,7 +174,8 @@ export function defineProvider<Part extends ProviderPart = never>(
     capabilities: 'such as { durable: true, payload: "fresh", redeliverAfterMs: 10_000 }',
     open: "which resolves with { publish, consume, close }",
   });
-  const { name, capabilities, parts = [], shortcuts = [], readsAfterStop = false } = definition;
+  const { name, capabilities, parts = [], shortcuts = [], versions } = definition;
+  const { optional = [], readsAfterStop = false } = definition;
   const consumers = new Set<OpenConsumer>();
   /** Those that can be woken, apart: a publish is no time to ask each. */
   const sleepers = new Set<OpenConsumer>();
@@ -343,10 +365,17 @@ export function defineProvider<Part extends ProviderPart = never>(
 
     // One in memory goes by the clock of this process.
     ...(capabilities.durable && { serverTime: async () => opened?.serverTime?.() }),
+    ...(versions && { versions }),
   };
 
+  function queueName(subscriptionId: string): string | undefined {
+    return (running("admin.queueName") as OpenProvider<"admin">).admin.queueName?.(subscriptionId);
+  }
+
   const delegates = parts.map((part) => {
-    const methods = PART_METHODS[part].map((method) => {
+    const extras: readonly OptionalMethod[] = isWithOptional(part) ? OPTIONAL_METHODS[part] : [];
+    const brought = extras.filter((method) => optional.includes(method));
+    const methods = [...PART_METHODS[part], ...brought].map((method) => {
       const delegate = async (...args: unknown[]): Promise<unknown> => {
         const open = running(`${part}.${method}`);
         const methodsOf = open[part] as unknown as Record<string, (...given: unknown[]) => unknown>;
@@ -354,6 +383,7 @@ export function defineProvider<Part extends ProviderPart = never>(
         if (method === "replayDead" || method === "complete") wake();
         return result;
       };
+      if (method === "queueName") return [method, queueName];
       return [method, delegate];
     });
     const known = part === "groups" && shortcuts.includes("known") && { known: knownGroups };
@@ -364,6 +394,10 @@ export function defineProvider<Part extends ProviderPart = never>(
     publish,
     ...(shortcuts.includes("tryPublish") && { tryPublish }),
   } as DefinedProvider<Part>;
+}
+
+function isWithOptional(part: ProviderPart): part is keyof typeof OPTIONAL_METHODS {
+  return part in OPTIONAL_METHODS;
 }
 
 function groupsOf(open: object | undefined): GroupStaging | undefined {

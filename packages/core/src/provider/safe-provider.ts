@@ -1,10 +1,15 @@
 import type { Plugin } from "../contract/plugin.ts";
-import type { EventProvider, GroupStaging } from "../contract/provider.ts";
+import type {
+  EventProvider,
+  GroupStaging,
+  ProviderAdmin,
+  SubscriptionRegistry,
+} from "../contract/provider.ts";
 import { safeMethods } from "../errors/safe-error.ts";
 import { delayMistake, withBothDelays } from "./both-delays.ts";
 
 /** A part that a provider may have or lack. */
-export type ProviderPart = "subscriptions" | "admin" | "groups";
+export type ProviderPart = "subscriptions" | "admin" | "groups" | "board";
 
 /** The methods of each part. */
 export const PART_METHODS: {
@@ -13,6 +18,19 @@ export const PART_METHODS: {
   subscriptions: ["declare", "list", "retire"],
   admin: ["stats", "listDead", "replayDead", "discardDead"],
   groups: ["stage", "mark", "claim", "complete", "abandon", "clear", "list"],
+  board: ["post", "list", "remove", "watch", "show", "read"],
+};
+
+/** A method that a part may have or lack. */
+export type OptionalMethod = "setPaused" | "getDead" | "listWaiting" | "drain" | "queueName";
+
+/** The optional methods of each part that has some. */
+export const OPTIONAL_METHODS: {
+  readonly subscriptions: readonly (OptionalMethod & keyof SubscriptionRegistry)[];
+  readonly admin: readonly (OptionalMethod & keyof ProviderAdmin)[];
+} = {
+  subscriptions: ["setPaused"],
+  admin: ["getDead", "listWaiting", "drain", "queueName"],
 };
 
 /**
@@ -24,8 +42,15 @@ export const PART_METHODS: {
  * For speed `publish` and `tryPublish` stay as they are: their callers make the error safe.
  */
 export function safeProvider(provider: EventProvider): EventProvider {
-  const { name, capabilities, subscriptions, admin, groups, clock, random } = provider;
-  const methods = safeMethods(provider, ["start", "consume", "stop", "probe", "serverTime"]);
+  const { name, capabilities, subscriptions, admin, groups, board, clock, random } = provider;
+  const methods = safeMethods(provider, [
+    "start",
+    "consume",
+    "stop",
+    "probe",
+    "serverTime",
+    "versions",
+  ]);
   return {
     ...methods,
     name,
@@ -38,10 +63,16 @@ export function safeProvider(provider: EventProvider): EventProvider {
     publish: provider.publish.bind(provider),
     ...(provider.tryPublish && { tryPublish: provider.tryPublish.bind(provider) }),
     ...(subscriptions && {
-      subscriptions: safeMethods(subscriptions, PART_METHODS.subscriptions),
+      subscriptions: safeMethods(subscriptions, [
+        ...PART_METHODS.subscriptions,
+        ...OPTIONAL_METHODS.subscriptions,
+      ]),
     }),
-    ...(admin && { admin: safeMethods(admin, PART_METHODS.admin) }),
+    ...(admin && {
+      admin: safeMethods(admin, [...PART_METHODS.admin, ...OPTIONAL_METHODS.admin]),
+    }),
     ...(groups && { groups: safeGroups(groups) }),
+    ...(board && { board: safeMethods(board, PART_METHODS.board) }),
     clock,
     random,
   };
@@ -51,7 +82,7 @@ export function safeProvider(provider: EventProvider): EventProvider {
 export function safePlugin(plugin: Plugin): Plugin {
   const { name, middleware, staging } = plugin;
   return {
-    ...safeMethods(plugin, ["start", "stop", "stopped", "serverTime"]),
+    ...safeMethods(plugin, ["start", "stop", "stopped", "serverTime", "report"]),
     name,
     middleware,
     ...(staging && {

@@ -39,6 +39,7 @@ describe("inspect()", () => {
       subscriptions: [],
       groups: [],
       counters: NOTHING,
+      instances: [expect.objectContaining({ here: true, role: "worker" })],
     });
   });
 

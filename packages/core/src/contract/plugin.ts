@@ -18,6 +18,8 @@ export interface PluginContext {
   readonly logger: Logger;
   /** The bus that the plugin is attached to. */
   readonly bus: IEventBusModule;
+  /** The plugins in the options of the bus, in their order. A plugin finds others by their names. */
+  readonly plugins: readonly Plugin[];
   /**
    * The services of the application: the `container` of the bus. On a bus without a container, `resolve` throws.
    */

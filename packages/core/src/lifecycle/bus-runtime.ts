@@ -169,6 +169,7 @@ export class BusRuntime {
         settings,
         provider,
         plugins: this.#plugins,
+        givenPlugins: options.plugins ?? [],
         subscriptions: this.subscriptions,
         counters: this.#counters,
         storms: shared.storms,

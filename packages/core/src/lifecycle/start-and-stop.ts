@@ -42,6 +42,8 @@ export interface StartAndStopOptions {
   readonly settings: BusSettings;
   readonly provider: EventProvider;
   readonly plugins: readonly Plugin[];
+  /** The plugins of the options, as the application made them. */
+  readonly givenPlugins: readonly Plugin[];
   readonly subscriptions: Iterable<Subscription>;
   readonly storms: StormLog;
   readonly counters: BusCounters;
@@ -90,6 +92,7 @@ export class StartAndStop implements LifecycleSteps {
           role,
           logger,
           bus: this.#options.bus,
+          plugins: this.#options.givenPlugins,
           container: this.#options.settings.services,
           capabilities,
           publishEnvelopes: (envelopes) => this.#publishEnvelopes(envelopes),

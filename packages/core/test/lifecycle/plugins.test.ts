@@ -36,6 +36,15 @@ describe("plugins", () => {
     expect(context().role).toBe("tool");
   });
 
+  test("find each other, as the application made them", async () => {
+    const { plugin, context } = keepContext();
+    const other = { name: "other", count: 3 };
+    const { bus } = await startTestBus({ plugins: [plugin, other] });
+    expect(context().plugins).toEqual([plugin, other]);
+    expect(context().plugins[1]).toBe(other);
+    await bus.stop();
+  });
+
   test("start after the provider, in order, and stop before it, in reverse", async () => {
     const steps: string[] = [];
     const inner = memoryProvider();

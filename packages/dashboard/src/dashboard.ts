@@ -1,0 +1,221 @@
+import type { EventBus } from "@busbar/core";
+import type { Plugin, PluginContext } from "@busbar/core/plugin";
+import { assertOptions, type Checks, checks } from "@busbar/core/provider";
+import { auditRoutes } from "./api/audit-routes.ts";
+import { sessionRoutes } from "./api/session-routes.ts";
+import { webhooksApi } from "./api/webhooks-api.ts";
+import { type AuditEntry, AuditLog } from "./audit.ts";
+import type { Authenticate, Caller } from "./auth/caller.ts";
+import { type AccessToken, checkTokens, isSecure, TokenSessions } from "./auth/tokens.ts";
+import type { OutboxFeature, RunStore, WebhooksFeature } from "./contract/features.ts";
+import { createApi, failure } from "./http/app.ts";
+import { withHeaders } from "./http/headers.ts";
+import { Page, textResponse } from "./http/page.ts";
+import { Problem, problemResponse } from "./http/problem.ts";
+
+/** Options of {@link dashboard}. */
+export interface DashboardOptions {
+  /**
+   * The path that people open in the browser, such as `/busbar`. Give the whole path, even if the host takes it off the
+   * URL, as `app.use("/busbar", …)` of Express does.
+   *
+   * @default ""
+   */
+  readonly basePath?: string | undefined;
+  /** Finds out who sends a request, in the way of the application. Either this or `token` is needed. */
+  readonly authenticate?: Authenticate | undefined;
+  /**
+   * A token of at least 16 characters that people enter once, or one for each of them. The browser then keeps a cookie
+   * for 12 hours. Either this or `authenticate` is needed.
+   *
+   * @example
+   * ```ts
+   * token: [
+   *   { name: "ada", token: process.env["ADAS_TOKEN"]! },
+   *   { name: "support", token: process.env["SUPPORT_TOKEN"]!, readOnly: true },
+   * ],
+   * ```
+   */
+  readonly token?: string | readonly AccessToken[] | undefined;
+  /**
+   * Whether nobody may change anything.
+   *
+   * @default false
+   */
+  readonly readOnly?: boolean | undefined;
+  /** Is called with each action that somebody has taken, for an audit log that lasts. None by default. */
+  readonly onAction?: ((entry: AuditEntry) => void) | undefined;
+  /**
+   * The outbox to show.
+   *
+   * @default the plugin of the bus with the name "outbox"
+   */
+  readonly outbox?: OutboxFeature | undefined;
+  /**
+   * The webhooks to show.
+   *
+   * @default the plugin of the bus with the name "webhooks"
+   */
+  readonly webhooks?: WebhooksFeature | undefined;
+  /** A store that knows runs of workflows. None by default. */
+  readonly runs?: RunStore | undefined;
+}
+
+const OPTIONS: Checks<DashboardOptions> = {
+  basePath: (value) =>
+    typeof value === "string" && /^(\/[\w.~-]+)*\/?$/.test(value)
+      ? undefined
+      : 'must be a path such as "/busbar"',
+  authenticate: checks.function,
+  token: checkTokens,
+  readOnly: checks.boolean,
+  onAction: checks.function,
+  outbox: checks.object,
+  webhooks: checks.object,
+  runs: checks.object,
+};
+
+/** The dashboard of a bus: a plugin, and what serves the page. */
+export interface Dashboard extends Plugin {
+  /**
+   * Answers requests for the page and its API, as anything that speaks `fetch` does. Never rejects. It may be passed on
+   * as it is. While the bus does not run, the API answers 503.
+   *
+   * @example
+   * ```ts
+   * app.all("/busbar/*", (context) => board.fetch(context.req.raw)); // Hono
+   * ```
+   */
+  readonly fetch: (request: Request) => Promise<Response>;
+  /**
+   * Makes a link that signs in once, within 10 minutes, as the first of the tokens does. For a terminal that shows the
+   * link to the person who has started the dashboard.
+   *
+   * @param origin Where the dashboard is, such as `http://localhost:4000`.
+   * @throws TypeError without the option `token`.
+   */
+  createSignInLink(origin: string): string;
+}
+
+/** What there is once the bus has started. */
+export interface Running {
+  readonly bus: EventBus;
+  readonly context: PluginContext;
+  readonly outbox: OutboxFeature | undefined;
+  readonly webhooks: WebhooksFeature | undefined;
+}
+
+/**
+ * Makes a plugin that serves a page on which operators see what the bus does, and act on it.
+ *
+ * @throws TypeError when an option has a value that it cannot have, or neither `token` nor `authenticate` is given.
+ *
+ * @example
+ * ```ts
+ * const board = dashboard({ token: process.env["DASHBOARD_TOKEN"]! });
+ * const bus = createEventBus({ provider, plugins: [board] });
+ * await bus.start();
+ * await serveDashboard(board, { port: 4000 });
+ * ```
+ */
+export function dashboard(options: DashboardOptions): Dashboard {
+  assertOptions("dashboard()", options, OPTIONS);
+  const { token, authenticate, readOnly = false } = options;
+  if ((token === undefined) === (authenticate === undefined)) {
+    throw new TypeError("dashboard() needs either the option token or the option authenticate");
+  }
+  const basePath = (options.basePath ?? "").replace(/\/$/, "");
+  const sessions = token === undefined ? undefined : new TokenSessions(token, basePath || "/");
+  const audit = new AuditLog(options.onAction);
+  let running: Running | undefined;
+  const started = (): Running => {
+    if (running) return running;
+    throw new Problem("unavailable", "The bus does not run", { headers: { "retry-after": "5" } });
+  };
+  const callerOf = async (request: Request): Promise<Caller | undefined> =>
+    sessions ? sessions.callerOf(request) : authenticate?.(request);
+  const environment = { callerOf, readOnly, audit, logger: () => running?.context.logger };
+  const api = createApi(
+    basePath,
+    [
+      ...sessionRoutes({
+        sessions,
+        readOnly,
+        busName: async () => (await running?.bus.inspect())?.name,
+        features: () => ({
+          outbox: running?.outbox !== undefined,
+          webhooks: running?.webhooks !== undefined,
+          runs: options.runs !== undefined,
+        }),
+      }),
+      ...auditRoutes(audit),
+    ],
+    [webhooksApi(() => started().webhooks, readOnly)],
+    environment,
+  );
+  let page: Promise<Page> | undefined;
+  const answer = async (request: Request): Promise<Response> => {
+    const url = new URL(request.url);
+    const path = withoutBase(url.pathname, basePath);
+    if (path === "/api" || path.startsWith("/api/")) return api(request);
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      const headers = { allow: "GET, HEAD" };
+      return problemResponse(new Problem("method-not-allowed", "Pages are only read", { headers }));
+    }
+    const code = url.searchParams.get("sign-in");
+    if (code !== null && sessions) {
+      const cookie = sessions.redeem(code, isSecure(request));
+      // Two slashes would lead to another host.
+      const location = basePath + path.replace(/^\/+/, "/");
+      return textResponse(303, "", { location, ...(cookie && { "set-cookie": cookie }) });
+    }
+    page ??= Page.read(basePath);
+    return (await page).answer(request, path);
+  };
+  return {
+    name: "dashboard",
+    start(context) {
+      if (running) throw new TypeError("This dashboard belongs to another bus: make another");
+      audit.logger = context.logger;
+      running = {
+        // The bus of a plugin is whole at run time.
+        bus: context.bus as unknown as EventBus,
+        context,
+        outbox: options.outbox ?? found<OutboxFeature>(context, "outbox", "inspect"),
+        webhooks: options.webhooks ?? found<WebhooksFeature>(context, "webhooks", "handler"),
+      };
+    },
+    stop() {
+      running = undefined;
+    },
+    async fetch(request) {
+      try {
+        return withHeaders(await answer(request));
+      } catch (error) {
+        return withHeaders(failure(error, request, environment));
+      }
+    },
+    createSignInLink(origin) {
+      if (!sessions) throw new TypeError("createSignInLink() needs the option token");
+      return `${origin.replace(/\/$/, "")}${basePath}/?sign-in=${sessions.createCode()}`;
+    },
+  };
+}
+
+/** The path below the base path. Hosts may have taken the base path off. */
+function withoutBase(pathname: string, basePath: string): string {
+  if (basePath === "" || pathname === basePath) return basePath === "" ? pathname : "/";
+  return pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : pathname;
+}
+
+/** A plugin of the bus that has a name and a method. */
+function found<Feature>(
+  { plugins }: PluginContext,
+  name: string,
+  method: keyof Feature & string,
+): Feature | undefined {
+  const plugin = plugins.find((it) => it.name === name) as
+    | (Plugin & Partial<Record<string, unknown>>)
+    | undefined;
+  return typeof plugin?.[method] === "function" ? (plugin as unknown as Feature) : undefined;
+}

@@ -2,6 +2,8 @@ import type { EventBus } from "@busbar/core";
 import type { Plugin, PluginContext } from "@busbar/core/plugin";
 import { assertOptions, type Checks, checks } from "@busbar/core/provider";
 import { auditRoutes } from "./api/audit-routes.ts";
+import { groupRoutes } from "./api/group-routes.ts";
+import { outboxRoutes } from "./api/outbox-routes.ts";
 import { sessionRoutes } from "./api/session-routes.ts";
 import { webhooksApi } from "./api/webhooks-api.ts";
 import { type AuditEntry, AuditLog } from "./audit.ts";
@@ -12,6 +14,7 @@ import { createApi, failure } from "./http/app.ts";
 import { withHeaders } from "./http/headers.ts";
 import { Page, textResponse } from "./http/page.ts";
 import { Problem, problemResponse } from "./http/problem.ts";
+import type { Running } from "./running.ts";
 
 /** Options of {@link dashboard}. */
 export interface DashboardOptions {
@@ -97,14 +100,6 @@ export interface Dashboard extends Plugin {
   createSignInLink(origin: string): string;
 }
 
-/** What there is once the bus has started. */
-export interface Running {
-  readonly bus: EventBus;
-  readonly context: PluginContext;
-  readonly outbox: OutboxFeature | undefined;
-  readonly webhooks: WebhooksFeature | undefined;
-}
-
 /**
  * Makes a plugin that serves a page on which operators see what the bus does, and act on it.
  *
@@ -148,6 +143,8 @@ export function dashboard(options: DashboardOptions): Dashboard {
           runs: options.runs !== undefined,
         }),
       }),
+      ...outboxRoutes(started),
+      ...groupRoutes(started),
       ...auditRoutes(audit),
     ],
     [webhooksApi(() => started().webhooks, readOnly)],

@@ -14,7 +14,7 @@ export interface SessionView {
   /** What the page can show. */
   readonly features: Features;
   /** The name of the bus. Absent while nobody is signed in. */
-  readonly bus?: string;
+  readonly bus?: string | undefined;
 }
 
 /** The person who is signed in. */
@@ -159,11 +159,11 @@ export interface SubscriptionView {
 
 /** How deliveries of a subscription run. */
 export interface PolicyView {
-  readonly attempts?: number;
-  readonly backoff?: JsonValue;
-  readonly timeoutMs?: number;
-  readonly concurrency?: number;
-  readonly ordering?: string;
+  readonly attempts?: number | undefined;
+  readonly backoff?: JsonValue | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly concurrency?: number | undefined;
+  readonly ordering?: string | undefined;
 }
 
 /** Runs of a subscription in all processes that record them. */
@@ -235,9 +235,9 @@ export interface NearMiss {
 /** `POST api/events/:name/emit`. */
 export interface EmitRequest {
   readonly data: JsonValue;
-  readonly metadata?: JsonObject;
+  readonly metadata?: JsonObject | undefined;
   /** Milliseconds before the event is delivered. */
-  readonly delayMs?: number;
+  readonly delayMs?: number | undefined;
 }
 
 /** Answer of `POST api/events/:name/emit`. */
@@ -248,13 +248,13 @@ export interface EmitResult {
 /** Filters of `GET api/tail`, as parameters of the query. Each event of the stream is a {@link TailView}. */
 export interface TailFilter {
   /** The name of an event, or a pattern such as `order.*`. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** The id of a subscription. */
-  readonly subscriber?: string;
+  readonly subscriber?: string | undefined;
   /** `emitted`, `delivered` and others, separated by commas. */
-  readonly type?: string;
+  readonly type?: string | undefined;
   /** Text that must be in the id, the name, the metadata or the data. */
-  readonly text?: string;
+  readonly text?: string | undefined;
 }
 
 /** The kinds of entries of the tail. */
@@ -269,13 +269,13 @@ export interface TailEntryView {
   readonly at: Timestamp;
   readonly instanceId: string;
   readonly event: { readonly id: string; readonly name: string; readonly metadata: JsonObject };
-  readonly data?: JsonValue;
-  readonly subscriberId?: string;
-  readonly attempt?: number;
-  readonly durationMs?: number;
-  readonly error?: { readonly name: string; readonly message: string };
-  readonly reason?: string;
-  readonly delayMs?: number;
+  readonly data?: JsonValue | undefined;
+  readonly subscriberId?: string | undefined;
+  readonly attempt?: number | undefined;
+  readonly durationMs?: number | undefined;
+  readonly error?: { readonly name: string; readonly message: string } | undefined;
+  readonly reason?: string | undefined;
+  readonly delayMs?: number | undefined;
 }
 
 /** Entries that are missing, because there were more than the feed or the connection takes. */
@@ -297,21 +297,21 @@ export interface PauseRequest {
    *
    * @default true
    */
-  readonly everywhere?: boolean;
+  readonly everywhere?: boolean | undefined;
 }
 
 /** `POST api/subscriptions/:id/drain`. */
 export interface DrainRequest {
   /** @default "dead-letter" */
-  readonly backlog?: "dead-letter" | "discard";
+  readonly backlog?: "dead-letter" | "discard" | undefined;
 }
 
 /** `POST api/subscriptions/:id/retire`. */
 export interface RetireRequest {
   /** The events to take from the subscription. All of it by default. */
-  readonly events?: readonly string[];
+  readonly events?: readonly string[] | undefined;
   /** @default "dead-letter" */
-  readonly backlog?: "keep" | "dead-letter" | "discard";
+  readonly backlog?: "keep" | "dead-letter" | "discard" | undefined;
 }
 
 /** Answer of an action: how many deliveries, dead letters or rows it has changed. */
@@ -343,16 +343,16 @@ export interface EventContent {
 
 /** Which dead letters: parameters of the query of `GET api/dead`, and `where` of the bulk actions. */
 export interface DeadFilter {
-  readonly subscriberId?: string;
+  readonly subscriberId?: string | undefined;
   /** The name of an event, or a pattern such as `order.*`. */
-  readonly eventName?: string;
-  readonly reason?: string;
+  readonly eventName?: string | undefined;
+  readonly reason?: string | undefined;
   /** Text in the name or the message of an error. */
-  readonly error?: string;
+  readonly error?: string | undefined;
   /** Text in the id, the data or the metadata of the event. */
-  readonly text?: string;
-  readonly diedAfter?: Timestamp;
-  readonly diedBefore?: Timestamp;
+  readonly text?: string | undefined;
+  readonly diedAfter?: Timestamp | undefined;
+  readonly diedBefore?: Timestamp | undefined;
 }
 
 /** `GET api/dead`: as many as were found within 300 ms. */
@@ -397,9 +397,9 @@ export interface DeadErrorView {
   readonly at: Timestamp;
   readonly name: string;
   readonly message: string;
-  readonly stack?: string;
-  readonly code?: string;
-  readonly cause?: string;
+  readonly stack?: string | undefined;
+  readonly code?: string | undefined;
+  readonly cause?: string | undefined;
 }
 
 /**
@@ -412,7 +412,7 @@ export type DeadAction =
 
 /** `POST api/dead/:subscriberId/:id/replay`. Without `data`, the dead letter is replayed as it is. */
 export interface ReplayRequest {
-  readonly data?: JsonValue;
+  readonly data?: JsonValue | undefined;
 }
 
 /** Work that takes longer than a request: `GET api/jobs/:id`. `DELETE` cancels it. Ends with the process. */
@@ -469,7 +469,7 @@ export interface OutboxRow {
 
 /** `POST api/outbox/retry` and `…/discard`: these rows, or all. */
 export interface OutboxAction {
-  readonly ids?: readonly string[];
+  readonly ids?: readonly string[] | undefined;
 }
 
 /** `GET api/groups`. */
@@ -515,14 +515,14 @@ export interface ProblemView {
   readonly title: string;
   readonly status: number;
   readonly detail: string;
-  readonly errors?: readonly ProblemFault[];
+  readonly errors?: readonly ProblemFault[] | undefined;
 }
 
 /** One place of a request that is wrong. */
 export interface ProblemFault {
   /** A JSON pointer into the body, as a fragment: `#/data/orderId`. */
-  readonly pointer?: string;
+  readonly pointer?: string | undefined;
   /** The name of a parameter. */
-  readonly parameter?: string;
+  readonly parameter?: string | undefined;
   readonly detail: string;
 }

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { Problem, wrong } from "./problem.ts";
 
 /** Bytes that a body may have. */
-export const MAX_BODY_BYTES = 1_048_576;
+const MAX_BODY_BYTES = 1_048_576;
 /** Levels of nesting that a body may have, so that whatever walks through the body has enough stack. */
 const MAX_LEVELS = 200;
 
@@ -58,7 +58,7 @@ export function readQuery(schema: z.ZodObject | undefined, query: URLSearchParam
 }
 
 /** The problem of one parameter. */
-export function wrongParameter(parameter: string, detail: string): Problem {
+function wrongParameter(parameter: string, detail: string): Problem {
   return new Problem("invalid-parameter", `Parameter ${parameter}: ${detail}`, {
     errors: [{ parameter, detail }],
   });

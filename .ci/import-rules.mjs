@@ -172,6 +172,8 @@ const WALL_CLOCK = new Map([
   ["packages/core/src/deliver/engine.ts", "when an attempt failed"],
   ["packages/core/src/memory/memory-dead-letters.ts", "diedAt"],
   ["packages/core/src/groups/memory-group-staging.ts", "stagedAt"],
+  ["packages/dashboard/src/audit.ts", "when an action ended"],
+  ["packages/dashboard/src/auth/tokens.ts", "sessions end in every process, and across restarts"],
   ["packages/testing/src/recorder.ts", "when something was recorded"],
   ["packages/testing/src/system-time.ts", "is the clock"],
   ["packages/webhooks/src/verify/verifier.ts", "compares it with the clock of the sender"],
@@ -188,6 +190,7 @@ const WALL_CLOCK = new Map([
 const IMPORT_META = new Set([
   "packages/core/src/app/own-directory.ts",
   "packages/conformance/src/child/child-process.ts",
+  "packages/dashboard/src/http/page-folder.ts",
 ]);
 
 const problems = [];

@@ -1,5 +1,5 @@
 import type { Logger } from "@busbar/core";
-import { type JsonObject, safeError } from "@busbar/core/provider";
+import { type JsonObject, safeError, systemClock } from "@busbar/core/provider";
 
 /** An action that somebody has taken by the dashboard. */
 export interface AuditEntry {
@@ -37,7 +37,7 @@ export class AuditLog {
   }
 
   add(given: Omit<AuditEntry, "at">): void {
-    const entry: AuditEntry = { at: new Date(), ...given };
+    const entry: AuditEntry = { at: new Date(systemClock.now()), ...given };
     this.#entries.push(entry);
     if (this.#entries.length > KEPT) this.#entries.shift();
     const { caller, action, target, result, details } = entry;

@@ -166,7 +166,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
       const location = basePath + path.replace(/^\/+/, "/");
       return textResponse(303, "", { location, ...(cookie && { "set-cookie": cookie }) });
     }
-    page ??= Page.read(basePath);
+    page ??= readPage(basePath);
     return (await page).answer(request, path);
   };
   return {
@@ -197,6 +197,12 @@ export function dashboard(options: DashboardOptions): Dashboard {
       return `${origin.replace(/\/$/, "")}${basePath}/?sign-in=${sessions.createCode()}`;
     },
   };
+}
+
+async function readPage(basePath: string): Promise<Page> {
+  // Loaded when it is needed: test runners that make CommonJS of the sources could not.
+  const { PAGE_FOLDER } = await import("./http/page-folder.ts");
+  return Page.read(basePath, PAGE_FOLDER);
 }
 
 /** The path below the base path. Hosts may have taken the base path off. */

@@ -1,4 +1,5 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { systemClock } from "@busbar/core/provider";
 import { SignInAttempts } from "./attempts.ts";
 import type { Caller } from "./caller.ts";
 
@@ -87,7 +88,7 @@ export class TokenSessions {
     const code = randomBytes(24).toString("base64url");
     const oldest = this.#codes.keys().next().value;
     if (this.#codes.size >= MOST_CODES && oldest !== undefined) this.#codes.delete(oldest);
-    this.#codes.set(code, { endsAt: Date.now() + CODE_MS, known: this.#known[0]! });
+    this.#codes.set(code, { endsAt: systemClock.monotonic() + CODE_MS, known: this.#known[0]! });
     return code;
   }
 
@@ -95,14 +96,16 @@ export class TokenSessions {
   redeem(code: string, isSecure: boolean): string | undefined {
     const entry = this.#codes.get(code);
     this.#codes.delete(code);
-    return entry && entry.endsAt > Date.now() ? this.#cookieOf(entry.known, isSecure) : undefined;
+    return entry && entry.endsAt > systemClock.monotonic()
+      ? this.#cookieOf(entry.known, isSecure)
+      : undefined;
   }
 
   /** Who is signed in. */
   callerOf(request: Request): Caller | undefined {
     const session = cookieIn(request.headers.get("cookie"));
     const [, ends = "", signature = ""] = /^(\d{10,12})\.([\w-]{43})$/.exec(session ?? "") ?? [];
-    if (ends === "" || Number(ends) * 1_000 <= Date.now()) return undefined;
+    if (ends === "" || Number(ends) * 1_000 <= systemClock.now()) return undefined;
     const presented = Buffer.from(signature, "base64url");
     let found: Caller | undefined;
     for (const { key, caller } of this.#known) {
@@ -120,7 +123,7 @@ export class TokenSessions {
   }
 
   #cookieOf({ key }: Known, isSecure: boolean): string {
-    const ends = String(Math.floor(Date.now() / 1_000) + SESSION_SECONDS);
+    const ends = String(Math.floor(systemClock.now() / 1_000) + SESSION_SECONDS);
     const signature = createHmac("sha256", key).update(ends).digest("base64url");
     return this.#cookie(`${ends}.${signature}`, SESSION_SECONDS, isSecure);
   }

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { extname, join, sep } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 
@@ -20,9 +19,6 @@ const TYPES: Readonly<Record<string, string>> = {
   ".txt": "text/plain; charset=utf-8",
   ".woff2": "font/woff2",
 };
-
-/** Where the build puts the page: the same folder for the sources and for what is built of them. */
-const FOLDER = fileURLToPath(new URL("../../dist/page/", import.meta.url));
 
 const NOT_BUILT =
   "The page of the dashboard is not built. In the repository of Busbar, run: pnpm build\n";
@@ -48,7 +44,7 @@ export class Page {
    *
    * @param basePath Comes before the paths of scripts and styles in the document.
    */
-  static async read(basePath: string, folder: string = FOLDER): Promise<Page> {
+  static async read(basePath: string, folder: string): Promise<Page> {
     const names = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
     const files = names
       .filter((entry) => entry.isFile() && extname(entry.name) in TYPES)

@@ -83,7 +83,7 @@ const CORE_ROOMS = {
   deliver: ["contract", "errors", "values", "observe", "causality", "provider"],
   emit: ["contract", "errors", "values", "observe", "causality", "deliver"],
   groups: ["contract", "errors", "observe", "causality", "emit"],
-  admin: ["contract", "errors", "values", "observe", "causality", "deliver"],
+  admin: ["contract", "errors", "values", "observe", "causality", "provider", "deliver", "emit"],
   lifecycle: [
     "contract",
     "errors",

@@ -1,8 +1,13 @@
+export type { DeadLetter, DeadLetterError } from "./admin/dead-letter.ts";
+export type { DeadLetterFilter } from "./admin/dead-letter-filter.ts";
+export type { DeadLetterProgress } from "./admin/dead-letter-scan.ts";
 export type {
-  DeadLetter,
-  DeadLetterError,
+  BulkDeadLetters,
   DeadLetters,
+  DeadLetterSearchPage,
   ListDeadLetters,
+  ReplayDeadLetters,
+  SearchDeadLetters,
 } from "./admin/dead-letters.ts";
 export type { BusHealth, BusInspection, BusState } from "./admin/inspection.ts";
 export type { InspectedInstance } from "./admin/instances.ts";

@@ -90,7 +90,7 @@ export {
   type PushConsumerOptions,
   type PushLink,
 } from "./provider/push-consumer.ts";
-export type { ProviderPart } from "./provider/safe-provider.ts";
+export type { OptionalMethod, ProviderPart } from "./provider/safe-provider.ts";
 export {
   createRouter,
   matchesPattern,

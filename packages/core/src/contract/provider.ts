@@ -482,7 +482,10 @@ export interface ProviderAdmin {
   ): Promise<number>;
   /** Deletes dead letters. Resolves with how many there were. */
   discardDead(subscriptionId: string, ids: readonly string[]): Promise<number>;
-  /** Resolves with the dead letters that have these ids; unknown ids are left out. */
+  /**
+   * Resolves with the dead letters that have these ids; unknown ids are left out. Required when durable. A provider
+   * that has it also takes `data` in `replayDead`.
+   */
   getDead?(subscriptionId: string, ids: readonly string[]): Promise<readonly DeadDelivery[]>;
   /**
    * Lists deliveries of a subscription that have not begun: what becomes ready first comes first, roughly. With

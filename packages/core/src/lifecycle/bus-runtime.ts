@@ -195,7 +195,16 @@ export class BusRuntime {
       const own = Array.from(this.subscriptions, ({ id }) => id);
       return [...own, ...others.flatMap((it) => [it.subscriptionId, ...it.aliases])];
     };
-    this.deadLetters = new DeadLetters(admin, listed, this.#tracker);
+    this.deadLetters = new DeadLetters({
+      admin,
+      listed,
+      tracker: this.#tracker,
+      clock,
+      providerName: provider.name,
+      statsLag: (provider.capabilities.statsLagMs ?? 0) > 0,
+      schemas: options.events,
+      maxPayloadBytes: settings.maxPayloadBytes,
+    });
   }
 
   start(): Promise<void> {

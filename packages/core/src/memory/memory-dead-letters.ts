@@ -2,6 +2,9 @@ import type { Clock, Timer } from "../contract/clock.ts";
 import type { JsonValue } from "../contract/json.ts";
 import type { DeadDelivery, Envelope, Page, ProviderContext } from "../contract/provider.ts";
 
+/** How many ids of letters that are gone may be kept, next to one for each letter. */
+const SPARE_IDS = 64;
+
 /** A dead letter, and the key that waits for it. */
 export interface StoredLetter {
   readonly delivery: DeadDelivery;
@@ -14,6 +17,8 @@ export interface StoredLetter {
 export class MemoryDeadLetters {
   /** By id. Ids are ascending numbers. */
   readonly #letters = new Map<string, StoredLetter>();
+  /** Ascending, also some of letters that are gone: finds where a page begins without a look at all before it. */
+  #ids: number[] = [];
   readonly #clock: Clock;
   readonly #bounds: ProviderContext["deadLetters"];
   readonly #onDropped: (letters: readonly StoredLetter[]) => void;
@@ -45,6 +50,10 @@ export class MemoryDeadLetters {
   takeOver(delivery: DeadDelivery, blockedKey: string | undefined, addedAt: number): void {
     const id = String(++this.#lastId);
     this.#letters.set(id, { delivery: { ...delivery, id }, blockedKey, addedAt });
+    this.#ids.push(this.#lastId);
+    if (this.#ids.length > 2 * this.#letters.size + SPARE_IDS) {
+      this.#ids = Array.from(this.#letters.keys(), Number);
+    }
     this.#applyBounds();
   }
 
@@ -53,12 +62,19 @@ export class MemoryDeadLetters {
     // Ids only grow, so a cursor stays right when the letter it names is gone.
     const after = cursor === undefined ? 0 : Number(cursor);
     const items: DeadDelivery[] = [];
-    for (const { delivery } of this.#letters.values()) {
-      if (Number(delivery.id) <= after) continue;
+    for (let at = this.#firstAfter(after); at < this.#ids.length; at++) {
+      const letter = this.#letters.get(String(this.#ids[at]));
+      if (!letter) continue;
       if (items.length === limit) return { items, cursor: items.at(-1)?.id ?? cursor };
-      items.push(delivery);
+      items.push(letter.delivery);
     }
     return { items };
+  }
+
+  /** The letters that have these ids. */
+  find(ids: readonly string[]): DeadDelivery[] {
+    this.#applyBounds();
+    return ids.flatMap((id) => this.#letters.get(id)?.delivery ?? []);
   }
 
   /** Removes letters by id, and returns them, the oldest first. Unknown ids are passed over. */
@@ -98,6 +114,17 @@ export class MemoryDeadLetters {
     }
     this.#setTimer();
     if (dropped.length > 0) this.#onDropped(dropped);
+  }
+
+  /** The place in the ids of the first one above another. */
+  #firstAfter(id: number): number {
+    let [low, high] = [0, this.#ids.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#ids[middle] as number) <= id) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   #setTimer(): void {

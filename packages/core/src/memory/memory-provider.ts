@@ -79,6 +79,7 @@ export function createMemoryProvider(options: MemoryProviderOptions): MemoryProv
     name,
     capabilities: CAPABILITIES,
     parts: ["subscriptions", "admin"],
+    optional: ["getDead"],
     shortcuts: ["tryPublish"],
     readsAfterStop: true,
     open: async (context) =>
@@ -104,7 +105,9 @@ function openEngine(engine: MemoryEngine, name: string): OpenProvider<"subscript
       stats: async () => Array.from(subscriptions.queues(), (queue) => queue.stats()),
       listDead: async (id, { limit, cursor }) =>
         subscriptions.queue(id)?.listDead(limit, cursor) ?? { items: [] },
-      replayDead: async (id, ids) => subscriptions.queue(id)?.replayDead(ids) ?? 0,
+      getDead: async (id, ids) => subscriptions.queue(id)?.getDead(ids) ?? [],
+      replayDead: async (id, ids, { data } = {}) =>
+        subscriptions.queue(id)?.replayDead(ids, data) ?? 0,
       discardDead: async (id, ids) => subscriptions.queue(id)?.discardDead(ids) ?? 0,
     },
     // Ends the consumers as well, and reports what is left.

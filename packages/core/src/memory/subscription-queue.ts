@@ -143,11 +143,17 @@ export class SubscriptionQueue {
     return this.#dead.page(limit, cursor);
   }
 
-  replayDead(ids: readonly string[]): number {
+  getDead(ids: readonly string[]): readonly DeadDelivery[] {
+    return this.#dead.find(ids);
+  }
+
+  /** @param data Takes the place of each letter's own data. */
+  replayDead(ids: readonly string[], data: JsonValue | undefined): number {
     const letters = this.#dead.take(ids);
     for (const { delivery, blockedKey } of letters) {
-      if (blockedKey === undefined) this.#backlog.addDue(delivery.envelope);
-      else this.#backlog.addHolder(delivery.envelope, blockedKey);
+      const envelope = data === undefined ? delivery.envelope : { ...delivery.envelope, data };
+      if (blockedKey === undefined) this.#backlog.addDue(envelope);
+      else this.#backlog.addHolder(envelope, blockedKey);
     }
     return letters.length;
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { EventBus } from "../../src/event-bus.ts";
-import type { DeadLetter } from "../../src/admin/dead-letters.ts";
+import type { DeadLetter } from "../../src/admin/dead-letter.ts";
 import type { ProviderAdmin } from "../../src/contract/provider.ts";
 import { isBusbarError } from "../../src/errors/errors.ts";
 import { createTestBus, memoryProvider, providerLike, startTestBus } from "../support/test-bus.ts";

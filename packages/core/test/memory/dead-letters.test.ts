@@ -53,6 +53,25 @@ describe("dead letters", () => {
     expect(last.cursor).toBeUndefined();
   });
 
+  test("are found by their ids, and in their order also after many have gone", async () => {
+    const { admin, list, publish } = await withDead(300);
+    const ids = (await list()).map(({ id }) => id);
+    const { cursor } = await admin.listDead("mail", { limit: 250 });
+    await admin.discardDead("mail", [...ids.slice(10, 245), ...ids.slice(260)]);
+    await publish(envelope("late"));
+    await idle();
+    const { items } = await admin.listDead("mail", { limit: 1_000, cursor });
+    const left = items.map(({ envelope: { id } }) => id);
+    expect(left).toEqual([...ids.slice(250, 260), "late"]);
+    const found = await admin.getDead?.("mail", [
+      ids[259] ?? "",
+      ids[300] ?? "none",
+      ids[20] ?? "",
+    ]);
+    expect(found?.map((letter) => letter.envelope.id)).toEqual(["260"]);
+    expect(await admin.getDead?.("nobody", ids)).toEqual([]);
+  });
+
   test("of an unknown subscription are none", async () => {
     const { admin } = await withDead(1);
     expect(await admin.listDead("nobody", { limit: 10 })).toEqual({ items: [] });

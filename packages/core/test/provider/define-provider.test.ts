@@ -85,6 +85,33 @@ describe("defineProvider", () => {
     ]);
   });
 
+  test("has the optional methods of its parts that are named, and no others", async () => {
+    const admin = {
+      stats: async () => [],
+      listDead: async () => ({ items: [] }),
+      replayDead: async () => 0,
+      discardDead: async () => 0,
+      getDead: async () => [],
+      drain: async () => 3,
+    };
+    const provider = defineProvider({
+      name: "test",
+      capabilities: { durable: false, payload: "fresh", redeliverAfterMs: 5 },
+      parts: ["admin"],
+      optional: ["getDead"],
+      open: async () => ({
+        publish: async () => [],
+        consume: async () => ({ close: async () => {} }),
+        admin,
+        close: async () => {},
+      }),
+    });
+    expect(provider.admin.drain).toBeUndefined();
+    await expect(provider.admin.getDead?.("mail", [])).rejects.toMatchObject(NOT_RUNNING);
+    await provider.start(context);
+    expect(await provider.admin.getDead?.("mail", [])).toEqual([]);
+  });
+
   test("opens once, and passes calls on while it is open", async () => {
     const { provider, open } = setUp();
 

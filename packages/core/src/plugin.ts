@@ -6,5 +6,7 @@ export {
   type InboxStore,
   type Plugin,
   type PluginContext,
+  type Sending,
+  type SendNext,
   type StagingPlugin,
 } from "./contract/plugin.ts";

@@ -12,7 +12,7 @@ import type { ClockSkew, ClockWatch } from "./clock-watch.ts";
 import type { InspectedInstance } from "./instances.ts";
 import type { BusCounters } from "../observe/counters.ts";
 import type { Notices } from "../observe/notices.ts";
-import type { Role } from "../contract/bus-options.ts";
+import { type Role, roleConsumes } from "../contract/bus-options.ts";
 
 /** Where a bus is in its life. */
 export type BusState = "new" | "starting" | "running" | "stopping" | "stopped";
@@ -85,6 +85,8 @@ export interface BusHealth {
   readonly status: "up" | "degraded" | "down";
   /** Since when the status has been what it is, as far as this process has seen. */
   readonly since: Date;
+  /** Where the bus is in its life. From `stopping` on, it takes no new emits. */
+  readonly state: BusState;
   /** Whether this process takes deliveries. */
   readonly consuming: boolean;
   /** The name of the provider. */
@@ -194,7 +196,7 @@ export class HealthRecord {
   async health(
     provider: EventProvider,
     clocks: ClockWatch,
-    consuming: boolean,
+    { state, role }: Pick<BusInspection, "state" | "role">,
     now: number,
   ): Promise<BusHealth> {
     if (this.#said.status !== "down") {
@@ -206,7 +208,8 @@ export class HealthRecord {
     return {
       status: this.#status,
       since: new Date(this.#since),
-      consuming,
+      state,
+      consuming: state === "running" && roleConsumes(role),
       provider: provider.name,
       detail: found ?? clocks.detail,
       ...(skews.length > 0 && { clockSkews: skews }),

@@ -1,6 +1,7 @@
 import type { Role } from "./bus-options.ts";
 import type { ScopingContainer } from "./container.ts";
 import type { IEventBusModule } from "./event-bus-module.ts";
+import type { JsonValue } from "./json.ts";
 import type { GroupStaging } from "../contract/provider.ts";
 import type { JsonObject } from "./json.ts";
 import type { Logger } from "./logger.ts";
@@ -60,6 +61,29 @@ export interface StagingPlugin {
   readonly delays?: boolean | undefined;
 }
 
+/** Events that the bus is about to send, as {@link Plugin.sending} sees them. */
+export interface Sending {
+  /**
+   * Where the events go.
+   *
+   * - `emit`: to the provider, or partly into a group.
+   * - `stage`: into a group, or into the transaction of the caller. Later sends publish them.
+   * - `release`: to the provider, because their group is released.
+   * - `relay`: to the provider, from a plugin that kept them, such as the outbox.
+   */
+  readonly kind: "emit" | "stage" | "release" | "relay";
+  /** The events, at least one. Times in their metadata are milliseconds since the epoch. */
+  readonly events: readonly Pick<Envelope, "id" | "name" | "metadata">[];
+}
+
+/**
+ * Sends the events, once. `metadata` is set on each event of an `emit` or a `stage`, in place of what the caller has
+ * given: `undefined` removes a member. For the other kinds it is ignored.
+ */
+export type SendNext<T> = (
+  metadata?: Readonly<Record<string, JsonValue | undefined>>,
+) => Promise<T>;
+
 /** Attaches to a bus: starts after its provider, and stops before it. */
 export interface Plugin {
   /** The name of the plugin, for log lines and errors. */
@@ -87,6 +111,20 @@ export interface Plugin {
   readonly staging?: StagingPlugin | undefined;
   /** Wraps every run of every delivery, within the middleware of the bus. None by default. */
   readonly middleware?: Middleware | undefined;
+  /**
+   * Wraps every send of events, such as an emit. It runs after the messages are checked, and before interceptors. It
+   * has to call `next` once, and to return what `next` returns. If it rejects without calling `next`, nothing is sent.
+   * The sends of the first plugin wrap those of the next one. None by default: then a send costs nothing more.
+   *
+   * @example
+   * ```ts
+   * const tenants = definePlugin({
+   *   name: "tenants",
+   *   sending: (_events, next) => next({ tenant: currentTenant() }),
+   * });
+   * ```
+   */
+  sending?<T>(sending: Sending, next: SendNext<T>): Promise<T>;
 }
 
 /**

@@ -18,6 +18,7 @@ import { intercept } from "./interceptors.ts";
 import type { OutgoingEnvelope } from "../causality/outgoing-envelope.ts";
 import { assertAccepted, type Publisher } from "./publisher.ts";
 import { checkAll, checkData, type Schemas } from "./schema-checks.ts";
+import type { SendHooks } from "./send-hooks.ts";
 import { type Support, unsupported } from "./support.ts";
 import { unavailable } from "../errors/safe-error.ts";
 
@@ -40,6 +41,8 @@ export interface EmitterOptions extends EnvelopeFactoryOptions {
   readonly ready: (method: string) => Promise<void> | undefined;
   /** Absent where groups cannot be staged. */
   readonly staging: GroupStaging | undefined;
+  /** What plugins do around each send. */
+  readonly hooks: SendHooks | undefined;
 }
 
 /** The way of an event from `emit` to the provider. */
@@ -114,7 +117,17 @@ export class Emitter {
    */
   async stageWithin(
     transaction: unknown,
-    prepared: readonly Envelope[],
+    prepared: readonly OutgoingEnvelope[],
+    plugin: StagingPlugin,
+  ): Promise<void> {
+    const { hooks } = this.#options;
+    const stage = (): Promise<void> => this.#stageWithin(transaction, prepared, plugin);
+    await (hooks ? hooks.run("stage", prepared, stage) : stage());
+  }
+
+  async #stageWithin(
+    transaction: unknown,
+    prepared: readonly OutgoingEnvelope[],
     plugin: StagingPlugin,
   ): Promise<void> {
     const { providerName, staging } = this.#options;
@@ -137,7 +150,9 @@ export class Emitter {
     const envelopes =
       "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
     if (declared) await this.#within(declared, deadline, "A declaration of subscriptions");
-    return envelopes.map(staged);
+    const hold = (): Promise<readonly StagedEvent[]> => Promise.resolve(envelopes.map(staged));
+    const { hooks } = this.#options;
+    return hooks ? hooks.run("stage", envelopes, hold) : hold();
   }
 
   /** Stages events that were held, once: in whichever call. */
@@ -181,6 +196,17 @@ export class Emitter {
     envelopes: readonly OutgoingEnvelope[],
     run: CurrentRun | undefined,
     deadline?: number,
+  ): Promise<readonly string[]> {
+    const { hooks } = this.#options;
+    if (!hooks) return this.#sendNow(envelopes, run, deadline);
+    const kind = envelopes.every(isGrouped) ? "stage" : "emit";
+    return hooks.run(kind, envelopes, () => this.#sendNow(envelopes, run, deadline));
+  }
+
+  #sendNow(
+    envelopes: readonly OutgoingEnvelope[],
+    run: CurrentRun | undefined,
+    deadline: number | undefined,
   ): Promise<readonly string[]> {
     const { interceptors, publisher, timeLimit } = this.#options;
     const isPlain = interceptors.size === 0 && !envelopes.some(isGrouped);

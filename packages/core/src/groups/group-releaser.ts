@@ -12,6 +12,7 @@ import { quoted } from "../errors/quoted.ts";
 import type { HeldEvents } from "../contract/held-events.ts";
 import { OutgoingEnvelope } from "../causality/outgoing-envelope.ts";
 import { assertAccepted, type Publisher } from "../emit/publisher.ts";
+import type { SendHooks } from "../emit/send-hooks.ts";
 
 /** Milliseconds between two looks for groups whose release was not finished. */
 const SWEEP_EVERY_MS = 5_000;
@@ -32,6 +33,8 @@ export interface GroupReleaserOptions {
   /** Runs the interceptors. */
   readonly intercept: (events: readonly StagedEvent[]) => Promise<readonly StagedEvent[]>;
   readonly hasInterceptors: () => boolean;
+  /** What plugins do around each send. */
+  readonly hooks: SendHooks | undefined;
 }
 
 /** Releases groups, and finishes releases that were begun and not finished. */
@@ -144,15 +147,24 @@ export class GroupReleaser {
     envelopes: readonly Envelope[],
     release: () => Promise<readonly PublishResult[] | undefined>,
   ): Promise<boolean> {
-    const { counted } = this.#options;
     let isReleased = false;
     const send = async (): Promise<readonly PublishResult[]> => {
       const results = await release();
       isReleased = results?.every(({ status }) => status !== "rejected") ?? false;
       return results ?? [];
     };
-    await (counted ? counted(envelopes, send) : send());
+    await this.#send(envelopes, send);
     return isReleased;
+  }
+
+  /** Publishes within what plugins do around it, and counts what is published. */
+  #send(
+    envelopes: readonly Envelope[],
+    publish: () => Promise<readonly PublishResult[]>,
+  ): Promise<readonly PublishResult[]> {
+    const { counted, hooks } = this.#options;
+    const send = () => (counted ? counted(envelopes, publish) : publish());
+    return hooks ? hooks.run("release", envelopes, send) : send();
   }
 
   #finish(claim: GroupClaim, inHandler: boolean): Promise<void> {
@@ -175,13 +187,14 @@ export class GroupReleaser {
   }
 
   async #publish(claim: GroupClaim, inHandler: boolean): Promise<void> {
-    const { staging, providerName, hasInterceptors, intercept, counted } = this.#options;
+    const { staging, providerName, hasInterceptors, intercept } = this.#options;
     try {
       const kept = hasInterceptors() ? await intercept(claim.events) : claim.events;
       const { now, options } = this.#publishOptions(inHandler);
       const envelopes = kept.map((event) => releasedEnvelope(event, now));
-      const complete = () => staging.complete(claim, envelopes, options);
-      const results = await (counted ? counted(envelopes, complete) : complete());
+      const results = await this.#send(envelopes, () =>
+        staging.complete(claim, envelopes, options),
+      );
       assertAccepted(providerName, envelopes, results);
     } catch (error) {
       await this.#abandon(claim);

@@ -16,6 +16,7 @@ import { type HeldEvents, type Holding, NotStaged } from "../contract/held-event
 import { currentRun } from "../causality/causality.ts";
 import type { Publisher } from "../emit/publisher.ts";
 import type { Clock } from "../contract/clock.ts";
+import type { SendHooks } from "../emit/send-hooks.ts";
 import { unsupported } from "../emit/support.ts";
 import type { EventMessage } from "../contract/event.ts";
 import type { Emitter } from "../emit/emitter.ts";
@@ -36,6 +37,8 @@ export interface GroupsOptions {
   /** Runs the interceptors on events that are released. */
   readonly intercept: (events: readonly StagedEvent[]) => Promise<readonly StagedEvent[]>;
   readonly hasInterceptors: () => boolean;
+  /** What plugins do around each send. */
+  readonly hooks: SendHooks | undefined;
 }
 
 /** The event groups of a bus, wherever they are staged. */
@@ -78,6 +81,7 @@ export class Groups {
         durable: given !== undefined,
         intercept,
         hasInterceptors,
+        hooks: options.hooks,
       });
   }
 

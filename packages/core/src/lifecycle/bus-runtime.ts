@@ -37,6 +37,7 @@ import type { Holding } from "../contract/held-events.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { type EventBusOptions, roleConsumes } from "../contract/bus-options.ts";
 import { Publisher } from "../emit/publisher.ts";
+import { SendHooks } from "../emit/send-hooks.ts";
 import { type BusSettings, readSettings } from "./settings.ts";
 import type { Operations } from "../admin/operations.ts";
 import { settledEverywhere, settledHere, type SettledOptions } from "../admin/settled.ts";
@@ -93,6 +94,7 @@ export class BusRuntime {
       ...(options.middleware ?? []),
       ...this.#plugins.flatMap((plugin) => plugin.middleware ?? []),
     ];
+    const hooks = SendHooks.of(this.#plugins);
     this.notices = new Notices(logger);
     this.#health = new HealthRecord(clock.now(), provider.name, this.notices);
     this.#clocks = new ClockWatch({ clock, logger, servers: serversOf(provider, this.#plugins) });
@@ -143,6 +145,7 @@ export class BusRuntime {
       staging: this.#plugins.find((plugin) => plugin.staging?.groups)?.staging?.groups,
       intercept: (events) => this.emitter.interceptAtRelease(events),
       hasInterceptors: () => this.interceptors.size > 0,
+      hooks,
     });
     this.emitter = new Emitter({
       ...shared,
@@ -158,6 +161,7 @@ export class BusRuntime {
       timeLimit,
       support: this.#support,
       staging: this.#groups.staging,
+      hooks,
       ready: this.#ready,
     });
     this.holding = new EventHolder(this.#groups, this.emitter, () =>
@@ -184,6 +188,7 @@ export class BusRuntime {
         groups: this.#groups,
         instanceId: this.#instanceId,
         operations: () => this.#operate(),
+        hooks,
       }),
     );
     const admin = (): ProviderAdmin => {
@@ -400,8 +405,9 @@ export class BusRuntime {
   }
 
   health(): Promise<BusHealth> {
-    const consuming = this.#lifecycle.state === "running" && roleConsumes(this.#settings.role);
-    return this.#health.health(this.#provider, this.#clocks, consuming, this.#settings.clock.now());
+    const { clock, role } = this.#settings;
+    const { state } = this.#lifecycle;
+    return this.#health.health(this.#provider, this.#clocks, { state, role }, clock.now());
   }
 
   /** Passes, or tells what to wait for: the provider must know every subscription first. */

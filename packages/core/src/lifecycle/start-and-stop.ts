@@ -18,6 +18,7 @@ import type { Groups } from "../groups/groups.ts";
 import type { HealthRecord } from "../admin/inspection.ts";
 import type { LifecycleSteps } from "./lifecycle.ts";
 import type { Publisher } from "../emit/publisher.ts";
+import type { SendHooks } from "../emit/send-hooks.ts";
 import type { StormLog } from "../deliver/storm-log.ts";
 import type { BusSettings } from "./settings.ts";
 import type { SettlementTracker } from "../causality/settlement-tracker.ts";
@@ -59,6 +60,8 @@ export interface StartAndStopOptions {
   /** Identifies this bus among the instances of all processes. */
   readonly instanceId: string;
   readonly operations: () => Promise<Operations>;
+  /** What plugins do around each send. */
+  readonly hooks: SendHooks | undefined;
 }
 
 /** The order in which the parts of a bus start and stop. */
@@ -156,12 +159,14 @@ export class StartAndStop implements LifecycleSteps {
 
   /** Not before the provider knows of every subscription: those would not get what is published. */
   async #publishEnvelopes(envelopes: readonly Envelope[]): Promise<readonly PublishResult[]> {
-    const { consumers, publisher, timeLimit } = this.#options;
+    const { consumers, publisher, timeLimit, hooks } = this.#options;
     const deadline = timeLimit.deadline();
     const declared = consumers.whenDeclared;
     const who = "A declaration of subscriptions";
     if (declared) await timeLimit.within(declared, deadline, () => ({ who }));
-    return publisher.publish(envelopes, false, deadline);
+    const publish = (): Promise<readonly PublishResult[]> =>
+      publisher.publish(envelopes, false, deadline);
+    return hooks ? hooks.run("relay", envelopes, publish) : publish();
   }
 
   #startProvider(): Promise<void> {

@@ -78,13 +78,14 @@ export function safeProvider(provider: EventProvider): EventProvider {
   };
 }
 
-/** Wraps a plugin as {@link safeProvider} wraps a provider. Its middleware fails runs, as handlers do. */
+/** Wraps a plugin as {@link safeProvider} wraps a provider. Its middleware fails runs, as handlers do, and its `sending` fails emits. */
 export function safePlugin(plugin: Plugin): Plugin {
   const { name, middleware, staging } = plugin;
   return {
     ...safeMethods(plugin, ["start", "stop", "stopped", "serverTime", "report"]),
     name,
     middleware,
+    ...(plugin.sending && { sending: plugin.sending.bind(plugin) }),
     ...(staging && {
       staging: {
         ...safeMethods(staging, ["stage"]),

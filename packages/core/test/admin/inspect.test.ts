@@ -260,6 +260,7 @@ describe("health()", () => {
     expect(await bus.health()).toEqual({
       status: "down",
       since: madeAt,
+      state: "new",
       consuming: false,
       provider: "memory",
       detail: "has not started",
@@ -270,6 +271,7 @@ describe("health()", () => {
     expect(await bus.health()).toEqual({
       status: "up",
       since: startedAt,
+      state: "running",
       consuming: true,
       provider: "memory",
       detail: undefined,
@@ -280,6 +282,7 @@ describe("health()", () => {
     expect(await bus.health()).toEqual({
       status: "down",
       since: stoppedAt,
+      state: "stopped",
       consuming: false,
       provider: "memory",
       detail: "has stopped",

@@ -20,6 +20,7 @@ const gates = [
   { name: "snippets", command: "node .ci/doc-snippets.mjs" },
   { name: "links", command: "node .ci/doc-links.mjs" },
   { name: "docs", command: "node .ci/site/build.mjs" },
+  { name: "english", command: "node .ci/plain-english.mjs" },
   { name: "proofs", command: "node .ci/proofs.mjs" },
   { name: "providers", command: "node .ci/providers-page.mjs --check" },
   { name: "typescript", command: "node .ci/typescript.mjs" },

@@ -6,7 +6,7 @@ export const EVENT = "order.placed";
 
 /** The settlement of what was handled. */
 export const ACK: Settlement = { type: "ack" };
-/** Handed back, not counted. */
+/** Released, not counted. */
 export const RELEASE: Settlement = { type: "release" };
 
 /** The settlement of what failed and is tried again. */

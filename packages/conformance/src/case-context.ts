@@ -74,7 +74,7 @@ export class CaseContext {
     return this.subject.load;
   }
 
-  /** Says what the case has found, a line for whoever runs the suite. */
+  /** Says what the case has found, a line for the caller that runs the suite. */
   report(line: string): void {
     this.subject.report(`${this.#caseId}: ${line}`);
   }
@@ -89,7 +89,7 @@ export class CaseContext {
     this.#cleanups.push(cleanup);
   }
 
-  /** Ends everything within the limit. What hangs keeps nothing else from being told to end. */
+  /** Ends everything within the limit. A part that hangs does not keep the others from ending. */
   async end(limitMs: number): Promise<void> {
     this.waiting.end();
     const deadline = performance.now() + limitMs;

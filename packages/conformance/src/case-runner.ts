@@ -62,7 +62,7 @@ export async function runCaseBeside(
     () => context.end(limitMs),
     () => withLimit(cleanUp(), limitMs, () => "The harness could not clean up"),
   ]);
-  // What the end has logged is looked at, too.
+  // The log of the end is also checked.
   context.secrets.assertNone();
   return { loosely: context.numbers.wereLoose };
 }

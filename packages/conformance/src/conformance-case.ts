@@ -26,7 +26,7 @@ export interface ConformanceCase {
    */
   readonly limitMs?: ((capabilities: ProviderCapabilities, load: FullLoad) => number) | undefined;
   /**
-   * Nothing may run beside it: it breaks the broker for all, or looks at the whole process.
+   * Nothing may run next to it: it breaks the broker for all, or looks at the whole process.
    *
    * @default false
    */

@@ -70,7 +70,7 @@ export interface ConnectedFaults extends CommonFaults {
   readonly connection: true;
   /** Stops the broker and starts it again, with all that it was promised to keep. */
   restart(): Promise<void>;
-  /** Ends every connection to the broker, and refuses new ones until `heal`. */
+  /** Ends every connection to the broker, and lets none open until `heal`. */
   cut(): Promise<void>;
   /**
    * Lets every connection that is open go silent without ending it. New ones work, unless they are to
@@ -104,7 +104,7 @@ export interface ProviderHarness {
    */
   readonly module?: URL | undefined;
   /**
-   * Bytes of data above which the provider refuses an event for good, if it is set up to refuse any. An event
+   * Bytes of data above which the provider rejects an event for good, if it rejects any. An event
    * of that size must then be refused.
    */
   readonly refusesAboveBytes?: number | undefined;

@@ -3,13 +3,13 @@ import type { ConsumeSpec, ConsumerHandle, Delivery, Settlement } from "@busbar/
 import { ACK } from "./builders.ts";
 import type { Waiting } from "./waiting.ts";
 
-/** Decides what becomes of a hand-over; `nth` counts those of the same event, from 1. */
+/** Decides what becomes of a delivery; `nth` counts those of the same event, from 1. */
 export type Decide = (handover: Handover, nth: number) => Settlement | Promise<Settlement>;
 
-/** `hold`: the case settles each hand-over itself. */
+/** `hold`: the case settles each delivery itself. */
 export type Handler = Decide | "hold";
 
-/** One delivery that was handed over. */
+/** One delivery. */
 export class Handover {
   readonly delivery: Delivery;
   /** By `performance.now()`. */
@@ -46,7 +46,7 @@ export class Inbox {
   readonly spec: ConsumeSpec;
   /** In the order in which they came. */
   readonly handovers: Handover[] = [];
-  /** The most that were in hand at the same time. */
+  /** The most that were in flight at the same time. */
   mostInHand = 0;
   /** Set once it is consumed. */
   handle: ConsumerHandle | undefined;
@@ -61,24 +61,24 @@ export class Inbox {
     this.#waiting = waiting;
   }
 
-  /** Ids in the order of the hand-overs. */
+  /** Ids in the order of the deliveries. */
   get ids(): readonly string[] {
     return this.handovers.map(({ id }) => id);
   }
 
-  /** In hand, the oldest first. */
+  /** In flight, the oldest first. */
   get inHand(): readonly Handover[] {
     return [...this.#inHand];
   }
 
-  /** The last hand-over of an event, or of all. */
+  /** The last delivery of an event, or of all. */
   last(id?: string): Handover {
     const found = this.handovers.findLast((handover) => id === undefined || handover.id === id);
-    assert.ok(found, `${id ?? "anything"} is handed over (there were ${this.ids.join(", ")})`);
+    assert.ok(found, `${id ?? "anything"} is delivered (there were ${this.ids.join(", ")})`);
     return found;
   }
 
-  /** How often an event was handed over. */
+  /** How often an event was delivered. */
   times(id: string): number {
     return this.#times.get(id) ?? 0;
   }
@@ -100,16 +100,16 @@ export class Inbox {
     }
   };
 
-  /** Resolves after that many hand-overs, repeated ones included. */
+  /** Resolves after that many deliveries, repeated ones included. */
   async received(count: number): Promise<void> {
     await this.#waiting.until(
       () =>
-        `${count} hand-overs to "${this.spec.subscriptionId}" (it had ${this.handovers.length})`,
+        `${count} deliveries to "${this.spec.subscriptionId}" (it had ${this.handovers.length})`,
       () => this.handovers.length >= count,
     );
   }
 
-  /** Resolves once every one of these events was handed over. */
+  /** Resolves once every one of these events was delivered. */
   async has(ids: readonly string[]): Promise<void> {
     await this.#waiting.until(
       () => {
@@ -121,24 +121,24 @@ export class Inbox {
     );
   }
 
-  /** Resolves once nothing is in hand. */
+  /** Resolves once nothing is in flight. */
   async idle(): Promise<void> {
     await this.#waiting.until(
-      () => `"${this.spec.subscriptionId}" to end what it has in hand (${this.#inHand.size})`,
+      () => `"${this.spec.subscriptionId}" to end what it has in flight (${this.#inHand.size})`,
       () => this.#inHand.size === 0,
     );
   }
 
-  /** Resolves once that many are in hand at the same time. */
+  /** Resolves once that many are in flight at the same time. */
   async holds(count: number): Promise<readonly Handover[]> {
     await this.#waiting.until(
-      () => `${count} deliveries in hand of "${this.spec.subscriptionId}" (${this.#inHand.size})`,
+      () => `${count} deliveries in flight of "${this.spec.subscriptionId}" (${this.#inHand.size})`,
       () => this.#inHand.size >= count,
     );
     return this.inHand;
   }
 
-  /** Settles all that is in hand. */
+  /** Settles all that is in flight. */
   settleAll(settlement: Settlement = ACK): void {
     for (const handover of this.#inHand) handover.settle(settlement);
   }

@@ -28,7 +28,7 @@ export class Numbers {
   }
 
   /**
-   * Whether numbers are the expected ones. Loosely, what waits is compared as a sum; if not all of its parts are
+   * Whether numbers are the expected ones. Loosely, pending deliveries are compared as a sum; if not all of its parts are
    * expected, the sum may be greater.
    */
   match(found: ExpectedNumbers, expected: ExpectedNumbers): boolean {

@@ -52,7 +52,7 @@ export class ProxiedConnection {
   /** Takes from now on what is sent, and says nothing. */
   silence(): void {
     this.#state = "silent";
-    // What waits for room on the other side, waits no more.
+    // Bytes that wait for room on the other side wait no more.
     this.#client.resume();
     this.#target?.resume();
   }

@@ -3,7 +3,7 @@ import type { AdjustableOption, ProviderHarness } from "./harness.ts";
 import { type FullLoad, readLoad } from "./fault-load.ts";
 import type { ConformanceMode } from "./mode.ts";
 
-/** The provider under test, as far as it decides which cases are for it. */
+/** The properties of the provider under test that decide which cases are for it. */
 export interface Subject {
   /** The name of the provider under test. */
   readonly name: string;
@@ -17,7 +17,7 @@ export interface Subject {
   readonly publishesAtOnce: boolean;
   /** What a bus on it would live by: its `clock`, its `random`. */
   readonly brings: readonly ("clock" | "random")[];
-  /** Makes the provider, and breaks what it stands on. */
+  /** Makes the provider, and breaks what it depends on. */
   readonly harness: ProviderHarness;
   /** The harness's load, with the defaults of the mode. */
   readonly load: FullLoad;

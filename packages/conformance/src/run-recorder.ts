@@ -19,7 +19,7 @@ export class RunRecorder {
     this.#waiting = waiting;
   }
 
-  /** A subscriber that writes its runs down, and then does what it is told. */
+  /** A subscriber that writes its runs down, and then does what the case says. */
   subscriber(work?: (event: Event, context: DeliveryContext) => void | Promise<void>): Subscriber {
     return (event, context) => {
       this.runs.push({ event, attempt: context.attempt, at: performance.now() });

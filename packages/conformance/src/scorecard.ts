@@ -83,7 +83,7 @@ export function writeScorecard(file: URL | string, scorecard: Scorecard): void {
 }
 
 /**
- * Compares a scorecard with the one that is committed.
+ * Compares a scorecard with the committed scorecard.
  *
  * @throws Error when they differ, or when there is none.
  */
@@ -108,7 +108,7 @@ function count(outcomes: readonly CaseOutcome[]): ScorecardGroup["counts"] {
   };
 }
 
-/** As a formatter would have it: short lists of strings stand on one line. */
+/** As a formatter would have it: short lists of strings take one line. */
 function textOf(scorecard: Scorecard): string {
   const text = JSON.stringify(scorecard, null, 2);
   const oneLine = text.replaceAll(

@@ -20,7 +20,7 @@ export interface StressResult {
   readonly failures: readonly Failure[];
 }
 
-/** The longest that a timer can wait, and so the most that a runner can be told. */
+/** The longest that a timer can wait, and so the longest limit of a runner. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 /**

@@ -14,7 +14,7 @@ const LOOSELY = "numbers of queues were compared loosely: they lag behind";
 /** Options of {@link testProvider}. */
 export interface TestProviderOptions {
   /**
-   * The file for the scorecard, `conformance.json` beside the provider's `package.json`. None is
+   * The file for the scorecard, `conformance.json` next to the provider's `package.json`. None is
    * written by default.
    */
   readonly scorecard?: URL | string | undefined;

@@ -1,4 +1,4 @@
-/** Lets work run side by side, but for some that runs alone. Whoever came first goes first. */
+/** Lets work run side by side, but for some that runs alone. Work that came first runs first. */
 export class Turns {
   readonly #waiting: { readonly alone: boolean; readonly begin: () => void }[] = [];
   #running = 0;

@@ -25,7 +25,7 @@ export async function putUnderLoad(context: CaseContext): Promise<UnderLoad> {
     for (const id of SUBSCRIPTIONS) {
       const subscriber = async ({ data }: Event): Promise<void> => {
         const { number } = data as { readonly number: number };
-        // So that something is in hand and something waits, whenever something breaks.
+        // So that something is in flight and something waits, whenever something breaks.
         if (number % 10 === 0) await pause(50);
         ledger.handled(id, number);
       };
@@ -71,7 +71,7 @@ export class UnderLoad {
         const happen = due.get(number);
         await this.emit();
         if (!happen) continue;
-        // One after the other, also where there are more publishers than events between two.
+        // One after the other, even if there are more publishers than events between two.
         happened = happened.then(happen);
         await happened;
       }

@@ -21,7 +21,7 @@ export interface FailedEvent {
   readonly createdAt: Date;
 }
 
-/** Events that were set aside, since no try will change that the provider refuses them. */
+/** Events that were set aside because the provider rejects them for good. */
 export interface FailedEvents {
   /** The oldest first. */
   list(options?: { readonly limit?: number | undefined }): Promise<readonly FailedEvent[]>;

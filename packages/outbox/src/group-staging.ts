@@ -13,7 +13,7 @@ import { fromColumn, OwnWork, toColumn } from "@busbar/sql/feature";
 import { addRows, prepareRows } from "./outbox-rows.ts";
 import { type OutboxSql, outboxSql } from "./outbox-sql.ts";
 
-/** Any number, beside a group: claims of one group take turns by it. */
+/** Any number, next to a group: claims of one group take turns by it. */
 const LOCK = 1_874;
 
 /**

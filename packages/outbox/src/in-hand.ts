@@ -1,6 +1,6 @@
 /**
  * The rows of a relay that are on their way, by the id of their event. Where a publish is not safe until
- * its event is settled, they are in hand until then.
+ * its event is settled, they are in flight until then.
  */
 export class InHand {
   readonly #rows = new Map<string, string[]>();
@@ -51,7 +51,7 @@ export class InHand {
     return true;
   }
 
-  /** Has `remove` take rows out of the table whose events are settled. Those it cannot stay in hand. */
+  /** Has `remove` take rows out of the table whose events are settled. Those it cannot stay in flight. */
   async takeOut(remove: (ids: readonly string[]) => Promise<void>): Promise<void> {
     if (this.#done.length === 0) return;
     const done = this.#done;

@@ -21,7 +21,7 @@ import {
 import { TABLES } from "./migrate.ts";
 import { outboxSql } from "./outbox-sql.ts";
 
-/** Milliseconds after which an event comes again that another run has in hand. */
+/** Milliseconds after which an event comes again that another run has in flight. */
 const AGAIN_AFTER_MS = 1_000;
 
 /** @deprecated The same as `TransactionContext` of `@busbar/core`. */

@@ -44,7 +44,7 @@ export interface AddOptions {
 /**
  * Adds rows in one statement, whatever their number.
  *
- * @throws TypeError when no transaction of the caller's is open, as far as PostgreSQL can tell.
+ * @throws TypeError when PostgreSQL sees no open transaction of the caller.
  */
 export async function addRows(
   executor: SqlExecutor,
@@ -77,7 +77,7 @@ export async function addRows(
     );
     return;
   }
-  // Without parameters, as PostgreSQL tells only then: see IN_TRANSACTION.
+  // Without parameters, because PostgreSQL says so only then: see IN_TRANSACTION.
   const insert = insertFrom(jsonLiteral(rows), `WHERE ${IN_TRANSACTION}`);
   const [row] = await executor.execute(
     `WITH added AS (${insert}) SELECT ${IN_TRANSACTION} AS is_open, CAST(concat(''${notified}) AS text) AS notified`,

@@ -24,7 +24,7 @@ export interface FailedRow {
   readonly error: string;
 }
 
-/** Rows of a claim that is one statement. A larger one would need a plan that PostgreSQL has to be told of. */
+/** Rows of a claim that is one statement. A larger one would need a plan that PostgreSQL does not choose by itself. */
 const SINGLE_CLAIM = 100;
 /**
  * Bytes of envelopes that a claim returns at most: what a connection takes while nobody reads it. A claim

@@ -29,7 +29,7 @@ export interface RelayOptions {
    */
   readonly batchSize?: number | undefined;
   /**
-   * Milliseconds between two looks for rows that nobody has told of.
+   * Milliseconds between two looks for rows without a notification.
    *
    * @default 3_000
    */

@@ -9,7 +9,7 @@ export interface Sql {
   readonly table: (name: string) => string;
   /** The database's clock, in milliseconds since the epoch: one for all processes. */
   readonly now: string;
-  /** Locks the rows of a SELECT, and passes over those that others have locked. */
+  /** Locks the rows of a SELECT, and skips those that others have locked. */
   readonly skipLocked: string;
   /** A table of the members of a JSON array of objects, with a column for each of `columns`. */
   readonly rows: (

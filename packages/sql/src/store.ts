@@ -1,4 +1,4 @@
-/** A value that a statement takes: no more than every driver can pass on. */
+/** A value that a statement takes. Every driver can pass these types on. */
 export type SqlValue = string | number | null;
 
 /** A row as a driver returns it. */

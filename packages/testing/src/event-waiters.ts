@@ -14,7 +14,7 @@ interface Waiter {
 export class EventWaiters {
   readonly #waiting = new Set<Waiter>();
 
-  /** Gives an event to whoever has waited for it longest. */
+  /** Gives an event to the caller that has waited for it longest. */
   offer(emission: Emission): void {
     for (const waiter of this.#waiting) {
       if (!matchesPattern(waiter.pattern, emission.event.name)) continue;

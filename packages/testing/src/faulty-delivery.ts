@@ -54,7 +54,7 @@ export class FaultyDelivery {
 
 /**
  * A delivery whose run fails. Only the bus knows what follows from a failure, and all that a provider
- * can do is to make it happen: whoever reads the data gets the error.
+ * can do is to make it happen: reading the data throws the error.
  */
 function failing(
   delivery: Delivery,

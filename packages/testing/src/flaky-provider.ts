@@ -12,7 +12,7 @@ import type {
 
 /** Options of {@link flakyProvider}. Each count is its own; a fault whose option is absent never comes. */
 export interface FlakyProviderOptions {
-  /** Refuses every n-th publish: nothing of it is stored, and the emit rejects. */
+  /** Rejects every n-th publish: nothing of it is stored, and the emit rejects. */
   readonly failEvery?: number | undefined;
   /**
    * Whether a refused publish says that it may be tried again, which the bus does every 50 ms.
@@ -128,7 +128,7 @@ class FlakyProvider implements EventProvider {
   }
 }
 
-/** Both copies are delivered, and whoever counts deliveries must know. */
+/** Both copies are delivered, and a test that counts deliveries must know. */
 function sum(result: PublishResult, copy: PublishResult): PublishResult {
   if (result.status !== "accepted" || copy.status !== "accepted") return result;
   return { ...result, subscriptions: result.subscriptions + copy.subscriptions };

@@ -140,7 +140,7 @@ export class InjectedFaults implements Faults {
   delivery(subscriberId: string, { envelope }: Delivery): DeliveryFault | undefined {
     const found = take(this.#deliveries.get(subscriberId), envelope.name);
     if (found?.fault.type !== "fail") return found?.fault;
-    // A delivery that is handed back before it ran has not used it up.
+    // A delivery that is released before it ran has not used it up.
     found.times += 1;
     return { ...found.fault, applied: () => void (found.times -= 1) };
   }

@@ -60,7 +60,7 @@ export class InstrumentedProvider implements TestingProvider {
   #running = 0;
   #started = false;
 
-  /** @param seeded Faults beside those that a test asks for, which go first. */
+  /** @param seeded Faults next to those that a test asks for, which go first. */
   constructor(options: TestingProviderOptions, seeded: readonly Faults[]) {
     const read = readOptions(options);
     const { time, startAt, timeoutMs, ioWaitMs, random } = read;

@@ -13,7 +13,7 @@ export interface ExpectedDelivery {
   readonly outcome?: DeliveryOutcome | undefined;
   /** The event's name. */
   readonly event?: string | undefined;
-  /** The event's data, compared as by `toEqual`; asymmetric matchers are fine. */
+  /** The event's data, compared as with `toEqual`; asymmetric matchers are fine. */
   readonly data?: unknown;
   /** Which attempt, from 1. */
   readonly attempt?: number | undefined;
@@ -25,7 +25,7 @@ export interface ExpectedDelivery {
 export interface ExpectedDeadLetter {
   /** The event's name. */
   readonly event?: string | undefined;
-  /** The event's data, compared as by `toEqual`; asymmetric matchers are fine. */
+  /** The event's data, compared as with `toEqual`; asymmetric matchers are fine. */
   readonly data?: unknown;
   /** `failed`, `permanent`, `crashed` or `invalid`. */
   readonly reason?: string | undefined;

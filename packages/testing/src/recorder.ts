@@ -10,9 +10,9 @@ import type { DeadReason, Event } from "@busbar/core";
 import { Trace } from "./trace.ts";
 
 /**
- * What became of a hand-over. `running`: not known yet. `failed`: it runs again. `dead`: it failed and
- * does not. `crashed`: the process died, as far as the bus can tell, and it comes again. `released`:
- * handed back and not counted.
+ * What became of a delivery. `running`: not known yet. `failed`: it runs again. `dead`: it failed and
+ * does not. `crashed`: to the bus, the process died, and it comes again. `released`:
+ * released and not counted.
  */
 export type DeliveryOutcome =
   | "running"
@@ -22,7 +22,7 @@ export type DeliveryOutcome =
   | "crashed"
   | "released";
 
-/** One hand-over of an event to a subscription. */
+/** One delivery of an event to a subscription. */
 export interface RecordedDelivery {
   /** The subscription that the event was delivered to. */
   readonly subscriberId: string;
@@ -36,7 +36,7 @@ export interface RecordedDelivery {
   readonly error?: { readonly name: string; readonly message: string } | undefined;
   /** Why it is dead. */
   readonly reason?: DeadReason | undefined;
-  /** When it was handed over. */
+  /** When it was delivered. */
   readonly at: Date;
 }
 

@@ -37,7 +37,7 @@ export interface SimulatedFaults {
    */
   readonly duplicates?: number | undefined;
   /**
-   * The share of hand-overs that end in a crash: before the handler, after it, or in one of its
+   * The share of deliveries that end in a crash: before the handler, after it, or in one of its
    * pauses. No delivery has more than two.
    *
    * @default 0.1

@@ -105,13 +105,13 @@ const OPTIONS: Checks<SimulateOptions> = {
 export interface SimulationReport {
   /** Seeds that were run. */
   readonly seeds: number;
-  /** Hand-overs, in all of them. */
+  /** Deliveries, in all of them. */
   readonly deliveries: number;
   /** Deliveries that came late. */
   readonly delays: number;
   /** Deliveries that came once more than they should. */
   readonly duplicates: number;
-  /** Hand-overs that ended in a crash. */
+  /** Deliveries that ended in a crash. */
   readonly crashes: number;
 }
 

@@ -123,17 +123,17 @@ export interface TestingProvider extends MemoryProvider {
    * @throws Error when none comes within `timeoutMs` of real time, with what happened instead.
    */
   next<T = unknown>(event: string, options?: NextOptions): Promise<Event<T>>;
-  /** Every hand-over, in order, with its outcome: all, or those of one subscription. */
+  /** Every delivery, in order, with its outcome: all, or those of one subscription. */
   deliveries(subscriberId?: string): readonly RecordedDelivery[];
   /** What happened, a line each, for people. */
   trace(): readonly string[];
-  /** Forgets what was recorded. Faults, time and what waits stay. */
+  /** Forgets what was recorded. Faults, time and pending deliveries stay. */
   clear(): void;
 
   /** Makes runs of a subscription fail as if its handler had thrown. Its retries go on as its policy says. */
   failNext(subscriberId: string, options?: FailOptions): void;
   /**
-   * Ends hand-overs of a subscription unsettled, as if the process had died: they come again. The bus
+   * Ends deliveries of a subscription unsettled, as if the process had died: they come again. The bus
    * itself has seen the run end and knows of no crash, so wait by `drain` and not by `bus.settled`.
    */
   crashNext(subscriberId: string, options?: CrashOptions): void;
@@ -149,7 +149,7 @@ export interface TestingProvider extends MemoryProvider {
   ): void;
   /** From now on, mixes up what is emitted: it arrives late by chance. Order that is asked for is kept. */
   reorder(options?: ReorderOptions): void;
-  /** Refuses publishes: the emit rejects with `BUSBAR_UNAVAILABLE`, and nothing is delivered. */
+  /** Rejects publishes: the emit rejects with `BUSBAR_UNAVAILABLE`, and nothing is delivered. */
   rejectPublish(options?: RejectPublishOptions): void;
   /** Leaves publishes without an answer: the emit rejects with `BUSBAR_EMIT_TIMEOUT` when its time is up. */
   timeOutPublish(options?: TimeOutPublishOptions): void;

@@ -72,7 +72,7 @@ export class TimeDriver {
     });
   }
 
-  /** Moves time for as long as it takes until a promise is settled, which tells nobody else. */
+  /** Moves time for as long as it takes until a promise is settled, which notifies nobody else. */
   async during<T>(promise: Promise<T>, limitMs: number, what: string): Promise<T> {
     let isOver = false;
     const over = (): void => void (isOver = true);
@@ -90,7 +90,7 @@ export class TimeDriver {
     return promise;
   }
 
-  /** What somebody may wait for: what was promised, or what is due soon. */
+  /** What a caller may wait for: what was promised, or what is due soon. */
   #nextStep(): number | undefined {
     const { clock } = this.#options;
     const promised = clock.nextDue(true);

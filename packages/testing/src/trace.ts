@@ -6,7 +6,7 @@ const SHOWN_CHARACTERS = 160;
 export interface TraceEntry {
   /** Milliseconds of the provider's time since it was made. */
   readonly atMs: number;
-  /** Such as `emitted`, `handed over`, `acknowledged` or `comes late`. */
+  /** Such as `emitted`, `delivered`, `acknowledged` or `comes late`. */
   readonly what: string;
   /** The event's name and its number in this trace, such as `order.placed #2`. */
   readonly event: string;

@@ -6,7 +6,7 @@ interface VirtualTimer {
   readonly keepAlive: boolean;
 }
 
-/** A clock that stands still until somebody moves it. */
+/** A clock that stands still until a test moves it. */
 export class VirtualClock implements Clock {
   /** Grows whenever a timer is set, cancelled or fired. */
   changes = 0;
@@ -49,7 +49,7 @@ export class VirtualClock implements Clock {
   /**
    * When the next timer is due, on the monotonic scale; undefined when there is none.
    *
-   * @param promised Passes over housekeeping: only timers that would keep a process alive.
+   * @param promised Skips housekeeping: only timers that would keep a process alive.
    */
   nextDue(promised: boolean): number | undefined {
     let due: number | undefined;

@@ -165,7 +165,7 @@ export const busDelivery: readonly ConformanceCase[] = defineCases("bus-delivery
       const bus = await context.bus();
       const seen = new RunRecorder(context);
       const work = seen.subscriber(() => {
-        throw new PermanentError("no retry can mend this");
+        throw new PermanentError("no retry can repair this");
       });
       bus.subscribe("a", work, { subscriberId: "mail", attempts: 5 });
       await bus.start();

@@ -161,7 +161,7 @@ export const busGroups: readonly ConformanceCase[] = defineCases("bus-groups", [
         },
         { subscriberId: "start", attempts: 2 },
       );
-      // Whoever releases the group is not the cause.
+      // The caller that releases the group is not the cause.
       bus.subscribe(
         "middle",
         async (event) => {

@@ -45,7 +45,7 @@ export const closing: readonly ConformanceCase[] = defineCases("close", [
       const next = await peer.consume(consumer("mail"));
       await next.has(envelopes(3).map(({ id }) => id));
       for (const { delivery } of next.handovers) {
-        assert.equal(delivery.crashes, 0, "what was handed back is counted as nothing");
+        assert.equal(delivery.crashes, 0, "a release is counted as nothing");
       }
     },
   },
@@ -99,7 +99,7 @@ export const closing: readonly ConformanceCase[] = defineCases("close", [
       await inbox.has(["1"]);
       await inbox.idle();
       const limitMs = context.ms(3_000);
-      await context.waiting.within("close with nothing in hand", limitMs, inbox.close(60_000));
+      await context.waiting.within("close with nothing in flight", limitMs, inbox.close(60_000));
     },
   },
   {

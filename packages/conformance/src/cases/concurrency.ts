@@ -18,7 +18,7 @@ export const concurrency: readonly ConformanceCase[] = defineCases("concurrency"
       const ids = envelopes(200).map(({ id }) => id);
       await instance.publish(...envelopes(200));
       await inbox.has(ids);
-      assert.ok(inbox.mostInHand <= 3, `${inbox.mostInHand} were in hand`);
+      assert.ok(inbox.mostInHand <= 3, `${inbox.mostInHand} were in flight`);
     },
   },
   {
@@ -98,7 +98,7 @@ export const concurrency: readonly ConformanceCase[] = defineCases("concurrency"
       };
       await Promise.all(Array.from({ length: 50 }, (_, number) => publisher(number)));
       await context.waiting.until(
-        () => `5000 hand-overs (${inboxes.flatMap(({ ids }) => ids).length})`,
+        () => `5000 deliveries (${inboxes.flatMap(({ ids }) => ids).length})`,
         () => inboxes.reduce((sum, { handovers }) => sum + handovers.length, 0) >= 5_000,
       );
       await instance.silence();

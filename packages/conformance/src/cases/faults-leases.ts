@@ -79,13 +79,13 @@ export const leaseFaults: readonly ConformanceCase[] = defineCases("faults", [
       assert.equal(inbox.ids.length, ids.length + 1, "each comes once, and the marker");
       assert.equal(worker.delivered.length, ids.length + 1, "and none to the first one again");
 
-      // What is in hand is still the holder's, who has the last word.
+      // What is in flight is still the holder's, who has the last word.
       for (const id of idsOf("held")) inbox.last(id).settle(dead("in time", { by: 2 }));
       const letters = await instance.hasDead("mail", idsOf("dead").length + idsOf("held").length);
       for (const { reason, state } of letters) {
         assert.deepEqual([reason, state], ["in time", { by: 2 }], "it died once, and in time");
       }
-      // What waits can be found, and not only counted.
+      // Pending deliveries can be found, and not only counted.
       await instance.registry.retire("mail", { backlog: "dead-letter" });
       const all = await instance.hasDead("mail", letters.length + idsOf("retried").length);
       assert.deepEqual(

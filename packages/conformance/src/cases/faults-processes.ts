@@ -94,7 +94,7 @@ export const processFaults: readonly ConformanceCase[] = defineCases("faults", [
       await emitter.emit(ids.map((id) => ({ id, name: EVENT, data: id })));
 
       const maxCrashes = 2;
-      // Those beside the poison end, and are recorded, long before it kills; some have not begun.
+      // Those next to the poison end, and are recorded, long before it kills; some have not begun.
       const work = { busyMs: 20, poison: "poison", killsAfterMs: 300, concurrency: 5, maxCrashes };
       const workers: ChildProcess[] = [];
       let letters: readonly DeadDelivery[] = [];

@@ -257,7 +257,7 @@ export const ordering: readonly ConformanceCase[] = defineCases("ordering", [
       const inHand = new Set<string>();
       const order: string[] = [];
       const handle = async ({ id }: { readonly id: string }) => {
-        assert.equal(inHand.has(id.charAt(0)), false, `key of ${id} is in hand already`);
+        assert.equal(inHand.has(id.charAt(0)), false, `key of ${id} is in flight already`);
         inHand.add(id.charAt(0));
         order.push(id);
         await new Promise((resolve) => setTimeout(resolve, 2));

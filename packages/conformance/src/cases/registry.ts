@@ -160,7 +160,7 @@ export const registry: readonly ConformanceCase[] = defineCases("registry", [
       const [during] = await instance.publish(envelope("during"));
       assert.deepEqual(during, { status: "accepted", subscriptions: 1 });
       await instance.hasStats("left", { ready: 1 });
-      // Whoever declares it again has it back.
+      // An instance that declares it again has it back.
       const inbox = await instance.consume(consumer("left"));
       await instance.publish(envelope("after"));
       await inbox.has(["before", "after"]);

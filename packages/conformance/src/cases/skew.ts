@@ -62,7 +62,7 @@ class Declarations {
     this.#context = context;
   }
 
-  /** Starts an instance that only declares, or one that handles events, too. */
+  /** Starts an instance that only declares, or one that also handles events. */
   async start(
     role: "server" | "worker",
     subscriptions: Readonly<Record<string, Omit<SubscriberContext, "subscriberId">>>,
@@ -268,7 +268,7 @@ export const skew: readonly ConformanceCase[] = defineCases("deploy-skew", [
       await older.start();
       await newer.start();
       await older.emit(Array.from({ length: 10 }, (_, data) => ({ name: "order.shipped", data })));
-      // Whoever has no code for it hands it back for a second, so that it may take a few.
+      // An instance without code for it releases it for a second, so that it may take a few.
       await context.numbers.eventually("an empty queue", async () => {
         const { subscriptions } = await newer.inspect();
         return subscriptions.every(

@@ -15,7 +15,7 @@ const STDERR_KEPT = 2_000;
 
 /** A process with a provider of its own, that can be killed. */
 export class ChildProcess {
-  /** Hand-overs in the child, in order. */
+  /** Deliveries in the child, in order. */
   readonly delivered: Delivered[] = [];
   /** Ids of the events that the bus in it has handled, in order. */
   readonly handled: string[] = [];
@@ -75,14 +75,14 @@ export class ChildProcess {
   }
 
   /**
-   * Consumes in the child: it keeps what it is to `hold` in hand, and acknowledges the rest, or settles
+   * Consumes in the child: it keeps what it is to `hold` in flight, and acknowledges the rest, or settles
    * all by their `fate`.
    */
   consume(spec: ConsumeSpec, hold: "all" | "fate" | readonly string[]): Promise<void> {
     return this.#tell({ type: "consume", spec, hold });
   }
 
-  /** It stops by SIGSTOP: nothing in it runs, and nobody is told, until it is {@link resumed}. */
+  /** It stops by SIGSTOP: nothing in it runs until it is {@link resumed}, and no other process is notified. */
   pause(): void {
     this.#process.send({ type: "pause" } satisfies ChildCommand);
   }
@@ -107,7 +107,7 @@ export class ChildProcess {
   /** Resolves once the child was handed that many deliveries. */
   async received(count: number): Promise<void> {
     await this.#until(
-      () => `${count} hand-overs in a child process (it had ${this.delivered.length})`,
+      () => `${count} deliveries in a child process (it had ${this.delivered.length})`,
       () => this.delivered.length >= count,
     );
   }

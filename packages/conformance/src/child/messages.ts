@@ -23,7 +23,7 @@ export interface Work {
   readonly killsAfterMs: number;
 }
 
-/** What the suite tells a child process to do. */
+/** The commands of the suite to a child process. */
 export type ChildCommand =
   | {
       readonly type: "start";
@@ -45,7 +45,7 @@ export type ChildCommand =
       readonly type: "consume";
       readonly spec: ConsumeSpec;
       /**
-       * Ids that it does not settle unless it is told to; it acknowledges the others. `all`: all. `fate`:
+       * Ids that it does not settle unless a command says so; it acknowledges the others. `all`: all. `fate`:
        * it settles each by its fate, a few milliseconds later.
        */
       readonly hold: "all" | "fate" | readonly string[];

@@ -38,7 +38,7 @@ export interface PgQueryable {
   query(statement: PgPrepared): Promise<PgResult | PgResult[]>;
 }
 
-/** The part of a `pg` pool's client that is used. A transaction of the caller's is one, too. */
+/** The part of a `pg` pool's client that is used. A transaction of the caller's is also one. */
 export interface PgClient extends PgQueryable {
   /** Gives the client back to the pool; with an error, the pool closes it. */
   release(error?: Error | boolean): void;
@@ -246,7 +246,7 @@ export function pgListen<Client extends PgClient>(
 
 /**
  * A client whose error events are ignored: between two statements nobody else listens, and such an event
- * would end the process. By a callback, as the first may come before a promise has told of the client: a
+ * would end the process. By a callback, as the first may come before a promise has resolved with the client: a
  * server that stops ends a connection in the packet that opens it.
  */
 function checkOut<Client extends PgClient>(pool: PgPool<Client>): Promise<Client> {
@@ -259,7 +259,7 @@ function checkOut<Client extends PgClient>(pool: PgPool<Client>): Promise<Client
   });
 }
 
-/** Where a pool connects to, as far as its options say it. */
+/** The server that a pool connects to, if its options name the server. */
 function serverOf(pool: object): string | undefined {
   const { options } = pool as { options?: Readonly<Record<string, unknown>> };
   const { connectionString, host, port = 5432 } = options ?? {};

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { parseSync } from "oxc-parser";
-import { finish, root } from "./lib.mjs";
+import { filesIn, finish, root } from "./lib.mjs";
 
 const external = ["awilix", "tsx", "node:*"];
 const core = "packages/core/src/index.ts";
@@ -61,6 +61,17 @@ for (const { what, entry, names, bytes, external: left, platform = "node" } of b
   sizes.push(line);
   if (size > bytes) problems.push(`${line}: over its budget by ${size - bytes}`);
 }
+
+// The whole dashboard, as a browser that opens every page gets it.
+const page = { folder: "packages/dashboard/dist/page", bytes: 150_000 };
+const pageSize = filesIn(join(root, page.folder))
+  .filter((name) => /\.(html|js|css|svg)$/.test(name))
+  .map((name) => gzipSync(readFileSync(join(root, page.folder, name)), { level: 9 }).length)
+  .reduce((sum, size) => sum + size, 0);
+const pageLine = `${page.folder}: ${pageSize} of ${page.bytes} bytes`;
+sizes.push(pageLine);
+if (pageSize === 0) problems.push(`${page.folder} is empty: build the packages first`);
+if (pageSize > page.bytes) problems.push(`${pageLine}: the page must stay this small`);
 
 // If it takes more than this, the contract or core is at fault: see docs/decisions/0015-*.md.
 const example = { folder: "examples/custom-module/src", lines: 302 };

@@ -1,0 +1,63 @@
+import type { ComponentChildren, VNode } from "preact";
+import { useState } from "preact/hooks";
+import { Button } from "./button.tsx";
+import { Dialog } from "./dialog.tsx";
+import { Problem } from "./page.tsx";
+
+/** Properties of {@link ActionDialog}. */
+export interface ActionDialogProps {
+  /** A question or a command with the name of what it is about: `Pause order-emails`. */
+  readonly title: string;
+  /** What the button says: a verb. */
+  readonly action: string;
+  /** `danger`: it cannot be undone. @default "primary" */
+  readonly kind?: "primary" | "danger" | undefined;
+  /** Whether the user may act now. @default true */
+  readonly isReady?: boolean | undefined;
+  /** Does it. The dialog stays open until it resolves; if it rejects, the dialog says why. */
+  readonly run: () => Promise<unknown>;
+  readonly onClose: () => void;
+  readonly wide?: boolean | undefined;
+  /** Whether the dialog itself shows why the action failed. @default true */
+  readonly showsProblem?: boolean | undefined;
+  readonly children: ComponentChildren;
+}
+
+/** A dialog that does something when it is submitted, and closes once that is done. */
+export function ActionDialog(props: ActionDialogProps): VNode {
+  const { title, action, kind = "primary", isReady = true, run, onClose } = props;
+  const { wide, showsProblem = true, children } = props;
+  const [isRunning, setRunning] = useState(false);
+  const [error, setError] = useState<Error>();
+  const act = async (): Promise<void> => {
+    if (!isReady || isRunning) return;
+    setRunning(true);
+    setError(undefined);
+    try {
+      await run();
+      onClose();
+    } catch (failure) {
+      setError(failure instanceof Error ? failure : new Error(String(failure)));
+      setRunning(false);
+    }
+  };
+  return (
+    <Dialog
+      title={title}
+      wide={wide}
+      onClose={onClose}
+      onSubmit={() => void act()}
+      footer={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button type="submit" kind={kind} disabled={!isReady || isRunning}>
+            {isRunning ? "Working…" : action}
+          </Button>
+        </>
+      }
+    >
+      {children}
+      {showsProblem && <Problem error={error} />}
+    </Dialog>
+  );
+}

@@ -1,0 +1,131 @@
+import type { JsonObject, JsonValue } from "@busbar/core/provider";
+import type { VNode } from "preact";
+import { useState } from "preact/hooks";
+import type { EmitResult } from "../../../src/contract/api.ts";
+import { send } from "../../api.ts";
+import { ActionDialog } from "../../components/action-dialog.tsx";
+import { Button } from "../../components/button.tsx";
+import { TextField } from "../../components/field.tsx";
+import { faultsOf, JsonField, SchemaForm } from "../../components/schema-form.tsx";
+import { useToast } from "../../components/toast.tsx";
+import { plural } from "../../format.ts";
+
+/** Emits an event with data that the user writes, in a form made from its schema or as JSON. */
+export function EmitDialog(props: {
+  readonly name: string;
+  readonly schema: JsonObject | null;
+  readonly examples: readonly JsonValue[];
+  /** The ids of the subscriptions that get it. Undefined: not known yet. */
+  readonly subscriptions: readonly string[] | undefined;
+  readonly onClose: () => void;
+}): VNode {
+  const { name, schema, examples, subscriptions, onClose } = props;
+  const showToast = useToast();
+  const hasForm = schema?.["type"] === "object" && schema["properties"] !== undefined;
+  const [isForm, setForm] = useState(hasForm);
+  const [data, setData] = useState<JsonValue | undefined>(
+    examples[0] ?? (hasForm ? {} : undefined),
+  );
+  const [delay, setDelay] = useState("");
+  const [failure, setFailure] = useState<unknown>();
+  const { byPointer, others } = faultsOf(failure, "#/data");
+  const delayMs = Number(delay) * 1000;
+  const isDelayWrong = !Number.isFinite(delayMs) || delayMs < 0;
+
+  const emit = async (): Promise<void> => {
+    setFailure(undefined);
+    try {
+      const { eventId } = await send<EmitResult>(
+        "POST",
+        `api/events/${encodeURIComponent(name)}/emit`,
+        {
+          data: data ?? null,
+          ...(delayMs > 0 && { delayMs }),
+        },
+      );
+      showToast(`Emitted ${name} with the id ${eventId}.`);
+    } catch (error) {
+      setFailure(error);
+      throw error;
+    }
+  };
+  const errors = isForm || byPointer.size === 0 ? byPointer : new Map([["", listed(byPointer)]]);
+  return (
+    <ActionDialog
+      title={`Emit ${name}`}
+      action="Emit"
+      wide
+      isReady={!isDelayWrong}
+      run={emit}
+      onClose={onClose}
+      showsProblem={false}
+    >
+      <p>
+        {subscriptions === undefined || subscriptions.length > 0
+          ? `This is a real event: ${plural(subscriptions?.length ?? 0, "subscription")} will get it${
+              subscriptions === undefined
+                ? ""
+                : ` (${subscriptions.slice(0, 5).join(", ")}${subscriptions.length > 5 ? ", …" : ""})`
+            }.`
+          : "No subscription gets this event."}
+        {schema === null
+          ? " The event has no schema that can be shown."
+          : " The bus checks the data against the schema first."}
+      </p>
+      {(hasForm || examples.length > 0) && (
+        <div class="row">
+          {hasForm && (
+            <>
+              <Button small pressed={isForm} onClick={() => setForm(true)}>
+                Form
+              </Button>
+              <Button small pressed={!isForm} onClick={() => setForm(false)}>
+                JSON
+              </Button>
+            </>
+          )}
+          {examples.map((example, index) => (
+            <Button key={index} small kind="quiet" onClick={() => setData(example)}>
+              {examples.length === 1 ? "Use the example" : `Use example ${index + 1}`}
+            </Button>
+          ))}
+        </div>
+      )}
+      {isForm && schema !== null ? (
+        <SchemaForm schema={schema} value={data} onChange={setData} errors={errors} />
+      ) : (
+        <JsonField
+          label="Data, as JSON"
+          value={data}
+          onChange={setData}
+          error={errors.get("")}
+          rows={12}
+        />
+      )}
+      <TextField
+        label="Delay in seconds"
+        required={false}
+        value={delay}
+        onChange={setDelay}
+        error={isDelayWrong ? "Write a number of seconds, such as 10." : undefined}
+        hint="The event is delivered after this time. Empty: at once."
+      />
+      {others.length > 0 && (
+        <div class="notice notice-bad pre-line" role="alert">
+          {others.join("\n")}
+        </div>
+      )}
+      {others.length === 0 && byPointer.size > 0 && (
+        <div class="notice notice-bad" role="alert">
+          The data does not fit the schema: {plural(byPointer.size, "field")} to correct.
+        </div>
+      )}
+    </ActionDialog>
+  );
+}
+
+function listed(byPointer: ReadonlyMap<string, string>): string {
+  return [...byPointer]
+    .map(([pointer, text]) => (pointer === "" ? text : `${pointer}: ${text}`))
+    .join("; ");
+}

@@ -1,0 +1,33 @@
+import { styleText } from "node:util";
+
+/** The styles that commands use. */
+export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+
+/** Gives text a style, where the output has colours. */
+export type Paint = (style: Style, text: string) => string;
+
+/** Returns what gives text its style. Without colours, the text stays as it is. */
+export function painter(hasColours: boolean): Paint {
+  return (style, text) => (hasColours ? styleText(style, text, { validateStream: false }) : text);
+}
+
+/** Replaces control characters: what is stored must not steer the terminal of a reader. */
+export function printable(text: string): string {
+  return text.replaceAll(CONTROL, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return `\\u${code.toString(16).padStart(4, "0")}`;
+  });
+}
+
+/** All control characters but the line break and the tab, and those that turn the direction of text. */
+const CONTROL = /[^\P{Cc}\n\t]|[\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu;
+
+/** Cuts a text at a number of characters, and says so with an ellipsis. */
+export function cutTo(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, Math.max(1, most - 1))}…`;
+}
+
+/** Returns a number and its noun: `1 event`, `2 events`. */
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
+}

@@ -1,0 +1,154 @@
+import {
+  type App,
+  type BusbarConfig,
+  createApp,
+  type EventBus,
+  isBusbarError,
+  loadConfig,
+} from "@busbar/core";
+import { definePlugin, type Plugin, type PluginContext } from "@busbar/core/plugin";
+import type { ProviderCapabilities } from "@busbar/core/provider";
+import type { Cli } from "../cli.ts";
+import { CommandFailure, ExitCode } from "../exit-codes.ts";
+import type { OutboxFeature, WebhooksFeature } from "./features.ts";
+import { findConfig } from "./find-config.ts";
+import { logTo } from "./log-to.ts";
+
+/** The user's application, started in the role `tool`. */
+export interface Project {
+  /** The bus. */
+  readonly bus: EventBus;
+  /** The configuration. */
+  readonly config: BusbarConfig;
+  /** The absolute path of the folder of the configuration. */
+  readonly root: string;
+  /** The name of the bus. */
+  readonly name: string;
+  /** What the provider can do. */
+  readonly capabilities: ProviderCapabilities;
+  /**
+   * The outbox of the configuration.
+   *
+   * @throws CommandFailure when there is none.
+   */
+  outbox(): OutboxFeature;
+  /**
+   * The webhooks of the configuration.
+   *
+   * @throws CommandFailure when there are none.
+   */
+  webhooks(): WebhooksFeature;
+}
+
+/** What a command needs of the project. */
+export interface ProjectOptions {
+  /**
+   * Whether events must live outside of the process. A provider in memory has nothing that another process could see.
+   *
+   * @default true
+   */
+  readonly shared?: boolean | undefined;
+  /** More plugins for the bus. None by default. */
+  readonly plugins?: readonly Plugin[] | undefined;
+}
+
+/** A configuration, and where it comes from. */
+export interface ProjectConfig {
+  /** The configuration. */
+  readonly config: BusbarConfig;
+  /** The absolute path of its file. */
+  readonly file: string;
+  /** The absolute path that packages and relative paths are resolved from. */
+  readonly root: string;
+}
+
+/** Loads the configuration of the project, and connects to nothing. */
+export async function readProject(cli: Cli): Promise<ProjectConfig> {
+  return loadConfig({ file: findConfig(cli) });
+}
+
+/**
+ * Starts the user's application in the role `tool`, does some work with it, and stops it.
+ *
+ * @throws CommandFailure `unavailable` when the provider keeps events in memory, and `shared` is not `false`.
+ */
+export async function withProject<T>(
+  cli: Cli,
+  work: (project: Project) => Promise<T>,
+  { shared = true, plugins = [] }: ProjectOptions = {},
+): Promise<T> {
+  const { config, root } = await readProject(cli);
+  let context: PluginContext | undefined;
+  const keeper = definePlugin({ name: "busbar-cli", start: (given) => void (context = given) });
+  const app = await createApp(
+    { ...config, plugins: [keeper, ...(config.plugins ?? []), ...plugins] },
+    { role: "tool", root, signals: false, logger: logTo(cli) },
+  );
+  try {
+    await startApp(app);
+    const { capabilities } = context!;
+    if (shared && !capabilities.durable) throw inMemory((await app.bus.health()).provider);
+    return await work({
+      bus: app.bus,
+      config,
+      root,
+      name: config.name ?? "busbar",
+      capabilities,
+      outbox: () => outboxOf(config),
+      webhooks: () => webhooksOf(config),
+    });
+  } finally {
+    await app.stop({ graceMs: 1_000 });
+  }
+}
+
+async function startApp(app: App): Promise<void> {
+  try {
+    await app.start();
+  } catch (error) {
+    if (!isBusbarError(error)) throw error;
+    const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
+    throw Object.assign(error, { message: `${error.message}${cause}` });
+  }
+}
+
+function inMemory(provider: string): CommandFailure {
+  return new CommandFailure(
+    ExitCode.unavailable,
+    `Provider "${provider}" keeps events in the memory of your application, where this command cannot see them`,
+    "Use the bus in the application itself, add the dashboard to it, or choose a durable provider such as @busbar/redis.",
+  );
+}
+
+/**
+ * Finds the outbox among the plugins of a configuration.
+ *
+ * @throws CommandFailure when there is none.
+ */
+export function outboxOf(config: BusbarConfig): OutboxFeature {
+  return pluginOf<OutboxFeature>(config, "outbox", "outbox()", "@busbar/outbox");
+}
+
+/**
+ * Finds the webhooks among the plugins of a configuration.
+ *
+ * @throws CommandFailure when there are none.
+ */
+export function webhooksOf(config: BusbarConfig): WebhooksFeature {
+  return pluginOf<WebhooksFeature>(config, "webhooks", "webhooks()", "@busbar/webhooks");
+}
+
+function pluginOf<Feature>(
+  config: BusbarConfig,
+  name: string,
+  factory: string,
+  module: string,
+): Feature {
+  const plugin = config.plugins?.find((it) => it.name === name);
+  if (plugin !== undefined) return plugin as unknown as Feature;
+  throw new CommandFailure(
+    ExitCode.unavailable,
+    `The configuration has no plugin "${name}"`,
+    `Add ${factory} of ${module} to \`plugins\` in the configuration.`,
+  );
+}

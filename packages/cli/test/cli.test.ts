@@ -41,7 +41,7 @@ describe("busbar", () => {
 
   test("finds the configuration in a folder above", async () => {
     const cwd = join(fixture("memory"), "src");
-    expect((await runCli(["health", "--json"], { cwd })).json).toMatchObject({ status: "up" });
+    expect((await runCli(["health", "--json"], { cwd })).json()).toMatchObject({ status: "up" });
   });
 
   test("ends with 4 where events are in the memory of another process", async () => {

@@ -16,10 +16,10 @@ describe("busbar emit", () => {
       ),
     );
     const { code, json } = await runCli(
-      [...["emit", "order.placed", "-", "--id", "e-1", "-m", "tenant=de", "--json"]],
+      ["emit", "order.placed", "-", "--id", "e-1", "-m", "tenant=de", "--json"],
       { input: '{"orderId":"42"}' },
     );
-    expect({ code, json }).toEqual({ code: 0, json: { name: "order.placed", id: "e-1" } });
+    expect({ code, json: json() }).toEqual({ code: 0, json: { name: "order.placed", id: "e-1" } });
     await expect
       .poll(() => received)
       .toEqual([{ id: "e-1", data: { orderId: "42" }, tenant: "de" }]);

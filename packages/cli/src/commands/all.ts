@@ -1,12 +1,20 @@
 import type { Command } from "commander";
 import type { Does } from "../cli.ts";
+import { addDead } from "./dead.ts";
 import { addEmit } from "./emit.ts";
 import { addHealth } from "./health.ts";
+import { addOutbox } from "./outbox.ts";
+import { addSubscriptions } from "./subscriptions.ts";
+import { addWebhooks } from "./webhooks.ts";
 import { addWorker } from "./worker.ts";
 
 /** Adds every command to the program, in the order of the help text. */
 export function addCommands(program: Command, does: Does): void {
   addWorker(program, does);
   addEmit(program, does);
+  addSubscriptions(program, does);
+  addDead(program, does);
+  addOutbox(program, does);
+  addWebhooks(program, does);
   addHealth(program, does);
 }

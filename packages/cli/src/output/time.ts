@@ -7,7 +7,7 @@ const UNITS = [
 ] as const;
 
 /** Returns a duration as people say it: `3 min`, `2 d`. */
-export function duration(milliseconds: number): string {
+function duration(milliseconds: number): string {
   const [unit, size] = UNITS.find(([, each]) => milliseconds >= each) ?? ["ms", 1];
   return `${Math.floor(Math.max(0, milliseconds) / size)} ${unit}`;
 }

@@ -31,13 +31,13 @@ export interface Project {
    *
    * @throws CommandFailure when there is none.
    */
-  outbox(): OutboxFeature;
+  readonly outbox: () => OutboxFeature;
   /**
    * The webhooks of the configuration.
    *
    * @throws CommandFailure when there are none.
    */
-  webhooks(): WebhooksFeature;
+  readonly webhooks: () => WebhooksFeature;
 }
 
 /** What a command needs of the project. */
@@ -95,7 +95,8 @@ export async function withProject<T>(
       name: config.name ?? "busbar",
       capabilities,
       outbox: () => outboxOf(config),
-      webhooks: () => webhooksOf(config),
+      webhooks: () =>
+        pluginOf<WebhooksFeature>(config, "webhooks", "webhooks()", "@busbar/webhooks"),
     });
   } finally {
     await app.stop({ graceMs: 1_000 });
@@ -127,15 +128,6 @@ function inMemory(provider: string): CommandFailure {
  */
 export function outboxOf(config: BusbarConfig): OutboxFeature {
   return pluginOf<OutboxFeature>(config, "outbox", "outbox()", "@busbar/outbox");
-}
-
-/**
- * Finds the webhooks among the plugins of a configuration.
- *
- * @throws CommandFailure when there are none.
- */
-export function webhooksOf(config: BusbarConfig): WebhooksFeature {
-  return pluginOf<WebhooksFeature>(config, "webhooks", "webhooks()", "@busbar/webhooks");
 }
 
 function pluginOf<Feature>(

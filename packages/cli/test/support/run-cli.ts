@@ -8,7 +8,7 @@ export interface CliRun {
   readonly stdout: string;
   readonly stderr: string;
   /** The output, read as one JSON document. */
-  readonly json: unknown;
+  json(): unknown;
 }
 
 export interface CliOptions {
@@ -60,7 +60,7 @@ export async function runCli(argv: readonly string[], options: CliOptions = {}):
     code,
     stdout,
     stderr,
-    get json() {
+    json() {
       return JSON.parse(stdout) as unknown;
     },
   };

@@ -1,0 +1,91 @@
+import type { EventBus } from "@busbar/core";
+import { beforeEach, describe, expect, test } from "vitest";
+import { runCli } from "./support/run-cli.ts";
+import { startShop, useShop } from "./support/shop.ts";
+
+describe("busbar dead", () => {
+  let bus: EventBus;
+  let received: unknown[];
+  let fails: boolean;
+
+  beforeEach(async () => {
+    fails = true;
+    received = [];
+    bus = await startShop(useShop(), (it) =>
+      it.subscribe(
+        "order.*",
+        ({ data }) => {
+          if (fails) throw new Error("The printer is on fire");
+          received.push(data);
+        },
+        { subscriberId: "send-receipt" },
+      ),
+    );
+    await bus.emit([
+      { name: "order.placed", data: { orderId: "1" } },
+      { name: "order.placed", data: { orderId: "2" } },
+      { name: "order.shipped", data: { orderId: "3" } },
+    ]);
+    await bus.settled();
+    fails = false;
+  });
+
+  test("lists what matches, as a table and as JSON", async () => {
+    const { stdout, code } = await runCli(["dead", "list", "-s", "send-receipt"]);
+    expect(code).toBe(0);
+    expect(stdout.split("\n")[0]).toMatch(/^SUBSCRIPTION +ID +EVENT +DIED +REASON +ERROR$/);
+    expect(stdout).toMatch(
+      /send-receipt +\S+ +order.shipped +\d+ m?s ago +failed +Error: The printer/,
+    );
+    const { json } = await runCli(["dead", "list", "--event", "order.placed", "--json"]);
+    expect(json()).toMatchObject([{ event: { data: { orderId: "1" } } }, { attempts: 1 }]);
+    const page = await runCli(["dead", "list", "--limit", "2"]);
+    expect(page.stdout.trim().split("\n")).toHaveLength(3);
+    expect(page.stderr).toContain("There may be more");
+  });
+
+  test("ends with 3 where nothing matches or nobody knows the subscription", async () => {
+    expect(await runCli(["dead", "list", "--error", "ECONNREFUSED"])).toMatchObject({ code: 3 });
+    const { code, stderr } = await runCli(["dead", "list", "-s", "send-recept"]);
+    expect(code).toBe(3);
+    expect(stderr).toContain('did you mean "send-receipt"?');
+    expect(await runCli(["dead", "show", "send-receipt", "nope"])).toMatchObject({ code: 3 });
+  });
+
+  test("shows the event and its errors with their stacks", async () => {
+    const [letter] = (await bus.deadLetters.list()).items;
+    const { stdout } = await runCli(["dead", "show", "send-receipt", letter!.id]);
+    expect(stdout).toContain('"orderId": "1"');
+    expect(stdout).toMatch(/Error: The printer is on fire\n +at .*dead\.integration\.test/);
+    const { json } = await runCli(["dead", "show", "send-receipt", letter!.id, "--json"]);
+    expect(json()).toMatchObject({ id: letter!.id, reason: "failed" });
+  });
+
+  test("replays what a filter selects, after a question", async () => {
+    const argv = ["dead", "replay", "--event", "order.placed"];
+    expect(await runCli(argv)).toMatchObject({ code: 2, stderr: expect.stringContaining("--yes") });
+    expect(await runCli(argv, { answer: "n" })).toMatchObject({ code: 1 });
+    expect(received).toEqual([]);
+    const { code, stdout, stderr } = await runCli(argv, { answer: "y", isTTY: true });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "2 dead letters replayed.\n" });
+    expect(stderr).toContain("[####################] 3 of 3 looked at, 2 replayed");
+    await expect.poll(() => received).toEqual([{ orderId: "1" }, { orderId: "2" }]);
+    expect(await bus.deadLetters.count()).toBe(1);
+  });
+
+  test("discards by ids, by a filter or all, and never without a word of which", async () => {
+    const [letter] = (await bus.deadLetters.list()).items;
+    const discard = (...argv: string[]) => runCli(["dead", "discard", "--yes", "--json", ...argv]);
+    expect(await discard()).toMatchObject({ code: 2 });
+    expect(await discard("--id", letter!.id)).toMatchObject({ code: 2 });
+    const byId = await discard("--id", letter!.id, "-s", "send-receipt");
+    expect(byId.json()).toMatchObject({ done: 1 });
+    expect((await discard("--event", "order.shipped")).json()).toMatchObject({
+      matched: 1,
+      done: 1,
+    });
+    expect((await discard("--all")).json()).toMatchObject({ done: 1 });
+    expect(await discard("--all")).toMatchObject({ code: 3 });
+    expect(received).toEqual([]);
+  });
+});

@@ -6,7 +6,11 @@ export default defineConfig({
   test: {
     // What the bus writes to the console, and others: shown where a test fails.
     silent: "passed-only",
-    projects: ["packages/*/vitest.config.ts", "examples/*/vitest.config.ts"],
+    projects: [
+      "packages/*/vitest.config.ts",
+      "packages/*/test/browser/vitest.config.ts",
+      "examples/*/vitest.config.ts",
+    ],
     passWithNoTests: true,
     // Most tests wait for a server or a process: on two cores, two files at once take half the time.
     maxWorkers: Math.max(2, availableParallelism() - 1),

@@ -10,6 +10,7 @@ import { dirname, join } from "node:path";
  * @property {string} name For messages.
  * @property {string} program
  * @property {string} [versions] A folder with one for each version, whose `bin` need not be on the path.
+ * @property {string} [pathVariable] A variable of the environment with the path of the program: before any other place.
  * @property {string} [folder] Where to look before the path: what is on the path is for the system's own server.
  * @property {string} debianPackage
  * @property {readonly string[]} [backports] Releases of Debian that have it in their backports only.
@@ -163,6 +164,14 @@ export const tools = {
     program: "openssl",
     debianPackage: "openssl",
     elsewhere: ["macOS:          brew install openssl", docker],
+  },
+  // The browser that opens the dashboard.
+  chromium: {
+    name: "Chromium",
+    program: "chromium",
+    pathVariable: "CHROMIUM_PATH",
+    debianPackage: "chromium",
+    elsewhere: ["Elsewhere:      set CHROMIUM_PATH to the program of Chromium or Chrome", docker],
   },
 };
 

@@ -9,7 +9,9 @@ const programs = { ...kinds, ...tools };
 
 /** Where a program is, if it is there. */
 export function findProgram(kind) {
-  const { program, versions, folder } = programs[kind];
+  const { program, versions, folder, pathVariable } = programs[kind];
+  const given = pathVariable && process.env[pathVariable];
+  if (given) return given;
   const newestFirst =
     versions && existsSync(versions)
       ? readdirSync(versions).toSorted((a, b) => Number(b) - Number(a))

@@ -63,7 +63,8 @@ export interface RunningWebhooks {
   readonly catalogue: Catalogue;
   readonly notifiers: readonly NotifierInfo[];
   readonly test: TestSubscription;
-  readonly fetch: RestHandler;
+  /** Makes an interface over these webhooks. */
+  handler(options: RestOptions): RestHandler;
   inspect(): Promise<WebhooksInspection>;
   /** The time of the database, in milliseconds since the epoch. */
   serverTime(): Promise<number>;
@@ -81,7 +82,6 @@ export interface RunningWebhooks {
 export async function startWebhooks(
   options: WebhooksOptions,
   builtIn: readonly Notifier[],
-  rest: RestOptions,
   context: PluginContext,
 ): Promise<RunningWebhooks> {
   const closes: (() => unknown)[] = [];
@@ -96,7 +96,7 @@ export async function startWebhooks(
     }
   };
   try {
-    return await start(options, builtIn, rest, context, closes, close);
+    return await start(options, builtIn, context, closes, close);
   } catch (error) {
     await close();
     throw error;
@@ -106,7 +106,6 @@ export async function startWebhooks(
 async function start(
   options: WebhooksOptions,
   builtIn: readonly Notifier[],
-  rest: RestOptions,
   context: PluginContext,
   closes: (() => unknown)[],
   close: () => Promise<void>,
@@ -249,20 +248,18 @@ async function start(
     test: (id, test) => tester.test(id, test, stopping.signal),
   } satisfies Partial<RestServices>;
   const infos = notifierInfos(notifiers);
+  const restServices: RestServices = {
+    ...services,
+    notifiers: () => infos,
+    idempotency: new StoredRequests(store.store, keys),
+    logger,
+    now: async () => new Date(await serverTime()),
+  };
   return {
     ...services,
     publisher: new Publisher(bus, catalogue, index),
     notifiers: infos,
-    fetch: createRestHandler(
-      {
-        ...services,
-        notifiers: () => infos,
-        idempotency: new StoredRequests(store.store, keys),
-        logger,
-        now: async () => new Date(await serverTime()),
-      },
-      rest,
-    ),
+    handler: (rest) => createRestHandler(restServices, rest),
     inspect: () => inspectWebhooks(store),
     serverTime,
     async stop(graceMs) {

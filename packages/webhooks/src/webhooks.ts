@@ -136,6 +136,13 @@ const ROUTE: Checks<RouteOptions> = {
   concurrency: checks.wholeFrom(1),
 };
 
+const REST: Checks<RestOptions> = {
+  basePath: checks.text,
+  authenticate: checks.function,
+  tokens: (value) => (Array.isArray(value) ? undefined : "must be an array of tokens"),
+  mageOs: checks.boolean,
+};
+
 const OPTIONS: Checks<WebhooksOptions> = {
   events: (value) => {
     const sources: readonly unknown[] = Array.isArray(value) ? value : [value];
@@ -156,12 +163,7 @@ const OPTIONS: Checks<WebhooksOptions> = {
       : "must be a container: an object with the method resolve",
   route: (value) => (typeof value === "boolean" ? undefined : optionsWithin(ROUTE)(value)),
   dispatch: (value) => (typeof value === "boolean" ? undefined : checkDispatch(value)),
-  rest: optionsWithin<RestOptions>({
-    basePath: checks.text,
-    authenticate: checks.function,
-    tokens: (value) => (Array.isArray(value) ? undefined : "must be an array of tokens"),
-    mageOs: checks.boolean,
-  }),
+  rest: optionsWithin(REST),
   retention: (value) =>
     value === false
       ? undefined
@@ -252,6 +254,18 @@ export interface Webhooks<Args extends object = Readonly<Record<string, unknown>
    * ```
    */
   readonly fetch: RestHandler;
+  /**
+   * Makes another interface over the same webhooks: with its own path and its own callers. The handler behaves like
+   * {@link Webhooks.fetch}, and may be made before the bus starts.
+   *
+   * @throws TypeError when a token is too short.
+   *
+   * @example
+   * ```ts
+   * const partners = hooks.handler({ basePath: "/partners", tokens: partnerTokens });
+   * ```
+   */
+  handler(options: RestOptions): RestHandler;
   /** Webhooks in numbers. */
   inspect(): Promise<WebhooksInspection>;
 }
@@ -295,18 +309,27 @@ export function webhooks<const Events extends AsyncEventSources = AsyncEvents>(
 ): Webhooks<ArgsOfSources<Events>> {
   assertOptions("webhooks()", options, OPTIONS as Checks<WebhooksOptions<Events>>);
   const builtIn = builtInNotifiers(options.http);
-  const { tokens = [], authenticate = bearerTokens(tokens), ...rest } = options.rest ?? {};
   let running: RunningWebhooks | undefined;
   let isStopped = false;
   const started = (): RunningWebhooks => {
     if (running) return running;
     throw new TypeError("The webhooks have not started: start the bus first");
   };
+  const handler = (given: RestOptions): RestHandler => {
+    // Tokens that are too short are refused here, and not with the first request.
+    const { tokens = [], authenticate = bearerTokens(tokens), ...rest } = given;
+    let handle: RestHandler | undefined;
+    return async (request) => {
+      if (!running || isStopped) return answerProblem(NOT_RUNNING);
+      handle ??= running.handler({ ...rest, authenticate });
+      return handle(request);
+    };
+  };
   return {
     name: "webhooks",
     async start(context: PluginContext) {
       if (running) throw new TypeError("These webhooks belong to another bus: make others");
-      running = await startWebhooks(options, builtIn, { ...rest, authenticate }, context);
+      running = await startWebhooks(options, builtIn, context);
     },
     stop: ({ graceMs }) => running?.stop(graceMs),
     async stopped() {
@@ -336,8 +359,11 @@ export function webhooks<const Events extends AsyncEventSources = AsyncEvents>(
       return started().notifiers;
     },
     test: async (id, test = {}) => started().test(id, test),
-    fetch: async (request) =>
-      running && !isStopped ? running.fetch(request) : answerProblem(NOT_RUNNING),
+    fetch: handler(options.rest ?? {}),
+    handler(given) {
+      assertOptions("handler()", given, REST);
+      return handler(given);
+    },
     inspect: async () => started().inspect(),
   };
 }

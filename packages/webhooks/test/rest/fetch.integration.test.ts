@@ -55,6 +55,31 @@ describe.each(databases)("hooks.fetch on %s", (_, createDatabase) => {
     return { hooks, ask, bus };
   }
 
+  test("serves a second interface with callers and a path of its own", async () => {
+    const { hooks, bus } = create({ tokens: [{ token: TOKEN, name: "erp", permissions: [] }] });
+    const callers = new WeakMap<Request, string>();
+    const handle = hooks.handler({
+      basePath: "/board",
+      authenticate: (request) => {
+        const name = callers.get(request);
+        return name === undefined ? undefined : { name, permissions: ["webhooks"] };
+      },
+    });
+    const ask = (caller?: string): Promise<Response> => {
+      const request = new Request("http://shop.example/board/subscriptions");
+      if (caller !== undefined) callers.set(request, caller);
+      return handle(request);
+    };
+    expect((await ask("ada")).status).toBe(503);
+    await bus.start();
+    expect((await ask("ada")).status).toBe(200);
+    expect((await ask()).status).toBe(401);
+    expect(() =>
+      hooks.handler({ tokens: [{ token: "short", name: "x", permissions: [] }] }),
+    ).toThrow(/at least 16/);
+    expect(() => hooks.handler({ base: "/x" } as never)).toThrow(/handler\(\)/);
+  });
+
   test("subscribes, finds the delivery in the log, shows its trace, and replays it", async () => {
     const tokens = [{ token: TOKEN, name: "erp", permissions: ["webhooks"] }];
     const { hooks, bus, ask } = create({ tokens, basePath: "/webhooks" });

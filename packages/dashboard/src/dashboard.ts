@@ -2,8 +2,11 @@ import type { EventBus } from "@busbar/core";
 import type { Plugin, PluginContext } from "@busbar/core/plugin";
 import { assertOptions, type Checks, checks } from "@busbar/core/provider";
 import { auditRoutes } from "./api/audit-routes.ts";
+import { deadRoutes } from "./api/dead-routes.ts";
 import { groupRoutes } from "./api/group-routes.ts";
+import { jobRoutes } from "./api/job-routes.ts";
 import { outboxRoutes } from "./api/outbox-routes.ts";
+import { overviewRoutes } from "./api/overview-routes.ts";
 import { sessionRoutes } from "./api/session-routes.ts";
 import { webhooksApi } from "./api/webhooks-api.ts";
 import { type AuditEntry, AuditLog } from "./audit.ts";
@@ -11,9 +14,13 @@ import type { Authenticate, Caller } from "./auth/caller.ts";
 import { type AccessToken, checkTokens, isSecure, TokenSessions } from "./auth/tokens.ts";
 import type { OutboxFeature, RunStore, WebhooksFeature } from "./contract/features.ts";
 import { createApi, failure } from "./http/app.ts";
+import { EventStreams } from "./http/event-stream.ts";
 import { withHeaders } from "./http/headers.ts";
 import { Page, textResponse } from "./http/page.ts";
 import { Problem, problemResponse } from "./http/problem.ts";
+import { Jobs } from "./jobs.ts";
+import { Sampler } from "./overview/sampler.ts";
+import { RunRecorder } from "./recorder/run-recorder.ts";
 import type { Running } from "./running.ts";
 
 /** Options of {@link dashboard}. */
@@ -78,6 +85,9 @@ const OPTIONS: Checks<DashboardOptions> = {
   runs: checks.object,
 };
 
+/** The name of the plugin. */
+const NAME = "dashboard";
+
 /** The dashboard of a bus: a plugin, and what serves the page. */
 export interface Dashboard extends Plugin {
   /**
@@ -122,6 +132,9 @@ export function dashboard(options: DashboardOptions): Dashboard {
   const basePath = (options.basePath ?? "").replace(/\/$/, "");
   const sessions = token === undefined ? undefined : new TokenSessions(token, basePath || "/");
   const audit = new AuditLog(options.onAction);
+  const runs = new RunRecorder();
+  const streams = new EventStreams();
+  const jobs = new Jobs(audit, () => running?.context.logger);
   let running: Running | undefined;
   const started = (): Running => {
     if (running) return running;
@@ -136,13 +149,19 @@ export function dashboard(options: DashboardOptions): Dashboard {
       ...sessionRoutes({
         sessions,
         readOnly,
-        busName: async () => (await running?.bus.inspect())?.name,
+        busName: async () => {
+          const overview = await running?.sampler.overview().catch(() => undefined);
+          return overview?.bus;
+        },
         features: () => ({
           outbox: running?.outbox !== undefined,
           webhooks: running?.webhooks !== undefined,
           runs: options.runs !== undefined,
         }),
       }),
+      ...overviewRoutes(started, streams),
+      ...deadRoutes(started, jobs),
+      ...jobRoutes(jobs),
       ...outboxRoutes(started),
       ...groupRoutes(started),
       ...auditRoutes(audit),
@@ -170,21 +189,33 @@ export function dashboard(options: DashboardOptions): Dashboard {
     return (await page).answer(request, path);
   };
   return {
-    name: "dashboard",
+    name: NAME,
     start(context) {
       if (running) throw new TypeError("This dashboard belongs to another bus: make another");
       audit.logger = context.logger;
+      // The bus of a plugin is whole at run time.
+      const bus = context.bus as unknown as EventBus;
+      const { capabilities } = context;
+      const sampler = new Sampler({ bus, capabilities, plugin: NAME });
       running = {
-        // The bus of a plugin is whole at run time.
-        bus: context.bus as unknown as EventBus,
+        bus,
         context,
+        sampler,
+        schemaOf: () => null,
         outbox: options.outbox ?? found<OutboxFeature>(context, "outbox", "inspect"),
         webhooks: options.webhooks ?? found<WebhooksFeature>(context, "webhooks", "handler"),
       };
+      runs.start(context.on);
+      sampler.start();
     },
     stop() {
+      streams.close();
+      jobs.close();
+      runs.stop();
+      running?.sampler.close();
       running = undefined;
     },
+    report: () => runs.report(),
     async fetch(request) {
       try {
         return withHeaders(await answer(request));

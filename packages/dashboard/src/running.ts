@@ -1,11 +1,16 @@
 import type { EventBus } from "@busbar/core";
 import type { PluginContext } from "@busbar/core/plugin";
+import type { JsonObject } from "@busbar/core/provider";
 import type { OutboxFeature, WebhooksFeature } from "./contract/features.ts";
+import type { Sampler } from "./overview/sampler.ts";
 
 /** What there is once the bus has started. */
 export interface Running {
   readonly bus: EventBus;
   readonly context: PluginContext;
+  readonly sampler: Sampler;
   readonly outbox: OutboxFeature | undefined;
   readonly webhooks: WebhooksFeature | undefined;
+  /** The JSON Schema of an event, if the catalogue has one. */
+  readonly schemaOf: (name: string) => JsonObject | null;
 }

@@ -270,6 +270,8 @@ export interface TailEntryView {
   readonly instanceId: string;
   readonly event: { readonly id: string; readonly name: string; readonly metadata: JsonObject };
   readonly data?: JsonValue | undefined;
+  /** `data` is the beginning of the JSON of larger data, as text. */
+  readonly dataCut?: true | undefined;
   readonly subscriberId?: string | undefined;
   readonly attempt?: number | undefined;
   readonly durationMs?: number | undefined;

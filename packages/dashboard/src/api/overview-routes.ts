@@ -1,0 +1,38 @@
+import type { History, InstanceList, Overview, SubscriptionList } from "../contract/api.ts";
+import type { EventStreams } from "../http/event-stream.ts";
+import { type AnyRoute, reads } from "../http/route.ts";
+import type { Running } from "../running.ts";
+
+/** The numbers of the bus, once and live. */
+export function overviewRoutes(started: () => Running, streams: EventStreams): readonly AnyRoute[] {
+  return [
+    reads({ path: "/overview", handle: (): Promise<Overview> => started().sampler.overview() }),
+    reads({
+      path: "/instances",
+      async handle(): Promise<InstanceList> {
+        const { instances } = await started().sampler.overview();
+        return { instances };
+      },
+    }),
+    reads({
+      path: "/subscriptions",
+      async handle(): Promise<SubscriptionList> {
+        const { subscriptions, statsLagMs } = await started().sampler.overview();
+        return { subscriptions, statsLagMs };
+      },
+    }),
+    reads({
+      path: "/live",
+      async handle({ request }) {
+        const { sampler } = started();
+        return streams.open(request, async ({ send, signal }) => {
+          send("history", { samples: sampler.samples } satisfies History);
+          send("overview", await sampler.overview());
+          const unwatch = sampler.watch((overview) => void send("overview", overview));
+          signal.addEventListener("abort", unwatch);
+          await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        });
+      },
+    }),
+  ];
+}

@@ -1,0 +1,138 @@
+import type { BusHealth, BusInspection, EventBus } from "@busbar/core";
+import { type ProviderCapabilities, systemClock, type Timer } from "@busbar/core/provider";
+import type { Overview, RunsView, Sample } from "../contract/api.ts";
+import { mergeRuns } from "../recorder/merge-runs.ts";
+import { guaranteesOf } from "./guarantees.ts";
+import { InstanceRates } from "./instance-rates.ts";
+import { healthView, instanceView, subscriptionViews, totalsOf } from "./views.ts";
+
+/** Milliseconds between two samples, and while somebody looks. */
+const EVERY_MS = 5_000;
+const WATCHED_EVERY_MS = 2_000;
+/** Milliseconds for which samples are kept. */
+const KEPT_MS = 900_000;
+/** Milliseconds for which an overview answers all requests. */
+const FRESH_MS = 1_000;
+
+/** What a {@link Sampler} needs. */
+export interface SamplerOptions {
+  readonly bus: EventBus;
+  readonly capabilities: ProviderCapabilities;
+  /** The name of the plugin of the dashboard. */
+  readonly plugin: string;
+}
+
+interface Taken {
+  readonly at: number;
+  readonly overview: Overview;
+}
+
+/** Looks at the bus every few seconds, and remembers the last 15 minutes, for the charts. */
+export class Sampler {
+  readonly #options: SamplerOptions;
+  readonly #rates = new InstanceRates();
+  readonly #watchers = new Set<(overview: Overview) => void>();
+  #samples: { readonly at: number; readonly sample: Sample }[] = [];
+  #inspection: BusInspection | undefined;
+  #last: Taken | undefined;
+  #taking: Promise<Overview> | undefined;
+  #timer: Timer | undefined;
+  #isClosed = false;
+
+  constructor(options: SamplerOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to take samples. */
+  start(): void {
+    void this.#tick();
+  }
+
+  /** Ends it. */
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+  }
+
+  /** The last 15 minutes, the oldest first. */
+  get samples(): readonly Sample[] {
+    return this.#samples.map(({ sample }) => sample);
+  }
+
+  /** Calls back with each overview from now on, every 2 seconds. Returns what ends it. */
+  watch(watcher: (overview: Overview) => void): () => void {
+    this.#watchers.add(watcher);
+    if (this.#watchers.size === 1) {
+      this.#timer?.cancel();
+      void this.#tick();
+    }
+    return () => void this.#watchers.delete(watcher);
+  }
+
+  /**
+   * The bus now: at most a second old. If the provider cannot be reached, the numbers are those that were last seen,
+   * and `health` says so.
+   */
+  async overview(): Promise<Overview> {
+    const last = this.#last;
+    if (last && systemClock.monotonic() - last.at < FRESH_MS) return last.overview;
+    // Whoever asks meanwhile waits for the same look.
+    this.#taking ??= this.#take().finally(() => (this.#taking = undefined));
+    return this.#taking;
+  }
+
+  async #tick(): Promise<void> {
+    try {
+      const overview = await this.overview();
+      for (const watcher of this.#watchers) watcher(overview);
+    } catch {
+      // Nothing was seen so far: the requests say why.
+    }
+    if (this.#isClosed) return;
+    this.#timer?.cancel();
+    const everyMs = this.#watchers.size > 0 ? WATCHED_EVERY_MS : EVERY_MS;
+    this.#timer = systemClock.setTimeout(() => void this.#tick(), everyMs);
+  }
+
+  async #take(): Promise<Overview> {
+    const { bus, plugin } = this.#options;
+    const [inspected, health] = await Promise.allSettled([bus.inspect(), bus.health()]);
+    if (health.status === "rejected") throw health.reason;
+    if (inspected.status === "fulfilled") this.#inspection = inspected.value;
+    const inspection = this.#inspection;
+    if (!inspection) throw (inspected as PromiseRejectedResult).reason;
+    const runs = mergeRuns(inspection.instances, plugin);
+    const overview = this.#overview(inspection, health.value, runs);
+    const at = systemClock.monotonic();
+    this.#last = { at, overview };
+    this.#keep(at, overview, runs);
+    return overview;
+  }
+
+  #overview(
+    inspection: BusInspection,
+    health: BusHealth,
+    runs: ReadonlyMap<string, RunsView>,
+  ): Overview {
+    return {
+      at: new Date(systemClock.now()).toISOString(),
+      bus: inspection.name,
+      provider: inspection.provider,
+      health: healthView(health),
+      guarantees: guaranteesOf(this.#options.capabilities),
+      totals: totalsOf(inspection.subscriptions),
+      rates: this.#rates.update(inspection.instances),
+      subscriptions: subscriptionViews(inspection, runs),
+      instances: inspection.instances.map(instanceView),
+      statsLagMs: inspection.statsLagMs ?? 0,
+    };
+  }
+
+  #keep(at: number, overview: Overview, runs: ReadonlyMap<string, RunsView>): void {
+    const p95Ms = Object.fromEntries(
+      Array.from(runs).flatMap(([id, run]) => (run.p95Ms === null ? [] : [[id, run.p95Ms]])),
+    );
+    const sample = { at: overview.at, rates: overview.rates, totals: overview.totals, p95Ms };
+    this.#samples = [...this.#samples.filter((it) => at - it.at < KEPT_MS), { at, sample }];
+  }
+}

@@ -33,19 +33,10 @@ export function createAdmin(store: Store): ProviderAdmin {
       return { items, ...(rows.length > limit && { cursor: items.at(-1)?.id }) };
     },
 
-    async getDead(subscriptionId, ids) {
-      const rows = sql<StoredDeadDelivery>`SELECT *, died_at AS diedAt FROM dead_letters
-        WHERE subscription = ${subscriptionId}
-          AND id IN (SELECT value FROM json_each(${JSON.stringify(ids)})) ORDER BY id`;
-      return rows.map(decodeDeadDelivery);
-    },
-
-    replayDead: (subscriptionId, ids, { data } = {}) =>
+    replayDead: (subscriptionId, ids) =>
       write(() => {
-        const other = data === undefined ? null : JSON.stringify(data);
         sql`INSERT INTO deliveries (subscription, envelope, due_at)
-          SELECT subscription, iif(${other} IS NULL, envelope,
-            json_set(envelope, '$.data', json(${other}))), ${now()} FROM dead_letters
+          SELECT subscription, envelope, ${now()} FROM dead_letters
           WHERE subscription = ${subscriptionId}
             AND id IN (SELECT value FROM json_each(${JSON.stringify(ids)})) ORDER BY id`;
         return discard(subscriptionId, ids);

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import type { Overview, Sample } from "../src/contract/api.ts";
+import type { Overview, Sample, SubscriptionHistory } from "../src/contract/api.ts";
 import { InstanceRates } from "../src/overview/instance-rates.ts";
 import type { InspectedInstance } from "../src/overview/inspected.ts";
 import { eventsOf, startBoard } from "./support/board.ts";
@@ -77,6 +77,32 @@ describe("the overview", () => {
     expect(status).toBe(200);
     expect(body.health).toMatchObject({ status: "down", detail: "no connection" });
     expect(body.subscriptions).toHaveLength(1);
+  });
+});
+
+describe("the history of a subscription", () => {
+  test("has its backlog and its run times, and nothing of the others", async () => {
+    const { bus, client } = await startBoard({
+      subscribe: (it) =>
+        it
+          .subscribe("a", () => undefined, { subscriberId: "a" })
+          .subscribe("b", () => undefined, { subscriberId: "b" }),
+    });
+    await bus.emit("a", {});
+    await bus.settled();
+    await bus.pause("a");
+    await bus.emit("a", {});
+    later();
+    await client.get("/api/overview");
+    const { status, body } = await client.get("/api/subscriptions/a/history");
+    expect(status).toBe(200);
+    const { samples } = body as SubscriptionHistory;
+    expect(samples.at(-1)).toMatchObject({ backlog: 1, oldestAt: expect.any(String) });
+    expect(samples.at(-1)!.p95Ms).toBeGreaterThan(0);
+    const other = (await client.get("/api/subscriptions/b/history")).body as SubscriptionHistory;
+    expect(other.samples.at(-1)).toMatchObject({ backlog: 0, oldestAt: null, p95Ms: null });
+    const none = await client.get("/api/subscriptions/no-such/history");
+    expect(none.body).toEqual({ samples: [] });
   });
 });
 

@@ -1,5 +1,5 @@
 import type { ComponentType, VNode } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useErrorBoundary, useState } from "preact/hooks";
 import { Empty, Loading, Page, Problem } from "./components/page.tsx";
 import { type PageEntry, pages } from "./pages.ts";
 import { href, usePlace } from "./router.ts";
@@ -46,5 +46,18 @@ export function OpenPage(): VNode {
   }
   if (loaded?.page !== page) return <Loading />;
   if (loaded.Content === undefined) return <Problem error={loaded.error} />;
-  return <loaded.Content />;
+  return <Guarded key={page.path} Content={loaded.Content} />;
+}
+
+/** A page that fails leaves the frame alone, with its way to the other pages. */
+function Guarded({ Content }: { readonly Content: ComponentType }): VNode {
+  const [error] = useErrorBoundary();
+  if (error === undefined) return <Content />;
+  return (
+    <Page title="This page has failed">
+      <Problem error={error instanceof Error ? error : new Error(String(error))}>
+        <p>Reload it to try again.</p>
+      </Problem>
+    </Page>
+  );
 }

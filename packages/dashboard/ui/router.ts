@@ -26,6 +26,17 @@ export function href(
   return `${basePath}${path}${text === "" ? "" : `?${text}`}`;
 }
 
+/** Returns what a path has behind that of its page: `order.placed` of `/events/order.placed`. Empty: nothing. */
+export function restOf(path: string, page: string): string {
+  const rest = path.slice(page.length + 1);
+  try {
+    return decodeURIComponent(rest);
+  } catch {
+    // Someone has typed it.
+    return rest;
+  }
+}
+
 /** Goes to an address of the dashboard, as {@link href} returns it. */
 export function go(
   address: string,

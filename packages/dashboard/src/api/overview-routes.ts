@@ -1,4 +1,10 @@
-import type { History, InstanceList, Overview, SubscriptionList } from "../contract/api.ts";
+import type {
+  History,
+  InstanceList,
+  Overview,
+  SubscriptionHistory,
+  SubscriptionList,
+} from "../contract/api.ts";
 import type { EventStreams } from "../http/event-stream.ts";
 import { type AnyRoute, reads } from "../http/route.ts";
 import type { Running } from "../running.ts";
@@ -17,8 +23,14 @@ export function overviewRoutes(started: () => Running, streams: EventStreams): r
     reads({
       path: "/subscriptions",
       async handle(): Promise<SubscriptionList> {
-        const { subscriptions, statsLagMs } = await started().sampler.overview();
-        return { subscriptions, statsLagMs };
+        const { at, subscriptions, statsLagMs } = await started().sampler.overview();
+        return { at, subscriptions, statsLagMs };
+      },
+    }),
+    reads({
+      path: "/subscriptions/:id/history",
+      async handle({ params }): Promise<SubscriptionHistory> {
+        return { samples: started().sampler.samplesOf(params["id"]!) };
       },
     }),
     reads({

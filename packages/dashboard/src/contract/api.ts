@@ -68,8 +68,24 @@ export interface Sample {
   readonly at: Timestamp;
   readonly rates: Rates;
   readonly totals: Totals;
-  /** The 95th percentile of the runs of the last 5 minutes, in milliseconds, of each subscription that has run. */
-  readonly p95Ms: Readonly<Record<string, number>>;
+}
+
+/** `GET api/subscriptions/:id/history`: the last 15 minutes of one subscription. */
+export interface SubscriptionHistory {
+  readonly samples: readonly SubscriptionSample[];
+}
+
+/** One moment of the charts of a subscription. */
+export interface SubscriptionSample {
+  readonly at: Timestamp;
+  /** `ready`, `delayed` and `inFlight` together. */
+  readonly backlog: number;
+  /** When the oldest waiting delivery was published. Null: nothing waits, or the provider does not know. */
+  readonly oldestAt: Timestamp | null;
+  /** How long runs of the last 5 minutes took, in milliseconds. Null: there was none. */
+  readonly p50Ms: number | null;
+  readonly p95Ms: number | null;
+  readonly p99Ms: number | null;
 }
 
 /** Events and deliveries per second. */
@@ -288,6 +304,8 @@ export interface TailDropped {
 
 /** `GET api/subscriptions`. */
 export interface SubscriptionList {
+  /** The time of the server of the dashboard. */
+  readonly at: Timestamp;
   readonly subscriptions: readonly SubscriptionView[];
   readonly statsLagMs: number;
 }

@@ -1,10 +1,16 @@
 import type { BusHealth, BusInspection, EventBus } from "@busbar/core";
 import { type ProviderCapabilities, systemClock, type Timer } from "@busbar/core/provider";
-import type { Overview, RunsView, Sample } from "../contract/api.ts";
+import type { Overview, RunsView, Sample, SubscriptionSample } from "../contract/api.ts";
 import { mergeRuns } from "../recorder/merge-runs.ts";
 import { guaranteesOf } from "./guarantees.ts";
 import { InstanceRates } from "./instance-rates.ts";
-import { healthView, instanceView, subscriptionViews, totalsOf } from "./views.ts";
+import {
+  healthView,
+  instanceView,
+  subscriptionSample,
+  subscriptionViews,
+  totalsOf,
+} from "./views.ts";
 
 /** Milliseconds between two samples, and while somebody looks. */
 const EVERY_MS = 5_000;
@@ -22,6 +28,12 @@ export interface SamplerOptions {
   readonly plugin: string;
 }
 
+interface Kept {
+  readonly at: number;
+  readonly sample: Sample;
+  readonly subscriptions: ReadonlyMap<string, SubscriptionSample>;
+}
+
 interface Taken {
   readonly at: number;
   readonly overview: Overview;
@@ -32,7 +44,7 @@ export class Sampler {
   readonly #options: SamplerOptions;
   readonly #rates = new InstanceRates();
   readonly #watchers = new Set<(overview: Overview) => void>();
-  #samples: { readonly at: number; readonly sample: Sample }[] = [];
+  #samples: readonly Kept[] = [];
   #inspection: BusInspection | undefined;
   #last: Taken | undefined;
   #taking: Promise<Overview> | undefined;
@@ -57,6 +69,11 @@ export class Sampler {
   /** The last 15 minutes, the oldest first. */
   get samples(): readonly Sample[] {
     return this.#samples.map(({ sample }) => sample);
+  }
+
+  /** The last 15 minutes of one subscription, the oldest first. */
+  samplesOf(subscriberId: string): readonly SubscriptionSample[] {
+    return this.#samples.flatMap(({ subscriptions }) => subscriptions.get(subscriberId) ?? []);
   }
 
   /** Calls back with each overview from now on, every 2 seconds. Returns what ends it. */
@@ -105,7 +122,7 @@ export class Sampler {
     const overview = this.#overview(inspection, health.value, runs);
     const at = systemClock.monotonic();
     this.#last = { at, overview };
-    this.#keep(at, overview, runs);
+    this.#keep(at, overview);
     return overview;
   }
 
@@ -128,11 +145,11 @@ export class Sampler {
     };
   }
 
-  #keep(at: number, overview: Overview, runs: ReadonlyMap<string, RunsView>): void {
-    const p95Ms = Object.fromEntries(
-      Array.from(runs).flatMap(([id, run]) => (run.p95Ms === null ? [] : [[id, run.p95Ms]])),
+  #keep(at: number, { at: time, rates, totals, subscriptions: views }: Overview): void {
+    const subscriptions = new Map(
+      views.map((view) => [view.subscriberId, subscriptionSample(time, view)]),
     );
-    const sample = { at: overview.at, rates: overview.rates, totals: overview.totals, p95Ms };
-    this.#samples = [...this.#samples.filter((it) => at - it.at < KEPT_MS), { at, sample }];
+    const kept = { at, sample: { at: time, rates, totals }, subscriptions };
+    this.#samples = [...this.#samples.filter((it) => at - it.at < KEPT_MS), kept];
   }
 }

@@ -5,6 +5,7 @@ import type {
   InstanceView,
   PolicyView,
   RunsView,
+  SubscriptionSample,
   SubscriptionView,
   Totals,
 } from "../contract/api.ts";
@@ -62,6 +63,15 @@ export function subscriptionViews(
       runs: runs.get(subscriberId) ?? null,
     };
   });
+}
+
+/** What the charts of a subscription have of a moment. */
+export function subscriptionSample(
+  at: string,
+  { ready, delayed, inFlight, oldestAt, runs }: SubscriptionView,
+): SubscriptionSample {
+  const { p50Ms = null, p95Ms = null, p99Ms = null } = runs ?? {};
+  return { at, backlog: ready + delayed + inFlight, oldestAt, p50Ms, p95Ms, p99Ms };
 }
 
 /** The numbers of all subscriptions together. */

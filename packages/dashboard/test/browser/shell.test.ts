@@ -1,27 +1,18 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { expectAccessible } from "./support/accessible.ts";
 import { useTabs } from "./support/browser.ts";
 import { takePicture } from "./support/screenshot.ts";
-import { openShop, type Shop, type ShopOptions } from "./support/shop.ts";
+import { useShops } from "./support/shop.ts";
 
 const TOKEN = "a-token-of-the-tests";
 const tabs = useTabs();
-
-let shop: Shop | undefined;
-afterEach(async () => {
-  await shop?.[Symbol.asyncDispose]();
-  shop = undefined;
-});
-async function open(options?: ShopOptions): Promise<Shop> {
-  shop = await openShop(options);
-  return shop;
-}
+const shops = useShops();
 
 describe("the form that signs in", () => {
   const dashboard = { basePath: "/busbar", token: TOKEN };
 
   test("refuses a wrong token, takes the right one, and comes again after the user has signed out", async () => {
-    const { url } = await open({ dashboard });
+    const { url } = await shops.open({ dashboard });
     const page = await tabs.open(url("/events"));
     await page.getByLabel("Token").fill("not-the-token");
     await page.keyboard.press("Enter");
@@ -36,8 +27,19 @@ describe("the form that signs in", () => {
     await page.getByLabel("Token").waitFor();
   });
 
+  test("comes when the session has ended meanwhile", async () => {
+    const { url } = await shops.open({ dashboard });
+    const page = await tabs.open(url());
+    await page.getByLabel("Token").fill(TOKEN);
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
+    await page.context().clearCookies();
+    await page.getByRole("link", { name: "Subscriptions" }).click();
+    await page.getByLabel("Token").waitFor();
+  });
+
   test("says that the application signs users in, where it does", async () => {
-    const { url } = await open({
+    const { url } = await shops.open({
       dashboard: { basePath: "/busbar", authenticate: () => undefined },
     });
     const page = await tabs.open(url());
@@ -48,7 +50,7 @@ describe("the form that signs in", () => {
 
 describe("the frame", () => {
   test("leads to every page by the keyboard alone, and back by the history", async () => {
-    const { url } = await open();
+    const { url } = await shops.open();
     const page = await tabs.open(url());
     await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
     const focused = (): Promise<string | null> => page.locator(":focus").textContent();
@@ -70,7 +72,7 @@ describe("the frame", () => {
   });
 
   test("moves the focus to the page with the skip link", async () => {
-    const { url } = await open();
+    const { url } = await shops.open();
     const page = await tabs.open(url("/subscriptions"));
     await page.getByRole("heading", { level: 1, name: "Subscriptions" }).waitFor();
     await page.keyboard.press("Tab");
@@ -79,7 +81,7 @@ describe("the frame", () => {
   });
 
   test("says that a path has no page", async () => {
-    const { url } = await open();
+    const { url } = await shops.open();
     const page = await tabs.open(url("/no-such-page"));
     await page.getByText("There is no page at /no-such-page").waitFor();
     await expectAccessible(page);
@@ -88,7 +90,7 @@ describe("the frame", () => {
   });
 
   test("keeps the colours that the user has chosen", async () => {
-    const { url } = await open();
+    const { url } = await shops.open();
     const page = await tabs.open(url("/subscriptions"));
     const ground = (): Promise<string> =>
       page.evaluate<string>("getComputedStyle(document.documentElement).backgroundColor");
@@ -112,14 +114,14 @@ describe("the frame", () => {
       name: "Grace",
       readOnly: true,
     });
-    const { url } = await open({ dashboard: { basePath: "/busbar", authenticate } });
+    const { url } = await shops.open({ dashboard: { basePath: "/busbar", authenticate } });
     const page = await tabs.open(url());
     await page.getByText("Grace").waitFor();
     await page.getByText("may only look").waitFor();
   });
 
   test("is served at the root as well", async () => {
-    const { url } = await open({
+    const { url } = await shops.open({
       dashboard: { authenticate: () => ({ name: "Ada" }), basePath: "" },
     });
     const page = await tabs.open(url("/events"));

@@ -2,7 +2,7 @@ import type { VNode } from "preact";
 import type { EventList } from "../../src/contract/api.ts";
 import { useApi } from "../api.ts";
 import { Page } from "../components/page.tsx";
-import { usePlace } from "../router.ts";
+import { restOf, usePlace } from "../router.ts";
 import { Catalogue } from "./events/catalogue.tsx";
 import { EventDetails } from "./events/event-details.tsx";
 import { Tail } from "./events/tail.tsx";
@@ -12,7 +12,7 @@ const renewMs = 10_000;
 /** The events that there are, who gets them and why, and what happens to them as it happens. */
 export function Content(): VNode {
   const { path } = usePlace();
-  const name = decodeURIComponent(path.slice("/events/".length));
+  const name = restOf(path, "/events");
   const { data, error } = useApi<EventList>("api/events", { everyMs: renewMs });
   return (
     <Page

@@ -28,7 +28,7 @@ export function Content(): VNode {
     history: useCallback((history: History) => setSamples(history.samples), []),
     overview: useCallback((overview: Overview) => {
       setLive(overview);
-      setSamples((before) => [...before, sampleOf(overview)].slice(-mostSamples));
+      setSamples((before) => [...before, overview].slice(-mostSamples));
     }, []),
   });
   // The first numbers, and all of them while there is no stream: some proxies hold it back.
@@ -58,14 +58,6 @@ export function Content(): VNode {
 function newest(a: Overview | undefined, b: Overview | undefined): Overview | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return a.at > b.at ? a : b;
-}
-
-function sampleOf({ at, rates, totals, subscriptions }: Overview): Sample {
-  const p95Ms: Record<string, number> = {};
-  for (const { subscriberId, runs } of subscriptions) {
-    if (typeof runs?.p95Ms === "number") p95Ms[subscriberId] = runs.p95Ms;
-  }
-  return { at, rates, totals, p95Ms };
 }
 
 function Health({ overview }: { readonly overview: Overview }): VNode {

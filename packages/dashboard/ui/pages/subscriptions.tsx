@@ -8,7 +8,7 @@ import { SubscriptionState } from "../components/subscription-state.tsx";
 import { type Column, Table } from "../components/table.tsx";
 import { Time } from "../components/time.tsx";
 import { formatCount, formatShort, plural } from "../format.ts";
-import { href, usePlace, useQuery } from "../router.ts";
+import { href, restOf, usePlace, useQuery } from "../router.ts";
 import { SubscriptionDetails } from "./subscriptions/subscription-details.tsx";
 
 const renewMs = 5_000;
@@ -16,15 +16,14 @@ const renewMs = 5_000;
 /** Who gets which events, what waits for them, and the actions that change it. */
 export function Content(): VNode {
   const { path } = usePlace();
-  const id = decodeURIComponent(path.slice("/subscriptions/".length));
+  const id = restOf(path, "/subscriptions");
   const list = useApi<SubscriptionList>("api/subscriptions", { everyMs: renewMs });
   if (id === "") return <All list={list.data} error={list.error} />;
   return (
     <SubscriptionDetails
       key={id}
       id={id}
-      subscription={list.data?.subscriptions.find(({ subscriberId }) => subscriberId === id)}
-      isLoaded={list.data !== undefined}
+      list={list.data}
       error={list.error}
       onChanged={list.reload}
     />

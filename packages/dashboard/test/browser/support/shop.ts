@@ -1,49 +1,84 @@
+import { randomUUID } from "node:crypto";
 import { createEventBus, type EventBus, type EventBusOptions } from "@busbar/core";
 import { localProvider } from "@busbar/local";
-import { type Dashboard, dashboard, type DashboardOptions } from "../../../src/dashboard.ts";
-import { serveDashboard } from "../../../src/serve.ts";
+import { redisProvider } from "@busbar/redis";
+import { afterEach } from "vitest";
+import { dashboard, type DashboardOptions } from "../../../src/dashboard.ts";
+import { serveDashboard, type ServedDashboard } from "../../../src/serve.ts";
 
 /** A bus, and its dashboard at an address. */
-export interface Shop extends AsyncDisposable {
+export interface Shop {
   readonly bus: EventBus;
-  readonly board: Dashboard;
   /** The address of a page: `url("/events")`. */
   url(path?: string): string;
+  /** Stops the server of the dashboard, and leaves the bus alone. */
+  stopServing(): Promise<void>;
+  /** Starts it again, at the same port. */
+  serveAgain(): Promise<void>;
 }
 
-/** Options of {@link openShop}. */
+/** Options of {@link Shops.open}. */
 export interface ShopOptions {
   /** What differs from a bus in memory that logs nothing. */
   readonly bus?: Partial<EventBusOptions>;
+  /** The catalogue, as `defineEvents` makes it. */
+  readonly events?: object;
+  /** Whether the bus is on Redis: then all shops of a test are processes of one system. */
+  readonly redis?: boolean;
   /** What differs from a dashboard at `/busbar` whose user is Ada, who may do everything. */
   readonly dashboard?: DashboardOptions;
   /** Subscribes, before the bus starts. */
   readonly prepare?: (bus: EventBus) => void;
 }
 
-/** Starts a bus named `shop`, and serves its dashboard at a port that is free. */
-export async function openShop(options: ShopOptions = {}): Promise<Shop> {
-  const board = dashboard(
-    options.dashboard ?? { basePath: "/busbar", authenticate: () => ({ name: "Ada" }) },
-  );
-  const { plugins = [], ...rest } = options.bus ?? {};
-  const bus = createEventBus({
-    name: "shop",
-    provider: localProvider(),
-    logger: false,
-    ...rest,
-    plugins: [...plugins, board],
+/** Starts shops for the tests of a file, and stops them after each test. */
+export interface Shops {
+  open(options?: ShopOptions): Promise<Shop>;
+}
+
+/** The shops of the tests of a file. */
+export function useShops(): Shops {
+  const open: { readonly bus: EventBus; served: ServedDashboard }[] = [];
+  let name = `shop-${randomUUID()}`;
+  afterEach(async () => {
+    await Promise.all(
+      open.splice(0).map(async ({ bus, served }) => {
+        await served.close();
+        await bus.stop({ graceMs: 0 });
+      }),
+    );
+    name = `shop-${randomUUID()}`;
   });
-  options.prepare?.(bus);
-  await bus.start();
-  const served = await serveDashboard(board, { port: 0 });
   return {
-    bus,
-    board,
-    url: (path = "/") => `${served.origin}${options.dashboard?.basePath ?? "/busbar"}${path}`,
-    async [Symbol.asyncDispose]() {
-      await served.close();
-      await bus.stop();
+    async open({ bus: options = {}, events, redis = false, prepare, ...rest } = {}) {
+      const board = dashboard(
+        rest.dashboard ?? { basePath: "/busbar", authenticate: () => ({ name: "Ada" }) },
+      );
+      const { plugins = [], ...others } = options;
+      const bus = createEventBus({
+        ...(redis
+          ? { name, provider: redisProvider({ redisUrl: process.env["REDIS_URL"]! }) }
+          : { name: "shop", provider: localProvider() }),
+        logger: false,
+        // The tests emit what they like.
+        ...(events && { events: events as NonNullable<EventBusOptions["events"]> }),
+        ...others,
+        plugins: [...plugins, board],
+      });
+      prepare?.(bus);
+      await bus.start();
+      const opened = { bus, served: await serveDashboard(board, { port: 0 }) };
+      open.push(opened);
+      const { origin } = opened.served;
+      const basePath = rest.dashboard?.basePath ?? "/busbar";
+      return {
+        bus,
+        url: (path = "/") => origin + basePath + path,
+        stopServing: () => opened.served.close(),
+        async serveAgain() {
+          opened.served = await serveDashboard(board, { port: Number(new URL(origin).port) });
+        },
+      };
     },
   };
 }

@@ -1,11 +1,13 @@
 import type { VNode } from "preact";
 import type { Overview, SubscriptionView } from "../../../src/contract/api.ts";
+import { Button } from "../../components/button.tsx";
 import { Empty, Panel } from "../../components/page.tsx";
+import { SubscriptionCharts } from "../../components/subscription-charts.tsx";
 import { SubscriptionState } from "../../components/subscription-state.tsx";
 import { type Column, Table } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
 import { formatDuration, formatRate, formatShort } from "../../format.ts";
-import { href } from "../../router.ts";
+import { href, useQuery } from "../../router.ts";
 
 const columns: readonly Column<SubscriptionView>[] = [
   {
@@ -47,26 +49,50 @@ const columns: readonly Column<SubscriptionView>[] = [
   },
 ];
 
-/** The numbers of each subscription. */
+/** The numbers of each subscription, and the charts of the one that the user has chosen. */
 export function SubscriptionRuns({ overview }: { readonly overview: Overview }): VNode {
+  const [charted, setCharted] = useQuery("charts");
+  const chosen = overview.subscriptions.find(({ subscriberId }) => subscriberId === charted);
+  const actions: Column<SubscriptionView> = {
+    title: "Charts",
+    kind: "actions",
+    cell: ({ subscriberId }) => (
+      <Button
+        small
+        pressed={subscriberId === charted}
+        label={`Charts of ${subscriberId}`}
+        onClick={() => setCharted(subscriberId === charted ? "" : subscriberId)}
+      >
+        Charts
+      </Button>
+    ),
+  };
   return (
-    <Panel
-      title="Subscriptions"
-      actions={<span class="muted small">Run times and rates are of the last 5 minutes</span>}
-      flush
-    >
-      <Table
-        caption="Subscriptions"
-        columns={columns}
-        rows={overview.subscriptions}
-        rowKey={({ subscriberId }) => subscriberId}
-        empty={
-          <Empty title="No subscriptions yet">
-            A subscription appears here when a process starts that subscribes to events.
-          </Empty>
-        }
-      />
-    </Panel>
+    <>
+      <Panel
+        title="Subscriptions"
+        actions={<span class="muted small">Run times and rates are of the last 5 minutes</span>}
+        flush
+      >
+        <Table
+          caption="Subscriptions"
+          columns={[...columns, actions]}
+          rows={overview.subscriptions}
+          rowKey={({ subscriberId }) => subscriberId}
+          empty={
+            <Empty title="No subscriptions yet">
+              A subscription appears here when a process starts that subscribes to events.
+            </Empty>
+          }
+        />
+      </Panel>
+      {chosen !== undefined && (
+        <section class="stack" aria-label={`Charts of ${chosen.subscriberId}`}>
+          <h2>{chosen.subscriberId}</h2>
+          <SubscriptionCharts key={chosen.subscriberId} subscription={chosen} at={overview.at} />
+        </section>
+      )}
+    </>
   );
 }
 

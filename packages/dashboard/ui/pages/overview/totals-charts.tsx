@@ -3,6 +3,7 @@ import { useMemo } from "preact/hooks";
 import type { Sample } from "../../../src/contract/api.ts";
 import { Chart, type Series } from "../../components/chart.tsx";
 import { Panel } from "../../components/page.tsx";
+import { ageOf } from "../../components/subscription-charts.tsx";
 import { formatDuration, formatRate, formatShort } from "../../format.ts";
 
 const collecting = "The first samples are being collected";
@@ -28,9 +29,7 @@ export function TotalsCharts({ samples }: { readonly samples: readonly Sample[] 
       {
         name: "Age",
         colour: 3,
-        values: samples.map(({ at, totals }) =>
-          totals.oldestAt === null ? 0 : Math.max(0, Date.parse(at) - Date.parse(totals.oldestAt)),
-        ),
+        values: samples.map(({ at, totals }) => ageOf({ at, oldestAt: totals.oldestAt })),
       },
     ],
     [samples],

@@ -1,11 +1,12 @@
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import type { SubscriptionView } from "../../../src/contract/api.ts";
+import type { SubscriptionList, SubscriptionView } from "../../../src/contract/api.ts";
 import type { ApiError } from "../../api.ts";
 import { Button } from "../../components/button.tsx";
 import { Figure, Figures } from "../../components/figures.tsx";
 import { Empty, Loading, Page, Panel, Problem } from "../../components/page.tsx";
 import { policyWords } from "../../components/policy.ts";
+import { SubscriptionCharts } from "../../components/subscription-charts.tsx";
 import { SubscriptionState } from "../../components/subscription-state.tsx";
 import { Time } from "../../components/time.tsx";
 import { formatCount, formatDuration, formatRate, formatShort } from "../../format.ts";
@@ -20,14 +21,14 @@ import { Waiting } from "./waiting.tsx";
 /** One subscription: its numbers, its actions, and what waits for it. */
 export function SubscriptionDetails(props: {
   readonly id: string;
-  /** Undefined: there is none, or the list is not loaded. */
-  readonly subscription: SubscriptionView | undefined;
-  readonly isLoaded: boolean;
+  /** Undefined: not loaded yet. */
+  readonly list: SubscriptionList | undefined;
   readonly error: ApiError | undefined;
   /** Called after an action. */
   readonly onChanged: () => Promise<void>;
 }): VNode {
-  const { id, subscription, isLoaded, error, onChanged } = props;
+  const { id, list, error, onChanged } = props;
+  const subscription = list?.subscriptions.find(({ subscriberId }) => subscriberId === id);
   return (
     <Page
       title={id}
@@ -35,15 +36,14 @@ export function SubscriptionDetails(props: {
       actions={subscription && <Actions subscription={subscription} onChanged={onChanged} />}
     >
       <Problem error={error} />
-      {subscription === undefined ? (
-        isLoaded ? (
-          <Empty title="There is no such subscription">It may have been retired.</Empty>
-        ) : (
-          error === undefined && <Loading />
-        )
-      ) : (
+      {list === undefined && error === undefined && <Loading />}
+      {list !== undefined && subscription === undefined && (
+        <Empty title="There is no such subscription">It may have been retired.</Empty>
+      )}
+      {list !== undefined && subscription !== undefined && (
         <>
           <Numbers subscription={subscription} />
+          <SubscriptionCharts subscription={subscription} at={list.at} />
           <About subscription={subscription} />
           <Waiting subscription={subscription} />
         </>

@@ -15,10 +15,10 @@ const budgets = [
     what: "@busbar/core, the bus",
     entry: core,
     names: ["createEventBus"],
-    bytes: 35_000,
+    bytes: 38_500,
     external,
   },
-  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 38_500, external },
+  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 42_000, external },
   // Receivers load nothing else: what it imports must be its own.
   {
     what: "@busbar/webhooks/verify",
@@ -84,7 +84,7 @@ sizes.push(line);
 if (written > example.lines) problems.push(`${line}: a provider must stay this small`);
 
 // What authors of providers and plugins need is in entries of their own.
-const most = 90;
+const most = 100;
 const { module } = parseSync(core, readFileSync(join(root, core), "utf8"));
 const exported = module.staticExports.reduce((sum, { entries }) => sum + entries.length, 0);
 const names = `${core}: ${exported} of ${most} names`;

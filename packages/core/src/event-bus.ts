@@ -21,6 +21,7 @@ import { quoted } from "./errors/quoted.ts";
 import {
   assertOptions,
   assertText,
+  checkBoolean,
   checkFunction,
   nearestHint,
   checkTimeLimit,
@@ -31,6 +32,11 @@ import {
 import { NOTICE_NAMES } from "./observe/notices.ts";
 import { BusRuntime } from "./lifecycle/bus-runtime.ts";
 import type { DeadLetters } from "./admin/dead-letters.ts";
+import type { Explanation } from "./operate/explain.ts";
+import type { DrainOptions, RetireOptions } from "./operate/operations.ts";
+import type { TailEntry } from "./operate/tail-entries.ts";
+import type { ListWaiting, WaitingEvent } from "./operate/waiting.ts";
+import type { Page } from "./contract/provider.ts";
 import type { Emission } from "./emit/envelopes.ts";
 import type { BusHealth, BusInspection } from "./admin/inspection.ts";
 import { offerHolding } from "./contract/held-events.ts";
@@ -38,22 +44,28 @@ import type { EventBusOptions } from "./contract/bus-options.ts";
 import type { SettledOptions } from "./admin/settled.ts";
 import { TransactionalBus } from "./emit/transactional-bus.ts";
 
+export type { DrainOptions, RetireOptions } from "./operate/operations.ts";
 export { busOptionIssues } from "./lifecycle/settings.ts";
 
 /** Set once, by {@link Bus}. */
 let runtimeOf: (bus: Bus) => BusRuntime;
 
-/** Options of {@link EventBus.retire}. */
-export interface RetireOptions {
-  /** The events to take from the subscription. All of it by default. */
-  readonly events?: readonly string[] | undefined;
+/** Options of {@link EventBus.pause} and {@link EventBus.resume}. */
+export interface PauseOptions {
   /**
-   * What becomes of deliveries that wait: `dead-letter` (reason `retired`) keeps them within reach,
-   * `discard` deletes them, `keep` leaves them for a later subscriber of the same id.
+   * Whether the call is about every process. The provider keeps the pause until `resume` with the same option, also
+   * over restarts; processes follow within 5 seconds. It is apart from the pause of one process: a subscription runs
+   * where neither holds.
    *
-   * @default "dead-letter"
+   * @default false
    */
-  readonly backlog?: "keep" | "dead-letter" | "discard" | undefined;
+  readonly everywhere?: boolean | undefined;
+}
+
+/** Options of {@link EventBus.tail}. */
+export interface TailOptions {
+  /** Ends the tail. By default the tail ends with the loop that reads it, and with the bus. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Names a subscription. */
@@ -228,22 +240,33 @@ class Bus implements IEventBusModule, AsyncDisposable {
   }
 
   /**
-   * Stops delivering to a subscription in this process. Its events wait. Resolves when runs in flight
-   * have ended; called from a handler, at once.
+   * Stops delivering to a subscription in this process, or in every process. Its events wait. Resolves when runs in
+   * flight in this process have ended; called from a handler, at once.
    *
-   * @throws BusbarError `BUSBAR_NOT_FOUND` when this process has no such subscription.
+   * @throws BusbarError `BUSBAR_NOT_FOUND` when this process has no such subscription; with `everywhere`, when nobody
+   *   knows it.
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider cannot pause a subscription everywhere.
+   *
+   * @example
+   * ```ts
+   * await bus.pause("send-receipt", { everywhere: true });
+   * ```
    */
-  async pause(subscriberId: string): Promise<void> {
-    await this.#runtime.pause(this.#subscription(subscriberId));
+  async pause(subscriberId: string, options: PauseOptions = {}): Promise<void> {
+    assertOptions("pause()", options, { everywhere: checkBoolean });
+    if (options.everywhere) await this.#runtime.pauseEverywhere(subscriberId, true);
+    else await this.#runtime.pause(this.#subscription(subscriberId));
   }
 
   /**
-   * Delivers again after `pause`.
+   * Delivers again after `pause` with the same options.
    *
-   * @throws BusbarError `BUSBAR_NOT_FOUND` when this process has no such subscription.
+   * @throws BusbarError `BUSBAR_NOT_FOUND` and `BUSBAR_UNSUPPORTED` as `pause` does.
    */
-  async resume(subscriberId: string): Promise<void> {
-    await this.#runtime.resume(this.#subscription(subscriberId));
+  async resume(subscriberId: string, options: PauseOptions = {}): Promise<void> {
+    assertOptions("resume()", options, { everywhere: checkBoolean });
+    if (options.everywhere) await this.#runtime.pauseEverywhere(subscriberId, false);
+    else await this.#runtime.resume(this.#subscription(subscriberId));
   }
 
   /**
@@ -258,13 +281,78 @@ class Bus implements IEventBusModule, AsyncDisposable {
    * const deadLettered = await bus.retire("send-receipt");
    * ```
    */
-  async retire(subscriberId: string, options: RetireOptions = {}): Promise<number> {
-    assertText("retire()", "subscriberId", subscriberId);
-    assertOptions("retire()", options, {
-      events: checkTexts,
-      backlog: oneOf("keep", "dead-letter", "discard"),
+  retire(subscriberId: string, options: RetireOptions = {}): Promise<number> {
+    return this.#runtime.change("retire", (it) => it.retire(subscriberId, options));
+  }
+
+  /**
+   * Empties the queue of a subscription, which goes on: its next events are delivered. Takes every delivery that has
+   * not begun, also a delayed one and a retry that waits for its time. Deliveries in flight go on. Resolves with the
+   * number of deliveries that were dead-lettered or discarded.
+   *
+   * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider cannot drain.
+   *
+   * @example
+   * ```ts
+   * await bus.pause("send-receipt", { everywhere: true });
+   * const deadLettered = await bus.drain("send-receipt");
+   * ```
+   */
+  drain(subscriberId: string, options: DrainOptions = {}): Promise<number> {
+    return this.#runtime.change("drain", (it) => it.drain(subscriberId, options));
+  }
+
+  /**
+   * Lists the deliveries of a subscription that have not begun: roughly in the order in which they will run. While
+   * deliveries begin, a page may show one twice, or miss one that has moved.
+   *
+   * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider cannot list what waits.
+   *
+   * @example
+   * ```ts
+   * const { items } = await bus.waiting("send-receipt", { eventId });
+   * console.log(items[0]?.state); // "delayed"
+   * ```
+   */
+  waiting(subscriberId: string, options: ListWaiting = {}): Promise<Page<WaitingEvent>> {
+    return this.#runtime.operate("waiting", (it) => it.waiting(subscriberId, options));
+  }
+
+  /**
+   * Says where events of a name go: which subscriptions match, by which pattern, and how each is delivered to. Also
+   * names subscriptions that miss the name by one letter.
+   *
+   * @example
+   * ```ts
+   * const { subscriptions, nearMisses } = await bus.explain("order.placed");
+   * ```
+   */
+  explain(name: string): Promise<Explanation> {
+    return this.#runtime.operate("explain", (it) => it.explain(name));
+  }
+
+  /**
+   * Reads what happens to events in every process, as it happens: from the first read on in this process, and from
+   * 5 seconds later at most in the others. Where the provider has no board, as in memory, it reads this process only.
+   *
+   * A tail never makes an emit or a handler wait. What is more than 1 000 entries ahead of the reader, or more than
+   * 4 000 a second in one process, is left out: an entry `dropped` says how many. While nobody reads a tail, nothing
+   * is recorded.
+   *
+   * @example
+   * ```ts
+   * for await (const entry of bus.tail({ signal: AbortSignal.timeout(60_000) })) {
+   *   if (entry.type === "failed") console.log(entry.subscriberId, entry.event.id, entry.error?.message);
+   * }
+   * ```
+   */
+  tail(options: TailOptions = {}): AsyncIterable<TailEntry> {
+    assertOptions("tail()", options, {
+      signal: (value) => (value instanceof AbortSignal ? undefined : "must be an AbortSignal"),
     });
-    return this.#runtime.retire(subscriberId, options.events, options.backlog ?? "dead-letter");
+    return this.#runtime.tail(options.signal);
   }
 
   withTransaction(transaction: unknown): IEventBusModule {

@@ -10,7 +10,10 @@ export type {
   SearchDeadLetters,
 } from "./admin/dead-letters.ts";
 export type { BusHealth, BusInspection, BusState } from "./admin/inspection.ts";
+export type { Explanation } from "./operate/explain.ts";
 export type { InspectedInstance } from "./admin/instances.ts";
+export type { TailEntry } from "./operate/tail-entries.ts";
+export type { ListWaiting, WaitingEvent } from "./operate/waiting.ts";
 export type { SettledOptions } from "./admin/settled.ts";
 export type { App, AppCradle, AppOverrides } from "./app/app.ts";
 export type { BusbarConfig, ModuleConfig } from "./app/config.ts";
@@ -64,7 +67,9 @@ export {
 } from "./errors/errors.ts";
 export {
   createEventBus,
+  type DrainOptions,
   type EventBus,
+  type PauseOptions,
   type RetireOptions,
   type StopOptions,
   type TypedEventBus,

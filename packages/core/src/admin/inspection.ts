@@ -29,6 +29,8 @@ export interface InspectedSubscription {
   readonly here: boolean;
   /** Whether `pause` has stopped the subscription in this process. */
   readonly paused: boolean;
+  /** Whether `pause` with `everywhere` has stopped the subscription in every process. */
+  readonly pausedEverywhere: boolean;
   /** Not declared by any process for `orphanedAfterMs`: gets no new events. */
   readonly orphaned: boolean;
   /** How many events it did not get because it was orphaned. */
@@ -122,6 +124,7 @@ export function inspectSubscriptions(
       events: [...new Set([...(known?.events ?? []), ...(local?.events ?? [])])],
       here: local !== undefined,
       paused: local?.paused ?? false,
+      pausedEverywhere: known?.paused ?? false,
       orphaned: known?.orphaned ?? false,
       withheld: known?.withheld ?? 0,
       ready: numbers?.ready ?? 0,

@@ -79,19 +79,25 @@ export interface InspectedInstance {
 
 /** Joins what this instance says now with what others have posted. In the order of hosts, then of starts. */
 export function inspectInstances(
-  own: { readonly instanceId: string; readonly report: InstanceReport; readonly now: number },
+  own: {
+    readonly instanceId: string;
+    /** Absent for a tool, which is no instance that anybody would look for. */
+    readonly report: InstanceReport | undefined;
+    readonly now: number;
+  },
   posted: readonly PostedReport[],
 ): readonly InspectedInstance[] {
-  const others = posted.filter(({ instanceId }) => instanceId !== own.instanceId);
-  const reports = [{ ...own, writtenAt: own.now }, ...others];
-  return reports
-    .filter((it): it is typeof own & PostedReport => isReport(it.report))
+  const { instanceId: ownId, report: ownReport, now: writtenAt } = own;
+  const others = posted.filter(({ instanceId }) => instanceId !== ownId);
+  const self = ownReport ? [{ instanceId: ownId, report: ownReport, writtenAt }] : [];
+  return [...self, ...others]
+    .filter((it): it is PostedReport & { readonly report: InstanceReport } => isReport(it.report))
     .map(({ instanceId, report, writtenAt }) => ({
       instanceId,
       ...report,
       startedAt: new Date(report.startedAt),
       seenAt: new Date(writtenAt),
-      here: instanceId === own.instanceId,
+      here: instanceId === ownId,
     }))
     .toSorted((a, b) => {
       if (a.host !== b.host) return a.host < b.host ? -1 : 1;

@@ -8,9 +8,17 @@ import type { Event } from "./event.ts";
  * - `crashed`: the process ended more than `maxCrashes` times while it ran the delivery.
  * - `invalid`: the data did not match its schema at consume.
  * - `retired`: the subscription, or its event, was retired.
+ * - `drained`: the queue of the subscription was drained.
  * - `corrupt`: the provider could not read the delivery.
  */
-export type DeadReason = "failed" | "permanent" | "crashed" | "invalid" | "retired" | "corrupt";
+export type DeadReason =
+  | "failed"
+  | "permanent"
+  | "crashed"
+  | "invalid"
+  | "retired"
+  | "drained"
+  | "corrupt";
 
 /** An event in a notice: without its data, so that a listener that logs the notice logs no payload. */
 export type NoticedEvent = Pick<Event, "id" | "name" | "metadata">;

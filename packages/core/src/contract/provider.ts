@@ -428,7 +428,7 @@ export interface DeadDelivery {
   readonly id: string;
   /** The envelope that was delivered in vain. */
   readonly envelope: Envelope;
-  /** The `reason` of the `dead` settlement, or the provider's own: `retired` or `corrupt`. */
+  /** The `reason` of the `dead` settlement, or the provider's own: `retired`, `drained` or `corrupt`. */
   readonly reason: string;
   /** The `state` of the `dead` settlement, unchanged. */
   readonly state: JsonValue;

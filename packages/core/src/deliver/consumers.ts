@@ -54,6 +54,9 @@ export class Consumers {
   #started = false;
   #closed = false;
   readonly #closings = new Set<Promise<void>>();
+  /** The ids, earlier ones included, of subscriptions that are paused in every process. */
+  #pausedEverywhere: ReadonlySet<string> = new Set();
+  #looks = 0;
 
   constructor(options: ConsumersOptions) {
     this.#options = options;
@@ -134,6 +137,39 @@ export class Consumers {
     return this.#enqueue(() => this.#consume(subscription));
   }
 
+  /**
+   * Reads which subscriptions are paused in every process, and pauses and resumes them here. Resolves once it has
+   * begun, with the end of it: runs of what is paused have ended, and what is resumed is consumed.
+   */
+  async followPauses(): Promise<{ readonly done: Promise<unknown> }> {
+    const { provider, subscriptions, consumes } = this.#options;
+    const changes: Promise<void>[] = [];
+    const own = [...subscriptions];
+    if (!consumes || own.length === 0 || !provider.subscriptions?.setPaused) {
+      return { done: Promise.all(changes) };
+    }
+    this.#looks += 1;
+    const look = this.#looks;
+    const listed = await provider.subscriptions.list();
+    // What a look began later has found is newer.
+    if (look !== this.#looks) return { done: Promise.all(changes) };
+    const before = this.#pausedEverywhere;
+    this.#pausedEverywhere = new Set(idsOf(listed.filter(({ paused }) => paused)));
+    for (const subscription of own) {
+      const isPaused = this.#pausedEverywhere.has(subscription.id);
+      if (isPaused === before.has(subscription.id)) continue;
+      const change = isPaused
+        ? this.#release(subscription)
+        : this.#enqueue(() => this.#consume(subscription));
+      changes.push(change);
+    }
+    return { done: Promise.all(changes) };
+  }
+
+  #isPaused({ id, paused }: Subscription): boolean {
+    return paused || this.#pausedEverywhere.has(id);
+  }
+
   #enqueue(change: () => Promise<void>): Promise<void> {
     if (!this.#started) return Promise.resolve();
     this.#pending += 1;
@@ -172,6 +208,7 @@ export class Consumers {
     const known = subscriptions.filter(({ events }) => events.length > 0);
     if (known.length === 0) return;
     await provider.subscriptions?.declare(known.map(({ spec }) => spec));
+    if (provider.capabilities.durable && this.#looks === 0) await this.followPauses();
     for (const subscription of known) {
       // A provider without a list learns of new events only by a new consumer, and every provider of another
       // policy. The old consumer may be running the very handler that waits for this, so it is closed in the
@@ -196,13 +233,13 @@ export class Consumers {
 
   async #consume(subscription: Subscription): Promise<void> {
     const { provider, engine, consumes } = this.#options;
-    if (!consumes || subscription.paused || subscription.consumer || this.#closed) return;
+    if (!consumes || this.#isPaused(subscription) || subscription.consumer || this.#closed) return;
     const deliver = toDeliver((delivery, settle) => engine.run(subscription, delivery, settle));
     const spec = subscription.consumeSpec;
     subscription.consumedAs = spec;
     subscription.consumer = await provider.consume(spec, deliver);
     // Paused or unsubscribed meanwhile, when there was no consumer yet to close.
-    const isOver = subscription.paused || subscription.events.length === 0;
+    const isOver = this.#isPaused(subscription) || subscription.events.length === 0;
     if (this.#closed) void this.#release(subscription, 0);
     else if (isOver) void this.#release(subscription);
   }

@@ -3,6 +3,7 @@ import type { Envelope, EventProvider, PublishResult } from "../contract/provide
 import { BusbarError, type EmitOutcome, isBusbarError } from "../errors/errors.ts";
 import { currentRun, type CurrentRun } from "../causality/causality.ts";
 import { noticedEvent } from "../deliver/received-event.ts";
+import type { BusNotices } from "../contract/notices.ts";
 import type { BusCounters } from "../observe/counters.ts";
 import type { Notices } from "../observe/notices.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
@@ -232,7 +233,8 @@ export class Publisher {
     counters.emitted += 1;
     if (subscriptions === 0) counters.unrouted += 1;
     if (!notices.isHeard) return;
-    notices.report("emitted", () => ({ event: noticedEvent(envelope), subscriptions }));
+    const emitted = (): BusNotices["emitted"] => ({ event: noticedEvent(envelope), subscriptions });
+    notices.report("emitted", emitted, envelope);
     if (subscriptions > 0) return;
     notices.report("unrouted", () => ({ event: noticedEvent(envelope) }));
   }

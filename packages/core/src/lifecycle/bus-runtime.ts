@@ -2,7 +2,7 @@ import type { ClearGroupOptions, IEventBusModule } from "../contract/event-bus-m
 import type { Interceptor } from "../contract/interceptor.ts";
 import type { Middleware } from "../contract/middleware.ts";
 import type { Plugin, StagingPlugin } from "../contract/plugin.ts";
-import type { EventProvider, ProviderAdmin, RetiredBacklog } from "../contract/provider.ts";
+import type { EventProvider, ProviderAdmin } from "../contract/provider.ts";
 import type { Subscriber, SubscriberContext } from "../contract/subscriber.ts";
 import { DeliveryEngine } from "../deliver/engine.ts";
 import { StormLog } from "../deliver/storm-log.ts";
@@ -14,9 +14,6 @@ import {
   type Subscribing,
   Subscriptions,
 } from "../deliver/subscriptions.ts";
-import { BusbarError } from "../errors/errors.ts";
-import { quoted } from "../errors/quoted.ts";
-import { nearestHint } from "../values/arguments.ts";
 import { currentRun } from "../causality/causality.ts";
 import { safePlugin, safeProvider } from "../provider/safe-provider.ts";
 import { ClockWatch, serversOf } from "../admin/clock-watch.ts";
@@ -39,7 +36,9 @@ import { type EventBusOptions, roleConsumes } from "../contract/bus-options.ts";
 import { Publisher } from "../emit/publisher.ts";
 import { SendHooks } from "../emit/send-hooks.ts";
 import { type BusSettings, readSettings } from "./settings.ts";
-import type { Operations } from "../admin/operations.ts";
+import type { EventCatalogue } from "../contract/catalogue.ts";
+import type { Operations } from "../operate/operations.ts";
+import type { TailEntry } from "../operate/tail-entries.ts";
 import { settledEverywhere, settledHere, type SettledOptions } from "../admin/settled.ts";
 import { SettlementTracker } from "../causality/settlement-tracker.ts";
 import { StartAndStop } from "./start-and-stop.ts";
@@ -56,6 +55,7 @@ export class BusRuntime {
   readonly notices: Notices;
   readonly #bus: IEventBusModule;
   readonly #settings: BusSettings;
+  readonly #catalogue: EventCatalogue<object> | undefined;
   readonly #provider: EventProvider;
   readonly #plugins: readonly Plugin[];
   /** The first one outermost, that of the inbox last. */
@@ -75,7 +75,7 @@ export class BusRuntime {
   readonly #groups: Groups;
   readonly #instanceId = crypto.randomUUID();
   #startedAt = 0;
-  #operations: Promise<Operations> | undefined;
+  #loading: Promise<Operations> | undefined;
 
   constructor(bus: IEventBusModule, options: EventBusOptions<object>) {
     const settings = readSettings(options);
@@ -85,6 +85,7 @@ export class BusRuntime {
     this.subscriptions = new Subscriptions(settings.subscriptionDefaults);
     this.#bus = bus;
     this.#settings = settings;
+    this.#catalogue = options.events;
     this.#provider = provider;
     const plugins = (options.plugins ?? []).map(safePlugin);
     const inbox = options.inbox && safePlugin(options.inbox.createInbox());
@@ -187,7 +188,13 @@ export class BusRuntime {
         consumers: this.#consumers,
         groups: this.#groups,
         instanceId: this.#instanceId,
-        operations: () => this.#operate(),
+        operations: {
+          // In memory there is no other process that would want to know.
+          start: async () => {
+            if (durable || provider.board) await (await this.#operations()).start();
+          },
+          close: async () => (await this.#loading)?.close(),
+        },
         hooks,
       }),
     );
@@ -277,35 +284,30 @@ export class BusRuntime {
     await this.#consumers.resume(subscription);
   }
 
-  async retire(
-    subscriberId: string,
-    events: readonly string[] | undefined,
-    backlog: RetiredBacklog,
-  ): Promise<number> {
-    await this.#ready("retire");
-    const { name, subscriptions: registry } = this.#provider;
-    if (!registry) throw unsupported(name, "retire", "retiring subscriptions");
-    const known = await registry.list();
-    if (!known.some((entry) => entry.subscriptionId === subscriberId)) {
-      throw new BusbarError(
-        "BUSBAR_NOT_FOUND",
-        `Nobody knows subscription ${quoted(subscriberId)}${nearestHint(
-          subscriberId,
-          known.map((entry) => entry.subscriptionId),
-        )}`,
-        {
-          kind: "subscription",
-          id: subscriberId,
-        },
-      );
-    }
-    const subscription = this.subscriptions.get(subscriberId);
-    if (backlog !== "keep") subscription?.retire(events ?? subscription.events);
-    this.subscriptions.forget(subscriberId, events);
-    if (subscription?.events.length === 0) this.#consumers.ended(subscription);
-    const count = await registry.retire(subscriberId, { events, backlog });
-    if (count > 0) this.#tracker?.loseTrack();
-    return count;
+  /** Does something for the people who operate the bus, which is allowed until the bus has stopped. */
+  async operate<T>(method: string, work: (operations: Operations) => Promise<T>): Promise<T> {
+    this.#lifecycle.assertRunning(method, true);
+    return work(await this.#operations());
+  }
+
+  /** Changes subscriptions of all processes: not before the provider knows those of this one. */
+  async change<T>(method: string, work: (operations: Operations) => Promise<T>): Promise<T> {
+    await this.#ready(method);
+    return work(await this.#operations());
+  }
+
+  async pauseEverywhere(subscriberId: string, paused: boolean): Promise<void> {
+    const method = paused ? "pause" : "resume";
+    const { done } = await this.change(method, (it) => it.pauseEverywhere(subscriberId, paused));
+    if (!this.emitter.isInHandler) await done;
+  }
+
+  tail(signal: AbortSignal | undefined): AsyncIterable<TailEntry> {
+    this.#lifecycle.assertRunning("tail", true);
+    const operations = this.#operations;
+    return (async function* () {
+      yield* (await operations()).tail(signal);
+    })();
   }
 
   async settled(options: SettledOptions): Promise<void> {
@@ -353,7 +355,7 @@ export class BusRuntime {
     this.#lifecycle.assertRunning("inspect", true);
     const { admin, capabilities, subscriptions: registry, name: provider } = this.#provider;
     const { statsLagMs = 0 } = capabilities;
-    const operations = await this.#operate();
+    const operations = await this.#operations();
     const [registered, stats, groups, instances] = await Promise.all([
       registry?.list() ?? [],
       admin?.stats() ?? [],
@@ -373,30 +375,6 @@ export class BusRuntime {
     };
   }
 
-  /** Loads what most programs never need. */
-  #operate(): Promise<Operations> {
-    this.#operations ??= import("../admin/operations.ts").then((loaded) => {
-      const { clock, logger, role } = this.#settings;
-      return new loaded.Operations({
-        instanceId: this.#instanceId,
-        provider: this.#provider,
-        plugins: this.#plugins,
-        subscriptions: this.subscriptions,
-        counters: this.#counters,
-        role,
-        clock,
-        logger,
-        state: () => ({
-          status: this.#health.status,
-          // The first report is posted when all is consumed, while the start has not ended.
-          consuming: role !== "server" && ["starting", "running"].includes(this.#lifecycle.state),
-          startedAt: this.#startedAt,
-        }),
-      });
-    });
-    return this.#operations;
-  }
-
   /** @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider has no admin part. */
   #admin(option: string, what: string): ProviderAdmin {
     const { admin, name } = this.#provider;
@@ -409,6 +387,34 @@ export class BusRuntime {
     const { state } = this.#lifecycle;
     return this.#health.health(this.#provider, this.#clocks, { state, role }, clock.now());
   }
+
+  /** Loads what most programs never need. */
+  readonly #operations = (): Promise<Operations> => {
+    this.#loading ??= import("../operate/operations.ts").then((loaded) => {
+      const { clock, logger, role } = this.#settings;
+      return new loaded.Operations({
+        instanceId: this.#instanceId,
+        provider: this.#provider,
+        plugins: this.#plugins,
+        subscriptions: this.subscriptions,
+        consumers: this.#consumers,
+        catalogue: this.#catalogue,
+        counters: this.#counters,
+        notices: this.notices,
+        tracker: this.#tracker,
+        role,
+        clock,
+        logger,
+        state: () => ({
+          status: this.#health.status,
+          // The first report is posted when all is consumed, while the start has not ended.
+          consuming: roleConsumes(role) && ["starting", "running"].includes(this.#lifecycle.state),
+          startedAt: this.#startedAt,
+        }),
+      });
+    });
+    return this.#loading;
+  };
 
   /** Passes, or tells what to wait for: the provider must know every subscription first. */
   readonly #ready = (method: string): Promise<void> | undefined => {

@@ -23,7 +23,7 @@ import type { StormLog } from "../deliver/storm-log.ts";
 import type { BusSettings } from "./settings.ts";
 import type { SettlementTracker } from "../causality/settlement-tracker.ts";
 import { isInstance } from "../errors/thrown.ts";
-import type { Operations } from "../admin/operations.ts";
+import type { Operations } from "../operate/operations.ts";
 import { unsupported } from "../emit/support.ts";
 import { unavailable } from "../errors/safe-error.ts";
 import type { Clock } from "../contract/clock.ts";
@@ -59,7 +59,7 @@ export interface StartAndStopOptions {
   readonly groups: Groups;
   /** Identifies this bus among the instances of all processes. */
   readonly instanceId: string;
-  readonly operations: () => Promise<Operations>;
+  readonly operations: Pick<Operations, "start" | "close">;
   /** What plugins do around each send. */
   readonly hooks: SendHooks | undefined;
 }
@@ -120,7 +120,7 @@ export class StartAndStop implements LifecycleSteps {
     if (role !== "tool") this.#options.groups.start();
     this.#options.clocks.start();
     this.#options.health.set("up", clock.now(), undefined);
-    if (this.#options.provider.board) await (await this.#options.operations()).start();
+    await this.#options.operations.start();
   }
 
   /** Does a step of the start. One that takes long is waited for, but not without a word. */
@@ -252,7 +252,7 @@ export class StartAndStop implements LifecycleSteps {
    * what handlers emit for as long. A plugin that does not end keeps nothing else from stopping.
    */
   async #stopAll(plugins: readonly Plugin[], graceMs: number, cutShort: () => void): Promise<void> {
-    const { consumers, groups, provider, publisher } = this.#options;
+    const { consumers, groups, operations, provider, publisher } = this.#options;
     const { clock, logger } = this.#options.settings;
     const deadline = clock.monotonic() + graceMs;
     const left = (): { graceMs: number } => ({
@@ -287,7 +287,7 @@ export class StartAndStop implements LifecycleSteps {
     }
     await inTime(groups.close());
     await tell("stop");
-    if (provider.board) await inTime(this.#options.operations().then((it) => it.close()));
+    if (durable) await inTime(operations.close());
     try {
       // What has left is answered before the way back is closed. In memory it may wait for room.
       if (durable) await inTime(publisher.whenIdle());
@@ -295,6 +295,8 @@ export class StartAndStop implements LifecycleSteps {
     } finally {
       this.#options.timeLimit.close();
       await groups.discard();
+      // What is delivered in memory during the stop is seen, too.
+      await operations.close();
       await tell("stopped");
     }
   }

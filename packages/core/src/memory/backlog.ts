@@ -1,5 +1,6 @@
 import type { Envelope, SubscriptionSpec } from "../contract/provider.ts";
 import type { QueueHost } from "./queue-host.ts";
+import type { WaitingItem } from "./waiting-page.ts";
 import { bySequence, DelayedItems, KeyLanes, QueueItem, ReadyItems } from "./waiting-items.ts";
 
 /** What waits in one queue: ready, delayed, or behind another of its key. */
@@ -39,6 +40,13 @@ export class Backlog {
       delayed: this.#delayed.size + this.#lanes.size,
       ...(oldestAt !== undefined && { oldestAt }),
     };
+  }
+
+  /** Everything that waits, and in which state. In no order. */
+  *waiting(): Iterable<WaitingItem> {
+    for (const item of this.ready) yield { item, state: "ready" };
+    for (const item of this.#delayed) yield { item, state: "delayed" };
+    for (const item of this.#lanes) yield { item, state: "blocked" };
   }
 
   /** Takes an envelope in that was published now, and waits for its delay. */

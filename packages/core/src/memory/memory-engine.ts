@@ -130,6 +130,10 @@ export class MemoryEngine implements QueueHost, PublishTarget {
     return count;
   }
 
+  drain(id: string, backlog: Exclude<RetiredBacklog, "keep">): number {
+    return this.subscriptions.queue(id)?.removeUnwanted(() => false, backlog, "drained") ?? 0;
+  }
+
   consume(spec: ConsumeSpec, deliver: Deliver): ConsumerHandle {
     this.declare([spec]);
     const queue = this.subscriptions.queue(spec.subscriptionId) as SubscriptionQueue;

@@ -79,8 +79,8 @@ export function createMemoryProvider(options: MemoryProviderOptions): MemoryProv
     name,
     capabilities: CAPABILITIES,
     parts: ["subscriptions", "admin"],
-    optional: ["getDead"],
     shortcuts: ["tryPublish"],
+    optional: ["setPaused", "getDead", "listWaiting", "drain"],
     readsAfterStop: true,
     open: async (context) =>
       openEngine(new MemoryEngine(context, channel, { maxPending, deduplicationWindowMs }), name),
@@ -100,6 +100,7 @@ function openEngine(engine: MemoryEngine, name: string): OpenProvider<"subscript
       declare: async (specs) => engine.declare(specs),
       list: async () => subscriptions.list(),
       retire: async (id, { events, backlog }) => engine.retire(id, events, backlog),
+      setPaused: async (id, paused) => subscriptions.setPaused(id, paused),
     },
     admin: {
       stats: async () => Array.from(subscriptions.queues(), (queue) => queue.stats()),
@@ -108,6 +109,8 @@ function openEngine(engine: MemoryEngine, name: string): OpenProvider<"subscript
       getDead: async (id, ids) => subscriptions.queue(id)?.getDead(ids) ?? [],
       replayDead: async (id, ids, { data } = {}) =>
         subscriptions.queue(id)?.replayDead(ids, data) ?? 0,
+      listWaiting: async (id, page) => subscriptions.queue(id)?.listWaiting(page) ?? { items: [] },
+      drain: async (id, { backlog }) => engine.drain(id, backlog),
       discardDead: async (id, ids) => subscriptions.queue(id)?.discardDead(ids) ?? 0,
     },
     // Ends the consumers as well, and reports what is left.

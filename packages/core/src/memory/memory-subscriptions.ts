@@ -70,6 +70,10 @@ export class MemorySubscriptions {
     return this.#list.list();
   }
 
+  setPaused(subscriptionId: string, paused: boolean): void {
+    this.#list.setPaused(subscriptionId, paused);
+  }
+
   retire(
     subscriptionId: string,
     events: readonly string[] | undefined,
@@ -81,7 +85,7 @@ export class MemorySubscriptions {
     const queue = this.#queues.get(subscriptionId);
     if (!queue) return 0;
     if (!this.#list.get(subscriptionId)) queue.park(true);
-    const count = backlog === "keep" ? 0 : queue.removeUnwanted(isWanted, backlog);
+    const count = backlog === "keep" ? 0 : queue.removeUnwanted(isWanted, backlog, "retired");
     this.removeIfUnused(queue);
     return count;
   }

@@ -6,6 +6,7 @@ import type {
   Settlement,
   SubscriptionSpec,
   SubscriptionStats,
+  WaitingDelivery,
 } from "../contract/provider.ts";
 import { Backlog } from "./backlog.ts";
 import { type StoredLetter, MemoryDeadLetters } from "./memory-dead-letters.ts";
@@ -14,6 +15,7 @@ import type { MemoryConsumer } from "./memory-consumer.ts";
 import type { QueueHost } from "./queue-host.ts";
 import { RecentIds } from "./recent-ids.ts";
 import type { QueueItem } from "./waiting-items.ts";
+import { pageOfWaiting, type WaitingPage } from "./waiting-page.ts";
 
 /** The policy of a queue, as long as it lasts: another policy of the subscription is another queue. */
 export type QueuePolicy = Pick<
@@ -139,6 +141,11 @@ export class SubscriptionQueue {
     };
   }
 
+  /** What waits, in the order in which it becomes ready, as far as that is known. */
+  listWaiting(page: WaitingPage): Page<WaitingDelivery> {
+    return pageOfWaiting(this.#backlog.waiting(), page, this.#host.clock);
+  }
+
   listDead(limit: number, cursor: string | undefined): Page<DeadDelivery> {
     return this.#dead.page(limit, cursor);
   }
@@ -165,13 +172,17 @@ export class SubscriptionQueue {
   }
 
   /** Removes what waits and is not wanted. Returns how many there were. */
-  removeUnwanted(isWanted: (name: string) => boolean, backlog: "dead-letter" | "discard"): number {
+  removeUnwanted(
+    isWanted: (name: string) => boolean,
+    backlog: "dead-letter" | "discard",
+    reason: "retired" | "drained",
+  ): number {
     const items = this.#backlog.takeAll();
     const unwanted = items.filter((item) => !isWanted(item.envelope.name));
     this.#backlog.putBack(items.filter((item) => isWanted(item.envelope.name)));
     for (const { envelope, state } of unwanted) {
       const { deduplicationId } = envelope;
-      if (backlog === "dead-letter") this.#dead.add(envelope, "retired", state ?? null, undefined);
+      if (backlog === "dead-letter") this.#dead.add(envelope, reason, state ?? null, undefined);
       else if (deduplicationId !== undefined) this.recentIds.delete(deduplicationId);
     }
     this.#host.progressed();

@@ -1,5 +1,13 @@
 import type { Logger } from "../contract/logger.ts";
 import type { BusListener, BusNoticeName, BusNotices } from "../contract/notices.ts";
+import type { Envelope } from "../contract/provider.ts";
+
+/** Sees every notice, and of an event that was emitted its envelope. Must not throw, and must not keep the envelope. */
+export type NoticeTap = (tapped: {
+  readonly name: BusNoticeName;
+  readonly notice: object;
+  readonly envelope: Envelope | undefined;
+}) => void;
 
 interface Registration {
   /** Called with the notice of its name only. */
@@ -28,6 +36,7 @@ export class Notices {
   readonly #logger: Logger;
   /** Each list is replaced when it changes, so that listeners may be added and removed by listeners. */
   readonly #registrations = new Map<BusNoticeName, readonly Registration[]>();
+  #tap: NoticeTap | undefined;
   /** Whether there is a listener at all. While there is none, nothing else of this class need be called. */
   isHeard = false;
 
@@ -48,12 +57,27 @@ export class Notices {
     return () => this.#remove(name, added);
   }
 
+  /** Shows every notice to one function more, for the bus itself. Returns a function that ends it. */
+  tap(tap: NoticeTap): () => void {
+    this.#tap = tap;
+    this.isHeard = true;
+    return () => {
+      this.#tap = undefined;
+      this.isHeard = this.#registrations.size > 0;
+    };
+  }
+
   /** Calls the listeners of one name, in the order in which they were added. Never throws. */
-  report<Name extends BusNoticeName>(name: Name, makeNotice: () => BusNotices[Name]): void {
+  report<Name extends BusNoticeName>(
+    name: Name,
+    makeNotice: () => BusNotices[Name],
+    envelope?: Envelope,
+  ): void {
     const registrations = this.#registrations.get(name);
-    if (!registrations) return;
+    if (!registrations && !this.#tap) return;
     const notice = Object.freeze(makeNotice());
-    for (const registration of registrations) this.#call(name, registration, notice);
+    this.#tap?.({ name, notice, envelope });
+    for (const registration of registrations ?? []) this.#call(name, registration, notice);
   }
 
   #remove(name: BusNoticeName, removed: Registration): void {
@@ -61,7 +85,7 @@ export class Notices {
     const left = this.#registrations.get(name)?.filter(({ isRemoved }) => !isRemoved) ?? [];
     if (left.length > 0) this.#registrations.set(name, left);
     else this.#registrations.delete(name);
-    this.isHeard = this.#registrations.size > 0;
+    this.isHeard = this.#registrations.size > 0 || this.#tap !== undefined;
   }
 
   #call(name: BusNoticeName, registration: Registration, notice: object): void {

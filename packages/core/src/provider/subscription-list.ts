@@ -65,6 +65,8 @@ interface StoredSubscription extends SubscriptionSpec {
   readonly withheld?: number | undefined;
   /** When each policy was declared last, under any of its ids, in milliseconds since the epoch. */
   readonly declaredAt?: DeclaredPolicies | undefined;
+  /** Whether the subscription is paused in every process. Absent: no. */
+  readonly paused?: boolean | undefined;
 }
 
 /** A {@link SubscriptionList} as it is stored: JSON. */
@@ -94,6 +96,8 @@ export interface SubscriptionList {
    * decide.
    */
   retire(subscriptionId: string, events?: readonly string[]): (name: string) => boolean;
+  /** Records whether a subscription is paused in every process. Does nothing if no subscription has the id. */
+  setPaused(subscriptionId: string, paused: boolean): void;
   /** Returns every subscription, and whether it is orphaned. */
   list(): RegisteredSubscription[];
   /** The subscription that is on the list under this id, with the policies that hold. */
@@ -141,12 +145,14 @@ export function createSubscriptionList(
     }
     const before = known.get(subscriptionId);
     const earlier = spec.aliases.filter((it) => it !== subscriptionId && !renamed.has(it));
-    const declaredAt = [before, ...earlier.map((it) => known.get(it))].map((it) => it?.declaredAt);
+    const former = [before, ...earlier.map((it) => known.get(it))];
+    const declaredAt = former.map((it) => it?.declaredAt);
     known.set(subscriptionId, {
       subscriptionId,
       events: union(before?.events, spec.events),
       aliases: union(before?.aliases, spec.aliases),
       withheld: before?.withheld,
+      ...(former.some((it) => it?.paused) && { paused: true }),
       ...seenNow(spec, declaredAt),
     });
     router.add(subscriptionId, spec.events);
@@ -213,10 +219,18 @@ export function createSubscriptionList(
       return (name) => left.some((pattern) => matchesPattern(pattern, name));
     },
 
+    setPaused(id, paused) {
+      const subscription = known.get(id);
+      if (!subscription) return;
+      changed = true;
+      known.set(id, { ...subscription, paused: paused || undefined });
+    },
+
     list: () =>
       Array.from(known.values(), (it) => {
-        const { lastSeenAt, withheld = 0 } = it;
-        return { ...specOf(it), lastSeenAt, orphaned: isOrphaned(lastSeenAt), withheld };
+        const { lastSeenAt, withheld = 0, paused = false } = it;
+        const orphaned = isOrphaned(lastSeenAt);
+        return { ...specOf(it), lastSeenAt, orphaned, withheld, ...(paused && { paused }) };
       }),
 
     match(name) {

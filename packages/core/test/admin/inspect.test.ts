@@ -67,7 +67,13 @@ describe("inspect()", () => {
     await bus.emit("a", 4);
     await bus.emit("b.c", 5, { delay: 60_000 });
     await idle();
-    const common = { here: true, paused: false, orphaned: false, withheld: 0 };
+    const common = {
+      here: true,
+      paused: false,
+      pausedEverywhere: false,
+      orphaned: false,
+      withheld: 0,
+    };
     const none = { ready: 0, delayed: 0, inFlight: 0, dead: 0, oldestAt: undefined };
     expect((await bus.inspect()).subscriptions).toEqual([
       {

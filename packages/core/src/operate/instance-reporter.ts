@@ -1,6 +1,5 @@
 import { hostname } from "node:os";
 import type { InstanceBoard } from "../contract/board.ts";
-import type { Clock, Timer } from "../contract/clock.ts";
 import type { JsonObject } from "../contract/json.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { Plugin } from "../contract/plugin.ts";
@@ -8,11 +7,9 @@ import type { EventProvider } from "../contract/provider.ts";
 import type { Subscription } from "../deliver/subscription.ts";
 import type { BusCounters } from "../observe/counters.ts";
 import { VERSION } from "../values/version.ts";
-import type { InstanceReport, InstanceSubscription } from "./instances.ts";
+import type { InstanceReport, InstanceSubscription } from "../admin/instances.ts";
 
-/** Milliseconds between two reports. */
-const REPORT_EVERY_MS = 5_000;
-/** Milliseconds for which others see a report: an instance may miss a few. */
+/** Milliseconds for which others see a report, which is posted every 5 s: an instance may miss a few. */
 const REPORT_TTL_MS = 20_000;
 
 /** What an {@link InstanceReporter} needs. */
@@ -23,21 +20,19 @@ export interface InstanceReporterOptions {
   readonly subscriptions: Iterable<Subscription>;
   readonly counters: BusCounters;
   readonly role: InstanceReport["role"];
-  readonly clock: Clock;
   readonly logger: Logger;
   /** Says how the bus is, without looking at the provider. */
   readonly state: () => Pick<InstanceReport, "status" | "consuming" | "startedAt">;
+  /** Called after each post with whether anyone watches the board's feed. */
+  readonly onWatched: (watched: boolean) => void;
 }
 
-/** Says what this instance does, and keeps that on the board while the bus runs. */
+/** Says what this instance does. */
 export class InstanceReporter {
   readonly #options: InstanceReporterOptions;
   readonly #versions: InstanceReport["versions"];
   /** The plugins that were warned of. */
   readonly #failed = new Set<string>();
-  #timer: Timer | undefined;
-  #posting: Promise<void> | undefined;
-  #isClosed = false;
 
   constructor(options: InstanceReporterOptions) {
     this.#options = options;
@@ -63,34 +58,24 @@ export class InstanceReporter {
     };
   }
 
-  /** Posts a report, and others from now on. Never rejects: nothing depends on the board. */
-  async start(board: InstanceBoard): Promise<void> {
-    this.#posting = this.#post(board);
-    await this.#posting;
-    if (this.#isClosed) return;
-    const { clock } = this.#options;
-    this.#timer = clock.setTimeout(() => void this.start(board), REPORT_EVERY_MS);
-  }
-
-  /** Takes the report from the board, so that others see at once that this instance has stopped. */
-  async close(board: InstanceBoard): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#timer?.cancel();
-    // A report that is on its way would be listed after the end.
-    await this.#posting;
-    const { instanceId, logger } = this.#options;
-    await board.remove(instanceId).catch((err: unknown) => {
-      logger.debug({ err }, "The report of this instance could not be removed; it expires");
-    });
-  }
-
-  async #post(board: InstanceBoard): Promise<void> {
-    const { instanceId, logger } = this.#options;
+  /** Posts a report. Never rejects: nothing depends on the board. */
+  async post(board: InstanceBoard): Promise<void> {
+    const { instanceId, logger, onWatched } = this.#options;
     try {
-      await board.post(instanceId, this.report(), { ttlMs: REPORT_TTL_MS });
+      const { watched } = await board.post(instanceId, this.report(), { ttlMs: REPORT_TTL_MS });
+      onWatched(watched);
     } catch (err) {
       logger.debug({ err }, "The report of this instance could not be posted; it is tried again");
+    }
+  }
+
+  /** Takes the report from the board, so that others see at once that this instance has stopped. Never rejects. */
+  async remove(board: InstanceBoard): Promise<void> {
+    const { instanceId, logger } = this.#options;
+    try {
+      await board.remove(instanceId);
+    } catch (err) {
+      logger.debug({ err }, "The report of this instance could not be removed; it expires");
     }
   }
 

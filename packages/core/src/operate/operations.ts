@@ -1,0 +1,256 @@
+import type { Clock, Timer } from "../contract/clock.ts";
+import type { EventCatalogue } from "../contract/catalogue.ts";
+import type {
+  Page,
+  ProviderAdmin,
+  RetiredBacklog,
+  SubscriptionRegistry,
+} from "../contract/provider.ts";
+import type { SettlementTracker } from "../causality/settlement-tracker.ts";
+import type { Consumers } from "../deliver/consumers.ts";
+import type { Subscriptions } from "../deliver/subscriptions.ts";
+import { unsupported } from "../emit/support.ts";
+import { BusbarError } from "../errors/errors.ts";
+import { quoted } from "../errors/quoted.ts";
+import {
+  assertOptions,
+  assertText,
+  checkText,
+  checkTexts,
+  nearestHint,
+  oneOf,
+  wholeFrom,
+} from "../values/arguments.ts";
+import { isOwn } from "../values/json.ts";
+import { type Explanation, explain } from "./explain.ts";
+import { InstanceReporter, type InstanceReporterOptions } from "./instance-reporter.ts";
+import { type InspectedInstance, inspectInstances } from "../admin/instances.ts";
+import type { Notices } from "../observe/notices.ts";
+import { tailOfBoard, tailOfProcess } from "./tail.ts";
+import type { TailEntry } from "./tail-entries.ts";
+import { TailFeed } from "./tail-feed.ts";
+import { type ListWaiting, type WaitingEvent, waitingPage } from "./waiting.ts";
+
+const PAGE_SIZE = 100;
+/** Milliseconds between two reports, and between two looks at what is paused everywhere. */
+const REPORT_EVERY_MS = 5_000;
+
+/** Options of {@link EventBus.retire}. */
+export interface RetireOptions {
+  /** The events to take from the subscription. All of it by default. */
+  readonly events?: readonly string[] | undefined;
+  /**
+   * What becomes of deliveries that wait: `dead-letter` (reason `retired`) keeps them within reach,
+   * `discard` deletes them, `keep` leaves them for a later subscriber of the same id.
+   *
+   * @default "dead-letter"
+   */
+  readonly backlog?: RetiredBacklog | undefined;
+}
+
+/** Options of {@link EventBus.drain}. */
+export interface DrainOptions {
+  /**
+   * What becomes of the deliveries: `dead-letter` (reason `drained`) keeps them, so that they can be replayed.
+   * `discard` deletes them.
+   *
+   * @default "dead-letter"
+   */
+  readonly backlog?: Exclude<RetiredBacklog, "keep"> | undefined;
+}
+
+/** What {@link Operations} need. */
+export interface OperationsOptions extends Omit<InstanceReporterOptions, "onWatched"> {
+  readonly clock: Clock;
+  readonly subscriptions: Subscriptions;
+  readonly consumers: Consumers;
+  readonly catalogue: Pick<EventCatalogue<object>, "schemas"> | undefined;
+  readonly notices: Notices;
+  /** Present where every delivery runs in this process. */
+  readonly tracker: SettlementTracker | undefined;
+}
+
+/** What a bus does for the people who operate it. Loaded when it is used, as most programs never do. */
+export class Operations {
+  readonly #options: OperationsOptions;
+  readonly #reporter: InstanceReporter;
+  readonly #feed: TailFeed;
+  readonly #end = new AbortController();
+  #timer: Timer | undefined;
+  #reporting: Promise<unknown> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: OperationsOptions) {
+    this.#options = options;
+    this.#feed = new TailFeed(options);
+    const { board } = options.provider;
+    const onWatched = (watched: boolean): void => this.#feed.showOn(watched ? board : undefined);
+    this.#reporter = new InstanceReporter({ ...options, onWatched });
+  }
+
+  /** Shows other processes what this instance does, and follows what they have paused, from now on. Never rejects. */
+  async start(): Promise<void> {
+    const { provider, role } = this.#options;
+    // A tool reports nothing, so it is not told whether anybody watches: it shows the little that it does.
+    if (role === "tool") this.#feed.showOn(provider.board);
+    else await this.#report();
+  }
+
+  /** Ends every tail, and what `start` began. Never rejects. Safe to call twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#end.abort();
+    this.#timer?.cancel();
+    await this.#feed.close();
+    const { board } = this.#options.provider;
+    if (!board || this.#options.role === "tool") return;
+    // A report that is on its way would be listed after the end.
+    await this.#reporting;
+    await this.#reporter.remove(board);
+  }
+
+  async #report(): Promise<void> {
+    const { clock, consumers, logger, provider } = this.#options;
+    const posted = provider.board && this.#reporter.post(provider.board);
+    const followed = consumers.followPauses().catch((err: unknown) => {
+      logger.debug({ err }, "What is paused in every process could not be read; it is read again");
+    });
+    this.#reporting = Promise.all([posted, followed]);
+    await this.#reporting;
+    if (this.#closing) return;
+    this.#timer = clock.setTimeout(() => void this.#report(), REPORT_EVERY_MS);
+  }
+
+  /** The instances of all processes, or this one alone where the provider has no board, or cannot read it. */
+  async instances(): Promise<readonly InspectedInstance[]> {
+    const { instanceId, clock, logger, provider, role } = this.#options;
+    const report = role === "tool" ? undefined : this.#reporter.report();
+    const own = { instanceId, report, now: clock.now() };
+    try {
+      return inspectInstances(own, (await provider.board?.list()) ?? []);
+    } catch (err) {
+      logger.warn({ err }, "Other instances could not be listed; inspect() shows this one alone");
+      return inspectInstances(own, []);
+    }
+  }
+
+  tail(signal: AbortSignal | undefined): AsyncGenerator<TailEntry, void, undefined> {
+    const { clock, logger, provider } = this.#options;
+    const ends = signal ? [this.#end.signal, signal] : [this.#end.signal];
+    const options = { feed: this.#feed, clock, logger, signal: AbortSignal.any(ends) };
+    return provider.board ? tailOfBoard(provider.board, options) : tailOfProcess(options);
+  }
+
+  async explain(name: string): Promise<Explanation> {
+    assertText("explain()", "name", name);
+    const { catalogue, provider, subscriptions } = this.#options;
+    const [registered, instances] = await Promise.all([
+      provider.subscriptions?.list() ?? [],
+      this.instances(),
+    ]);
+    return explain(name, {
+      isDeclared: catalogue !== undefined && isOwn(catalogue.schemas, name),
+      here: [...subscriptions],
+      registered,
+      instances,
+      admin: provider.admin,
+    });
+  }
+
+  /** Resolves once it is recorded, with the end of what this process does about it. */
+  async pauseEverywhere(
+    subscriberId: string,
+    paused: boolean,
+  ): Promise<{ readonly done: Promise<unknown> }> {
+    const method = paused ? "pause" : "resume";
+    const what = `${method}() with the option "everywhere"`;
+    assertText(`${method}()`, "subscriberId", subscriberId);
+    const registry = await this.#registryOf(subscriberId, method, what);
+    if (!registry.setPaused) throw this.#unsupported(method, what);
+    await registry.setPaused(subscriberId, paused);
+    return this.#options.consumers.followPauses();
+  }
+
+  async retire(subscriberId: string, options: RetireOptions): Promise<number> {
+    assertText("retire()", "subscriberId", subscriberId);
+    assertOptions("retire()", options, {
+      events: checkTexts,
+      backlog: oneOf("keep", "dead-letter", "discard"),
+    });
+    const { events, backlog = "dead-letter" } = options;
+    const { consumers, subscriptions, tracker } = this.#options;
+    const registry = await this.#registryOf(subscriberId, "retire", "retiring subscriptions");
+    const subscription = subscriptions.get(subscriberId);
+    if (backlog !== "keep") subscription?.retire(events ?? subscription.events);
+    subscriptions.forget(subscriberId, events);
+    if (subscription?.events.length === 0) consumers.ended(subscription);
+    const count = await registry.retire(subscriberId, { events, backlog });
+    if (count > 0) tracker?.loseTrack();
+    return count;
+  }
+
+  async waiting(subscriberId: string, options: ListWaiting): Promise<Page<WaitingEvent>> {
+    assertText("waiting()", "subscriberId", subscriberId);
+    assertOptions("waiting()", options, {
+      limit: wholeFrom(1),
+      cursor: checkText,
+      eventId: checkText,
+    });
+    const { limit = PAGE_SIZE, cursor, eventId } = options;
+    const admin = this.#admin("waiting");
+    if (!admin.listWaiting) throw this.#unsupported("waiting", "listing deliveries that wait");
+    const page = await admin.listWaiting(subscriberId, { limit, cursor, eventId });
+    if (page.items.length === 0) await this.#assertKnown(subscriberId);
+    return waitingPage(page);
+  }
+
+  async drain(subscriberId: string, options: DrainOptions): Promise<number> {
+    assertText("drain()", "subscriberId", subscriberId);
+    assertOptions("drain()", options, { backlog: oneOf("dead-letter", "discard") });
+    const admin = this.#admin("drain");
+    if (!admin.drain) throw this.#unsupported("drain", "draining subscriptions");
+    await this.#assertKnown(subscriberId);
+    const count = await admin.drain(subscriberId, { backlog: options.backlog ?? "dead-letter" });
+    if (count > 0) this.#options.tracker?.loseTrack();
+    return count;
+  }
+
+  /** @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider has no list of subscriptions. */
+  async #registryOf(
+    subscriberId: string,
+    method: string,
+    what: string,
+  ): Promise<SubscriptionRegistry> {
+    const { subscriptions: registry } = this.#options.provider;
+    if (!registry) throw this.#unsupported(method, what);
+    await this.#assertKnown(subscriberId);
+    return registry;
+  }
+
+  /** @throws BusbarError `BUSBAR_NOT_FOUND` when no process has declared the subscription. */
+  async #assertKnown(subscriberId: string): Promise<void> {
+    const { provider, subscriptions } = this.#options;
+    const listed = (await provider.subscriptions?.list())?.map((it) => it.subscriptionId);
+    const known = listed ?? Array.from(subscriptions, ({ id }) => id);
+    if (known.includes(subscriberId)) return;
+    throw new BusbarError(
+      "BUSBAR_NOT_FOUND",
+      `Nobody knows subscription ${quoted(subscriberId)}${nearestHint(subscriberId, known)}`,
+      { kind: "subscription", id: subscriberId },
+    );
+  }
+
+  #admin(method: string): ProviderAdmin {
+    const { admin } = this.#options.provider;
+    if (!admin) throw this.#unsupported(method, `${method}()`);
+    return admin;
+  }
+
+  #unsupported(option: string, what: string): BusbarError<"BUSBAR_UNSUPPORTED"> {
+    return unsupported(this.#options.provider.name, option, what);
+  }
+}

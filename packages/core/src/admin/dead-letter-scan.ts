@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers";
 import type { DeadDelivery, Page, ProviderAdmin } from "../contract/provider.ts";
 
 /** How many dead letters one step of a search, a replay or a discard takes at most. */
@@ -170,8 +169,8 @@ export function writePlace(subscriberId: string, cursor?: string): string {
   return JSON.stringify([subscriberId, cursor]);
 }
 
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
+async function nextTurn(): Promise<void> {
+  // Not the global one, which fake timers of a test replace.
+  const { setImmediate } = await import("node:timers");
+  await new Promise((resolve) => setImmediate(resolve));
 }

@@ -5,11 +5,13 @@ import { dirname, join } from "node:path";
 import { build, serve } from "vitepress";
 import { filesIn, finish, root } from "../lib.mjs";
 import { writeApi } from "../typedoc/write-api.mjs";
+import { writeBenchmarks } from "./benchmarks.mjs";
 import { brokenLinks } from "./built-links.mjs";
 import { contents } from "./contents.mjs";
 import { entries } from "./entries.mjs";
 import { writeLlmsTexts } from "./llms.mjs";
 import { writeReleases } from "./releases.mjs";
+import { base } from "./versions.mjs";
 
 const site = join(root, ".ci/site");
 const folder = join(root, ".cache/site");
@@ -26,6 +28,7 @@ problems.push(...missing.map((page) => `docs/README.md does not link to docs/${p
 copyPages();
 writeFileSync(join(pages, "decisions/index.md"), listOf(sections.at(-1)));
 await writeApi(join(pages, "reference/api"), join(root, "packages"), entries());
+writeBenchmarks(join(pages, "benchmarks.md"));
 await writeReleases(join(pages, "releases.md"));
 writeLlmsTexts(join(pages, "public"), sections);
 
@@ -35,7 +38,7 @@ const { log } = console;
 console.log = (...words) => written.push(words.join(" "));
 await build(site).catch((error) => problems.push(error.message, ...written));
 console.log = log;
-if (problems.length === 0) problems.push(...brokenLinks(dist));
+if (problems.length === 0) problems.push(...brokenLinks(dist, base));
 
 const count = filesIn(dist).filter((file) => file.endsWith(".html")).length;
 finish(problems, `${count} pages in .cache/site/dist`);

@@ -4,8 +4,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { filesIn } from "../lib.mjs";
 
-/** The links that lead to no file, or to no element of the page, of the built pages in a folder. */
-export function brokenLinks(folder) {
+/** `base` is the path under which the pages are served. Returns the links that lead to no file, or to no element of the page, of the built pages in a folder. */
+export function brokenLinks(folder, base) {
   const idsOfPage = new Map();
   const broken = new Set();
   for (const page of filesIn(folder).filter((file) => file.endsWith(".html"))) {
@@ -24,8 +24,10 @@ export function brokenLinks(folder) {
   return [...broken];
 
   function fileOf(path, page) {
-    const file = path.startsWith("/") ? join(folder, path) : resolve(folder, dirname(page), path);
-    return path.endsWith("/") || path === "" ? join(file, "index.html") : file;
+    const file = path.startsWith(base)
+      ? join(folder, path.slice(base.length))
+      : resolve(folder, dirname(page), path);
+    return path.endsWith("/") ? join(file, "index.html") : file;
   }
 
   function idsOf(file) {

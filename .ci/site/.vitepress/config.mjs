@@ -5,8 +5,8 @@ import { root } from "../../lib.mjs";
 import { slugOf } from "../../markdown.mjs";
 import { contents } from "../contents.mjs";
 import { entries } from "../entries.mjs";
+import { base, version, versionLinks } from "../versions.mjs";
 
-const { version } = JSON.parse(readFileSync(join(root, "packages/core/package.json"), "utf8"));
 const { description } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const { sections } = contents();
 const apart = ["Decisions", "Contributing"];
@@ -21,10 +21,11 @@ export default defineConfig({
   title: "Busbar",
   description,
   srcDir: "../../.cache/site/pages",
+  // The Markdown that llms.txt links to.
+  srcExclude: ["public/**"],
   outDir: "../../.cache/site/dist",
   cacheDir: "../../.cache/site/cache",
-  // A release has a folder of its own where the site is served.
-  base: process.env.SITE_BASE ?? "/",
+  base,
   markdown: {
     // Links with anchors work here and on GitHub.
     anchor: { slugify: slugOf },
@@ -37,7 +38,11 @@ export default defineConfig({
         .filter(({ title }) => !apart.includes(title))
         .map(({ title, pages }) => ({ text: title, link: linkOf(pages[0].path) })),
       { text: "API", link: "/reference/api/@busbar/core" },
-      { text: version, items: [{ text: "What the next release changes", link: "/releases" }] },
+      { text: "Benchmarks", link: "/benchmarks" },
+      {
+        text: version,
+        items: [{ text: "What the next release changes", link: "/releases" }, ...versionLinks()],
+      },
     ],
     sidebar: {
       "/reference/api/": [

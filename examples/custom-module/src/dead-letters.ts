@@ -33,10 +33,19 @@ export function createAdmin(store: Store): ProviderAdmin {
       return { items, ...(rows.length > limit && { cursor: items.at(-1)?.id }) };
     },
 
-    replayDead: (subscriptionId, ids) =>
+    async getDead(subscriptionId, ids) {
+      const rows = sql<StoredDeadDelivery>`SELECT *, died_at AS diedAt FROM dead_letters
+        WHERE subscription = ${subscriptionId}
+          AND id IN (SELECT value FROM json_each(${JSON.stringify(ids)})) ORDER BY id`;
+      return rows.map(decodeDeadDelivery);
+    },
+
+    replayDead: (subscriptionId, ids, { data } = {}) =>
       write(() => {
+        const other = data === undefined ? null : JSON.stringify(data);
         sql`INSERT INTO deliveries (subscription, envelope, due_at)
-          SELECT subscription, envelope, ${now()} FROM dead_letters
+          SELECT subscription, iif(${other} IS NULL, envelope,
+            json_set(envelope, '$.data', json(${other}))), ${now()} FROM dead_letters
           WHERE subscription = ${subscriptionId}
             AND id IN (SELECT value FROM json_each(${JSON.stringify(ids)})) ORDER BY id`;
         return discard(subscriptionId, ids);

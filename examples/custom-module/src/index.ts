@@ -34,6 +34,7 @@ export function sqliteProvider(options: SqliteProviderOptions): EventProvider {
       maxBatch: 500,
     },
     parts: ["subscriptions", "admin"],
+    optional: ["getDead"],
     async open(context) {
       const store = openStore(directory, context);
       return {

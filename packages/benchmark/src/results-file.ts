@@ -30,24 +30,29 @@ export function machine(): Machine {
   };
 }
 
-/** Writes a file in `results/`, which the next run on a Node of the same major version overwrites. Returns its name. */
+/**
+ * Writes a file for each question into a folder of `results/`, and returns the name of that folder. The next run on a
+ * Node of the same major version overwrites the files of its questions.
+ */
 export function writeResults(
   effort: Effort,
   programs: Readonly<Record<string, string | undefined>>,
   answers: readonly Answer[],
 ): string {
-  const results = {
+  const measured = {
     date: new Date().toISOString().slice(0, 10),
     commit: commit(),
     machine: machine(),
     versions: { ...ownVersions(), ...peerVersions(), ...programs },
     effort,
-    answers,
   };
-  mkdirSync(folder, { recursive: true });
   const [major] = process.versions.node.split(".");
-  const name = `node-${major}.json`;
-  writeFileSync(join(folder, name), `${JSON.stringify(results, undefined, 2)}\n`);
+  const name = `node-${major}`;
+  mkdirSync(join(folder, name), { recursive: true });
+  for (const answer of answers) {
+    const text = JSON.stringify({ ...answer, measured }, undefined, 2);
+    writeFileSync(join(folder, name, `${answer.name}.json`), `${text}\n`);
+  }
   return name;
 }
 
@@ -62,7 +67,7 @@ function ownVersions(): Readonly<Record<string, string>> {
   );
 }
 
-/** The commit, with a `+` when files differ from it; undefined outside of a repository. */
+/** The commit, with a `+` when files other than results differ from it; undefined outside of a repository. */
 function commit(): string | undefined {
   const git = (...args: readonly string[]): string =>
     execFileSync("git", args, {
@@ -71,7 +76,7 @@ function commit(): string | undefined {
       stdio: ["ignore", "pipe", "ignore"],
     }).trim();
   try {
-    const changed = git("status", "--porcelain") !== "";
+    const changed = git("status", "--porcelain", "--", ":/", ":!results") !== "";
     return `${git("rev-parse", "--short", "HEAD")}${changed ? "+" : ""}`;
   } catch {
     return undefined;

@@ -1,4 +1,4 @@
-import type { Question, Unit } from "./question.ts";
+import type { Metric, Question, Unit } from "./question.ts";
 import type { Samples } from "./rounds.ts";
 
 /** The middle of several rounds, and how far they lie apart. */
@@ -40,6 +40,7 @@ export interface Answer {
   readonly name: string;
   readonly title: string;
   readonly unit: Unit;
+  readonly metrics: readonly Metric[];
   readonly rounds: number;
   readonly contestants: readonly Measured[];
   readonly ratios: readonly Ratio[];
@@ -71,6 +72,7 @@ export function answer(name: string, question: Question, samples: Samples): Answ
     name,
     title: question.title,
     unit: question.unit,
+    metrics: question.metrics,
     rounds: Math.max(0, ...[...samples.values()].map((rounds) => rounds.length)),
     contestants: question.contestants.map(({ id, label }) => ({
       id,

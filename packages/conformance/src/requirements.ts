@@ -15,6 +15,8 @@ export interface Subject {
   readonly knowsGroups: boolean;
   /** Whether it has the shorter way to publish: `tryPublish`. */
   readonly publishesAtOnce: boolean;
+  /** Whether it finds dead letters by their ids: `ProviderAdmin.getDead`. */
+  readonly findsDead: boolean;
   /** What a bus on it would live by: its `clock`, its `random`. */
   readonly brings: readonly ("clock" | "random")[];
   /** Makes the provider, and breaks what it depends on. */
@@ -59,6 +61,7 @@ export function subjectOf(
     parts: PARTS.filter((part) => provider[part] !== undefined),
     knowsGroups: provider.groups?.known !== undefined,
     publishesAtOnce: provider.tryPublish !== undefined,
+    findsDead: provider.admin?.getDead !== undefined,
     brings: (["clock", "random"] as const).filter((member) => provider[member] !== undefined),
     harness,
     load: readLoad(harness.load, mode),
@@ -108,6 +111,13 @@ export const tellsLateSettlements: Requirement = ({ capabilities }) =>
   unless(
     capabilities.lateSettlements !== "applied",
     "the provider declares that late settlements are applied",
+  );
+
+/** The provider finds dead letters by their ids. Every durable one has to. */
+export const findsDead: Requirement = (subject) =>
+  unless(
+    subject.findsDead || subject.capabilities.durable,
+    "the provider does not find dead letters by their ids",
   );
 
 /** The harness can make the option small. */

@@ -60,6 +60,7 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
       wholeBatches: true,
     },
     parts: ["subscriptions", "admin", "groups"],
+    optional: ["getDead"],
     shortcuts: ["known"],
     open: (context, { signal }) => openRedis(resolved, context, signal),
   });

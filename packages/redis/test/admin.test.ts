@@ -71,6 +71,39 @@ describe("dead letters", () => {
     expect(listed).toEqual(expected);
   });
 
+  test("are found by their ids", async () => {
+    const session = await open();
+    await session.registry.declare([subscription("mail")]);
+    for (const [index, id] of ["1", "2", "3"].entries())
+      await die(session, id, { diedAt: index + 1 });
+    await session.redis.zadd(`${session.keys.own}dead:mail`, Date.now(), "4");
+    const diedAt = Date.now();
+    await die(session, "5", { diedAt });
+    const found = await session.admin.getDead?.("mail", ["5", "unknown", "4"]);
+    expect(found).toHaveLength(1);
+    expect(found?.[0]).toMatchObject({ id: "5", diedAt, reason: "failed", state: { none: [] } });
+    expect(await session.admin.getDead?.("unknown", ["5"])).toEqual([]);
+  });
+
+  test("are replayed with other data, in their lane as well, unless they cannot be read", async () => {
+    const session = await open();
+    const { admin, redis, keys } = session;
+    await session.registry.declare([
+      subscription("mail", { ordering: "key", onOrderedFailure: "block" }),
+    ]);
+    const data = { sum: 1e21, none: [], half: "\ud83d\ude00" };
+    await session.publish(envelope("2", { orderingKey: "k" }));
+    await block(session, "1");
+    expect(await admin.replayDead("mail", ["1"], { data })).toBe(1);
+    const [head = ""] = await redis.lrange(`${keys.own}lane:${keys.queue("mail")}mail:k`, 0, 0);
+    const { events } = JSON.parse(head);
+    expect(events).toEqual([envelope("1", { data })]);
+    await die(session, "3");
+    await redis.hset(`${keys.own}dead-data:mail`, "3", '{"events":[null]}');
+    expect(await admin.replayDead("mail", ["3", "unknown"], { data })).toBe(0);
+    expect(await redis.zcard(`${keys.own}dead:mail`)).toBe(1);
+  });
+
   test("come with their state as it was", async () => {
     const session = await open();
     await session.registry.declare([subscription("mail")]);

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
-import { ACK, consumer, dead, envelope, envelopes, retry, subscription } from "../builders.ts";
+import {
+  ACK,
+  asJson,
+  consumer,
+  dead,
+  envelope,
+  envelopes,
+  retry,
+  subscription,
+} from "../builders.ts";
 import { type ConformanceCase, defineCases } from "../conformance-case.ts";
-import { all, has } from "../requirements.ts";
+import { all, findsDead, has } from "../requirements.ts";
 
 const ADMIN = "contract: ProviderAdmin";
 
@@ -144,6 +153,49 @@ export const admin: readonly ConformanceCase[] = defineCases("admin", [
         assert.equal(letter?.reason, `death ${deaths}`);
         if (deaths < 3) await instance.admin.replayDead("mail", [letter.id]);
       }
+    },
+  },
+  {
+    id: "get",
+    name: "dead letters are found by their ids, each as it is listed",
+    promise: "contract: ProviderAdmin.getDead",
+    when: all(has("admin"), findsDead),
+    async run(context) {
+      const instance = await context.start();
+      await instance.consume(consumer("mail", { concurrency: 1 }), () => dead());
+      await instance.publish(...envelopes(5));
+      const letters = await instance.hasDead("mail", 5);
+      const [first, , third, fourth] = letters;
+      await instance.admin.discardDead("mail", [third?.id ?? ""]);
+      const ids = [fourth, third, first].map((letter) => letter?.id ?? "");
+      const found = await instance.admin.getDead?.("mail", [...ids, "no-such-letter"]);
+      const byId = new Map(found?.map((letter) => [letter.id, letter]));
+      assert.deepEqual(byId.size, 2, "those that there are, and no others");
+      for (const letter of [first, fourth]) assert.deepEqual(byId.get(letter?.id ?? ""), letter);
+      assert.deepEqual(await instance.admin.getDead?.("unknown", ids), []);
+    },
+  },
+  {
+    id: "replay-other-data",
+    name: "a replay with other data delivers these instead, and changes nothing else",
+    promise: "contract: replayDead with data",
+    when: all(has("admin"), findsDead),
+    async run(context) {
+      const instance = await context.start();
+      const mail = await instance.consume(consumer("mail"), (_, nth) => (nth === 1 ? dead() : ACK));
+      const metadata = { created_at: 1, published_at: 2, correlationId: "3", tenant: { id: 4 } };
+      const sent = envelope("1", { data: { email: "ada@example.org" }, metadata });
+      await instance.publish(sent);
+      const [letter] = await instance.hasDead("mail", 1);
+      const data = { email: "ada@example.com", lines: [{ sku: "A", ключ: null }] };
+      const ids = [letter?.id ?? ""];
+      assert.equal(await instance.admin.replayDead("mail", ids, { data }), 1);
+      await mail.received(2);
+      const { delivery } = mail.last("1");
+      assert.deepEqual(asJson(delivery.envelope), asJson({ ...letter?.envelope, data }));
+      assert.deepEqual([delivery.state, delivery.crashes], [undefined, 0]);
+      await instance.hasDead("mail", 0);
+      assert.equal(await instance.admin.replayDead("mail", ids, { data }), 0);
     },
   },
   {

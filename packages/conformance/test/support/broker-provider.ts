@@ -56,7 +56,7 @@ export function brokerProvider(port: number, ...mistakes: readonly Mistake[]): E
       maxBatch: 1_000,
     },
     subscriptions: part("declare", "list", "retire"),
-    admin: part("stats", "listDead", "replayDead", "discardDead"),
+    admin: part("stats", "listDead", "getDead", "replayDead", "discardDead"),
     groups: {
       ...part<GroupStaging>("stage", "mark", "complete", "abandon", "clear", "list"),
       list: call("listGroups") as GroupStaging["list"],

@@ -154,6 +154,25 @@ export const partMutants: readonly Mutant[] = [
       })),
   },
   {
+    mistake: "finds dead letters that are gone",
+    caughtBy: ["admin/get"],
+    harness: () =>
+      faulty((inner) => ({
+        admin: {
+          ...inner.admin,
+          getDead: async (id) => (await inner.admin.listDead(id, { limit: 1_000 })).items,
+        },
+      })),
+  },
+  {
+    mistake: "replays dead letters with their own data instead of other data",
+    caughtBy: ["admin/replay-other-data"],
+    harness: () =>
+      faulty((inner) => ({
+        admin: { ...inner.admin, replayDead: (id, ids) => inner.admin.replayDead(id, ids) },
+      })),
+  },
+  {
     mistake: "lists the first page again and again",
     caughtBy: ["admin/paging"],
     harness: () =>

@@ -348,8 +348,10 @@ export class DeadLetters {
     let count = 0;
     try {
       const ids = letters.map(({ id }) => id);
-      const options = data === undefined ? undefined : { data };
-      count = await this.#options.admin().replayDead(subscriberId, ids, options);
+      const admin = this.#options.admin();
+      count = await (data === undefined
+        ? admin.replayDead(subscriberId, ids)
+        : admin.replayDead(subscriberId, ids, { data }));
       return count;
     } finally {
       for (const { envelope } of letters) tracker?.published(envelope, Math.min(count, 1));

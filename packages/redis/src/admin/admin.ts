@@ -1,5 +1,10 @@
-import type { DeadDelivery, ProviderAdmin, SubscriptionStats } from "@busbar/core/provider";
-import { CORRUPT, envelopeIn, isEnvelope, objectIn } from "../store/stored-events.ts";
+import type {
+  DeadDelivery,
+  JsonValue,
+  ProviderAdmin,
+  SubscriptionStats,
+} from "@busbar/core/provider";
+import { CORRUPT, envelopeIn, isEnvelope, objectIn, withData } from "../store/stored-events.ts";
 import { insistently } from "../store/insistently.ts";
 import { createJobIds } from "../store/job-ids.ts";
 import { placeOf } from "../registry/routes.ts";
@@ -9,8 +14,8 @@ import { trimDead } from "../registry/upkeep.ts";
 import { readData } from "../store/job-data.ts";
 import type { RegistrySnapshot, SubscriptionRecord } from "../registry/registry.ts";
 
-/** How many dead letters are looked at in one go to find where a page begins. */
-const SKIP_AT_ONCE = 1_000;
+/** How many dead letters are read by one command. */
+const READ_AT_ONCE = 1_000;
 
 interface Dead {
   readonly id: string;
@@ -30,25 +35,10 @@ export function createAdmin(session: Session): ProviderAdmin {
 
   /** The oldest after one of them, at most `limit`. */
   async function deadAfter(key: string, after: Dead, limit: number): Promise<readonly Dead[]> {
-    const found: Dead[] = [];
-    // Many die in the same millisecond when a backlog is retired.
-    for (let offset = 0; found.length < limit; offset += SKIP_AT_ONCE) {
-      const listed = await client.zrangebyscore(
-        key,
-        after.diedAt,
-        "+inf",
-        "WITHSCORES",
-        "LIMIT",
-        offset,
-        SKIP_AT_ONCE,
-      );
-      for (let index = 0; index < listed.length; index += 2) {
-        const dead = { id: listed[index] as string, diedAt: Number(listed[index + 1]) };
-        if (dead.diedAt > after.diedAt || dead.id > after.id) found.push(dead);
-      }
-      if (listed.length < 2 * SKIP_AT_ONCE) break;
-    }
-    return found.slice(0, limit);
+    const listed = await scripts.deadAfter(key, [after.diedAt, after.id, limit]);
+    return listed.flatMap((id, index) =>
+      index % 2 === 0 ? { id, diedAt: Number(listed[index + 1]) } : [],
+    );
   }
 
   async function hashValues(
@@ -56,8 +46,8 @@ export function createAdmin(session: Session): ProviderAdmin {
     fields: readonly string[],
   ): Promise<readonly (string | null)[]> {
     const values: (string | null)[] = [];
-    for (let from = 0; from < fields.length; from += SKIP_AT_ONCE) {
-      const some = await client.hmget(key, ...fields.slice(from, from + SKIP_AT_ONCE));
+    for (let from = 0; from < fields.length; from += READ_AT_ONCE) {
+      const some = await client.hmget(key, ...fields.slice(from, from + READ_AT_ONCE));
       for (const value of some) values.push(value);
     }
     return values;
@@ -89,6 +79,23 @@ export function createAdmin(session: Session): ProviderAdmin {
     });
   }
 
+  /** What a replay with other data adds, by the ids of the letters that can be read. */
+  async function withOtherData(
+    subscriptionId: string,
+    ids: readonly string[],
+    data: JsonValue,
+  ): Promise<ReadonlyMap<string, string>> {
+    const texts = await insistently(session, () =>
+      hashValues(`${keys.own}dead-data:${subscriptionId}`, ids),
+    );
+    return new Map(
+      ids.flatMap((id, index) => {
+        const text = withData(texts[index] ?? "", data);
+        return text === undefined ? [] : [[id, text] as const];
+      }),
+    );
+  }
+
   return {
     stats: () => readStats(session),
 
@@ -107,16 +114,32 @@ export function createAdmin(session: Session): ProviderAdmin {
       });
     },
 
-    async replayDead(subscriptionId, ids) {
-      const jobs = ids.map(() => jobIds.next(1));
+    async getDead(subscriptionId, ids) {
+      const id = await currentId(subscriptionId);
+      return insistently(session, async () => {
+        const key = `${keys.own}dead:${id}`;
+        const times = await Promise.all(ids.map((it) => client.zscore(key, it)));
+        const found = ids.flatMap((it, index) => {
+          const diedAt = times[index];
+          return typeof diedAt === "string" ? { id: it, diedAt: Number(diedAt) } : [];
+        });
+        return readDead(id, found);
+      });
+    },
+
+    async replayDead(subscriptionId, ids, { data } = {}) {
       for (let isStale = false; ; isStale = true) {
         const { version, records } = await registry.snapshot(isStale);
         const id = presentId(records, subscriptionId);
+        const edited = data === undefined ? undefined : await withOtherData(id, ids, data);
+        const found = edited ? [...edited.keys()] : ids;
+        const texts = edited ? [...edited.values()] : [];
+        const jobs = found.map(() => jobIds.next(1));
         const record = records.get(id);
         const place = record ? JSON.stringify(placeOf(record, keys, options.lockDurationMs)) : "";
-        const args = [keys.own, id, version, place, ids.length, ...ids];
+        const args = [keys.own, id, version, place, found.length, ...found, ...jobs, ...texts];
         const replayed = await insistently(session, () =>
-          scripts.replay(`${keys.own}dead:${id}`, [...args, ...jobs]),
+          scripts.replay(`${keys.own}dead:${id}`, args),
         );
         if (replayed >= 0) return replayed;
       }

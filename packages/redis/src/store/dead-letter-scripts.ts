@@ -18,10 +18,36 @@ export interface DeadInfo {
 }
 
 /**
+ * Finds the oldest dead letters after one of them, which may be gone. KEYS[1]: the sorted set. ARGV: time of death and
+ * id of that one, and how many are wanted. Answers with ids and times of death in turn. As many may have died in one
+ * millisecond as a retired subscription had waiting: the place among them is found by halves.
+ */
+export const DEAD_AFTER_SCRIPT: string = `
+local key, time, id, limit = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
+-- As Redis orders members of one score: by their bytes, whatever its locale is.
+local function is_behind(member, other)
+  for at = 1, math.min(#member, #other) do
+    local one, two = string.byte(member, at), string.byte(other, at)
+    if one ~= two then return one > two end
+  end
+  return #member > #other
+end
+local low = redis.call("ZCOUNT", key, "-inf", "(" .. time)
+local high = redis.call("ZCOUNT", key, "-inf", time)
+while low < high do
+  local middle = math.floor((low + high) / 2)
+  local found = redis.call("ZRANGE", key, middle, middle)
+  if is_behind(found[1], id) then high = middle else low = middle + 1 end
+end
+return redis.call("ZRANGE", key, low, low + limit - 1, "WITHSCORES")
+`;
+
+/**
  * Moves dead letters back into the queue of their subscription. KEYS[1]: the sorted set. ARGV: prefix of
  * our own keys, subscription, version of the list of subscriptions, the subscription's place as JSON
- * or "", how many ids, the ids, and for each the id of the job that a replay adds. Answers with how many
- * there were, or -1 if the list has changed. Leaves those alone that cannot be read.
+ * or "", how many ids, the ids, for each the id of the job that a replay adds, and, if they are replayed with other
+ * data, for each the job's data. Answers with how many there were, or -1 if the list has changed. Leaves those alone
+ * that cannot be read.
  */
 export const REPLAY_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS"],
@@ -46,6 +72,7 @@ for index = 1, count do
       expect_queue(place and place.queue or info.queue)
     end
     dead.jobId = ARGV[5 + count + index]
+    dead.data = ARGV[5 + 2 * count + index] or dead.data
     table.insert(letters, dead)
   end
 end

@@ -1,5 +1,10 @@
 import type { RedisClient } from "../connection/client.ts";
-import { DISCARD_SCRIPT, REPLAY_SCRIPT, TRIM_SCRIPT } from "./dead-letter-scripts.ts";
+import {
+  DEAD_AFTER_SCRIPT,
+  DISCARD_SCRIPT,
+  REPLAY_SCRIPT,
+  TRIM_SCRIPT,
+} from "./dead-letter-scripts.ts";
 import {
   ABANDON_SCRIPT,
   CLAIM_SCRIPT,
@@ -82,6 +87,8 @@ export interface Scripts {
   /** Answers with the ids of jobs whose locks have ended. */
   renew(stalledKey: string, args: readonly Argument[]): Promise<readonly string[]>;
   findStalled(stalledKey: string, args: readonly Argument[]): Promise<unknown>;
+  /** Answers with ids and times of death in turn. */
+  deadAfter(deadKey: string, args: readonly Argument[]): Promise<readonly string[]>;
   /** Answers with how many there were, or -1 if the list of subscriptions has changed. */
   replay(deadKey: string, args: readonly Argument[]): Promise<number>;
   discard(deadKey: string, args: readonly Argument[]): Promise<number>;
@@ -144,6 +151,7 @@ const PLAIN: Readonly<Record<PlainName, string>> = {
   reclaim: RECLAIM_SCRIPT,
   renew: RENEW_SCRIPT,
   findStalled: FIND_STALLED_SCRIPT,
+  deadAfter: DEAD_AFTER_SCRIPT,
   replay: REPLAY_SCRIPT,
   discard: DISCARD_SCRIPT,
   trim: TRIM_SCRIPT,

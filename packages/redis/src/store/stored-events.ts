@@ -155,6 +155,18 @@ export function envelopeIn(
   return { id, name, data: text, metadata };
 }
 
+/** The text of a dead letter with other data in its one event. Undefined if it has none that can be read. */
+export function withData(text: string, data: JsonValue): string | undefined {
+  try {
+    const job = readJobData<{ readonly events?: readonly Envelope[] }>(text);
+    const [envelope] = job.events ?? [];
+    if (isEnvelope(envelope)) return JSON.stringify({ ...job, events: [{ ...envelope, data }] });
+  } catch {
+    // It cannot be replayed.
+  }
+  return undefined;
+}
+
 /** The JSON object in a text, without its members' types. Undefined if there is none. */
 export function objectIn(text: string): { readonly [member: string]: JsonValue } | undefined {
   try {

@@ -41,7 +41,10 @@ export class HandlerRunner {
 
   async #runAll(run: DeliveryRun): Promise<void> {
     // What the first of several changes must not be what the others' copies are made of.
-    const first = await this.#parsed(run, run.handlers.length === 1);
+    const isOnly = run.handlers.length === 1;
+    const first = this.#options.catalogue?.parse
+      ? await this.#parsed(run, isOnly)
+      : this.#event(run, isOnly);
     let next = (): Promise<void> => this.#runHandlers(run, first);
     for (const middleware of this.#options.middleware.toReversed()) {
       const rest = next;
@@ -51,6 +54,8 @@ export class HandlerRunner {
   }
 
   async #runHandlers(run: DeliveryRun, first: Event): Promise<void> {
+    const [only, ...others] = run.handlers;
+    if (only && others.length === 0) return only(first, run);
     const outcomes = await Promise.allSettled(
       run.handlers.map(async (handler, index) => {
         if (index === 0) return handler(first, run);

@@ -190,6 +190,8 @@ const WALL_CLOCK = new Map([
   ["packages/dashboard/src/auth/tokens.ts", "sessions end in every process, and across restarts"],
   ["packages/cli/src/output/time.ts", "says how long ago something was"],
   ["packages/cli/src/options.ts", "reads a time before now"],
+  ["packages/telemetry/src/metrics/recorder.ts", "the lag since publishedAt"],
+  ["packages/telemetry/src/metrics/sources.ts", "the age of what waits"],
   ["packages/testing/src/recorder.ts", "when something was recorded"],
   ["packages/testing/src/system-time.ts", "is the clock"],
   ["packages/webhooks/src/verify/verifier.ts", "compares it with the clock of the sender"],

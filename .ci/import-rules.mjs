@@ -107,6 +107,7 @@ const CORE_ROOMS = {
     "groups",
     "admin",
     "operate",
+    "events",
   ],
   events: ["contract", "errors", "values", "deliver"],
   memory: ["contract", "errors", "values", "causality", "provider", "groups"],

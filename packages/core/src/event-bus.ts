@@ -37,6 +37,7 @@ import type { DrainOptions, RetireOptions } from "./operate/operations.ts";
 import type { TailEntry } from "./operate/tail-entries.ts";
 import type { ListWaiting, WaitingEvent } from "./operate/waiting.ts";
 import type { Page } from "./contract/provider.ts";
+import type { DescribedEvent } from "./events/describe-events.ts";
 import type { Emission } from "./emit/envelopes.ts";
 import type { BusHealth, BusInspection } from "./admin/inspection.ts";
 import { offerHolding } from "./contract/held-events.ts";
@@ -93,7 +94,7 @@ class Bus implements IEventBusModule, AsyncDisposable {
     offerHolding(this, this.#runtime.holding, Bus.prototype);
   }
 
-  /** What could not be delivered. */
+  /** The dead letters of this bus. */
   get deadLetters(): DeadLetters {
     return this.#runtime.deadLetters;
   }
@@ -362,6 +363,14 @@ class Bus implements IEventBusModule, AsyncDisposable {
   /** Subscriptions, backlogs, dead letters, staged groups and counters, as of now. */
   inspect(): Promise<BusInspection> {
     return this.#runtime.inspect();
+  }
+
+  /**
+   * Describes the events of the catalogue that the bus was given, as {@link describeEvents} does. Without a catalogue it
+   * returns an empty array.
+   */
+  describeEvents(): readonly DescribedEvent[] {
+    return this.#runtime.describeEvents();
   }
 
   /** Whether the bus does its work. Changes nothing. */

@@ -82,6 +82,7 @@ export {
   type EventOutputs,
   type EventSchemas,
 } from "./events/define-events.ts";
+export { type DescribedEvent, describeEvents } from "./events/describe-events.ts";
 export type {
   EventName,
   EventPattern,

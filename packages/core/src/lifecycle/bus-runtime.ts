@@ -21,6 +21,7 @@ import { Consumers } from "../deliver/consumers.ts";
 import { createCounters } from "../observe/counters.ts";
 import { Notices } from "../observe/notices.ts";
 import { DeadLetters } from "../admin/dead-letters.ts";
+import { type DescribedEvent, describeEvents } from "../events/describe-events.ts";
 import { EmitTimeLimit } from "../emit/emit-time-limit.ts";
 import { Emitter } from "../emit/emitter.ts";
 import { EventHolder, Groups } from "../groups/groups.ts";
@@ -217,6 +218,10 @@ export class BusRuntime {
       schemas: options.events,
       maxPayloadBytes: settings.maxPayloadBytes,
     });
+  }
+
+  describeEvents(): readonly DescribedEvent[] {
+    return this.#catalogue ? describeEvents(this.#catalogue) : [];
   }
 
   start(): Promise<void> {

@@ -1,5 +1,5 @@
 import { assertOptions, type Checks, checks } from "@busbar/core/provider";
-import type { TestingProviderOptions } from "./testing-provider.ts";
+import type { TestingProviderOptions, TypedTestingProviderOptions } from "./testing-provider.ts";
 
 /** Options of a provider, with every default filled in but those of the memory below it. */
 export interface ReadOptions {
@@ -12,7 +12,9 @@ export interface ReadOptions {
   readonly deduplicationWindowMs: number | undefined;
 }
 
-const optionChecks: Checks<TestingProviderOptions> = {
+const optionChecks: Checks<TypedTestingProviderOptions<object>> = {
+  // Read by the compiler only.
+  events: checks.object,
   time: checks.oneOf("virtual", "system"),
   startAt: checks.milliseconds,
   timeoutMs: checks.milliseconds,

@@ -1,5 +1,6 @@
-import { PermanentError } from "@busbar/core";
+import { createEventBus, defineEvents, PermanentError } from "@busbar/core";
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import { testingProvider } from "../src/index.ts";
 import { mail, startBus } from "./support/start-bus.ts";
 
@@ -215,4 +216,14 @@ test("two providers share nothing", async () => {
   const other = testingProvider();
   await bus.emit("order.placed", {});
   expect(other.emitted()).toEqual([]);
+});
+
+test("a provider takes the catalogue that types it", async () => {
+  const events = defineEvents({ "order.placed": z.object({ orderId: z.string() }) });
+  const provider = testingProvider({ events });
+  const bus = createEventBus({ provider, events });
+  await bus.start();
+  await bus.emit("order.placed", { orderId: "42" });
+  expect(provider.emitted("order.placed").map(({ data }) => data.orderId)).toEqual(["42"]);
+  await bus.stop();
 });

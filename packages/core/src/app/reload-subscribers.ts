@@ -3,10 +3,10 @@ import type { ReloadedSubscribers } from "./app.ts";
 import { type LoadedSubscriber, subscribeAll } from "./load-subscribers.ts";
 
 /**
- * Puts subscribers that were loaded again in the place of those before. A subscription keeps its id, and with it what
- * waits, and what is dead. Runs in flight finish with the handler that they began with.
+ * Puts subscribers that were loaded again in the place of those before. A subscription keeps its id, and with it its
+ * pending deliveries and dead letters. Runs in flight finish with the handler that they began with.
  *
- * @throws BusbarError `BUSBAR_INVALID_CONFIG` that names the files that the bus refuses; the others are replaced.
+ * @throws BusbarError `BUSBAR_INVALID_CONFIG` that names the files that are wrong; the others are replaced.
  */
 export function replaceSubscribers(
   bus: EventBus,

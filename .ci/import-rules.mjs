@@ -66,6 +66,7 @@ const rules = [
 /** Whether the sources of a package may import another package of ours. */
 function mayImport(own, name) {
   if (own === "@busbar/core") return false;
+  if (own === "create-busbar") return name === "busbar";
   return name === "@busbar/core" || (name === "@busbar/sql" && hasDatabase.has(own));
 }
 
@@ -189,6 +190,7 @@ const WALL_CLOCK = new Map([
   ["packages/core/src/groups/memory-group-staging.ts", "stagedAt"],
   ["packages/dashboard/src/audit.ts", "when an action ended"],
   ["packages/dashboard/src/auth/tokens.ts", "sessions end in every process, and across restarts"],
+  ["packages/cli/src/dev/dev-process.ts", "shows when something happened"],
   ["packages/cli/src/output/time.ts", "says how long ago something was"],
   ["packages/cli/src/options.ts", "reads a time before now"],
   ["packages/telemetry/src/metrics/recorder.ts", "the lag since publishedAt"],

@@ -1,0 +1,1 @@
+export { acmeNotifier } from "./acme-notifier.ts";

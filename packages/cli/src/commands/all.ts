@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Does } from "../cli.ts";
 import { addCreate } from "./create.ts";
 import { addDead } from "./dead.ts";
+import { addDev } from "./dev.ts";
 import { addEmit } from "./emit.ts";
 import { addHealth } from "./health.ts";
 import { addOutbox } from "./outbox.ts";
@@ -12,6 +13,7 @@ import { addWorker } from "./worker.ts";
 /** Adds every command to the program, in the order of the help text. */
 export function addCommands(program: Command, does: Does): void {
   addCreate(program, does);
+  addDev(program, does);
   addWorker(program, does);
   addEmit(program, does);
   addSubscriptions(program, does);

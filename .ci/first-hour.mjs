@@ -3,6 +3,7 @@
 // `sh` blocks are run, their blocks with `file=` are written, and those with `run` are run. What they print is compared
 // with the `text output` block that follows, and what they log with a `text log` block after it, in which `…` stands
 // for any text: without one they must log nothing. With --all, every package manager goes every way on every Node.
+// An application that `npm create busbar` makes has to run within a minute.
 import {
   existsSync,
   mkdirSync,
@@ -11,6 +12,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -31,6 +33,7 @@ const compile = `npx tsc --noEmit --strict --exactOptionalPropertyTypes --allowI
 
 /** Where npm looks. Yarn has a registry of its own otherwise. */
 const npmRegistry = (await run("npm", ["config", "get", "registry"])).stdout.trim();
+const npmCache = (await run("npm", ["config", "get", "cache"])).stdout.trim();
 
 /** How each writes what the pages say in the words of npm, and which files tell it about our registry. */
 const managers = {
@@ -70,7 +73,12 @@ const managers = {
   },
 };
 
-/** A way is a folder of its own, and what is done there: pages, and commands that pages leave to the reader. */
+const creating = { page: "docs/how-to/create-a-project.md", without: "start" };
+
+/**
+ * A way is a folder of its own, and what is done there: pages or sections of them, and commands that pages leave to the
+ * reader. Steps may have a time limit together.
+ */
 const start = ["npm init --yes", "npm pkg set type=module"];
 const ways = {
   README: [
@@ -112,11 +120,20 @@ const ways = {
     { page: "docs/how-to/write-a-provider.md" },
     "npx vitest run test/conformance.test.ts",
   ],
+  "create projects": [
+    {
+      withinMs: 60_000,
+      steps: [{ ...creating, section: "Create an application" }, runInDevelopment()],
+    },
+    "npm run build",
+    { ...creating, section: "Create a provider" },
+    { ...creating, section: "Create a notifier" },
+  ],
 };
 
 const managed = (manager, node, ...names) => names.map((way) => ({ manager, node, way }));
 const short = [
-  ...managed("npm", "20", "tutorials 1 to 3"),
+  ...managed("npm", "20", "tutorials 1 to 3", "create projects"),
   ...managed("yarn", "22", "README", "tutorial 5"),
   ...managed("pnpm", "24", "tutorial 4", "bundle and build"),
   ...managed("bun", undefined, "README", "tutorial 1"),
@@ -124,6 +141,8 @@ const short = [
 const all = ["npm", "pnpm", "yarn"].flatMap((manager) => {
   // Yarn does not install the vite that vitest asks for.
   const skipped = manager === "yarn" ? ["tutorial 1", "tests and a provider"] : ["tutorial 1"];
+  // The folders that are created have the settings of their package manager.
+  if (manager !== "npm") skipped.push("create projects");
   const names = Object.keys(ways).filter((way) => !skipped.includes(way));
   return ["20", "22", "24"].flatMap((node) => managed(manager, node, ...names));
 });
@@ -132,7 +151,7 @@ const journeys = process.argv.includes("--all")
   : short;
 
 const work = mkdtempSync(join(realpathSync(tmpdir()), "busbar-first-hour-"));
-const registry = await serveRegistry(await packPackages("first-hour"));
+const registry = await serveRegistry(await packPackages("first-hour"), npmRegistry);
 // Never one that is there already: the pages leave their keys in it.
 ensureProgram("redis");
 const redis = await startServer("redis");
@@ -152,7 +171,8 @@ try {
   rmSync(work, { recursive: true, force: true });
 }
 const names = journeys.map(titleOf).join("; ");
-const leftOut = journeys === short ? `. Left out, see --all: ${all.length - 4} more ways` : "";
+const leftOut =
+  journeys === short ? `. Left out, see --all: ${all.length - short.length} more ways` : "";
 finish(problems, `${names}${leftOut}`);
 
 function titleOf({ manager, node, way }) {
@@ -166,7 +186,7 @@ async function go(journey) {
   if (tool !== undefined) path.unshift(toolFolder(await installed(...tool), tool[0]));
   const home = mkdtempSync(join(work, "home-"));
   let folder = home;
-  const env = environment(path);
+  const env = { ...environment(path), ...(journey.way === "create projects" && ofCreate(home)) };
   const configure = (place) => {
     for (const [name, text] of Object.entries(files(registry.url))) {
       if (!existsSync(join(place, name))) writeFileSync(join(place, name), text);
@@ -193,7 +213,18 @@ async function go(journey) {
     return undefined;
   }
 
-  for (const step of ways[journey.way]) {
+  /** Takes one step, and returns what went wrong. */
+  async function take(step) {
+    if (step.steps !== undefined) {
+      const from = performance.now();
+      for (const each of step.steps) {
+        const problem = await take(each);
+        if (problem !== undefined) return problem;
+      }
+      const took = Math.round(performance.now() - from);
+      console.log(`${titleOf(journey)}: ${took} ms of ${step.withinMs}`);
+      return took <= step.withinMs ? undefined : `took ${took} ms, and not ${step.withinMs}`;
+    }
     const actions = typeof step === "string" ? [{ sh: step, at: step }] : actionsOf(step);
     for (const { at, write, text, sh, expected, logged } of actions) {
       if (write !== undefined) {
@@ -204,8 +235,14 @@ async function go(journey) {
       const problem = await shell(sh, expected, logged);
       if (problem === undefined) continue;
       endPrograms(folder);
-      return [`${titleOf(journey)}: ${at}: ${problem}`];
+      return `${at}: ${problem}`;
     }
+    return undefined;
+  }
+
+  for (const step of ways[journey.way]) {
+    const problem = await take(step);
+    if (problem !== undefined) return [`${titleOf(journey)}: ${problem}`];
   }
   return [];
 }
@@ -221,9 +258,12 @@ function endPrograms(folder) {
   }
 }
 
-/** What a page has its reader do. */
-function actionsOf({ page, without = "-" }) {
-  const blocks = blocksIn(readFileSync(join(root, page), "utf8"));
+/** What a page, or a section of it, has its reader do. */
+function actionsOf({ page, without = "-", section }) {
+  const text = readFileSync(join(root, page), "utf8");
+  const blocks = blocksIn(text).filter(
+    ({ line }) => section === undefined || isIn(section, text, line),
+  );
   return blocks.flatMap(({ language, info, line, lines }, index) => {
     const at = `${page}:${line}`;
     const expected = textOf(blocks[index + 1], "output");
@@ -247,6 +287,12 @@ function actionsOf({ page, without = "-" }) {
   });
 }
 
+/** Whether a line is in a section. */
+function isIn(section, text, line) {
+  const before = text.split("\n").slice(0, line);
+  return before.findLast((it) => it.startsWith("## ")) === `## ${section}`;
+}
+
 /** The text of a block, if it is one of that kind. */
 function textOf(block, kind) {
   const is = block?.language === "text" && block.info.trim() === kind;
@@ -267,6 +313,19 @@ function startAndStop(file) {
   return `here=$PWD; log=$PWD/printed; ${service}; ${listens}; kill $service; wait $service && grep stopped "$log"`;
 }
 
+/** Runs an application that was created as its page does, places an order, and ends it. */
+function runInDevelopment() {
+  const service =
+    '(PORT=0 exec node_modules/.bin/busbar dev src/serve.ts --twice) > "$log" 2>&1 & dev=$!';
+  const until = (text) =>
+    `until grep ${JSON.stringify(text)} "$log" || ! kill -0 $dev; do sleep 0.1; done`;
+  const order = `'{ "orderId": "42", "customer": "ada@example.com", "totalCents": 1200 }'`;
+  const place = `curl --silent --fail "$(grep -o 'http://[^ ]*' "$log")/orders" --data ${order}`;
+  const handled = "order.placed to send-receipt a second time";
+  const end = `kill $dev; wait $dev && grep "${handled}" "$log" || { cat "$log"; exit 1; }`;
+  return `log=$PWD/printed; ${service}; ${until("Listening on")}; ${place}; ${until(handled)}; ${end}`;
+}
+
 /** Pages name the server at its usual place. */
 function withServer(command) {
   return command.replaceAll("redis://127.0.0.1:6379", redis.url);
@@ -275,6 +334,23 @@ function withServer(command) {
 function toolFolder(folder, name) {
   const own = join(folder, "node_modules", name, "bin");
   return name.startsWith("@oven/") ? own : join(folder, "node_modules/.bin");
+}
+
+/**
+ * All packages come from our registry, because those that create projects have no scope. npm keeps what `npm create`
+ * has installed once: with a cache of its own it installs again, from files that were fetched before.
+ */
+function ofCreate(home) {
+  const cache = join(home, ".npm");
+  mkdirSync(cache);
+  mkdirSync(join(npmCache, "_cacache"), { recursive: true });
+  symlinkSync(join(npmCache, "_cacache"), join(cache, "_cacache"));
+  // npm asks whether it may install what creates the project.
+  return {
+    npm_config_registry: `${registry.url}/`,
+    npm_config_cache: cache,
+    npm_config_yes: "true",
+  };
 }
 
 /** That of this process, without what npm, pnpm and this repository put there. */

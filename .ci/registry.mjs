@@ -8,16 +8,18 @@ const longAgo = "2020-01-01T00:00:00.000Z";
 
 /**
  * Serves tarballs as a registry does. Package managers that are told to take the scope from there install what we
- * would publish, by its name.
+ * would publish, by its name. Requests for other packages are sent on, so that it can be the only registry.
  *
  * @param {{ manifest: any, tarball: string }[]} packages As `packPackages` returns them.
+ * @param {string} others The registry that has all other packages, with a slash at the end.
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
  */
-export async function serveRegistry(packages) {
+export async function serveRegistry(packages, others) {
   const answers = new Map();
   const server = createServer((request, response) => {
     const answer = answers.get(decodeURIComponent(request.url));
-    response.writeHead(answer === undefined ? 404 : 200).end(answer);
+    const elsewhere = { location: new URL(request.url.slice(1), others).href };
+    response.writeHead(...(answer === undefined ? [302, elsewhere] : [200])).end(answer);
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   const url = `http://127.0.0.1:${server.address().port}`;

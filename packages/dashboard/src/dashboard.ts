@@ -1,13 +1,7 @@
 import type { EventBus } from "@busbar/core";
 import type { Plugin, PluginContext } from "@busbar/core/plugin";
 import { assertOptions, type Checks, checks } from "@busbar/core/provider";
-import { auditRoutes } from "./api/audit-routes.ts";
-import { deadRoutes } from "./api/dead-routes.ts";
-import { groupRoutes } from "./api/group-routes.ts";
-import { jobRoutes } from "./api/job-routes.ts";
-import { outboxRoutes } from "./api/outbox-routes.ts";
-import { overviewRoutes } from "./api/overview-routes.ts";
-import { sessionRoutes } from "./api/session-routes.ts";
+import { allRoutes } from "./api/routes.ts";
 import { webhooksApi } from "./api/webhooks-api.ts";
 import { type AuditEntry, AuditLog } from "./audit.ts";
 import type { Authenticate, Caller } from "./auth/caller.ts";
@@ -145,8 +139,8 @@ export function dashboard(options: DashboardOptions): Dashboard {
   const environment = { callerOf, readOnly, audit, logger: () => running?.context.logger };
   const api = createApi(
     basePath,
-    [
-      ...sessionRoutes({
+    allRoutes({
+      session: {
         sessions,
         readOnly,
         busName: async () => {
@@ -158,14 +152,12 @@ export function dashboard(options: DashboardOptions): Dashboard {
           webhooks: running?.webhooks !== undefined,
           runs: options.runs !== undefined,
         }),
-      }),
-      ...overviewRoutes(started, streams),
-      ...deadRoutes(started, jobs),
-      ...jobRoutes(jobs),
-      ...outboxRoutes(started),
-      ...groupRoutes(started),
-      ...auditRoutes(audit),
-    ],
+      },
+      started,
+      streams,
+      jobs,
+      audit,
+    }),
     [webhooksApi(() => started().webhooks, readOnly)],
     environment,
   );
@@ -202,6 +194,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
         context,
         sampler,
         schemaOf: () => null,
+        runs: options.runs,
         outbox: options.outbox ?? found<OutboxFeature>(context, "outbox", "inspect"),
         webhooks: options.webhooks ?? found<WebhooksFeature>(context, "webhooks", "handler"),
       };
@@ -218,9 +211,9 @@ export function dashboard(options: DashboardOptions): Dashboard {
     report: () => runs.report(),
     async fetch(request) {
       try {
-        return withHeaders(await answer(request));
+        return withHeaders(request, await answer(request));
       } catch (error) {
-        return withHeaders(failure(error, request, environment));
+        return withHeaders(request, failure(error, request, environment));
       }
     },
     createSignInLink(origin) {

@@ -1,7 +1,7 @@
 import type { EventBus } from "@busbar/core";
 import type { PluginContext } from "@busbar/core/plugin";
 import type { JsonObject } from "@busbar/core/provider";
-import type { OutboxFeature, WebhooksFeature } from "./contract/features.ts";
+import type { OutboxFeature, RunStore, WebhooksFeature } from "./contract/features.ts";
 import type { Sampler } from "./overview/sampler.ts";
 
 /** What there is once the bus has started. */
@@ -11,6 +11,7 @@ export interface Running {
   readonly sampler: Sampler;
   readonly outbox: OutboxFeature | undefined;
   readonly webhooks: WebhooksFeature | undefined;
+  readonly runs: RunStore | undefined;
   /** The JSON Schema of an event, if the catalogue has one. */
   readonly schemaOf: (name: string) => JsonObject | null;
 }

@@ -11,6 +11,7 @@ import type {
   JobView,
   ReplayRequest,
 } from "../contract/api.ts";
+import { asRequested } from "../http/input.ts";
 import { Problem } from "../http/problem.ts";
 import { type AnyRoute, changes, reads, type RouteInput } from "../http/route.ts";
 import type { Jobs } from "../jobs.ts";
@@ -150,16 +151,6 @@ function action(name: "replay" | "discard", started: () => Running, jobs: Jobs):
       return Response.json(job, { status: 202 });
     },
   });
-}
-
-/** Core calls what it is given wrongly a mistake of the program: here it comes from the request. */
-async function asRequested<T>(ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (error instanceof TypeError) throw new Problem("invalid-parameter", error.message);
-    throw error;
-  }
 }
 
 function whereOf({ reason, diedAfter, diedBefore, ...others }: DeadFilter): DeadLetterFilter {

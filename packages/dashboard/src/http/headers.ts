@@ -22,12 +22,12 @@ const HEADERS: Readonly<Record<string, string>> = {
   "x-frame-options": "DENY",
 };
 
-/** Adds the headers of every answer. */
-export function withHeaders(response: Response): Response {
+/** Adds the headers of every answer, and takes the body from the answer to a HEAD. */
+export function withHeaders(request: Request, response: Response): Response {
   const headers = new Headers(response.headers);
   for (const [name, value] of Object.entries(HEADERS)) {
     if (!headers.has(name)) headers.set(name, value);
   }
   const { status, statusText, body } = response;
-  return new Response(body, { status, statusText, headers });
+  return new Response(request.method === "HEAD" ? null : body, { status, statusText, headers });
 }

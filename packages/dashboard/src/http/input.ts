@@ -57,6 +57,19 @@ export function readQuery(schema: z.ZodObject | undefined, query: URLSearchParam
   return data;
 }
 
+/**
+ * Asks the bus for something that a request describes. What the bus is given wrongly, it calls a mistake of the
+ * program: here the mistake is in the request.
+ */
+export async function asRequested<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof TypeError) throw new Problem("invalid-parameter", error.message);
+    throw error;
+  }
+}
+
 /** The problem of one parameter. */
 function wrongParameter(parameter: string, detail: string): Problem {
   return new Problem("invalid-parameter", `Parameter ${parameter}: ${detail}`, {

@@ -127,5 +127,5 @@ function answerFile(request: Request, file: PageFile, name: string): Response {
   const body = (takesGzip ? file.gzipped : undefined) ?? file.plain;
   if (body === file.gzipped) headers["content-encoding"] = "gzip";
   headers["content-length"] = String(body.byteLength);
-  return new Response(request.method === "HEAD" ? null : body, { status: 200, headers });
+  return new Response(body, { status: 200, headers });
 }

@@ -98,6 +98,11 @@ export class Sampler {
     return this.#taking;
   }
 
+  /** Has the next request look anew: something has changed. */
+  forget(): void {
+    this.#last = undefined;
+  }
+
   async #tick(): Promise<void> {
     try {
       const overview = await this.overview();

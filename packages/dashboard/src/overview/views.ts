@@ -51,7 +51,7 @@ export function subscriptionViews(
       here,
       instances: own.length,
       paused,
-      pausedEverywhere: false,
+      pausedEverywhere: it.pausedEverywhere,
       orphaned,
       withheld,
       ready,
@@ -91,7 +91,7 @@ export function totalsOf(subscriptions: readonly InspectedSubscription[]): Total
 }
 
 /** How deliveries run: what a policy has of the page's interest. */
-function policyView(policy: {
+export function policyView(policy: {
   readonly attempts?: number | undefined;
   readonly backoff?: unknown;
   readonly timeoutMs?: number | undefined;

@@ -76,7 +76,7 @@ function clientWith(fetch: Dashboard["fetch"], base: string, cookie: string): Cl
 
 async function replyOf(response: Response): Promise<Reply> {
   const text = await response.text();
-  const isJson = (response.headers.get("content-type") ?? "").endsWith("json");
+  const isJson = (response.headers.get("content-type") ?? "").endsWith("json") && text !== "";
   return {
     status: response.status,
     headers: response.headers,

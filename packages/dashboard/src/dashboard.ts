@@ -193,7 +193,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
         bus,
         context,
         sampler,
-        schemaOf: () => null,
+        declared: new Map(bus.describeEvents().map((event) => [event.name, event])),
         runs: options.runs,
         outbox: options.outbox ?? found<OutboxFeature>(context, "outbox", "inspect"),
         webhooks: options.webhooks ?? found<WebhooksFeature>(context, "webhooks", "handler"),

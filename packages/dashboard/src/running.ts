@@ -1,6 +1,5 @@
-import type { EventBus } from "@busbar/core";
+import type { DescribedEvent, EventBus } from "@busbar/core";
 import type { PluginContext } from "@busbar/core/plugin";
-import type { JsonObject } from "@busbar/core/provider";
 import type { OutboxFeature, RunStore, WebhooksFeature } from "./contract/features.ts";
 import type { Sampler } from "./overview/sampler.ts";
 
@@ -12,6 +11,6 @@ export interface Running {
   readonly outbox: OutboxFeature | undefined;
   readonly webhooks: WebhooksFeature | undefined;
   readonly runs: RunStore | undefined;
-  /** The JSON Schema of an event, if the catalogue has one. */
-  readonly schemaOf: (name: string) => JsonObject | null;
+  /** The events of the catalogue, by name. */
+  readonly declared: ReadonlyMap<string, DescribedEvent>;
 }

@@ -62,7 +62,7 @@ export function deadRoutes(started: () => Running, jobs: Jobs): readonly AnyRout
     reads({
       path: "/dead/:subscriberId/:id",
       async handle({ params }): Promise<DeadView> {
-        const { bus, schemaOf } = started();
+        const { bus, declared } = started();
         const letter = await bus.deadLetters.get(params["subscriberId"]!, params["id"]!);
         const { id, subscriberId, event, reason, attempts, diedAt, errors } = letter;
         return {
@@ -73,7 +73,7 @@ export function deadRoutes(started: () => Running, jobs: Jobs): readonly AnyRout
           attempts,
           diedAt: diedAt.toISOString(),
           errors: errors.map(({ at, ...error }) => ({ at: at.toISOString(), ...error })),
-          schema: schemaOf(event.name),
+          schema: declared.get(event.name)?.schema ?? null,
         };
       },
     }),

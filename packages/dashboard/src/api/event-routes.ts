@@ -95,9 +95,8 @@ export function eventRoutes(started: () => Running, streams: EventStreams): read
 }
 
 /** The events of the catalogue, and those that subscriptions name. */
-async function list({ sampler, described }: Running): Promise<EventList> {
+async function list({ sampler, declared }: Running): Promise<EventList> {
   const { subscriptions } = await sampler.overview();
-  const declared = new Map(described().map((event) => [event.name, event]));
   const names = new Set([
     ...declared.keys(),
     ...subscriptions.flatMap(({ events }) =>

@@ -1,4 +1,4 @@
-import type { EventBus } from "@busbar/core";
+import type { DescribedEvent, EventBus } from "@busbar/core";
 import type { Plugin, PluginContext } from "@busbar/core/plugin";
 import { assertOptions, type Checks, checks } from "@busbar/core/provider";
 import { allRoutes } from "./api/routes.ts";
@@ -188,12 +188,14 @@ export function dashboard(options: DashboardOptions): Dashboard {
       // The bus of a plugin is whole at run time.
       const bus = context.bus as unknown as EventBus;
       const { capabilities } = context;
+      // Schemas are described when somebody looks: that takes a while.
+      let declared: ReadonlyMap<string, DescribedEvent> | undefined;
       const sampler = new Sampler({ bus, capabilities, plugin: NAME });
       running = {
         bus,
         context,
         sampler,
-        declared: new Map(bus.describeEvents().map((event) => [event.name, event])),
+        declared: () => (declared ??= declaredBy(bus)),
         runs: options.runs,
         outbox: options.outbox ?? found<OutboxFeature>(context, "outbox", "inspect"),
         webhooks: options.webhooks ?? found<WebhooksFeature>(context, "webhooks", "handler"),
@@ -233,6 +235,10 @@ async function readPage(basePath: string): Promise<Page> {
 function withoutBase(pathname: string, basePath: string): string {
   if (basePath === "" || pathname === basePath) return basePath === "" ? pathname : "/";
   return pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : pathname;
+}
+
+function declaredBy(bus: EventBus): ReadonlyMap<string, DescribedEvent> {
+  return new Map(bus.describeEvents().map((event) => [event.name, event]));
 }
 
 /** A plugin of the bus that has a name and a method. */

@@ -12,5 +12,5 @@ export interface Running {
   readonly webhooks: WebhooksFeature | undefined;
   readonly runs: RunStore | undefined;
   /** The events of the catalogue, by name. */
-  readonly declared: ReadonlyMap<string, DescribedEvent>;
+  readonly declared: () => ReadonlyMap<string, DescribedEvent>;
 }

@@ -22,7 +22,7 @@ export function pageOfWaiting(
   { limit, cursor, eventId }: WaitingPage,
   clock: Clock,
 ): Page<WaitingDelivery> {
-  const after = cursor === undefined ? undefined : (JSON.parse(cursor) as Place);
+  const after = cursor === undefined ? undefined : readCursor(cursor);
   const found: { readonly place: Place; readonly it: WaitingItem }[] = [];
   for (const it of waiting) {
     if (eventId !== undefined && it.item.envelope.id !== eventId) continue;
@@ -35,6 +35,16 @@ export function pageOfWaiting(
     items: page.map(({ it }) => deliveryOf(it, clock)),
     ...(last && found.length > limit && { cursor: JSON.stringify(last.place) }),
   };
+}
+
+/** @throws TypeError when the cursor is of no page before. */
+function readCursor(cursor: string): Place {
+  const [, ...numbers] = /^\[([0-2]),(-?[\d.e+-]+),(\d+)\]$/.exec(cursor) ?? [];
+  const [state, rank, sequence] = numbers.map(Number);
+  if (state === undefined || rank === undefined || sequence === undefined || Number.isNaN(rank)) {
+    throw new TypeError("waiting(): cursor is of no page before");
+  }
+  return [state, rank, sequence];
 }
 
 function placeOf({ item, state }: WaitingItem): Place {

@@ -83,6 +83,9 @@ describe("waiting()", () => {
     await idle();
     await expect(bus.waiting("mial")).rejects.toMatchObject({ code: "BUSBAR_NOT_FOUND" });
     await expect(bus.waiting("mail", { limit: 0 })).rejects.toThrow(TypeError);
+    for (const cursor of ["x", "[]", "[1,2]", '["0","0","0"]', "[0,e,1]"]) {
+      await expect(bus.waiting("mail", { cursor }), cursor).rejects.toThrow(TypeError);
+    }
     await expect(bus.waiting("mail")).resolves.toEqual({ items: [] });
     const provider = providerLike(memoryProvider(), { admin: undefined });
     const { bus: other } = await startTestBus({ provider });

@@ -73,7 +73,7 @@ export function deadRoutes(started: () => Running, jobs: Jobs): readonly AnyRout
           attempts,
           diedAt: diedAt.toISOString(),
           errors: errors.map(({ at, ...error }) => ({ at: at.toISOString(), ...error })),
-          schema: declared.get(event.name)?.schema ?? null,
+          schema: declared().get(event.name)?.schema ?? null,
         };
       },
     }),

@@ -97,15 +97,16 @@ export function eventRoutes(started: () => Running, streams: EventStreams): read
 /** The events of the catalogue, and those that subscriptions name. */
 async function list({ sampler, declared }: Running): Promise<EventList> {
   const { subscriptions } = await sampler.overview();
+  const catalogue = declared();
   const names = new Set([
-    ...declared.keys(),
+    ...catalogue.keys(),
     ...subscriptions.flatMap(({ events }) =>
       events.filter((event) => checkEventName(event) === undefined && !event.includes("*")),
     ),
   ]);
   return {
     events: [...names].toSorted().map((name): EventView => {
-      const event = declared.get(name);
+      const event = catalogue.get(name);
       return {
         name,
         declared: event !== undefined,

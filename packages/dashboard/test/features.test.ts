@@ -11,7 +11,7 @@ import { signedIn, TOKEN } from "./support/client.ts";
 
 function openDatabase(): Database.Database {
   const database = new Database(":memory:");
-  onTestFinished(() => database.close());
+  onTestFinished(() => void database.close());
   return database;
 }
 

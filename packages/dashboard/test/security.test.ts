@@ -39,22 +39,23 @@ describe("requests that change something", () => {
     expect(routes.filter(({ method, isAudited }) => method === "GET" && isAudited)).toEqual([]);
   });
 
-  test.each(unsafe)("$method $path is refused to those who may look only", async (route) => {
-    const { method, path } = route;
+  test("are refused to those who may look only", async () => {
     const all = await startBoard({ options: { readOnly: true } });
     const one = await startBoard({
       options: { token: [{ name: "support", token: TOKEN, readOnly: true }] },
     });
     for (const { client } of [all, one]) {
-      const { status, body } = await client.call(method, path, { body: {} });
-      expect([status, body.type]).toEqual([403, "urn:busbar:problem:read-only"]);
+      for (const { method, path } of unsafe) {
+        const { status, body } = await client.call(method, path, { body: {} });
+        const expected = [403, "urn:busbar:problem:read-only"];
+        expect([status, body.type], `${method} ${path}`).toEqual(expected);
+      }
     }
   });
 
-  test.each([...unsafe, { method: "POST", path: "/api/session" }])(
-    "$method $path is refused if it may come from another site",
-    async ({ method, path }) => {
-      const { client } = await startBoard();
+  test("are refused if they may come from another site", async () => {
+    const { client } = await startBoard();
+    for (const { method, path } of [...unsafe, { method: "POST", path: "/api/session" }]) {
       for (const headers of [
         { "busbar-request": "", "sec-fetch-site": "same-origin" },
         { ...OWN, "sec-fetch-site": "cross-site" },
@@ -62,10 +63,11 @@ describe("requests that change something", () => {
         { ...OWN, "sec-fetch-site": "none" },
       ]) {
         const { status, body } = await client.call(method, path, { body: {}, headers });
-        expect([status, body.type]).toEqual([403, "urn:busbar:problem:foreign-request"]);
+        const expected = [403, "urn:busbar:problem:foreign-request"];
+        expect([status, body.type], `${method} ${path}`).toEqual(expected);
       }
-    },
-  );
+    }
+  });
 
   test("may come from a program, which sends no sec-fetch-site", async () => {
     const { board } = await startBoard();
@@ -126,7 +128,7 @@ describe("every route", () => {
       "\u0000",
     ];
     const failed: string[] = [];
-    for (const { method, path } of routes.filter((it) => !it.path.includes("live"))) {
+    for (const { method, path } of routes.filter((it) => !/live|tail/.test(it.path))) {
       const addresses = [
         path,
         ...strange.map((it) => `${path}?cursor=${it}&${it}=1`),

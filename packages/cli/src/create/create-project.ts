@@ -68,6 +68,7 @@ async function filesOf(plan: ProjectPlan): Promise<ProjectFiles> {
 const FILES_OF_FEATURES: Readonly<Record<string, string>> = {
   "src/database.ts": "outbox",
   "src/webhooks.ts": "webhooks",
+  "src/dashboard.ts": "dashboard",
   "src/subscribers/announce-order.ts": "webhooks",
 };
 
@@ -100,6 +101,10 @@ function addEnvironment(files: ProjectFiles, has: ReadonlySet<string>): void {
       ["Encrypts the secrets of webhook subscriptions.", "BUSBAR_WEBHOOKS_KEYS", key, "first:"],
       ["Allows requests to /webhooks.", "WEBHOOKS_TOKEN", randomBytes(24).toString("hex"), ""],
     );
+  }
+  if (has.has("dashboard")) {
+    const token = randomBytes(24).toString("hex");
+    variables.push(["Opens the dashboard.", "DASHBOARD_TOKEN", token, ""]);
   }
   if (variables.length === 0) return;
   const lines = (column: 2 | 3): string =>

@@ -40,7 +40,8 @@ function versionOf(name: string, versions: Versions): string {
 
 function membersOf({ kind, provider, features }: ProjectPlan): object {
   if (kind === "app") {
-    const needsEnvironment = provider === "redis" || features.includes("webhooks");
+    const needsEnvironment =
+      provider === "redis" || features.includes("webhooks") || features.includes("dashboard");
     return {
       private: true,
       type: "module",
@@ -79,6 +80,7 @@ function packagesOf({ kind, provider, features }: ProjectPlan): Packages {
       "@busbar/core",
       "zod",
       ...(provider === "redis" ? ["@busbar/redis", "bullmq", "ioredis"] : ["@busbar/local"]),
+      ...(features.includes("dashboard") ? ["@busbar/dashboard"] : []),
       ...(features.includes("outbox") ? ["@busbar/outbox", "libsql"] : []),
       ...(features.includes("webhooks") ? ["@busbar/webhooks", "@hono/node-server", "libsql"] : []),
     ],

@@ -8,7 +8,7 @@ export type ProjectKind = (typeof PROJECT_KINDS)[number];
 export const PROVIDERS = ["local", "redis"] as const;
 
 /** Packages that an application can have besides its provider. */
-export const FEATURES = ["outbox", "webhooks"] as const;
+export const FEATURES = ["outbox", "webhooks", "dashboard"] as const;
 
 /** Package managers that are known. */
 export const PACKAGE_MANAGERS = ["npm", "pnpm", "yarn", "bun"] as const;

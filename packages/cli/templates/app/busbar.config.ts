@@ -2,6 +2,11 @@ import { defineConfig } from "@busbar/core";
 import { asClass } from "@busbar/core/container";
 // @if outbox
 import { outbox } from "@busbar/outbox";
+// @end
+// @if dashboard
+import { board } from "./src/dashboard.ts";
+// @end
+// @if outbox
 import { store } from "./src/database.ts";
 // @end
 import { events } from "./src/events.ts";
@@ -24,13 +29,16 @@ export default defineConfig({
   events,
   subscribers: "./src/subscribers",
   services: { mailer: asClass(Mailer).singleton() },
-  // @if outbox|webhooks
+  // @if outbox|webhooks|dashboard
   plugins: [
     // @if outbox
     outbox({ store }),
     // @end
     // @if webhooks
     hooks,
+    // @end
+    // @if dashboard
+    board,
     // @end
   ],
   // @end

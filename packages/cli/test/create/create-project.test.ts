@@ -57,7 +57,7 @@ test("every project compiles, with the strictest settings", async () => {
 }, 60_000);
 
 test.for([
-  ["an application", { kind: "app", features: ["outbox", "webhooks"] }, 2],
+  ["an application", { kind: "app", features: FEATURES }, 2],
   ["a notifier", { kind: "notifier", name: "@acme/busbar-slack" }, 17],
 ] as const)("the tests of %s pass", async ([, plan, least]) => {
   const directory = join(projectFolder(), "project");

@@ -3,8 +3,14 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
 import { type EventBus, isBusbarError } from "@busbar/core";
+// @if dashboard
+import { nodeListener } from "@busbar/dashboard";
+// @end
 // @if webhooks
 import { getRequestListener } from "@hono/node-server";
+// @end
+// @if dashboard
+import { board } from "./dashboard.ts";
 // @end
 import type { AppEvents } from "./events.ts";
 import { type Order, placeOrder } from "./place-order.ts";
@@ -22,10 +28,19 @@ export default async function serve({ bus }: Served): Promise<() => Promise<void
   // @if webhooks
   const webhooks = getRequestListener(hooks.fetch);
   // @end
+  // @if dashboard
+  const page = nodeListener(board);
+  // @end
   const server = createServer((request, response) => {
     // @if webhooks
     if (request.url?.startsWith("/webhooks/")) {
       void webhooks(request, response);
+      return;
+    }
+    // @end
+    // @if dashboard
+    if (request.url?.startsWith("/busbar")) {
+      void page(request, response);
       return;
     }
     // @end
@@ -37,11 +52,20 @@ export default async function serve({ bus }: Served): Promise<() => Promise<void
   });
   server.listen(Number(process.env["PORT"] ?? 3000));
   await once(server, "listening");
-  console.log(`Listening on http://localhost:${(server.address() as AddressInfo).port}`);
+  const origin = `http://localhost:${(server.address() as AddressInfo).port}`;
+  console.log(`Listening on ${origin}`);
+  // @if dashboard
+  if (process.env["NODE_ENV"] === "development") {
+    console.log(`Dashboard: ${board.createSignInLink(origin)}`);
+  }
+  // @end
   return async () => {
+    const closed = once(server, "close");
     server.close();
     server.closeIdleConnections();
-    await once(server, "close");
+    // Some clients keep a connection for as long as they can.
+    setTimeout(() => server.closeAllConnections(), 1_000).unref();
+    await closed;
   };
 }
 

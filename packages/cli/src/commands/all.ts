@@ -4,6 +4,7 @@ import { addCreate } from "./create.ts";
 import { addDead } from "./dead.ts";
 import { addDev } from "./dev.ts";
 import { addEmit } from "./emit.ts";
+import { addEvents } from "./events.ts";
 import { addHealth } from "./health.ts";
 import { addOutbox } from "./outbox.ts";
 import { addSubscriptions } from "./subscriptions.ts";
@@ -17,6 +18,7 @@ export function addCommands(program: Command, does: Does): void {
   addWorker(program, does);
   addEmit(program, does);
   addSubscriptions(program, does);
+  addEvents(program, does);
   addDead(program, does);
   addOutbox(program, does);
   addWebhooks(program, does);

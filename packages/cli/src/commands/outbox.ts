@@ -76,7 +76,7 @@ async function status(cli: Cli, { limit }: { readonly limit: number }): Promise<
 /** Needs the database and no provider, so that a deployment can migrate before anything else runs. */
 async function migrate(cli: Cli): Promise<void> {
   const { config } = await readProject(cli);
-  const versions = await outboxOf(config).migrate();
+  const versions = await outboxOf(config.plugins ?? []).migrate();
   cli.printer.result({ applied: versions }, () =>
     versions.length === 0
       ? "The tables were up to date."

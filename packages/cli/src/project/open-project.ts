@@ -78,10 +78,11 @@ export async function withProject<T>(
   { shared = true, plugins = [] }: ProjectOptions = {},
 ): Promise<T> {
   const { config, root } = await readProject(cli);
+  const own = config.plugins ?? [];
   let context: PluginContext | undefined;
   const keeper = definePlugin({ name: "busbar-cli", start: (given) => void (context = given) });
   const app = await createApp(
-    { ...config, plugins: [keeper, ...(config.plugins ?? []), ...plugins] },
+    { ...config, plugins: [keeper, ...own, ...plugins] },
     { role: "tool", root, signals: false, logger: logTo(cli) },
   );
   try {
@@ -94,9 +95,8 @@ export async function withProject<T>(
       root,
       name: config.name ?? "busbar",
       capabilities,
-      outbox: () => outboxOf(config),
-      webhooks: () =>
-        pluginOf<WebhooksFeature>(config, "webhooks", "webhooks()", "@busbar/webhooks"),
+      outbox: () => outboxOf(own),
+      webhooks: () => pluginOf<WebhooksFeature>(own, "webhooks", "webhooks()", "@busbar/webhooks"),
     });
   } finally {
     await app.stop({ graceMs: 1_000 });
@@ -122,21 +122,21 @@ function inMemory(provider: string): CommandFailure {
 }
 
 /**
- * Finds the outbox among the plugins of a configuration.
+ * Finds the outbox among plugins.
  *
  * @throws CommandFailure when there is none.
  */
-export function outboxOf(config: BusbarConfig): OutboxFeature {
-  return pluginOf<OutboxFeature>(config, "outbox", "outbox()", "@busbar/outbox");
+export function outboxOf(plugins: readonly Plugin[]): OutboxFeature {
+  return pluginOf<OutboxFeature>(plugins, "outbox", "outbox()", "@busbar/outbox");
 }
 
 function pluginOf<Feature>(
-  config: BusbarConfig,
+  plugins: readonly Plugin[],
   name: string,
   factory: string,
   module: string,
 ): Feature {
-  const plugin = config.plugins?.find((it) => it.name === name);
+  const plugin = plugins.find((it) => it.name === name);
   if (plugin !== undefined) return plugin as unknown as Feature;
   throw new CommandFailure(
     ExitCode.unavailable,

@@ -1,3 +1,4 @@
+import { systemClock } from "@busbar/core";
 import { createHmac, randomBytes } from "node:crypto";
 
 /** A delivery as it is sent to the URL of a developer. */
@@ -38,7 +39,7 @@ export async function forward(
     timestamp: createdAt.toISOString(),
     data: payload,
   });
-  const seconds = String(Math.floor(Date.now() / 1_000));
+  const seconds = String(Math.floor(systemClock.now() / 1_000));
   const key = Buffer.from(secret.replace(/^whsec_/, ""), "base64");
   const signature = createHmac("sha256", key).update(`${id}.${seconds}.${body}`).digest("base64");
   const startedAt = performance.now();

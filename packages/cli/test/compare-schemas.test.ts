@@ -221,7 +221,7 @@ describe("findDifferences", () => {
   test.each<[string, JsonSchema, JsonSchema]>([
     ["an unknown keyword", { type: "object" }, { type: "object", propertyNames: text }],
     ["a negation", text, { not: { const: "a" } }],
-    ["a condition", {}, { if: text, then: { minLength: 1 } }],
+    ["a condition", {}, { if: text, else: { minimum: 1 } }],
     ["two patterns", { ...text, pattern: "a" }, { ...text, pattern: "b" }],
     ["values against a format", { enum: ["a"] }, { ...text, format: "email" }],
     ["a reference to elsewhere", { $ref: "https://shop.example/order.json" }, text],

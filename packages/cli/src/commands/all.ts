@@ -8,6 +8,7 @@ import { addEvents } from "./events.ts";
 import { addHealth } from "./health.ts";
 import { addOutbox } from "./outbox.ts";
 import { addSubscriptions } from "./subscriptions.ts";
+import { addTail } from "./tail.ts";
 import { addWebhooks } from "./webhooks.ts";
 import { addWorker } from "./worker.ts";
 
@@ -17,6 +18,7 @@ export function addCommands(program: Command, does: Does): void {
   addDev(program, does);
   addWorker(program, does);
   addEmit(program, does);
+  addTail(program, does);
   addSubscriptions(program, does);
   addEvents(program, does);
   addDead(program, does);

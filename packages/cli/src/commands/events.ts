@@ -17,7 +17,9 @@ import { CommandFailure, ExitCode } from "../exit-codes.ts";
 import { table } from "../output/table.ts";
 import { counted, printable } from "../output/text.ts";
 import { type ProjectConfig, readProject, withProject } from "../project/open-project.ts";
-import { takers } from "../events/takers.ts";
+import { takers } from "../events/release-diff.ts";
+import { diff } from "./events-diff.ts";
+import { explain } from "./events-explain.ts";
 
 /** Adds `busbar events` and the commands below it. */
 export function addEvents(program: Command, does: Does): void {
@@ -28,6 +30,15 @@ export function addEvents(program: Command, does: Does): void {
     .command("list")
     .description("List the events of the catalogue, and who takes them.")
     .action(does(list));
+  group
+    .command("explain")
+    .description("Say where events of a name go, and why: subscriptions, policies, queues.")
+    .argument("<name>", "name of the event, such as order.placed")
+    .addHelpText(
+      "after",
+      examples({ "busbar events explain order.placed": "Why does nobody get this event?" }),
+    )
+    .action(does(explain));
   group
     .command("asyncapi")
     .description("Describe the events of the catalogue as AsyncAPI 3.0.")
@@ -54,6 +65,12 @@ export function addEvents(program: Command, does: Does): void {
       )}`,
     )
     .action(does(check));
+  withFile(group.command("diff"))
+    .description(
+      "Say what a release adds, removes and strands: events, and subscriptions on the provider.",
+    )
+    .addHelpText("after", examples({ "busbar events diff": "Run it before you deploy" }))
+    .action(does(diff));
 }
 
 function withFile(command: Command): Command {

@@ -3,6 +3,8 @@ import { type Command, Option } from "commander";
 import type { Cli, Does } from "../cli.ts";
 import { confirm } from "../confirm.ts";
 import { examples } from "../examples.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { positiveNumber } from "../options.ts";
 import { table } from "../output/table.ts";
 import { counted } from "../output/text.ts";
 import { age } from "../output/time.ts";
@@ -22,6 +24,45 @@ export function addSubscriptions(program: Command, does: Does): void {
       examples({ "busbar subscriptions list": "See what waits, and what is dead" }),
     )
     .action(does(list));
+  group
+    .command("pause")
+    .description("Stop deliveries to a subscription in every process. Its events wait.")
+    .argument("<id>", "id of the subscription")
+    .addHelpText(
+      "after",
+      "\nProcesses follow within 5 seconds. Handlers that run go on. The pause lasts until `resume`.\n",
+    )
+    .action(does((cli, id: string) => setPaused(cli, id, true)));
+  group
+    .command("resume")
+    .description("Deliver again after `pause`.")
+    .argument("<id>", "id of the subscription")
+    .action(does((cli, id: string) => setPaused(cli, id, false)));
+  group
+    .command("waiting")
+    .description("List the deliveries of a subscription that have not begun.")
+    .argument("<id>", "id of the subscription")
+    .option("--event-id <id>", "only the deliveries of this event")
+    .option("--limit <count>", "how many to list at most", positiveNumber, 50)
+    .addHelpText(
+      "after",
+      examples({
+        "busbar subscriptions waiting send-receipt --event-id 0198…":
+          "Is this event still to come?",
+      }),
+    )
+    .action(does(waiting));
+  group
+    .command("drain")
+    .description("Empty the queue of a subscription, which goes on with its next events.")
+    .argument("<id>", "id of the subscription")
+    .addOption(
+      new Option("--backlog <what>", "what becomes of the deliveries that wait")
+        .choices(["dead-letter", "discard"])
+        .default("dead-letter"),
+    )
+    .option("-y, --yes", "do not ask")
+    .action(does(drain));
   group
     .command("retire")
     .description("End a subscription in every process, for good.")
@@ -63,10 +104,68 @@ async function list(cli: Cli): Promise<void> {
   });
 }
 
-function stateOf({ orphaned, withheld, paused, here }: Listed): string {
+function stateOf({ orphaned, withheld, pausedEverywhere, here }: Listed): string {
   if (orphaned) return `orphaned (${withheld} withheld)`;
-  if (paused) return "paused";
+  if (pausedEverywhere) return "paused";
   return here ? "active" : "no code here";
+}
+
+async function setPaused(cli: Cli, subscriberId: string, paused: boolean): Promise<void> {
+  await withProject(cli, ({ bus }) =>
+    paused
+      ? bus.pause(subscriberId, { everywhere: true })
+      : bus.resume(subscriberId, { everywhere: true }),
+  );
+  cli.printer.result({ subscriberId, pausedEverywhere: paused }, () =>
+    paused ? `${subscriberId} is paused in every process.` : `${subscriberId} goes on.`,
+  );
+}
+
+interface WaitingFlags {
+  readonly eventId?: string;
+  readonly limit: number;
+}
+
+async function waiting(cli: Cli, id: string, { eventId, limit }: WaitingFlags): Promise<ExitCode> {
+  const { items, cursor } = await withProject(cli, ({ bus }) =>
+    bus.waiting(id, { eventId, limit }),
+  );
+  cli.printer.result(items, () =>
+    items.length === 0
+      ? "No such deliveries wait."
+      : table(
+          items,
+          [
+            { title: "EVENT", of: ({ event }) => event.name, most: 40 },
+            { title: "EVENT ID", of: ({ event }) => event.id },
+            { title: "STATE", of: ({ state }) => state },
+            { title: "DUE", of: ({ dueAt }) => dueAt?.toISOString() },
+            { title: "PUBLISHED", of: ({ event }) => age(event.metadata.publishedAt) },
+            { title: "DATA", of: ({ event }) => JSON.stringify(event.data), most: 80 },
+          ],
+          cli.printer.paint,
+        ),
+  );
+  if (cursor !== undefined) cli.printer.note("There are more: raise --limit.");
+  return items.length === 0 ? ExitCode.notFound : ExitCode.ok;
+}
+
+interface DrainFlags {
+  readonly backlog: "dead-letter" | "discard";
+  readonly yes?: boolean;
+}
+
+async function drain(cli: Cli, id: string, { backlog, yes }: DrainFlags): Promise<void> {
+  const count = await withProject(cli, async ({ bus }) => {
+    const becomes = backlog === "discard" ? "is deleted for good" : "becomes dead letters";
+    await confirm(cli, `All that waits for ${id} ${becomes}. Go on?`, yes);
+    return bus.drain(id, { backlog });
+  });
+  const done = backlog === "discard" ? "discarded" : "became dead letters";
+  cli.printer.result(
+    { subscriberId: id, backlog, count },
+    () => `${counted(count, "delivery", "deliveries")} ${done}.`,
+  );
 }
 
 interface RetireFlags {

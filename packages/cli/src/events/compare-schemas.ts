@@ -198,14 +198,8 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["maximum", upperBound],
   ["exclusiveMaximum", upperBound],
   ["multipleOf", compareMultiples],
-  [
-    "minLength",
-    atLeast("string", "minLength", "characters", (value) => [...(value as string)].length),
-  ],
-  [
-    "maxLength",
-    atMost("string", "maxLength", "characters", (value) => [...(value as string)].length),
-  ],
+  ["minLength", atLeast("string", "minLength", "characters", characterCount)],
+  ["maxLength", atMost("string", "maxLength", "characters", characterCount)],
   ["pattern", comparePatterns],
   ["format", compareFormats],
   ["items", compareItems],
@@ -409,6 +403,11 @@ function sizesOf(
   return valuesOf(from)
     ?.filter((value) => typesOf({ const: value }).includes(type))
     .map(sizeOf);
+}
+
+/** JSON Schema counts code points. */
+function characterCount(value: unknown): number {
+  return Array.from(value as string).length;
 }
 
 function memberCount(value: unknown): number {

@@ -6,7 +6,7 @@ export type JsonSchema = boolean | Readonly<Record<string, unknown>>;
 /** The types of JSON. A number with no fraction is an `integer` and a `number`. */
 export type JsonType = "null" | "boolean" | "integer" | "number" | "string" | "array" | "object";
 
-export const JSON_TYPES: readonly JsonType[] = [
+const JSON_TYPES: readonly JsonType[] = [
   "null",
   "boolean",
   "integer",
@@ -32,7 +32,7 @@ export function sameJson(first: unknown, second: unknown): boolean {
 }
 
 /** Returns the type of a JSON value. */
-export function typeOfValue(value: unknown): JsonType {
+function typeOfValue(value: unknown): JsonType {
   if (value === null) return "null";
   if (Array.isArray(value)) return "array";
   if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";

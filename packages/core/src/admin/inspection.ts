@@ -25,6 +25,12 @@ export interface InspectedSubscription {
   readonly subscriptionId: string;
   /** The names and patterns of the subscription, in all processes. */
   readonly events: readonly string[];
+  /** Those of `events` that the provider routes to the subscription. None: no process has declared it yet. */
+  readonly declaredEvents: readonly string[];
+  /** Those of `events` that this process has code for. */
+  readonly ownEvents: readonly string[];
+  /** Earlier ids: deliveries and dead letters under them belong to the subscription. */
+  readonly aliases: readonly string[];
   /** Whether this process has code for it. */
   readonly here: boolean;
   /** Whether `pause` has stopped the subscription in this process. */
@@ -122,6 +128,9 @@ export function inspectSubscriptions(
       subscriberId,
       subscriptionId: subscriberId,
       events: [...new Set([...(known?.events ?? []), ...(local?.events ?? [])])],
+      declaredEvents: known?.events ?? [],
+      ownEvents: local?.events ?? [],
+      aliases: [...new Set([...(known?.aliases ?? []), ...(local?.spec.aliases ?? [])])],
       here: local !== undefined,
       paused: local?.paused ?? false,
       pausedEverywhere: known?.paused ?? false,

@@ -50,6 +50,41 @@ describe("inspect()", () => {
     expect((await bus.inspect()).statsLagMs).toBe(2_000);
   });
 
+  test("tells what the provider has declared from what this process has code for", async () => {
+    const inner = memoryProvider();
+    const listed = {
+      ordering: "none",
+      onOrderedFailure: "park",
+      lastSeenAt: 0,
+      orphaned: false,
+      withheld: 0,
+    } as const;
+    const provider = providerLike(inner, {
+      subscriptions: {
+        ...inner.subscriptions,
+        list: async () => [
+          { ...listed, subscriptionId: "mail", events: ["a", "b"], aliases: ["post"] },
+          { ...listed, subscriptionId: "left", events: ["a"], aliases: [] },
+        ],
+      },
+    });
+    const { bus } = createTestBus({ provider, role: "tool" });
+    bus.subscribe(["b", "c"], () => {}, { subscriberId: "mail", aliases: ["letters"] });
+    bus.subscribe("d", () => {}, { subscriberId: "new" });
+    await bus.start();
+    expect((await bus.inspect()).subscriptions).toMatchObject([
+      { subscriberId: "left", here: false, declaredEvents: ["a"], ownEvents: [], aliases: [] },
+      {
+        subscriberId: "mail",
+        events: ["a", "b", "c"],
+        declaredEvents: ["a", "b"],
+        ownEvents: ["b", "c"],
+        aliases: ["post", "letters"],
+      },
+      { subscriberId: "new", declaredEvents: [], ownEvents: ["d"] },
+    ]);
+  });
+
   test("has each subscription's backlog in numbers", async () => {
     const { bus, clock } = await startTestBus();
     bus.subscribe(["a", "b.*"], () => new Promise(() => {}), {
@@ -71,15 +106,17 @@ describe("inspect()", () => {
       here: true,
       paused: false,
       pausedEverywhere: false,
+      aliases: [],
       orphaned: false,
       withheld: 0,
     };
+    const taking = (events: string[]) => ({ events, declaredEvents: events, ownEvents: events });
     const none = { ready: 0, delayed: 0, inFlight: 0, dead: 0, oldestAt: undefined };
     expect((await bus.inspect()).subscriptions).toEqual([
       {
         subscriberId: "broken",
         subscriptionId: "broken",
-        events: ["a"],
+        ...taking(["a"]),
         ...common,
         ...none,
         dead: 3,
@@ -87,7 +124,7 @@ describe("inspect()", () => {
       {
         subscriberId: "busy",
         subscriptionId: "busy",
-        events: ["a", "b.*"],
+        ...taking(["a", "b.*"]),
         ...common,
         ready: 2,
         delayed: 1,
@@ -95,7 +132,7 @@ describe("inspect()", () => {
         dead: 0,
         oldestAt,
       },
-      { subscriberId: "idle", subscriptionId: "idle", events: ["a"], ...common, ...none },
+      { subscriberId: "idle", subscriptionId: "idle", ...taking(["a"]), ...common, ...none },
     ]);
   });
 

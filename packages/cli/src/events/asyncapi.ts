@@ -1,4 +1,4 @@
-import type { DescribedEvent } from "./describe-events.ts";
+import type { DescribedEvent } from "@busbar/core";
 import { isObject, type JsonSchema } from "./json-schema.ts";
 
 /** What a document says of the application. */

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { CommandFailure, ExitCode } from "../exit-codes.ts";
-import type { DescribedEvent } from "./describe-events.ts";
+import type { DescribedEvent } from "@busbar/core";
 import { isObject, isSchema, type JsonSchema } from "./json-schema.ts";
 
 /** The name of the file that a project commits. */

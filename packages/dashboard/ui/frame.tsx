@@ -94,7 +94,7 @@ export function Brand({ name }: { readonly name: string }): VNode {
         <rect class="brand-mark" width="32" height="32" rx="7" />
         <path class="brand-lines" d="M6 16h20M11 16V8M21 16V8M16 16v8" />
       </svg>
-      {name}
+      <span>{name}</span>
     </div>
   );
 }

@@ -21,6 +21,8 @@ export interface ChartProps {
   readonly times: readonly number[];
   readonly series: readonly Series[];
   readonly format: (value: number) => string;
+  /** Whether values are counts, so that there is nothing between 0 and 1. */
+  readonly whole?: boolean | undefined;
   /** What to show while there are fewer than two times. */
   readonly empty: string;
 }
@@ -40,7 +42,7 @@ export function Chart(props: ChartProps): VNode {
     if (place === null) return;
     const draw = (): void => {
       plot.current?.destroy();
-      plot.current = new uPlot(optionsOf(place, series, format), dataOf(props), place);
+      plot.current = new uPlot(optionsOf(place, props), dataOf(props), place);
     };
     draw();
     const resize = new ResizeObserver(() => {
@@ -96,11 +98,15 @@ function dataOf({ times, series }: ChartProps): uPlot.AlignedData {
   return [[...times], ...series.map(({ values }) => [...values])] as uPlot.AlignedData;
 }
 
-function optionsOf(
-  place: HTMLElement,
-  series: readonly Series[],
-  format: (value: number) => string,
-): uPlot.Options {
+/** Steps between the lines of a chart of counts. */
+const wholeSteps = Array.from({ length: 12 }, (_, power) =>
+  [1, 2, 5].map((n) => n * 10 ** power),
+).flat();
+
+/** Seconds that a chart shows at least. */
+const leastSeconds = 60;
+
+function optionsOf(place: HTMLElement, { series, format, whole }: ChartProps): uPlot.Options {
   const style = getComputedStyle(place);
   const colour = (name: string): string => style.getPropertyValue(name);
   const axis = {
@@ -115,10 +121,19 @@ function optionsOf(
     padding: [8, 8, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
-    scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.12 : 1] } },
+    scales: {
+      x: { range: (_, from, to) => [Math.min(from, to - leastSeconds), to] },
+      y: { range: (_, __, most) => [0, most > 0 ? most * 1.12 : 1] },
+    },
     axes: [
       { ...axis, space: 70, size: 28, values: "{HH}:{mm}:{ss}" },
-      { ...axis, space: 34, size: 58, values: (_, values) => values.map(format) },
+      {
+        ...axis,
+        space: 34,
+        size: 58,
+        values: (_, values) => values.map(format),
+        ...(whole && { incrs: wholeSteps }),
+      },
     ],
     series: [
       {},

@@ -80,6 +80,7 @@ export function SubscriptionCharts(props: {
             times={times}
             series={backlog}
             format={formatShort}
+            whole
             empty={collecting}
           />
         </Panel>

@@ -39,7 +39,7 @@ export interface Shops {
 /** The shops of the tests of a file. */
 export function useShops(): Shops {
   const open: { readonly bus: EventBus; served: ServedDashboard }[] = [];
-  let name = `shop-${randomUUID()}`;
+  let prefix = `{${randomUUID()}}`;
   afterEach(async () => {
     await Promise.all(
       open.splice(0).map(async ({ bus, served }) => {
@@ -47,7 +47,7 @@ export function useShops(): Shops {
         await bus.stop({ graceMs: 0 });
       }),
     );
-    name = `shop-${randomUUID()}`;
+    prefix = `{${randomUUID()}}`;
   });
   return {
     async open({ bus: options = {}, events, redis = false, prepare, ...rest } = {}) {
@@ -56,9 +56,10 @@ export function useShops(): Shops {
       );
       const { plugins = [], ...others } = options;
       const bus = createEventBus({
-        ...(redis
-          ? { name, provider: redisProvider({ redisUrl: process.env["REDIS_URL"]! }) }
-          : { name: "shop", provider: localProvider() }),
+        name: "shop",
+        provider: redis
+          ? redisProvider({ redisUrl: process.env["REDIS_URL"]!, prefix })
+          : localProvider(),
         logger: false,
         // The tests emit what they like.
         ...(events && { events: events as NonNullable<EventBusOptions["events"]> }),

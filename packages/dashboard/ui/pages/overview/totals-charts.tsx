@@ -51,6 +51,7 @@ export function TotalsCharts({ samples }: { readonly samples: readonly Sample[] 
           times={times}
           series={backlog}
           format={formatShort}
+          whole
           empty={collecting}
         />
       </Panel>

@@ -63,12 +63,7 @@ function Actions(props: {
   const [action, setAction] = useState<Action>();
   const dialog = { ...props, onClose: () => setAction(undefined) };
   const button = (what: Action, text: string): VNode => (
-    <Button
-      kind={what === "retire" ? "danger" : "plain"}
-      disabled={readOnly !== undefined}
-      title={readOnly}
-      onClick={() => setAction(what)}
-    >
+    <Button disabled={readOnly !== undefined} title={readOnly} onClick={() => setAction(what)}>
       {text}
     </Button>
   );

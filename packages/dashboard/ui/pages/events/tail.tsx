@@ -67,13 +67,15 @@ export function Tail({ name }: { readonly name: string }): VNode {
     return () => clearInterval(timer);
   }, [isOn, isHeld, show]);
 
-  const clear = (): void => {
+  const clear = useCallback(() => {
     fresh.current = [];
     setEntries([]);
     setDropped(0);
     setHeldCount(0);
     setOpenNumber(undefined);
-  };
+  }, []);
+  // What is shown fits the filter.
+  useEffect(clear, [filter, clear]);
   return (
     <Panel
       title={name === "" ? "Live tail" : `Live tail of ${name}`}

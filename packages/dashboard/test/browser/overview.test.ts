@@ -35,6 +35,7 @@ describe("the overview", () => {
       for (const name of ["Emitted", "Delivered", "Failed", "Dead"]) {
         await figure(name).getByText(/[1-9]/).waitFor();
       }
+      await takePicture(page, "overview");
     } finally {
       clearInterval(emitting);
     }
@@ -62,7 +63,6 @@ describe("the overview", () => {
     await page.getByRole("heading", { name: "Accepted events survive a crash" }).waitFor();
     expect(await page.locator("canvas").count()).toBeGreaterThanOrEqual(3);
     await expectAccessible(page);
-    await takePicture(page, "overview");
 
     await ledger.getByRole("link", { name: "order-ledger" }).click();
     await page.getByRole("heading", { level: 1, name: "order-ledger" }).waitFor();

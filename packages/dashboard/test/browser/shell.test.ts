@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { expectAccessible } from "./support/accessible.ts";
 import { useTabs } from "./support/browser.ts";
-import { takePicture } from "./support/screenshot.ts";
 import { useShops } from "./support/shop.ts";
 
 const TOKEN = "a-token-of-the-tests";
@@ -18,7 +17,6 @@ describe("the form that signs in", () => {
     await page.keyboard.press("Enter");
     await page.getByRole("alert").waitFor();
     await expectAccessible(page);
-    await takePicture(page, "sign-in");
     await page.getByLabel("Token").fill(TOKEN);
     await page.getByRole("button", { name: "Sign in" }).click();
     // The user gets the page that was asked for.

@@ -48,7 +48,6 @@ describe("the page of subscriptions", () => {
     await table.getByRole("row", { name: "order-emails" }).getByText("Delivering").waitFor();
     await table.getByRole("row", { name: "order-ledger" }).getByText("invoice.created").waitFor();
     await expectAccessible(page);
-    await takePicture(page, "subscriptions");
     await page.getByLabel("Id or event").fill("invoice");
     await table.getByRole("row", { name: "order-emails" }).waitFor({ state: "detached" });
     await page.reload();
@@ -62,6 +61,8 @@ describe("the page of subscriptions", () => {
     const shop = await openBusy({ pending: 120 });
     const page = await openSubscription(shop, "order-emails");
     await figure(page, "Delayed").getByText("120").waitFor();
+    await page.getByRole("button", { name: "Show more" }).waitFor();
+    await takePicture(page, "subscription");
     const table = page.getByRole("table", { name: "Pending deliveries" });
     await table.getByRole("row").nth(1).waitFor();
     const shown = await table.getByRole("row").count();
@@ -88,7 +89,6 @@ describe("the page of subscriptions", () => {
     await page.getByRole("button", { name: "Pause…" }).click();
     const dialog = page.getByRole("dialog", { name: "Pause order-emails?" });
     await expectAccessible(page);
-    await takePicture(page, "pause");
     await dialog.getByLabel("In the process of this dashboard only").check();
     await dialog.getByRole("button", { name: "Pause" }).click();
     await page.getByText("Paused order-emails in this process.").waitFor();
@@ -139,7 +139,6 @@ describe("the page of subscriptions", () => {
     const dialog = page.getByRole("dialog", { name: "Retire order-ledger?" });
     await dialog.getByText("1 process still has handlers").waitFor();
     await expectAccessible(page);
-    await takePicture(page, "retire");
     await dialog.getByLabel("order.placed").uncheck();
     const confirm = dialog.getByRole("button", { name: /^Retire/ });
     expect(await confirm.isDisabled()).toBe(true);

@@ -12,7 +12,7 @@ const merged = mergeConfig(base, {
     // The path of the package finds these tests, too.
     dir: dashboard,
     globalSetup: [setup],
-    testTimeout: 60_000,
+    testTimeout: 120_000,
   },
 });
 

@@ -45,7 +45,7 @@ const columns: readonly Column<InstanceView>[] = [
   },
   { title: "Subscriptions", kind: "end", cell: ({ subscriptions }) => subscriptions.length },
   { title: "Emitted", kind: "end", cell: ({ counters }) => count(counters["emitted"]) },
-  { title: "Delivered", kind: "end", cell: ({ counters }) => count(counters["delivered"]) },
+  { title: "Delivered", kind: "end", cell: ({ counters }) => count(counters["acknowledged"]) },
   { title: "Failed", kind: "end", cell: ({ counters }) => count(counters["failed"]) },
   { title: "Started", cell: ({ startedAt }) => <Time at={startedAt} /> },
   { title: "Seen", cell: ({ seenAt }) => <Time at={seenAt} /> },

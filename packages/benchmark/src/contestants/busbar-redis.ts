@@ -1,4 +1,5 @@
 import { createEventBus } from "@busbar/core";
+import type { Plugin } from "@busbar/core/plugin";
 import { EVENT_NAME, type Order } from "../order.ts";
 import { createBusbarWorkflow } from "./busbar-workflow.ts";
 import type { RedisBus, RedisBusOptions } from "./redis-bus.ts";
@@ -9,10 +10,11 @@ export async function openBusbarRedis({
   handlers,
   concurrency,
   role,
-}: RedisBusOptions): Promise<RedisBus> {
+  plugins = [],
+}: RedisBusOptions & { readonly plugins?: readonly Plugin[] }): Promise<RedisBus> {
   // Imported here: what it loads shall not be in the processes of the other contestants.
   const { redisProvider } = await import("@busbar/redis");
-  const bus = createEventBus({ provider: redisProvider({ redisUrl: url }), role });
+  const bus = createEventBus({ provider: redisProvider({ redisUrl: url }), role, plugins });
   for (const [index, handler] of handlers.entries()) {
     bus.subscribe<Order>(EVENT_NAME, ({ data }) => handler(data), {
       subscriberId: `subscriber-${index}`,

@@ -86,6 +86,15 @@ function targetOf(side: string, { atLeast, ofLimit }: RedisVariant): { atLeast?:
   return target === undefined ? {} : { atLeast: target };
 }
 
+/** One who takes part in a question on Redis. */
+export function contestantOnRedis(
+  [id, label, open]: Side,
+  variant: RedisVariant,
+  measure: MeasureOnRedis,
+): Contestant {
+  return { id, label, measure: (budget) => measureOnRedis(open, variant, budget, measure) };
+}
+
 /** Busbar alone. */
 export function busbarOnRedis(variant: RedisVariant, measure: MeasureOnRedis): Contestant {
   return {

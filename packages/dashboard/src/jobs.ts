@@ -11,6 +11,7 @@ const LISTED = 50;
 
 /** How far a job has come. */
 export interface JobProgress {
+  readonly looked: number;
   readonly matched: number;
   readonly done: number;
   readonly total: number;
@@ -26,7 +27,7 @@ export interface JobDefinition {
   readonly run: (
     signal: AbortSignal,
     onProgress: (progress: JobProgress) => void,
-  ) => Promise<Pick<JobProgress, "matched" | "done">>;
+  ) => Promise<Omit<JobProgress, "total">>;
 }
 
 interface Job {
@@ -91,6 +92,7 @@ export class Jobs {
         startedAt: nowText(),
         endedAt: null,
         state: "running",
+        looked: 0,
         matched: 0,
         done: 0,
         total: null,
@@ -107,11 +109,11 @@ export class Jobs {
     const { signal } = job.controller;
     const update = (change: Partial<JobView>): void => void (job.view = { ...job.view, ...change });
     try {
-      const { matched, done } = await run(signal, (progress) => {
+      const { looked, matched, done } = await run(signal, (progress) => {
         const { total } = progress;
-        update({ matched: progress.matched, done: progress.done, total });
+        update({ looked: progress.looked, matched: progress.matched, done: progress.done, total });
       });
-      update({ matched, done, state: signal.aborted ? "cancelled" : "done" });
+      update({ looked, matched, done, state: signal.aborted ? "cancelled" : "done" });
     } catch (error) {
       this.#logger()?.error({ jobId: job.view.id, error: safeError(error) }, "A job has failed");
       update({ state: "failed", error: safeError(error).message });

@@ -60,6 +60,8 @@ describe("dead letters", () => {
     const one = (await client.get(`${path}/${found!.id}`)).body;
     expect(one.event.data).toEqual({ n: 3 });
     expect(one.errors[0].stack).toContain("ECONNREFUSED");
+    const counted = await client.get(`/api/dead/count?${filter.toString()}`);
+    expect(counted.body).toEqual({ count: 1, looked: 7, cursor: null, total: 7 });
     const before = await client.get("/api/dead?diedBefore=2026-01-01T00:00:00Z");
     expect(before.body.items).toEqual([]);
   });
@@ -104,7 +106,14 @@ describe("dead letters", () => {
       what: "replay dead letters",
     });
     const job = await ended(board, body as JobView);
-    expect(job).toMatchObject({ state: "done", matched: 250, done: 250, total: 250, error: null });
+    expect(job).toMatchObject({
+      state: "done",
+      looked: 250,
+      matched: 250,
+      done: 250,
+      total: 250,
+      error: null,
+    });
     expect(job.endedAt).not.toBeNull();
     await board.bus.settled();
     expect(board.handled).toHaveLength(250);

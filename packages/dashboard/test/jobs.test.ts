@@ -10,8 +10,8 @@ const untilCancelled: JobDefinition = {
   audit,
   run: (signal, onProgress) =>
     new Promise((resolve) => {
-      onProgress({ matched: 1, done: 1, total: 9 });
-      signal.addEventListener("abort", () => resolve({ matched: 2, done: 2 }));
+      onProgress({ looked: 9, matched: 1, done: 1, total: 9 });
+      signal.addEventListener("abort", () => resolve({ looked: 9, matched: 2, done: 2 }));
     }),
 };
 
@@ -49,7 +49,10 @@ describe("jobs", () => {
     const jobs = new Jobs(new AuditLog(undefined), () => undefined);
     const running = jobs.start(untilCancelled);
     for (let n = 0; n < 60; n += 1) {
-      const { id } = jobs.start({ ...untilCancelled, run: async () => ({ matched: 0, done: 0 }) });
+      const { id } = jobs.start({
+        ...untilCancelled,
+        run: async () => ({ looked: 9, matched: 0, done: 0 }),
+      });
       await vi.waitFor(() => expect(jobs.get(id).state).toBe("done"), { interval: 1 });
     }
     expect(jobs.list()).toHaveLength(50);

@@ -22,4 +22,9 @@ export const pages: readonly PageEntry[] = [
     title: "Subscriptions",
     load: () => import("./pages/subscriptions.tsx"),
   },
+  {
+    path: "/dead-letters",
+    title: "Dead letters",
+    load: () => import("./pages/dead-letters.tsx"),
+  },
 ];

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type {
   ActionResult,
   DeadAction,
+  DeadCount,
   DeadFilter,
   DeadPage,
   DeadSummary,
@@ -20,6 +21,8 @@ import { eventContent } from "./event-content.ts";
 
 /** Milliseconds that a page may take to find. */
 const BUDGET_MS = 200;
+/** Dead letters that one request counts at most: they are read whole. */
+const MOST_COUNTED = 10_000;
 /** Dead letters that one action may name. */
 const MOST_IDS = 1_000;
 
@@ -41,6 +44,8 @@ const listSchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
 
+const countSchema = z.strictObject({ ...filterShape, cursor: text.optional() });
+
 const actionSchema: z.ZodType<DeadAction> = z.union([
   z.strictObject({ subscriberId: text, ids: z.array(text).min(1).max(MOST_IDS) }),
   z.strictObject({ where: z.strictObject(filterShape) }),
@@ -57,7 +62,18 @@ export function deadRoutes(started: () => Running, jobs: Jobs): readonly AnyRout
     reads<z.output<typeof listSchema>>({
       path: "/dead",
       query: listSchema,
-      handle: ({ query: { cursor, limit, ...filter } }) => list(started(), filter, limit, cursor),
+      async handle({ query: { cursor, limit, ...filter } }): Promise<DeadPage> {
+        const { items, ...page } = await find(started(), filter, limit, cursor);
+        return { items: items.map(summary), ...page };
+      },
+    }),
+    reads<z.output<typeof countSchema>>({
+      path: "/dead/count",
+      query: countSchema,
+      async handle({ query: { cursor, ...filter } }): Promise<DeadCount> {
+        const { items, ...page } = await find(started(), filter, MOST_COUNTED, cursor);
+        return { count: items.length, ...page };
+      },
     }),
     reads({
       path: "/dead/:subscriberId/:id",
@@ -102,12 +118,13 @@ export function deadRoutes(started: () => Running, jobs: Jobs): readonly AnyRout
   ];
 }
 
-async function list(
+/** Finds as many dead letters as there is time for, and says how many there are without the filter. */
+async function find(
   { bus }: Running,
   filter: DeadFilter,
   limit: number,
   cursor: string | undefined,
-): Promise<DeadPage> {
+): Promise<Omit<DeadPage, "items"> & { readonly items: readonly DeadLetter[] }> {
   const { subscriberId } = filter;
   const [page, total] = await Promise.all([
     asRequested(() =>
@@ -115,12 +132,7 @@ async function list(
     ),
     bus.deadLetters.count(subscriberId === undefined ? {} : { subscriberId }),
   ]);
-  return {
-    items: page.items.map(summary),
-    looked: page.looked,
-    cursor: page.cursor ?? null,
-    total,
-  };
+  return { items: page.items, looked: page.looked, cursor: page.cursor ?? null, total };
 }
 
 function action(name: "replay" | "discard", started: () => Running, jobs: Jobs): AnyRoute {

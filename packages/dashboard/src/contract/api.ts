@@ -386,6 +386,18 @@ export interface DeadPage {
   readonly total: number;
 }
 
+/** `GET api/dead/count`, with the parameters of {@link DeadFilter}: as many as were found within 300 ms. */
+export interface DeadCount {
+  /** How many dead letters of this request match the filter. */
+  readonly count: number;
+  /** How many dead letters this request has looked at. */
+  readonly looked: number;
+  /** Go on from here. Null: there are no more. */
+  readonly cursor: string | null;
+  /** How many dead letters there are of the subscription, or of all, without the filter. */
+  readonly total: number;
+}
+
 /** A dead letter in a list. */
 export interface DeadSummary {
   readonly id: string;
@@ -444,6 +456,8 @@ export interface JobView {
   readonly startedAt: Timestamp;
   readonly endedAt: Timestamp | null;
   readonly state: "running" | "done" | "cancelled" | "failed";
+  /** Dead letters that were looked at so far. */
+  readonly looked: number;
   /** Dead letters that the filter has found so far. */
   readonly matched: number;
   /** Dead letters that were replayed or discarded so far. */

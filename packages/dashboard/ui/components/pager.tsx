@@ -15,6 +15,8 @@ export interface CursorPage<Item> {
 export interface Paged<Item, Page> {
   /** What has been read so far. Undefined: the first page is not there yet. */
   readonly items: readonly Item[] | undefined;
+  /** The pages that have been read so far. */
+  readonly pages: readonly Page[];
   /** The last page that was read, with members of its own. */
   readonly last: Page | undefined;
   readonly error: ApiError | undefined;
@@ -72,6 +74,7 @@ export function usePages<Item, Page extends CursorPage<Item> = CursorPage<Item>>
   const cursor = last?.cursor ?? undefined;
   return {
     items: pages?.flatMap(({ items }) => items),
+    pages: pages ?? [],
     last,
     error,
     isLoading,
@@ -86,17 +89,19 @@ export function Pager<Item, Page>(props: {
   readonly list: Paged<Item, Page>;
   /** What the items are: `events`. */
   readonly noun: string;
+  /** What one of them is: `event`. */
+  readonly one?: string | undefined;
   /** How many there are in all, where that is known. */
   readonly total?: number | undefined;
 }): VNode | null {
-  const { list, noun, total } = props;
+  const { list, noun, one = noun, total } = props;
   if (list.items === undefined) return null;
   const count = formatCount(list.items.length);
   return (
     <div class="more">
       <span role="status">
         {total === undefined
-          ? `${count} ${noun} shown${list.hasMore ? "; there are more" : ""}`
+          ? `${count} ${list.items.length === 1 ? one : noun} shown${list.hasMore ? "; there are more" : ""}`
           : `${count} of ${formatCount(total)} ${noun} shown`}
       </span>
       {list.hasMore && (

@@ -101,7 +101,8 @@ export function createAdmin(session: Session): ProviderAdmin {
 
     async listDead(subscriptionId, { limit, cursor }) {
       const id = await currentId(subscriptionId);
-      await trimDead(session, id);
+      // Once for all pages of a list.
+      if (cursor === undefined) await trimDead(session, id);
       return insistently(session, async () => {
         const key = `${keys.own}dead:${id}`;
         const listed = await deadAfter(key, parseCursor(cursor), limit + 1);

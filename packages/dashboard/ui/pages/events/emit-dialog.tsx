@@ -4,9 +4,9 @@ import { useState } from "preact/hooks";
 import type { EmitResult } from "../../../src/contract/api.ts";
 import { send } from "../../api.ts";
 import { ActionDialog } from "../../components/action-dialog.tsx";
-import { Button } from "../../components/button.tsx";
+import { DataEditor, DataFaults, hasForm } from "../../components/data-editor.tsx";
 import { TextField } from "../../components/field.tsx";
-import { faultsOf, JsonField, SchemaForm } from "../../components/schema-form.tsx";
+import { faultsOf } from "../../components/schema-form.tsx";
 import { useToast } from "../../components/toast.tsx";
 import { plural } from "../../format.ts";
 
@@ -21,10 +21,8 @@ export function EmitDialog(props: {
 }): VNode {
   const { name, schema, examples, subscriptions, onClose } = props;
   const showToast = useToast();
-  const hasForm = schema?.["type"] === "object" && schema["properties"] !== undefined;
-  const [isForm, setForm] = useState(hasForm);
   const [data, setData] = useState<JsonValue | undefined>(
-    examples[0] ?? (hasForm ? {} : undefined),
+    examples[0] ?? (hasForm(schema) ? {} : undefined),
   );
   const [delay, setDelay] = useState("");
   const [failure, setFailure] = useState<unknown>();
@@ -49,7 +47,6 @@ export function EmitDialog(props: {
       throw error;
     }
   };
-  const errors = isForm || byPointer.size === 0 ? byPointer : new Map([["", listed(byPointer)]]);
   return (
     <ActionDialog
       title={`Emit ${name}`}
@@ -72,36 +69,13 @@ export function EmitDialog(props: {
           ? " The event has no schema that can be shown."
           : " The bus checks the data against the schema first."}
       </p>
-      {(hasForm || examples.length > 0) && (
-        <div class="row">
-          {hasForm && (
-            <>
-              <Button small pressed={isForm} onClick={() => setForm(true)}>
-                Form
-              </Button>
-              <Button small pressed={!isForm} onClick={() => setForm(false)}>
-                JSON
-              </Button>
-            </>
-          )}
-          {examples.map((example, index) => (
-            <Button key={index} small kind="quiet" onClick={() => setData(example)}>
-              {examples.length === 1 ? "Use the example" : `Use example ${index + 1}`}
-            </Button>
-          ))}
-        </div>
-      )}
-      {isForm && schema !== null ? (
-        <SchemaForm schema={schema} value={data} onChange={setData} errors={errors} />
-      ) : (
-        <JsonField
-          label="Data, as JSON"
-          value={data}
-          onChange={setData}
-          error={errors.get("")}
-          rows={12}
-        />
-      )}
+      <DataEditor
+        schema={schema}
+        examples={examples}
+        value={data}
+        onChange={setData}
+        faults={byPointer}
+      />
       <TextField
         label="Delay in seconds"
         required={false}
@@ -110,22 +84,7 @@ export function EmitDialog(props: {
         error={isDelayWrong ? "Write a number of seconds, such as 10." : undefined}
         hint="The event is delivered after this time. Empty: at once."
       />
-      {others.length > 0 && (
-        <div class="notice notice-bad pre-line" role="alert">
-          {others.join("\n")}
-        </div>
-      )}
-      {others.length === 0 && byPointer.size > 0 && (
-        <div class="notice notice-bad" role="alert">
-          The data does not fit the schema: {plural(byPointer.size, "field")} to correct.
-        </div>
-      )}
+      <DataFaults faults={byPointer} others={others} />
     </ActionDialog>
   );
-}
-
-function listed(byPointer: ReadonlyMap<string, string>): string {
-  return [...byPointer]
-    .map(([pointer, text]) => (pointer === "" ? text : `${pointer}: ${text}`))
-    .join("; ");
 }

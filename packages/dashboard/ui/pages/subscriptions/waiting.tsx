@@ -99,7 +99,7 @@ export function Waiting({ subscription }: { readonly subscription: SubscriptionV
           )
         }
       />
-      <Pager list={list} noun="pending deliveries" />
+      <Pager list={list} noun="pending deliveries" one="pending delivery" />
       {open !== undefined && (
         <Dialog title={open.event.name} wide onClose={() => setOpen(undefined)}>
           <JsonView value={open.event.data} label="the data" />

@@ -19,9 +19,19 @@ export function receivedEvent(envelope: Envelope, isolated: boolean): Event {
   };
 }
 
-/** The event in an envelope, as listeners of the bus see it: without its data. */
-export function noticedEvent({ id, name, metadata }: Envelope): NoticedEvent {
-  return { id, name, metadata: receivedMetadata(metadata) };
+/**
+ * The event in an envelope, as listeners of the bus see it: without its data. Most listeners only count, and metadata
+ * takes as long as the rest of a notice: it is made when it is read.
+ */
+export function noticedEvent({ id, name, metadata: stored }: Envelope): NoticedEvent {
+  let metadata: EventMetadata | undefined;
+  return {
+    id,
+    name,
+    get metadata() {
+      return (metadata ??= receivedMetadata(stored));
+    },
+  };
 }
 
 /**

@@ -83,23 +83,24 @@ const start = ["npm init --yes", "npm pkg set type=module"];
 const ways = {
   README: [
     ...start,
-    "npm install @busbar/core @busbar/local",
+    "npm install @busbar/core @busbar/local zod",
     "npm install --save-dev tsx",
     { page: "README.md", without: "sh" },
   ],
-  "tutorial 1": [{ page: "docs/tutorials/1-first-event.md" }],
-  "tutorials 1 to 3": [
-    { page: "docs/tutorials/1-first-event.md" },
-    { page: "docs/tutorials/2-first-workflow.md" },
+  "tutorial 1": [{ page: "docs/tutorials/1-quickstart.md" }],
+  "tutorials 1, 2, 3 and 5": [
+    { page: "docs/tutorials/1-quickstart.md" },
+    { page: "docs/tutorials/2-subscribers-and-retries.md" },
     { page: "docs/tutorials/3-choose-a-provider.md" },
+    { page: "docs/tutorials/5-first-workflow.md" },
   ],
   "tutorial 4": [
     { page: "docs/tutorials/4-transactional-outbox.md" },
     `npm install --save-dev ${typescript} @types/node@20 pg @types/pg`,
     `${compile} *.ts`,
   ],
-  "tutorial 5": [
-    { page: "docs/tutorials/5-first-webhook.md" },
+  "tutorial 6": [
+    { page: "docs/tutorials/6-first-webhook.md" },
     `npm install --save-dev ${typescript} @types/node@20`,
     `${compile} *.ts`,
   ],
@@ -133,8 +134,8 @@ const ways = {
 
 const managed = (manager, node, ...names) => names.map((way) => ({ manager, node, way }));
 const short = [
-  ...managed("npm", "20", "tutorials 1 to 3", "create projects"),
-  ...managed("yarn", "22", "README", "tutorial 5"),
+  ...managed("npm", "20", "tutorials 1, 2, 3 and 5", "create projects"),
+  ...managed("yarn", "22", "README", "tutorial 6"),
   ...managed("pnpm", "24", "tutorial 4", "bundle and build"),
   ...managed("bun", undefined, "README", "tutorial 1"),
 ];

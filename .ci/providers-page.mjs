@@ -79,7 +79,7 @@ function pageOf(all) {
       ]),
     ]),
     "## Capabilities",
-    "What the bus does about a capability that is declined is in [Write a provider](../how-to/write-a-provider.md#capabilities).",
+    "What the bus does about a capability that is declined is in [Provider contract](provider-contract.md#capabilities).",
     table([
       ["capability", "meaning", ...names],
       ...Object.entries(meanings).map(([key, meaning]) => [

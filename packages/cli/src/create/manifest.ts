@@ -82,7 +82,9 @@ function packagesOf({ kind, provider, features }: ProjectPlan): Packages {
       ...(provider === "redis" ? ["@busbar/redis", "bullmq", "ioredis"] : ["@busbar/local"]),
       ...(features.includes("dashboard") ? ["@busbar/dashboard"] : []),
       ...(features.includes("outbox") ? ["@busbar/outbox", "libsql"] : []),
-      ...(features.includes("webhooks") ? ["@busbar/webhooks", "@hono/node-server", "libsql"] : []),
+      ...(features.includes("webhooks")
+        ? ["@busbar/webhooks", "@hono/node-server", "hono", "libsql"]
+        : []),
     ],
     devDependencies: ["busbar", "@busbar/testing", ...TOOLS],
   };

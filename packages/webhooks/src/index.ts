@@ -25,6 +25,7 @@ export type {
   Replays,
   WebhookDelivery,
 } from "./contract/delivery.ts";
+export type { EndpointState, EndpointStates } from "./contract/endpoint-state.ts";
 export type {
   ErrorClass,
   Notifier,

@@ -4,8 +4,10 @@ import { type Listen, type SqlStore, sqliteStore } from "@busbar/sql";
 import { channelOf, Listener, prepareTables, quoteText } from "@busbar/sql/feature";
 import { type Catalogue, openCatalogue } from "./catalogue/catalogue.ts";
 import type { Notifier, NotifierInfo } from "./contract/notifier.ts";
+import type { EndpointStates } from "./contract/endpoint-state.ts";
 import type { TestSubscription } from "./contract/subscription-test.ts";
 import { Dispatcher } from "./deliver/dispatcher.ts";
+import { StoredEndpointStates } from "./deliver/stored-endpoint-states.ts";
 import { SubscriptionTester } from "./deliver/subscription-tester.ts";
 import { inspectWebhooks, type WebhooksInspection } from "./inspection.ts";
 import { notifierInfos, registerNotifiers } from "./notifier-registry.ts";
@@ -60,6 +62,7 @@ export interface RunningWebhooks {
   readonly subscriptions: StoredSubscriptions;
   readonly log: StoredLog;
   readonly replays: StoredReplays;
+  readonly endpoints: EndpointStates;
   readonly catalogue: Catalogue;
   readonly notifiers: readonly NotifierInfo[];
   readonly test: TestSubscription;
@@ -244,6 +247,7 @@ async function start(
       routeAgain: (eventId) => replayDeadEvent(bus as EventBus, ROUTER_ID, eventId),
       signal: stopping.signal,
     }),
+    endpoints: new StoredEndpointStates(store),
     catalogue,
     test: (id, test) => tester.test(id, test, stopping.signal),
   } satisfies Partial<RestServices>;

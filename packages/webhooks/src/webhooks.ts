@@ -6,6 +6,7 @@ import { checkStore } from "@busbar/sql/feature";
 import type { AsyncEvents } from "./catalogue/define-async-events.ts";
 import type { CatalogueEntry, ResolveContext } from "./contract/async-event.ts";
 import type { DeliveryLog, Replays } from "./contract/delivery.ts";
+import type { EndpointStates } from "./contract/endpoint-state.ts";
 import type { Notifier, NotifierInfo } from "./contract/notifier.ts";
 import type { WebhookSubscriptions } from "./contract/subscription.ts";
 import { checkDispatch, type DispatchOptions } from "./deliver/dispatcher.ts";
@@ -225,6 +226,8 @@ export interface Webhooks<Args extends object = Readonly<Record<string, unknown>
   readonly log: DeliveryLog;
   /** Deliveries again: one of them, those that a query finds, or what has failed. */
   readonly replays: Replays;
+  /** The health of endpoints: their circuit breakers, failures and backlogs. */
+  readonly endpoints: EndpointStates;
   /** The events that may be subscribed to. */
   readonly catalogue: {
     /** Every event, in the order of their names. */
@@ -351,6 +354,9 @@ export function webhooks<const Events extends AsyncEventSources = AsyncEvents>(
     },
     get replays() {
       return started().replays;
+    },
+    get endpoints() {
+      return started().endpoints;
     },
     get catalogue() {
       return started().catalogue;

@@ -1,6 +1,7 @@
 import type { Logger } from "@busbar/core";
 import type { CatalogueEntry } from "../contract/async-event.ts";
 import type { DeliveryLog, Replays } from "../contract/delivery.ts";
+import type { EndpointStates } from "../contract/endpoint-state.ts";
 import type { NotifierInfo } from "../contract/notifier.ts";
 import type { TestSubscription } from "../contract/subscription-test.ts";
 import type { WebhookSubscriptions } from "../contract/subscription.ts";
@@ -10,6 +11,7 @@ import { createRestApp, type MountedRoutes } from "./rest-app.ts";
 import { openApiDocument } from "./openapi.ts";
 import { type AnyRoute, route } from "./route.ts";
 import { catalogueRoutes } from "./routes/catalogue-routes.ts";
+import { endpointRoutes } from "./routes/endpoint-routes.ts";
 import { logRoutes } from "./routes/log-routes.ts";
 import { mageOsRoutes } from "./routes/mage-os-routes.ts";
 import { replayRoutes } from "./routes/replay-routes.ts";
@@ -54,6 +56,7 @@ export interface RestServices {
   readonly subscriptions: WebhookSubscriptions;
   readonly log: DeliveryLog;
   readonly replays: Replays;
+  readonly endpoints: EndpointStates;
   readonly catalogue: { entries(): readonly CatalogueEntry[] };
   readonly notifiers: () => readonly NotifierInfo[];
   readonly test: TestSubscription;
@@ -95,9 +98,10 @@ export function createRestHandler(services: RestServices, options: RestOptions =
 const VERSION = "1.0.0";
 
 function restRoutes(services: RestServices): readonly AnyRoute[] {
-  const { subscriptions, log, replays, catalogue, notifiers, test, now } = services;
+  const { subscriptions, endpoints, log, replays, catalogue, notifiers, test, now } = services;
   return [
     ...subscriptionRoutes(subscriptions, changesOf(services), test),
+    ...endpointRoutes(endpoints),
     ...catalogueRoutes(catalogue, notifiers, subscriptions, now),
     ...logRoutes(log, replays),
     ...replayRoutes(replays),

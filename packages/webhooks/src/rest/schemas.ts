@@ -104,6 +104,20 @@ export const testResultSchema: z.ZodObject = z
   })
   .meta({ id: "TestResult", description: "How the attempt of a test has ended." });
 
+/** The health of an endpoint. */
+export const endpointStateSchema: z.ZodObject = z
+  .object({
+    subscriptionId: text,
+    breaker: z.enum(["closed", "open", "half-open"]),
+    failures: count,
+    failingSince: time.nullable(),
+    openUntil: time.nullable(),
+    restsUntil: time.nullable(),
+    waiting: count,
+    running: count,
+  })
+  .meta({ id: "Endpoint", description: "How the endpoint of a subscription is." });
+
 /** A delivery. */
 export const deliverySchema: z.ZodObject = z
   .object({

@@ -33,13 +33,14 @@ describe.each(databases)("hooks.fetch on %s", (_, createDatabase) => {
     await database.close();
   });
 
-  function create(rest: WebhooksOptions["rest"]) {
+  function create(rest: WebhooksOptions["rest"], more: Partial<WebhooksOptions> = {}) {
     const hooks = webhooks({
       events: defineAsyncEvents({ "sales.order.created": {} }),
       store: database.createStore(),
       encryptionKeys: [{ id: "2026-11", key: Buffer.alloc(32, 7) }],
       http: { allow: ["127.0.0.0/8"], allowHttp: true },
       rest,
+      ...more,
     });
     bus = createEventBus({ provider: localProvider(), plugins: [hooks], logger: false });
     const ask = async (method: string, path: string, body?: unknown): Promise<Answer> => {
@@ -54,6 +55,34 @@ describe.each(databases)("hooks.fetch on %s", (_, createDatabase) => {
     };
     return { hooks, ask, bus };
   }
+
+  test("shows the health of endpoints", async () => {
+    const { hooks, bus, ask } = create(
+      { tokens: [{ token: TOKEN, name: "erp", permissions: ["webhooks"] }] },
+      { dispatch: { breaker: { openAfter: 1 } } },
+    );
+    await bus.start();
+    const { body: subscription } = await ask("POST", "/subscriptions", {
+      events: ["sales.order.*"],
+      destination: receiver.url,
+    });
+    const path = `/subscriptions/${subscription.id}/endpoint`;
+    const healthy = { subscriptionId: subscription.id, breaker: "closed", failures: 0, waiting: 0 };
+    expect(await ask("GET", path)).toMatchObject({ status: 200, body: healthy });
+    expect(await ask("GET", "/endpoints/failing")).toMatchObject({ body: { items: [] } });
+
+    receiver.answer({ status: 503, headers: { "retry-after": "60" } });
+    await hooks.publish("sales.order.created", { id: "42" });
+    const failing = await until(async () => {
+      const { body } = await ask("GET", "/endpoints/failing");
+      return body.items[0];
+    }, "the failing endpoint");
+    expect(failing).toMatchObject({ breaker: "open", failures: 1, waiting: 1, running: 0 });
+    for (const time of [failing.openUntil, failing.restsUntil]) {
+      expect(Date.parse(time)).toBeGreaterThan(Date.parse(failing.failingSince));
+    }
+    expect((await ask("GET", path)).body).toEqual(failing);
+  });
 
   test("serves a second interface with callers and a path of its own", async () => {
     const { hooks, bus } = create({ tokens: [{ token: TOKEN, name: "erp", permissions: [] }] });

@@ -15,6 +15,8 @@ const NEEDS: readonly [string, string, string, unknown?][] = [
   ["PUT", "/subscriptions/x", "webhooks.subscriptions.save", NEW],
   ["DELETE", "/subscriptions/x", "webhooks.subscriptions.delete"],
   ["GET", "/subscriptions/x/versions", "webhooks.subscriptions.get"],
+  ["GET", "/subscriptions/x/endpoint", "webhooks.subscriptions.get"],
+  ["GET", "/endpoints/failing", "webhooks.subscriptions.view"],
   ["POST", "/subscriptions/x/secret", "webhooks.subscriptions.save"],
   ["POST", "/subscriptions/x/test", "webhooks.subscriptions.save"],
   ["POST", "/subscriptions/enable", "webhooks.subscriptions.save", { deleted: false }],

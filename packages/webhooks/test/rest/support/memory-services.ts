@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { JsonValue } from "@busbar/core/provider";
+import type { EndpointState } from "../../../src/contract/endpoint-state.ts";
 import type {
   DeliveryAttempt,
   DeliveryLog,
@@ -25,6 +26,16 @@ import { LuceneError } from "../../../src/search/lucene-error.ts";
 import { newSecret, secretFrom, secretProblem } from "../../../src/secrets/secret-text.ts";
 
 const NOW = new Date("2026-11-30T08:00:00.000Z");
+
+const HEALTHY: Omit<EndpointState, "subscriptionId"> = {
+  breaker: "closed",
+  failures: 0,
+  failingSince: null,
+  openUntil: null,
+  restsUntil: null,
+  waiting: 0,
+  running: 0,
+};
 
 /** What the tests may look into. */
 export interface MemoryServices extends RestServices {
@@ -72,6 +83,7 @@ export function memoryServices(): MemoryServices {
       if (!(await subscriptions.get(id))) throw notFound("webhook subscription", id);
       return { ok: true, retryable: false, status: 200, durationMs: 12, response: "ok" };
     },
+    endpoints: { get: async (id) => ({ ...HEALTHY, subscriptionId: id }), failing: async () => [] },
     log: memoryLog(),
     replays: memoryReplays(calls),
     idempotency: memoryRequests(answers),

@@ -37,11 +37,16 @@ export function read<T>(path: string, signal?: AbortSignal): Promise<T> {
  * await send("POST", "api/subscriptions/order-emails/pause", { everywhere: true });
  * ```
  */
-export function send<T = unknown>(method: Unsafe, path: string, body: unknown = {}): Promise<T> {
+export function send<T = unknown>(
+  method: Unsafe,
+  path: string,
+  body: unknown = {},
+  headers: Readonly<Record<string, string>> = {},
+): Promise<T> {
   return ask<T>(path, {
     method,
     // A form of another site cannot send this header.
-    headers: { "content-type": "application/json", "busbar-request": "1" },
+    headers: { "content-type": "application/json", "busbar-request": "1", ...headers },
     body: JSON.stringify(body),
   });
 }

@@ -27,4 +27,12 @@ export const pages: readonly PageEntry[] = [
     title: "Dead letters",
     load: () => import("./pages/dead-letters.tsx"),
   },
+  {
+    path: "/webhooks",
+    title: "Webhooks",
+    needs: "webhooks",
+    load: () => import("./pages/webhooks.tsx"),
+  },
+  { path: "/outbox", title: "Outbox and groups", load: () => import("./pages/outbox.tsx") },
+  { path: "/workflows", title: "Workflows", load: () => import("./pages/workflows.tsx") },
 ];

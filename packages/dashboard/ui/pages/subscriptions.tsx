@@ -3,6 +3,7 @@ import { useMemo } from "preact/hooks";
 import type { SubscriptionList, SubscriptionView } from "../../src/contract/api.ts";
 import { useApi } from "../api.ts";
 import { SelectField, TextField } from "../components/field.tsx";
+import { Names } from "../components/names.tsx";
 import { Empty, Page, Panel } from "../components/page.tsx";
 import { SubscriptionState } from "../components/subscription-state.tsx";
 import { type Column, Table } from "../components/table.tsx";
@@ -134,22 +135,6 @@ const columns: readonly Column<SubscriptionView>[] = [
   },
   { title: "Processes", kind: "end", cell: ({ instances }) => formatCount(instances) },
 ];
-
-function Names({ names }: { readonly names: readonly string[] }): VNode {
-  const shown = names.slice(0, 3);
-  return (
-    <span title={names.join(", ")}>
-      {shown.map((name) => (
-        <code key={name} class="name">
-          {name}
-        </code>
-      ))}
-      {names.length > shown.length && (
-        <span class="muted small">and {formatCount(names.length - shown.length)} more</span>
-      )}
-    </span>
-  );
-}
 
 function backlogOf({ ready, delayed, inFlight }: SubscriptionView): number {
   return ready + delayed + inFlight;

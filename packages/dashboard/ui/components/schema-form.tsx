@@ -90,6 +90,8 @@ function Node(props: NodeProps): VNode {
       />
     );
   }
+  const kinds = kindsOf(schema, props.root);
+  if (kinds !== undefined) return <Kinds {...props} label={label} kinds={kinds} />;
   if (schema["type"] === "object" && isObject(schema["properties"]))
     return <Members {...props} label={label} />;
   if (schema["type"] === "boolean") {
@@ -145,6 +147,44 @@ function Members(props: NodeProps): VNode {
       {own !== undefined && <p class="field wrong">{own}</p>}
       {members}
     </fieldset>
+  );
+}
+
+/** A choice between objects that differ in the value of one member. */
+interface KindChoice {
+  /** The member that says which of them a value is, such as `type`. */
+  readonly member: string;
+  /** The schema of each, without that member, by the value of that member. */
+  readonly schemas: ReadonlyMap<string, JsonObject>;
+}
+
+function Kinds(props: NodeProps & { readonly kinds: KindChoice }): VNode {
+  const { kinds, value, onChange, label, errors, pointer, required, disabled } = props;
+  const { member, schemas } = kinds;
+  const kind = isObject(value) ? wordOf(value[member]) : "";
+  const schema = schemas.get(kind);
+  const none = required ? [] : [{ value: "", label: "None" }];
+  return (
+    <>
+      <SelectField
+        label={label}
+        required={required}
+        disabled={disabled}
+        error={errors.get(pointer) ?? errors.get(`${pointer}/${member}`)}
+        value={kind}
+        onChange={(next) => onChange(next === "" ? undefined : { [member]: next })}
+        choices={[...none, ...[...schemas.keys()].map((name) => ({ value: name, label: name }))]}
+      />
+      {schema && (
+        <Members
+          {...props}
+          key={kind}
+          label={`${label}: ${kind}`}
+          schema={schema}
+          onChange={(next) => onChange(isObject(next) ? { [member]: kind, ...next } : undefined)}
+        />
+      )}
+    </>
   );
 }
 
@@ -258,6 +298,27 @@ function choicesOf(schema: JsonObject): readonly JsonValue[] | undefined {
   if (!Array.isArray(options)) return undefined;
   const constants = options.map((option) => (isObject(option) ? option["const"] : undefined));
   return constants.every((constant) => constant !== undefined) ? constants : undefined;
+}
+
+/** The objects that a schema lets a user choose from, if a constant member tells all of them apart. */
+function kindsOf(schema: JsonObject, root: JsonObject): KindChoice | undefined {
+  const options = schema["oneOf"] ?? schema["anyOf"];
+  if (!Array.isArray(options) || !options.every(isObject)) return undefined;
+  const objects = options.map((option) => resolve(option, root));
+  const constants = objects.map((object) =>
+    Object.entries(isObject(object["properties"]) ? object["properties"] : {}).flatMap(
+      ([name, property]) =>
+        isObject(property) && typeof property["const"] === "string" ? [name] : [],
+    ),
+  );
+  const member = constants[0]?.find((name) => constants.every((names) => names.includes(name)));
+  if (member === undefined) return undefined;
+  const schemas = new Map<string, JsonObject>();
+  for (const object of objects) {
+    const { [member]: kind, ...properties } = object["properties"] as JsonObject;
+    schemas.set(wordOf((kind as JsonObject)["const"]), { ...object, properties });
+  }
+  return schemas.size === objects.length ? { member, schemas } : undefined;
 }
 
 function placeholderOf(schema: JsonObject): string | undefined {

@@ -18,11 +18,14 @@ export function Content(): VNode {
           <Problem error={list.error} />
           {list.data === undefined && list.error === undefined && <Loading />}
           {list.data?.runs.length === 0 && <Empty title="No runs yet" />}
-          {list.data?.runs.map((run, index) => (
-            <Panel key={String(run["id"] ?? index)} title={String(run["id"] ?? `Run ${index + 1}`)}>
-              <JsonView label="the run" value={run} />
-            </Panel>
-          ))}
+          {list.data?.runs.map((run, index) => {
+            const title = typeof run["id"] === "string" ? run["id"] : `Run ${index + 1}`;
+            return (
+              <Panel key={title} title={title}>
+                <JsonView label="the run" value={run} />
+              </Panel>
+            );
+          })}
         </>
       ) : (
         <Empty title="This bus has no run store">

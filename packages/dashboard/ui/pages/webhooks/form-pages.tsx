@@ -76,8 +76,10 @@ export function EditPage({ id }: { readonly id: string }): VNode {
   const path = `api/webhooks/subscriptions/${encodeURIComponent(id)}`;
   const page = href(`/webhooks/subscriptions/${encodeURIComponent(id)}`);
   const webhook = useApi<WebhookView>(path);
-  const save = async ({ secret: _, ...draft }: Draft): Promise<void> => {
-    await send("PATCH", path, draft, { "if-match": `"${webhook.data?.version}"` });
+  const save = async (draft: Draft): Promise<void> => {
+    // Another request rotates the secret; JSON leaves it out here.
+    const change = { ...draft, secret: undefined };
+    await send("PATCH", path, change, { "if-match": `"${webhook.data?.version}"` });
     showToast("The webhook subscription is saved.");
     go(page);
   };

@@ -2,6 +2,7 @@ import type { VNode } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { ApiError } from "../../api.ts";
 import { Button } from "../../components/button.tsx";
+import { Field } from "../../components/field.tsx";
 import { completions, exampleQueries, logFields, wordBefore } from "./lucene.ts";
 
 /** A box for queries in Lucene's syntax: with completion, help, and the place of a mistake. */
@@ -60,67 +61,69 @@ export function LuceneBox(props: {
         onSearch(text.trim());
       }}
     >
-      <div class="field">
-        <label for={id}>Query</label>
-        <div class="lucene">
-          <input
-            ref={input}
-            id={id}
-            class="input mono grow"
-            role="combobox"
-            aria-expanded={found.length > 0}
-            aria-controls={`${id}-list`}
-            aria-autocomplete="list"
-            aria-activedescendant={active >= 0 && found[active] ? `${id}-${active}` : undefined}
-            aria-describedby={fault ? `${id}-fault` : undefined}
-            aria-invalid={fault ? true : undefined}
-            value={text}
-            placeholder="event_name: order.* AND success: false"
-            autocomplete="off"
-            spellcheck={false}
-            onInput={(event) => {
-              setText(event.currentTarget.value);
-              setCursor(event.currentTarget.selectionStart ?? event.currentTarget.value.length);
-              setActive(-1);
-              setOpen(true);
-            }}
-            onKeyDown={press}
-            onBlur={() => setOpen(false)}
-          />
-          <Button type="submit" kind="primary">
-            Search
-          </Button>
-          <ul
-            id={`${id}-list`}
-            class="completions"
-            role="listbox"
-            aria-label="Completions"
-            hidden={found.length === 0}
-          >
-            {found.map((completion, index) => (
-              <li
-                key={completion.text}
-                id={`${id}-${index}`}
-                role="option"
-                aria-selected={index === active}
-                // Before the field loses the focus.
-                onMouseDown={(event) => {
-                  event.preventDefault();
-                  take(index);
-                }}
-              >
-                <code>{completion.text}</code>
-                <span class="muted small">{completion.hint}</span>
-              </li>
-            ))}
-          </ul>
-        </div>
-        {fault && (
-          <div class="wrong" id={`${id}-fault`} role="alert">
-            <Fault query={query} {...fault} />
+      <Field label="Query">
+        {(links) => (
+          <div class="lucene">
+            <input
+              {...links}
+              ref={input}
+              class="input mono grow"
+              role="combobox"
+              aria-expanded={found.length > 0}
+              aria-controls={`${id}-list`}
+              aria-autocomplete="list"
+              aria-activedescendant={active >= 0 && found[active] ? `${id}-${active}` : undefined}
+              aria-describedby={fault ? `${id}-fault` : undefined}
+              aria-invalid={fault ? true : undefined}
+              value={text}
+              placeholder="event_name: order.* AND success: false"
+              autocomplete="off"
+              spellcheck={false}
+              onInput={(event) => {
+                setText(event.currentTarget.value);
+                setCursor(event.currentTarget.selectionStart ?? event.currentTarget.value.length);
+                setActive(-1);
+                setOpen(true);
+              }}
+              onKeyDown={press}
+              onBlur={() => setOpen(false)}
+            />
+            <Button type="submit" kind="primary">
+              Search
+            </Button>
+            <div
+              id={`${id}-list`}
+              class="completions"
+              role="listbox"
+              aria-label="Completions"
+              hidden={found.length === 0}
+            >
+              {found.map((completion, index) => (
+                <div
+                  key={completion.text}
+                  id={`${id}-${index}`}
+                  role="option"
+                  tabIndex={-1}
+                  aria-selected={index === active}
+                  // Before the field loses the focus.
+                  onMouseDown={(event) => {
+                    event.preventDefault();
+                    take(index);
+                  }}
+                >
+                  <code>{completion.text}</code>
+                  <span class="muted small">{completion.hint}</span>
+                </div>
+              ))}
+            </div>
           </div>
         )}
-      </div>
+      </Field>
+      {fault && (
+        <div class="wrong" id={`${id}-fault`} role="alert">
+          <Fault query={query} {...fault} />
+        </div>
+      )}
       <Help onTake={onSearch} />
     </form>
   );
@@ -153,7 +156,7 @@ function Fault({ query, detail, position }: QueryFault & { readonly query: strin
         <p>
           <code>
             {query.slice(0, position)}
-            <mark>{query.slice(position, position + 1) || " "}</mark>
+            <mark>{query.slice(position, position + 1) || "\u00A0"}</mark>
             {query.slice(position + 1)}
           </code>
         </p>

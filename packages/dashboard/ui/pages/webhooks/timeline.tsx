@@ -1,5 +1,5 @@
 import type { VNode } from "preact";
-import { formatClock, formatDuration } from "../../format.ts";
+import { formatClock, formatDuration, plural } from "../../format.ts";
 import type { TraceView } from "./views.ts";
 
 const width = 1_000;
@@ -17,7 +17,7 @@ export function Timeline({ trace }: { readonly trace: TraceView }): VNode | null
   const x = (at: number): number =>
     margin + (Math.max(0, at - start) / (end - start)) * (width - 2 * margin);
   const failed = attempts.filter(({ success }) => !success).length;
-  const summary = `${attempts.length} attempts within ${formatDuration(end - start)}, ${failed} of them failed`;
+  const summary = `${plural(attempts.length, "attempt")} within ${formatDuration(end - start)}, ${failed} of them failed`;
   return (
     <figure class="timeline">
       <svg viewBox={`0 0 ${width} 48`} role="img" aria-label={summary}>

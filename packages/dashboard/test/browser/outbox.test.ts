@@ -86,10 +86,16 @@ describe("groups", () => {
 });
 
 describe("workflows", () => {
-  test("say what is missing without a run store", async () => {
+  test("show what a run store knows, and say what is missing without one", async () => {
     const { url } = await shops.open();
     const page = await tabs.open(url("/workflows"));
     await page.getByText("This bus has no run store").waitFor();
+    await expectAccessible(page);
+    const authenticate = () => ({ name: "Ada" });
+    const runs = { list: async () => [{ id: "run-7", workflow: "checkout", state: "done" }] };
+    const other = await shops.open({ dashboard: { basePath: "/busbar", authenticate, runs } });
+    await page.goto(other.url("/workflows"));
+    await page.getByRole("heading", { name: "run-7" }).waitFor();
     await expectAccessible(page);
   });
 });

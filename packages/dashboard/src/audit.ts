@@ -1,7 +1,7 @@
 import type { Logger } from "@busbar/core";
 import { type JsonObject, safeError, systemClock } from "@busbar/core/provider";
 
-/** An action that somebody has taken by the dashboard. */
+/** An action that a caller has taken with the dashboard. */
 export interface AuditEntry {
   /** When the action ended, by the clock of this process. */
   readonly at: Date;

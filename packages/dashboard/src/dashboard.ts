@@ -47,7 +47,7 @@ export interface DashboardOptions {
    * @default false
    */
   readonly readOnly?: boolean | undefined;
-  /** Is called with each action that somebody has taken, for an audit log that lasts. None by default. */
+  /** A function that the dashboard calls with each action, for an audit log that lasts. None by default. */
   readonly onAction?: ((entry: AuditEntry) => void) | undefined;
   /**
    * The outbox to show.
@@ -188,7 +188,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
       // The bus of a plugin is whole at run time.
       const bus = context.bus as unknown as EventBus;
       const { capabilities } = context;
-      // Schemas are described when somebody looks: that takes a while.
+      // Schemas are described when a page asks for them: that takes a while.
       let declared: ReadonlyMap<string, DescribedEvent> | undefined;
       const sampler = new Sampler({ bus, capabilities, plugin: NAME });
       running = {

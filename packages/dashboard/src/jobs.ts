@@ -57,7 +57,7 @@ export class Jobs {
   }
 
   /**
-   * Ends a job after the step in hand. Does nothing if it has ended.
+   * Ends a job after its present step. Does nothing if it has ended.
    *
    * @throws Problem when there is no such job.
    */

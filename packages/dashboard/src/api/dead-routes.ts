@@ -150,7 +150,7 @@ function action(name: "replay" | "discard", started: () => Running, jobs: Jobs):
       const { deadLetters } = started().bus;
       if ("ids" in body) return { count: await deadLetters[name](body.subscriberId, body.ids) };
       const where = whereOf(body.where);
-      // A filter that is wrong is told at once, and not by a job that has failed.
+      // The request itself is rejected if its filter is wrong, not a job later.
       await asRequested(() => deadLetters.search(where, { limit: 1, budgetMs: 0 }));
       const job: JobView = jobs.start({
         what: `${name} dead letters`,

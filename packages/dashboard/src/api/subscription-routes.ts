@@ -30,7 +30,7 @@ const waitingSchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
 
-/** What people do to subscriptions, and what waits in them. */
+/** Actions on subscriptions, and their pending deliveries. */
 export function subscriptionRoutes(started: () => Running): readonly AnyRoute[] {
   return [
     ...(["pause", "resume"] as const).map((name) =>

@@ -30,7 +30,7 @@ export const tailSchema: z.ZodType<TailFilter> & z.ZodObject = z.strictObject({
 /** What of a tail is about an event. */
 export type TailedEvent = Exclude<TailEntry, { readonly type: "dropped" }>;
 
-/** Returns a function that says whether somebody wants to see an entry. Case does not matter in `text`. */
+/** Returns a function that says whether an entry matches a filter. Case does not matter in `text`. */
 export function tailFilter({
   name,
   subscriber,

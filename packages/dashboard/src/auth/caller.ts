@@ -9,8 +9,8 @@ export interface Caller {
    */
   readonly readOnly?: boolean | undefined;
   /**
-   * Permissions that events of `@busbar/webhooks` ask for, such as `customers.read`. Whoever may change something has
-   * all permissions of the REST interface itself.
+   * Permissions that events of `@busbar/webhooks` ask for, such as `customers.read`. A caller that may change
+   * something has all permissions of the REST interface itself.
    *
    * @default []
    */

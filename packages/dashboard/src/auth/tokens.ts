@@ -3,7 +3,7 @@ import { systemClock } from "@busbar/core/provider";
 import { SignInAttempts } from "./attempts.ts";
 import type { Caller } from "./caller.ts";
 
-/** A token with which somebody signs in, and who that is. */
+/** A token to sign in with, and the caller that it belongs to. */
 export interface AccessToken extends Caller {
   /** The token: at least 16 characters. */
   readonly token: string;
@@ -12,7 +12,7 @@ export interface AccessToken extends Caller {
 /** Characters that a token has at least, so that nobody guesses it. */
 const MIN_CHARACTERS = 16;
 const COOKIE = "busbar-dashboard";
-/** Seconds for which somebody stays signed in. */
+/** Seconds after which a session expires. */
 const SESSION_SECONDS = 43_200;
 /** One-time codes that are kept, and for how many milliseconds. */
 const MOST_CODES = 20;
@@ -20,7 +20,7 @@ const CODE_MS = 600_000;
 
 interface Known {
   readonly hash: Buffer;
-  /** Signs sessions: whoever has the token could make it, nobody else. */
+  /** Signs sessions. It is made from the token, so only those who have the token can make it. */
   readonly key: Buffer;
   readonly caller: Caller;
 }
@@ -42,8 +42,8 @@ export function checkTokens(value: unknown): string | undefined {
 }
 
 /**
- * Signs people in by a token that they enter once. A session is a cookie that is signed with the token: it is valid in
- * every process that has the token, across restarts, for 12 hours, and it ends when the token is taken away.
+ * Signs people in with a token that they enter once. A session is a cookie that is signed with the token. The cookie is
+ * valid for 12 hours in every process that has the token, also after a restart.
  */
 export class TokenSessions {
   readonly #known: readonly Known[];

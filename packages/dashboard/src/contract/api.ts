@@ -219,7 +219,7 @@ export interface EventView {
   readonly subscribers: readonly string[];
 }
 
-/** `GET api/events/:name/explain`: where an event of a name goes, and why. */
+/** `GET api/events/:name/explain`: which subscriptions get an event of a name, and why. */
 export interface ExplainView {
   readonly name: string;
   readonly declared: boolean;
@@ -462,7 +462,7 @@ export interface JobView {
   readonly matched: number;
   /** Dead letters that were replayed or discarded so far. */
   readonly done: number;
-  /** How many there were when the job began, as far as it is known. */
+  /** How many there were when the job began. Null until that is known. */
   readonly total: number | null;
   readonly error: string | null;
 }

@@ -60,7 +60,7 @@ export function changes<Body = undefined>(
   return { method: "POST", ...definition } as unknown as AnyRoute;
 }
 
-/** A route by which somebody signs in or out. */
+/** A route to sign in or out with. */
 export function signs<Body = undefined>(
   definition: Omit<Route<Record<string, never>, Body>, "query" | "public" | "audit">,
 ): AnyRoute {

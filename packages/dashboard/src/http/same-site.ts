@@ -4,8 +4,8 @@ import { Problem } from "./problem.ts";
 const HEADER = "busbar-request";
 
 /**
- * Checks that a request that changes something comes from the page itself, or from a program, and not from a page of
- * another site in the browser of a person who is signed in.
+ * Checks that the page itself or a program has sent a request that changes something. A page of another site could use
+ * the cookie of a person who is signed in.
  *
  * @throws Problem when the request may come from another site.
  */

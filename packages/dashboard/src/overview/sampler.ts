@@ -12,7 +12,7 @@ import {
   totalsOf,
 } from "./views.ts";
 
-/** Milliseconds between two samples, and while somebody looks. */
+/** Milliseconds between two samples, and while a page is open. */
 const EVERY_MS = 5_000;
 const WATCHED_EVERY_MS = 2_000;
 /** Milliseconds for which samples are kept. */
@@ -93,7 +93,7 @@ export class Sampler {
   async overview(): Promise<Overview> {
     const last = this.#last;
     if (last && systemClock.monotonic() - last.at < FRESH_MS) return last.overview;
-    // Whoever asks meanwhile waits for the same look.
+    // Requests that come meanwhile wait for the same look.
     this.#taking ??= this.#take().finally(() => (this.#taking = undefined));
     return this.#taking;
   }

@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { addCommands } from "./commands/all.ts";
 import { CommandFailure, ExitCode, exitCodeOf } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
+import { positiveNumber } from "./options.ts";
 import { createPrinter, hasTerminalColours, type Printer } from "./output/printer.ts";
 import { painter, printable } from "./output/text.ts";
 import { ownVersion } from "./own-version.ts";
@@ -17,6 +18,8 @@ export interface GlobalOptions {
   readonly json?: boolean | undefined;
   /** `false` with `--no-color`. */
   readonly color: boolean;
+  /** Milliseconds that the servers have to answer. */
+  readonly connectTimeout?: number | undefined;
   /** Whether everything that the bus logs is shown. */
   readonly verbose?: boolean | undefined;
 }
@@ -54,6 +57,11 @@ export function createProgram(io: Io, exit: (code: ExitCode) => void = () => {})
     .option("--env-file <file>", "read environment variables from a file")
     .option("--json", "write JSON: one document, or one line for each entry of a stream")
     .option("--no-color", "write without colours, as with the variable NO_COLOR")
+    .option(
+      "--connect-timeout <ms>",
+      "how long servers may take to answer (default: 10000)",
+      positiveNumber,
+    )
     .option("--verbose", "show all that the bus logs, not only warnings and errors")
     .helpOption("-h, --help", "show this help")
     .helpCommand("help [command]", "show the help of a command")

@@ -9,3 +9,11 @@ export async function waitFor(milliseconds: number, signal: AbortSignal): Promis
     return false;
   }
 }
+
+/** Resolves once the signal is aborted. */
+export function whenAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

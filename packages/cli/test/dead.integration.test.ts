@@ -1,3 +1,6 @@
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { EventBus } from "@busbar/core";
 import { beforeEach, describe, expect, test } from "vitest";
 import { runCli } from "./support/run-cli.ts";
@@ -71,6 +74,16 @@ describe("busbar dead", () => {
     expect(stderr).toContain("[####################] 3 of 3 looked at, 2 replayed");
     await expect.poll(() => received).toEqual([{ orderId: "1" }, { orderId: "2" }]);
     expect(await bus.deadLetters.count()).toBe(1);
+  });
+
+  test("replays one event with other data", async () => {
+    const [letter] = (await bus.deadLetters.list()).items;
+    const file = join(await mkdtemp(join(tmpdir(), "busbar-cli-")), "data.json");
+    await writeFile(file, '{"orderId":"repaired"}');
+    const argv = ["dead", "replay", "--data", file, "--yes", "-s", "send-receipt"];
+    expect(await runCli(argv)).toMatchObject({ code: 2 });
+    expect(await runCli([...argv, "--id", letter!.id])).toMatchObject({ code: 0 });
+    await expect.poll(() => received).toEqual([{ orderId: "repaired" }]);
   });
 
   test("discards by ids, by a filter or all, and never without a word of which", async () => {

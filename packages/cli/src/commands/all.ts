@@ -1,8 +1,11 @@
 import type { Command } from "commander";
 import type { Does } from "../cli.ts";
+import { addCompletion } from "./completion.ts";
 import { addCreate } from "./create.ts";
+import { addDashboard } from "./dashboard.ts";
 import { addDead } from "./dead.ts";
 import { addDev } from "./dev.ts";
+import { addDoctor } from "./doctor.ts";
 import { addEmit } from "./emit.ts";
 import { addEvents } from "./events.ts";
 import { addHealth } from "./health.ts";
@@ -24,5 +27,8 @@ export function addCommands(program: Command, does: Does): void {
   addDead(program, does);
   addOutbox(program, does);
   addWebhooks(program, does);
+  addDashboard(program, does);
   addHealth(program, does);
+  addDoctor(program, does);
+  addCompletion(program, does);
 }

@@ -8,6 +8,7 @@ import { examples } from "../examples.ts";
 import { positiveNumber } from "../options.ts";
 import { hasTerminalColours } from "../output/printer.ts";
 import { findConfig } from "../project/find-config.ts";
+import { whenAborted } from "../wait-for.ts";
 
 /** The options of the command. */
 interface Options {
@@ -63,11 +64,4 @@ ${examples({
         await supervisor.stop();
       }),
     );
-}
-
-function whenAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((end) => {
-    if (signal.aborted) end();
-    else signal.addEventListener("abort", () => end(), { once: true });
-  });
 }

@@ -4,6 +4,7 @@ import type { Does } from "../cli.ts";
 import { examples } from "../examples.ts";
 import { positiveNumber } from "../options.ts";
 import { findConfig } from "../project/find-config.ts";
+import { whenAborted } from "../wait-for.ts";
 
 /** Adds `busbar worker`. */
 export function addWorker(program: Command, does: Does): void {
@@ -40,11 +41,4 @@ export function addWorker(program: Command, does: Does): void {
         }
       }),
     );
-}
-
-function whenAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

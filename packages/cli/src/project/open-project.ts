@@ -5,6 +5,7 @@ import {
   type EventBus,
   isBusbarError,
   loadConfig,
+  type Logger,
 } from "@busbar/core";
 import { definePlugin, type Plugin, type PluginContext } from "@busbar/core/plugin";
 import type { ProviderCapabilities } from "@busbar/core/provider";
@@ -12,6 +13,7 @@ import type { Cli } from "../cli.ts";
 import { CommandFailure, ExitCode } from "../exit-codes.ts";
 import type { OutboxFeature, WebhooksFeature } from "./features.ts";
 import { findConfig } from "./find-config.ts";
+import { waitFor } from "../wait-for.ts";
 import { logTo } from "./log-to.ts";
 
 /** The user's application, started in the role `tool`. */
@@ -48,6 +50,8 @@ export interface ProjectOptions {
    * @default true
    */
   readonly shared?: boolean | undefined;
+  /** Where the bus logs. By default, warnings and errors go to the error output. */
+  readonly logger?: Logger | undefined;
   /** More plugins for the bus. None by default. */
   readonly plugins?: readonly Plugin[] | undefined;
 }
@@ -75,7 +79,7 @@ export async function readProject(cli: Cli): Promise<ProjectConfig> {
 export async function withProject<T>(
   cli: Cli,
   work: (project: Project) => Promise<T>,
-  { shared = true, plugins = [] }: ProjectOptions = {},
+  { shared = true, plugins = [], logger = logTo(cli) }: ProjectOptions = {},
 ): Promise<T> {
   const { config, root } = await readProject(cli);
   const own = config.plugins ?? [];
@@ -83,10 +87,10 @@ export async function withProject<T>(
   const keeper = definePlugin({ name: "busbar-cli", start: (given) => void (context = given) });
   const app = await createApp(
     { ...config, plugins: [keeper, ...own, ...plugins] },
-    { role: "tool", root, signals: false, logger: logTo(cli) },
+    { role: "tool", root, signals: false, logger },
   );
   try {
-    await startApp(app);
+    await startApp(app, cli);
     const { capabilities } = context!;
     if (shared && !capabilities.durable) throw inMemory((await app.bus.health()).provider);
     return await work({
@@ -103,15 +107,33 @@ export async function withProject<T>(
   }
 }
 
-async function startApp(app: App): Promise<void> {
+/** A provider waits for its server for ever, which is right for an application, and not for a command. */
+async function startApp(app: App, { io, options }: Cli): Promise<void> {
+  const { connectTimeout = CONNECT_WITHIN_MS } = options;
+  const started = new AbortController();
+  const late = waitFor(connectTimeout, AbortSignal.any([io.signal, started.signal])).then(
+    (isLate) => {
+      if (started.signal.aborted) return;
+      const what = isLate ? `did not start within ${connectTimeout} ms` : "was told to end";
+      throw new CommandFailure(
+        ExitCode.unavailable,
+        `The bus ${what}`,
+        "Look whether the servers of its provider and plugins run, and whether their addresses are right.",
+      );
+    },
+  );
   try {
-    await app.start();
+    await Promise.race([app.start(), late]);
   } catch (error) {
     if (!isBusbarError(error)) throw error;
     const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
     throw Object.assign(error, { message: `${error.message}${cause}` });
+  } finally {
+    started.abort();
   }
 }
+
+const CONNECT_WITHIN_MS = 10_000;
 
 function inMemory(provider: string): CommandFailure {
   return new CommandFailure(

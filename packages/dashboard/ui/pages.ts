@@ -35,4 +35,5 @@ export const pages: readonly PageEntry[] = [
   },
   { path: "/outbox", title: "Outbox and groups", load: () => import("./pages/outbox.tsx") },
   { path: "/workflows", title: "Workflows", load: () => import("./pages/workflows.tsx") },
+  { path: "/actions", title: "Actions", load: () => import("./pages/actions.tsx") },
 ];

@@ -6,6 +6,7 @@ import { ConfirmProvider } from "./components/confirm.tsx";
 import { Loading, Problem } from "./components/page.tsx";
 import { ToastProvider } from "./components/toast.tsx";
 import { Frame } from "./frame.tsx";
+import { guardForms } from "./guard-forms.ts";
 import { NowProvider } from "./now.tsx";
 import { OpenPage } from "./open-page.tsx";
 import { followLinks } from "./router.ts";
@@ -15,6 +16,7 @@ import { SignIn } from "./sign-in.tsx";
 /** The whole dashboard: the form to sign in, or the frame with a page. */
 export function App(): VNode {
   useEffect(followLinks, []);
+  useEffect(guardForms, []);
   const session = useApi<SessionView>("api/session");
   const [isSignedOut, setSignedOut] = useState(false);
   useEffect(() => {

@@ -25,6 +25,15 @@ export function Frame({ canSignOut, onSignOut, children }: FrameProps): VNode {
   const open = pageAt(path);
   const main = useRef<HTMLElement>(null);
   const nav = useRef<HTMLElement>(null);
+  const isFirst = useRef(true);
+  useEffect(() => {
+    // The document opens at its start. Later, a page that was opened gets the focus, as a document would.
+    if (!isFirst.current) {
+      main.current?.focus({ preventScroll: true });
+      scrollTo(0, 0);
+    }
+    isFirst.current = false;
+  }, [path]);
   useEffect(() => {
     nav.current
       ?.querySelector("[aria-current]")

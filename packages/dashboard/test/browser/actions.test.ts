@@ -13,7 +13,7 @@ describe("the page of actions", () => {
         void bus.subscribe("order.placed", () => undefined, { subscriberId: "order-emails" }),
     });
     const page = await tabs.open(shop.url("/actions"));
-    await page.getByText("Nobody has done anything yet").waitFor();
+    await page.getByText("No actions yet").waitFor();
     const headers = { "busbar-request": "1", "content-type": "application/json" };
     for (const id of ["order-emails", "no-such"]) {
       const path = `/api/subscriptions/${id}/pause`;

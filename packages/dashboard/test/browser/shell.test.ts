@@ -59,6 +59,7 @@ describe("the frame", () => {
     expect(await focused()).toBe("Events");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { level: 1, name: "Events" }).waitFor();
+    expect(await page.locator(":focus").getAttribute("id")).toBe("main");
     expect(await page.title()).toBe("Events · Busbar");
     expect(new URL(page.url()).pathname).toBe("/busbar/events");
     const current = page.getByRole("navigation").locator("[aria-current=page]");

@@ -16,7 +16,7 @@ export interface FieldProps {
 export interface InputLinks {
   readonly id: string;
   readonly disabled: boolean | undefined;
-  readonly required: boolean | undefined;
+  readonly "aria-required": boolean | undefined;
   readonly "aria-describedby": string | undefined;
   readonly "aria-invalid": boolean | undefined;
 }
@@ -37,7 +37,7 @@ export function Field(
       {children({
         id,
         disabled,
-        required: required === true ? true : undefined,
+        "aria-required": required === true ? true : undefined,
         "aria-describedby": described === "" ? undefined : described,
         "aria-invalid": error === undefined ? undefined : true,
       })}
@@ -102,13 +102,20 @@ export function TextField(props: TextFieldProps): VNode {
 }
 
 /** A field for several lines of text, or for JSON. */
-export function TextArea(props: TextFieldProps & { readonly rows?: number | undefined }): VNode {
-  const { value, onChange, placeholder, rows = 8 } = props;
+export function TextArea(
+  props: TextFieldProps & {
+    readonly rows?: number | undefined;
+    /** Why the text cannot be sent as it is. No form is submitted until it is gone. */
+    readonly fault?: string | undefined;
+  },
+): VNode {
+  const { value, onChange, placeholder, rows = 8, fault } = props;
   return (
     <Field {...props}>
       {(links) => (
         <textarea
           {...links}
+          ref={(area) => area?.setCustomValidity(fault ?? "")}
           class="input"
           rows={rows}
           value={value}

@@ -1,5 +1,5 @@
 import type { ComponentChildren, VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import type { ApiError } from "../api.ts";
 
 /** Properties of {@link Page}. */
@@ -8,29 +8,20 @@ export interface PageProps {
   readonly title: string;
   /** One sentence that says what the page is for. */
   readonly lead?: ComponentChildren;
-  /** Buttons beside the heading. */
+  /** Buttons next to the heading. */
   readonly actions?: ComponentChildren;
   readonly children: ComponentChildren;
 }
 
-/** A page: a heading, and what is below it. The heading gets the focus when the page opens. */
+/** A page: a heading, and what is below it. */
 export function Page({ title, lead, actions, children }: PageProps): VNode {
-  const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${title} · Busbar`;
   }, [title]);
-  useEffect(() => {
-    // The first page opens with the document, whose start has the focus. A field may have taken it.
-    if (document.activeElement === document.body && performance.now() > 2_000) {
-      heading.current?.focus({ preventScroll: true });
-    }
-  }, []);
   return (
     <>
       <header class="page-head">
-        <h1 ref={heading} tabIndex={-1}>
-          {title}
-        </h1>
+        <h1>{title}</h1>
         {actions && <div class="row">{actions}</div>}
         {lead && <p class="lead">{lead}</p>}
       </header>

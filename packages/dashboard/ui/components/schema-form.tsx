@@ -251,7 +251,16 @@ export function JsonField(props: ValueField & { readonly rows?: number | undefin
       setWrong(`This is not JSON: ${error instanceof Error ? error.message : String(error)}`);
     }
   };
-  return <TextArea {...field} value={text} onChange={change} error={field.error ?? wrong} />;
+  // What was valid before must not be sent in place of what is shown.
+  return (
+    <TextArea
+      {...field}
+      value={text}
+      onChange={change}
+      error={wrong ?? field.error}
+      fault={wrong}
+    />
+  );
 }
 
 function textOf(value: JsonValue | undefined): string {

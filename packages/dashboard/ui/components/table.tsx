@@ -29,7 +29,7 @@ export interface TableProps<Row> {
   readonly columns: readonly Column<Row>[];
   /** Undefined: not loaded yet. */
   readonly rows: readonly Row[] | undefined;
-  readonly rowKey: (row: Row) => string;
+  readonly rowKey: (row: Row, index: number) => string;
   /** Why the rows could not be loaded. Rows that are there stay. */
   readonly error?: ApiError | undefined;
   /** What to show when there are no rows. */
@@ -73,8 +73,12 @@ export function Table<Row>(props: TableProps<Row>): VNode {
               </tr>
             </thead>
             <tbody role="rowgroup">
-              {rows.map((row) => (
-                <BodyRow key={rowKey(row)} {...{ row, columns, selection }} id={rowKey(row)} />
+              {rows.map((row, index) => (
+                <BodyRow
+                  key={rowKey(row, index)}
+                  {...{ row, columns, selection }}
+                  id={rowKey(row, index)}
+                />
               ))}
             </tbody>
           </table>

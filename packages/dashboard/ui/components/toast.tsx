@@ -16,7 +16,7 @@ const ToastContext = createContext<ShowToast>(() => undefined);
 
 const shownMs = 6_000;
 
-/** Returns a function that says in a corner of the page what has happened. Screen readers say it, too. */
+/** Returns a function that says in a corner of the page what has happened. Screen readers also say it. */
 export function useToast(): ShowToast {
   return useContext(ToastContext);
 }

@@ -33,7 +33,6 @@ const columns: readonly Column<AuditView>[] = [
 /** Who did what with this dashboard. */
 export function Content(): VNode {
   const { data, error } = useApi<AuditList>("api/audit", { everyMs: renewMs });
-  const entries = data?.entries.map((entry, index) => ({ ...entry, key: `${entry.at} ${index}` }));
   return (
     <Page
       title="Actions"
@@ -43,11 +42,11 @@ export function Content(): VNode {
         <Table
           caption="Actions"
           columns={columns}
-          rows={entries}
-          rowKey={({ key }) => key}
+          rows={data?.entries}
+          rowKey={({ at }, index) => `${at} ${index}`}
           error={error}
           empty={
-            <Empty title="Nobody has done anything yet">
+            <Empty title="No actions yet">
               Actions such as pausing a subscription are listed here and in the log of the
               application.
             </Empty>

@@ -62,7 +62,7 @@ export function Explanation({ explanation }: { readonly explanation: ExplainView
         rowKey={({ subscriberId }) => subscriberId}
         empty={
           <Empty title="No subscription gets this event">
-            An event with this name is stored for nobody.
+            The bus accepts an event with this name, and delivers it to nothing.
           </Empty>
         }
       />

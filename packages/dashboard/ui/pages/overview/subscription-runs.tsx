@@ -49,6 +49,9 @@ const columns: readonly Column<SubscriptionView>[] = [
   },
 ];
 
+/** More are on the page of subscriptions: the numbers are renewed each 2 s. */
+const mostRows = 100;
+
 /** The numbers of each subscription, and the charts of the one that the user has chosen. */
 export function SubscriptionRuns({ overview }: { readonly overview: Overview }): VNode {
   const [charted, setCharted] = useQuery("charts");
@@ -77,7 +80,7 @@ export function SubscriptionRuns({ overview }: { readonly overview: Overview }):
         <Table
           caption="Subscriptions"
           columns={[...columns, actions]}
-          rows={overview.subscriptions}
+          rows={overview.subscriptions.slice(0, mostRows)}
           rowKey={({ subscriberId }) => subscriberId}
           empty={
             <Empty title="No subscriptions yet">
@@ -85,6 +88,12 @@ export function SubscriptionRuns({ overview }: { readonly overview: Overview }):
             </Empty>
           }
         />
+        {overview.subscriptions.length > mostRows && (
+          <p class="more">
+            The first {mostRows} subscriptions are shown.
+            <a href={href("/subscriptions")}>Show all {overview.subscriptions.length}</a>
+          </p>
+        )}
       </Panel>
       {chosen !== undefined && (
         <section class="stack" aria-label={`Charts of ${chosen.subscriberId}`}>

@@ -86,7 +86,8 @@ export function Waiting({ subscription }: { readonly subscription: SubscriptionV
         caption="Pending deliveries"
         columns={columns}
         rows={list.items}
-        rowKey={({ event }) => event.id}
+        // An id may be there twice.
+        rowKey={({ event }, index) => `${event.id} ${index}`}
         error={list.error}
         empty={
           eventId === "" ? (

@@ -161,7 +161,7 @@ async function drain(cli: Cli, id: string, { backlog, yes }: DrainFlags): Promis
     await confirm(cli, `All that waits for ${id} ${becomes}. Go on?`, yes);
     return bus.drain(id, { backlog });
   });
-  const done = backlog === "discard" ? "discarded" : "became dead letters";
+  const done = backlog === "discard" ? "discarded" : "moved to the dead letters";
   cli.printer.result(
     { subscriberId: id, backlog, count },
     () => `${counted(count, "delivery", "deliveries")} ${done}.`,
@@ -182,9 +182,9 @@ async function retire(cli: Cli, id: string, flags: RetireFlags): Promise<void> {
     return bus.retire(id, { events, backlog });
   });
   const done = {
-    "dead-letter": "became dead letters",
-    discard: "were discarded",
-    keep: "were dealt with",
+    "dead-letter": "moved to the dead letters",
+    discard: "discarded",
+    keep: "kept",
   };
   cli.printer.result({ subscriberId: id, events, backlog, count }, () =>
     backlog === "keep"

@@ -38,7 +38,7 @@ export function FilterForm(props: {
         search(draft);
       }}
     >
-      <div class="filters">
+      <div class="filters filters-wide">
         <TextField
           label="Subscription"
           value={draft.subscriberId ?? ""}

@@ -5,7 +5,7 @@ import { send, useApi } from "../../api.ts";
 import { Panel } from "../../components/page.tsx";
 import { Progress } from "../../components/progress.tsx";
 import { useToast } from "../../components/toast.tsx";
-import { plural } from "../../format.ts";
+import { formatCount, plural } from "../../format.ts";
 import { useReadOnly } from "../../session.ts";
 
 const renewMs = 1_000;
@@ -60,7 +60,7 @@ export function RunningJobs(props: {
       {shown.map((job) => (
         <Progress
           key={job.id}
-          label={`${isReplay(job) ? "Replaying" : "Discarding"} dead letters for ${job.startedBy}: ${plural(job.done, "letter")} so far. Looked at`}
+          label={labelOf(job)}
           done={job.looked}
           total={job.total ?? undefined}
           onCancel={readOnly === undefined ? () => void cancel(job.id) : undefined}
@@ -75,6 +75,13 @@ function outcomeOf(job: JobView): string {
   if (job.state === "failed") return `The job has failed after it ${letters}: ${job.error}`;
   if (job.state === "cancelled") return `Cancelled after the job ${letters}.`;
   return `The job has ${letters}.`;
+}
+
+function labelOf(job: JobView): string {
+  const done = formatCount(job.done);
+  return isReplay(job)
+    ? `Replaying dead letters for ${job.startedBy}. Replayed ${done}, searched`
+    : `Discarding dead letters for ${job.startedBy}. Discarded ${done}, searched`;
 }
 
 function isReplay({ what }: JobView): boolean {

@@ -102,7 +102,6 @@ describe("the form of a webhook subscription", () => {
     await page.getByText("Some fields are not right").waitFor();
     expect(await page.getByLabel("Destination").getAttribute("aria-invalid")).toBe("true");
     await expectAccessible(page);
-    await takePicture(page, "webhook-form");
 
     await page.getByLabel("Destination").fill(shop.receiver.url);
     await button(page, "Create the subscription").click();
@@ -272,7 +271,6 @@ describe("the delivery log", () => {
     await Promise.all([shop.receiver.next(), shop.receiver.next()]);
     await page.getByText("2 of 2").waitFor();
     await expectAccessible(page);
-    await takePicture(page, "webhook-replays");
   });
 
   test("cancels a delivery that waits", async () => {

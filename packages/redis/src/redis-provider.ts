@@ -5,6 +5,7 @@ import {
   type ProviderContext,
 } from "@busbar/core/provider";
 import { createAdmin } from "./admin/admin.ts";
+import { createBoard } from "./admin/board.ts";
 import { createRedisLink } from "./connection/redis-link.ts";
 import { checkServer } from "./connection/check-server.ts";
 import { createServerClock } from "./store/server-clock.ts";
@@ -16,6 +17,7 @@ import { createPublisher } from "./publish/publisher.ts";
 import { createRegistry } from "./registry/create-registry.ts";
 import { checkBullMq } from "./store/bullmq-scripts.ts";
 import { createScripts } from "./store/scripts.ts";
+import { VERSION } from "./version.ts";
 import type { Session } from "./registry/session.ts";
 import { shieldedContext } from "./connection/shielded-context.ts";
 
@@ -28,7 +30,7 @@ const START_LIMIT_MS = 70_000;
 const SLACK_MS = 1_000;
 
 /** The optional parts of a provider that Redis has. */
-type Part = "subscriptions" | "admin" | "groups";
+type Part = "subscriptions" | "admin" | "groups" | "board";
 
 /**
  * Makes a provider that keeps events in Redis, as jobs of BullMQ. What has been emitted outlives every
@@ -59,8 +61,9 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
       maxBatch: 1_000,
       wholeBatches: true,
     },
-    parts: ["subscriptions", "admin", "groups"],
-    optional: ["getDead"],
+    parts: ["subscriptions", "admin", "groups", "board"],
+    optional: ["setPaused", "getDead", "listWaiting", "drain", "queueName"],
+    versions: () => ({ "@busbar/redis": VERSION }),
     shortcuts: ["known"],
     open: (context, { signal }) => openRedis(resolved, context, signal),
   });
@@ -102,6 +105,7 @@ async function openRedis(
     subscriptions: registry,
     admin: createAdmin(session),
     groups: createGroups(session, publisher),
+    board: createBoard(session),
     serverTime: () => serverClock.read(),
     async probe() {
       const { detail } = registry.forgotten;

@@ -1,6 +1,7 @@
 import type { Delivery, Settlement } from "@busbar/core/provider";
 import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
+import { createBoard } from "../src/admin/board.ts";
 import type { Scripts } from "../src/store/scripts.ts";
 import { eventually } from "./support/eventually.ts";
 import {
@@ -178,10 +179,20 @@ async function recordEveryScript(): Promise<{
   await next.registry.declare([subscription("former", { events: ["never"] })]);
   await next.registry.declare([subscription("former", { events: ["never"] })]);
   await session.publish(...sent.map((it) => ({ ...it, id: `${it.id}-c` })));
+  await admin.listWaiting?.("inorder", { limit: 100 });
   await next.registry.retire("former", { backlog: "discard" });
   await next.registry.retire("inorder", { backlog: "dead-letter" });
   await next.registry.retire("post", { backlog: "dead-letter" });
   await admin.stats();
+
+  const board = createBoard(session);
+  await board.post("one", { host: "a" }, { ttlMs: 60_000 });
+  await board.watch({ ttlMs: 60_000 });
+  await board.show([{ n: 1 }], { keep: 10 });
+  await board.show([{ n: 2 }], { keep: 10 });
+  await board.read("0", { limit: 10 });
+  await board.list();
+  await board.remove("one");
   return { session, calls: record };
 }
 

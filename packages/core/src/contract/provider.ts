@@ -324,8 +324,8 @@ export interface EventProvider {
   /** Durable staging of grouped events. Without it a durable provider refuses groups. */
   readonly groups?: GroupStaging | undefined;
   /**
-   * Where instances show each other what they do. Required when durable: without it `inspect()` shows this instance
-   * only, and `tail()` what happens in this process.
+   * Where instances show each other what they do. For a durable provider: without a board `inspect()` shows this
+   * instance only, and `tail()` reads what happens in this process.
    */
   readonly board?: InstanceBoard | undefined;
   /** Looks whether the provider works, and changes nothing. */

@@ -10,6 +10,8 @@ import { createJobIds } from "../store/job-ids.ts";
 import { placeOf } from "../registry/routes.ts";
 import { isShared, presentId } from "../registry/declarations.ts";
 import type { Session } from "../registry/session.ts";
+import { queueName } from "../store/keys.ts";
+import { listWaiting } from "./waiting.ts";
 import { trimDead } from "../registry/upkeep.ts";
 import { readData } from "../store/job-data.ts";
 import type { RegistrySnapshot, SubscriptionRecord } from "../registry/registry.ts";
@@ -144,6 +146,16 @@ export function createAdmin(session: Session): ProviderAdmin {
         );
         if (replayed >= 0) return replayed;
       }
+    },
+
+    listWaiting: (subscriptionId, page) => listWaiting(session, subscriptionId, page),
+
+    drain: (subscriptionId, { backlog }) => registry.drain(subscriptionId, backlog),
+
+    queueName(subscriptionId) {
+      const records = registry.present?.records;
+      const record = records?.get(presentId(records, subscriptionId));
+      return record?.queues[0] ?? queueName(subscriptionId);
     },
 
     async discardDead(subscriptionId, ids) {

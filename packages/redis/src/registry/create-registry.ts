@@ -11,7 +11,7 @@ import { differenceOf, readLivePolicies } from "./live-policies.ts";
 import { createRemembered } from "./remembered.ts";
 import type { Registry, RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
 import { createRegistryCopy } from "./registry-copy.ts";
-import { retireBacklog } from "./retirement.ts";
+import { retireBacklog, type Retirement } from "./retirement.ts";
 
 /**
  * Milliseconds between two looks for changes that others have made. A worker whose subscriptions Redis has
@@ -161,19 +161,36 @@ export function createRegistry(session: Store): Registry {
     const { records } = snapshot;
     const record = records.get(subscriptionId);
     if (!record || record.renamedTo !== undefined) return 0;
-    let count = 0;
-    if (backlog !== "keep") {
-      const ids = new Set([subscriptionId, ...earlierIds(records, subscriptionId)]);
-      const retirement = { record, ids, wanted, backlog };
-      const work = () =>
-        retireBacklog(session, jobIds, retirement, (more) => {
-          count += more;
-        });
-      await insistently(session, work);
-      await trimDead(session, subscriptionId);
+    const ids = [subscriptionId, ...earlierIds(records, subscriptionId)];
+    if (record.retired) {
+      await insistently(session, () => link.client.srem(keys.paused, ...ids));
     }
+    const count =
+      backlog === "keep"
+        ? 0
+        : await emptyQueues({ record, ids: new Set(ids), wanted, backlog, reason: "retired" });
     if (record.retired) await forgetIfEmpty(snapshot, record);
     return count;
+  }
+
+  async function emptyQueues(retirement: Retirement): Promise<number> {
+    let count = 0;
+    const work = (): Promise<void> =>
+      retireBacklog(session, jobIds, retirement, (more) => {
+        count += more;
+      });
+    await insistently(session, work);
+    await trimDead(session, retirement.record.subscriptionId);
+    return count;
+  }
+
+  async function drain(subscriptionId: string, backlog: Retirement["backlog"]): Promise<number> {
+    const { records } = await current(true);
+    const id = presentId(records, subscriptionId);
+    const record = records.get(id);
+    if (!record) return 0;
+    const ids = new Set([id, ...earlierIds(records, id)]);
+    return emptyQueues({ record, ids, wanted: [], backlog, reason: "drained" });
   }
 
   return {
@@ -211,11 +228,13 @@ export function createRegistry(session: Store): Registry {
     },
 
     async list() {
-      const [{ records }, seen, withheld] = await Promise.all([
+      const [{ records }, seen, withheld, pausedIds] = await Promise.all([
         current(true),
         insistently(session, () => link.client.zrange(keys.seen, "0", "-1", "WITHSCORES")),
         insistently(session, () => link.client.hgetall(keys.withheld)),
+        insistently(session, () => link.client.smembers(keys.paused)),
       ]);
+      const paused = new Set(pausedIds.map((id) => presentId(records, id)));
       const lastSeen = new Map<string, number>();
       for (let index = 0; index < seen.length; index += 2) {
         lastSeen.set(seen[index] as string, Number(seen[index + 1]));
@@ -235,11 +254,25 @@ export function createRegistry(session: Store): Registry {
             lastSeenAt,
             orphaned,
             withheld: Number(withheld[subscriptionId] ?? 0),
+            ...(paused.has(subscriptionId) && { paused: true }),
           };
         });
     },
 
     retire: (subscriptionId, { events, backlog }) => retire(subscriptionId, events, backlog),
+
+    async setPaused(subscriptionId, paused) {
+      const { records } = await current(true);
+      // It may have been paused under an earlier id.
+      const ids = [subscriptionId, ...earlierIds(records, subscriptionId)];
+      await insistently(session, () =>
+        paused
+          ? link.client.sadd(keys.paused, subscriptionId)
+          : link.client.srem(keys.paused, ...ids),
+      );
+    },
+
+    drain: (subscriptionId, backlog) => drain(subscriptionId, backlog),
 
     close() {
       isClosed = true;

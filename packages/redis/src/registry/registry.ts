@@ -1,4 +1,10 @@
-import type { Ordering, OrderedFailure, Router, SubscriptionRegistry } from "@busbar/core/provider";
+import type {
+  Ordering,
+  OrderedFailure,
+  RetiredBacklog,
+  Router,
+  SubscriptionRegistry,
+} from "@busbar/core/provider";
 
 /** A subscription as Redis keeps it. */
 export interface SubscriptionRecord {
@@ -56,6 +62,8 @@ export interface Registry extends SubscriptionRegistry {
   resolve(subscriptionId: string): Promise<SubscriptionRecord | undefined>;
   /** Calls back whenever the copy has changed. Returns a function that ends it. */
   onChange(listener: (snapshot: RegistrySnapshot) => void): () => void;
+  /** As `drain` of the provider's admin part: what waits leaves the queues, and the subscription stays. */
+  drain(subscriptionId: string, backlog: Exclude<RetiredBacklog, "keep">): Promise<number>;
   /** Ends what runs in the background. */
   close(): void;
 }

@@ -1,7 +1,13 @@
-import { type Envelope, matchesPattern, type RetiredBacklog } from "@busbar/core/provider";
-import { eventsReferredTo, numbersIn, partOf } from "../store/body-reference.ts";
+import {
+  type Envelope,
+  type JsonValue,
+  matchesPattern,
+  type RetiredBacklog,
+} from "@busbar/core/provider";
+import { partOf } from "../store/body-reference.ts";
 import { hasBody, readData, readProgress } from "../store/job-data.ts";
 import { settledIn } from "../store/job-data.ts";
+import { eventsOfJob } from "../store/job-events.ts";
 import { CORRUPT, isEnvelope } from "../store/stored-events.ts";
 import { deduplicationKey, packName } from "../store/key-text.ts";
 import { ownerOf } from "../store/keys.ts";
@@ -26,6 +32,14 @@ export interface Retirement {
   /** Names and patterns that it still wants. */
   readonly wanted: readonly string[];
   readonly backlog: Exclude<RetiredBacklog, "keep">;
+  /** Why they are dead, if they become dead letters. */
+  readonly reason: "retired" | "drained";
+}
+
+/** A delivery that becomes a dead letter, with what it has behind it. */
+interface Letter {
+  readonly envelope: Envelope;
+  readonly state?: JsonValue | undefined;
 }
 
 type Parts = Store;
@@ -43,7 +57,7 @@ export async function retireBacklog(
   retirement: Retirement,
   onRetired: (count: number) => void,
 ): Promise<void> {
-  const { record, ids, wanted, backlog } = retirement;
+  const { record, ids, wanted, backlog, reason: why } = retirement;
   const { link, keys, scripts, context } = parts;
   const { client } = link;
   const { splitAfterMs } = parts.options.batch;
@@ -57,17 +71,17 @@ export async function retireBacklog(
 
   /** The ids and arguments of dead letters, none if they are to be discarded. */
   function deadLetters(
-    envelopes: readonly Envelope[],
+    letters: readonly Letter[],
     queue: string,
     key: string | undefined,
     priority: number,
   ): { dead: readonly RetiredDead[]; data: readonly string[] } {
     if (backlog === "discard") return { dead: [], data: [] };
-    const data = envelopes.flatMap((envelope) => {
+    const data = letters.flatMap(({ envelope, state = null }) => {
       const isReadable = isEnvelope(envelope);
       const name = isReadable ? envelope.name.toWellFormed() : "";
-      const reason = isReadable ? "retired" : CORRUPT;
-      const info: DeadInfo = { reason, state: null, queue, name, priority };
+      const reason = isReadable ? why : CORRUPT;
+      const info: DeadInfo = { reason, state, queue, name, priority };
       const turn = key !== undefined && {
         key,
         turn: {
@@ -84,7 +98,7 @@ export async function retireBacklog(
           : `${packHead(subscriptionId)}${JSON.stringify(envelope)}]}`,
       ];
     });
-    return { dead: envelopes.map(() => ({ id: jobIds.next(1) })), data };
+    return { dead: letters.map(() => ({ id: jobIds.next(1) })), data };
   }
 
   /** Under which deduplication remembers envelopes that are discarded: "" for one that it does not. */
@@ -106,7 +120,8 @@ export async function retireBacklog(
     const { data } = readData(json);
     const owner = data.subscription ?? ownerOf(name);
     if (owner === undefined || !ids.has(owner)) return;
-    const events = await eventsOfJob(json);
+    // Of what cannot be read the text is all that there is.
+    const events = (await eventsOfJob(parts, data)) ?? [json as unknown as Envelope];
     const settled = new Set(settledIn(readProgress(progress) ?? {}));
     const left = [...events.keys()].filter((at) => !settled.has(at));
     const isKept = (at: number): boolean => !isUnwanted(events[at] as Envelope);
@@ -115,7 +130,9 @@ export async function retireBacklog(
     const unwanted = left.filter((at) => !isKept(at)).map((at) => events[at] as Envelope);
     if (unwanted.length === 0) return;
     const jobPriority = Number(priority) || NORMAL_PRIORITY;
-    const letters = deadLetters(unwanted, queue, data.key, jobPriority);
+    // A delivery that was retried is a job of its own, and has its errors with it.
+    const letters = unwanted.map((envelope) => ({ envelope, state: data.state }));
+    const { dead, data: deadData } = deadLetters(letters, queue, data.key, jobPriority);
     const request: RetireJobRequest = {
       own: keys.own,
       queue,
@@ -124,29 +141,14 @@ export async function retireBacklog(
       state,
       progress: progress ?? "",
       ...(kept[0] && { kept: { id: withEvents(id, kept.length), name: packName(kept) } }),
-      dead: letters.dead,
+      dead,
       forget: remembered(unwanted).filter((key) => key !== ""),
       ...(hasBody(data) && { body: data.body }),
     };
     const part = hasBody(data) ? partOf(data, keptAt) : { events: kept };
     const keptData = kept.length > 0 ? JSON.stringify({ ...data, ...part }) : "";
-    const done = await scripts.retireJob(`${queue}${id}`, request, [keptData, ...letters.data]);
+    const done = await scripts.retireJob(`${queue}${id}`, request, [keptData, ...deadData]);
     onRetired(done * unwanted.length);
-  }
-
-  /** Of what cannot be read the text is all that there is. */
-  async function eventsOfJob(json: string): Promise<readonly Envelope[]> {
-    const { data } = readData(json);
-    if (!hasBody(data)) return data.events ?? [json as unknown as Envelope];
-    const numbers = data.packs.map(([number]) => String(number));
-    const texts = await client.hmget(`${keys.own}body:${data.body}`, ...numbers);
-    const events = data.packs.flatMap(([, count, which], at) => {
-      const { events: all = [] } = readData(texts[at] ?? "").data;
-      const positions = which ? [...numbersIn(which)] : [...Array(count).keys()];
-      return positions.flatMap((position) => all[position] ?? []);
-    });
-    const isWhole = events.length === eventsReferredTo(data);
-    return isWhole ? events : [json as unknown as Envelope];
   }
 
   async function retireJobs(name: string, state: Job["state"]): Promise<void> {
@@ -175,15 +177,15 @@ export async function retireBacklog(
     const queue = keys.queue(name);
     const owner = ownerOf(name) ?? "";
     const items = await client.lrange(`${keys.own}lane:${queue}${key}`, 0, -1);
-    const unwanted: { item: string; envelope: Envelope }[] = [];
+    const unwanted: (Letter & { readonly item: string })[] = [];
     for (const item of items) {
-      const { subscription = owner, events } = readData(item).data;
+      const { subscription = owner, events, state } = readData(item).data;
       const [envelope = item as unknown as Envelope] = events ?? [];
-      if (ids.has(subscription) && isUnwanted(envelope)) unwanted.push({ item, envelope });
+      if (ids.has(subscription) && isUnwanted(envelope)) unwanted.push({ item, envelope, state });
     }
     if (unwanted.length === 0) return;
     const envelopes = unwanted.map(({ envelope }) => envelope);
-    const { dead, data } = deadLetters(envelopes, queue, key, NORMAL_PRIORITY);
+    const { dead, data } = deadLetters(unwanted, queue, key, NORMAL_PRIORITY);
     const request = {
       own: keys.own,
       queue,

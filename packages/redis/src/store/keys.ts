@@ -14,6 +14,8 @@ export interface Keys {
   readonly policies: string;
   /** Hash: subscription id to the number of events that it did not get because it was orphaned. */
   readonly withheld: string;
+  /** Set: ids of subscriptions that are paused in every process. */
+  readonly paused: string;
   /** Sorted set: group id by the time of its first event. */
   readonly groups: string;
   /** The key prefix of a queue, with its last colon. */
@@ -32,6 +34,7 @@ export function createKeys(prefix: string): Keys {
     seen: `${own}seen`,
     policies: `${own}policies`,
     withheld: `${own}withheld`,
+    paused: `${own}paused`,
     groups: `${own}groups`,
     queue: (name) => `${prefix}:${name}:`,
   };

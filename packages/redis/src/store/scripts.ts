@@ -13,6 +13,14 @@ import {
   MARK_SCRIPT,
   STAGE_SCRIPT,
 } from "./group-scripts.ts";
+import {
+  BOARD_LIST_SCRIPT,
+  BOARD_POST_SCRIPT,
+  BOARD_READ_SCRIPT,
+  BOARD_REMOVE_SCRIPT,
+  BOARD_SHOW_SCRIPT,
+  BOARD_WATCH_SCRIPT,
+} from "./board-scripts.ts";
 import { FIND_STALLED_SCRIPT } from "./find-stalled-script.ts";
 import {
   GIVE_BACK_SCRIPT,
@@ -51,6 +59,7 @@ import {
   type SettleAnswer,
   type SettleRequest,
 } from "./settle-script.ts";
+import { LANE_LOOK_SCRIPT, type LaneLook } from "./lane-look-script.ts";
 import { TIME_SCRIPT } from "./server-time.ts";
 import { STATS_SCRIPT, type QueueNumbers } from "./stats-script.ts";
 import { SWEEP_BODIES_SCRIPT } from "./sweep-bodies-script.ts";
@@ -120,6 +129,18 @@ export interface Scripts {
     data: readonly string[],
   ): Promise<number>;
   stats(queue: string, args: readonly Argument[]): Promise<QueueNumbers>;
+  laneLook(lanesKey: string, args: readonly Argument[]): Promise<LaneLook>;
+  /** Answers with 1 if anybody watches the feed. */
+  boardPost(boardKey: string, args: readonly Argument[]): Promise<number>;
+  /** Answers with ids of instances and what they have posted, in turn. */
+  boardList(boardKey: string, args: readonly Argument[]): Promise<readonly string[]>;
+  boardRemove(boardKey: string, args: readonly Argument[]): Promise<number>;
+  boardWatch(watchedKey: string, args: readonly Argument[]): Promise<number>;
+  boardShow(feedKey: string, args: readonly Argument[]): Promise<number>;
+  boardRead(
+    feedKey: string,
+    args: readonly Argument[],
+  ): Promise<readonly [cursor: string, entries: readonly string[]]>;
   stage(groupsKey: string, args: readonly Argument[]): Promise<number>;
   mark(groupsKey: string, args: readonly Argument[]): Promise<number>;
   claim(
@@ -161,6 +182,13 @@ const PLAIN: Readonly<Record<PlainName, string>> = {
   revive: REVIVE_SCRIPT,
   sweepBodies: SWEEP_BODIES_SCRIPT,
   stats: STATS_SCRIPT,
+  laneLook: LANE_LOOK_SCRIPT,
+  boardPost: BOARD_POST_SCRIPT,
+  boardList: BOARD_LIST_SCRIPT,
+  boardRemove: BOARD_REMOVE_SCRIPT,
+  boardWatch: BOARD_WATCH_SCRIPT,
+  boardShow: BOARD_SHOW_SCRIPT,
+  boardRead: BOARD_READ_SCRIPT,
   stage: STAGE_SCRIPT,
   mark: MARK_SCRIPT,
   claim: CLAIM_SCRIPT,

@@ -26,6 +26,8 @@ const parts = {
   subscriptions: "the subscription list can be read and retired from",
   admin: "backlogs and dead letters, kept by the provider",
   groups: "groups are staged by the provider; else a bus in memory stages them itself",
+  board:
+    "`inspect()` shows the instances of all processes, and `tail()` reads what happens in them",
   probe: "`health()` looks at the provider",
 };
 

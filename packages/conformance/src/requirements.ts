@@ -17,6 +17,8 @@ export interface Subject {
   readonly publishesAtOnce: boolean;
   /** Whether it finds dead letters by their ids: `ProviderAdmin.getDead`. */
   readonly findsDead: boolean;
+  /** The optional methods of its parts that it has. */
+  readonly methods: readonly OptionalMethod[];
   /** What a bus on it would live by: its `clock`, its `random`. */
   readonly brings: readonly ("clock" | "random")[];
   /** Makes the provider, and breaks what it depends on. */
@@ -36,14 +38,17 @@ export interface SubjectOptions {
 }
 
 /** A part of a provider that it may lack. */
-export type OptionalPart = "subscriptions" | "admin" | "groups" | "probe";
+export type OptionalPart = "subscriptions" | "admin" | "groups" | "board" | "probe";
+
+/** A method of a part that the part may lack. */
+export type OptionalMethod = "setPaused" | "listWaiting" | "drain";
 
 /** Answers why a case is not for a provider, or undefined if it is. */
 export type Requirement = (subject: Subject) => string | undefined;
 
 type Ability = "delay" | "retryDelay" | "priority" | "deduplication" | "ordering";
 
-const PARTS: readonly OptionalPart[] = ["subscriptions", "admin", "groups", "probe"];
+const PARTS: readonly OptionalPart[] = ["subscriptions", "admin", "groups", "board", "probe"];
 
 /** Looks at a provider. */
 export function subjectOf(
@@ -62,6 +67,10 @@ export function subjectOf(
     knowsGroups: provider.groups?.known !== undefined,
     publishesAtOnce: provider.tryPublish !== undefined,
     findsDead: provider.admin?.getDead !== undefined,
+    methods: [
+      ...(provider.subscriptions?.setPaused ? (["setPaused"] as const) : []),
+      ...(["listWaiting", "drain"] as const).filter((it) => provider.admin?.[it] !== undefined),
+    ],
     brings: (["clock", "random"] as const).filter((member) => provider[member] !== undefined),
     harness,
     load: readLoad(harness.load, mode),
@@ -119,6 +128,18 @@ export const findsDead: Requirement = (subject) =>
     subject.findsDead || subject.capabilities.durable,
     "the provider does not find dead letters by their ids",
   );
+
+/** The provider keeps which subscriptions are paused in every process. */
+export const pausesEverywhere: Requirement = ({ methods }) =>
+  unless(methods.includes("setPaused"), "the provider pauses no subscription everywhere");
+
+/** The provider lists deliveries that wait. */
+export const listsWaiting: Requirement = ({ methods }) =>
+  unless(methods.includes("listWaiting"), "the provider does not list what waits");
+
+/** The provider drains queues. */
+export const drains: Requirement = ({ methods }) =>
+  unless(methods.includes("drain"), "the provider does not drain");
 
 /** The harness can make the option small. */
 export function adjusts(option: AdjustableOption): Requirement {

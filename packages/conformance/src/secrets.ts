@@ -98,7 +98,8 @@ function watchCalls<T extends object>(
           return answer instanceof Promise ? looked(answer, `${path}${key}()`, look) : answer;
         };
       }
-      const isPart = key === "admin" || key === "subscriptions" || key === "groups";
+      const isPart =
+        key === "admin" || key === "subscriptions" || key === "groups" || key === "board";
       return isPart && member ? watchCalls(member, `${key}.`, look) : member;
     },
   });

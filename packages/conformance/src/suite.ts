@@ -27,6 +27,7 @@ import { leftovers } from "./cases/leftovers.ts";
 import { lifecycle } from "./cases/lifecycle.ts";
 import { ordering } from "./cases/ordering.ts";
 import { registry } from "./cases/registry.ts";
+import { operate } from "./cases/operate.ts";
 import { retiring } from "./cases/retiring.ts";
 import { routing } from "./cases/routing.ts";
 import { settlement } from "./cases/settlement.ts";
@@ -57,6 +58,7 @@ export const providerCases: readonly ConformanceCase[] = [
   ...registry,
   ...retiring,
   ...admin,
+  ...operate,
   ...groups,
   ...groupClaims,
   ...knownGroups,

@@ -2,6 +2,7 @@ import { testBites } from "./support/expect-bite.ts";
 import { flawless } from "./support/faulty.ts";
 import { lifecycleMutants } from "./support/mutants-of-lifecycle.ts";
 import { partMutants } from "./support/mutants-of-parts.ts";
+import { operationMutants } from "./support/mutants-of-operation.ts";
 import { numberMutants } from "./support/mutants-of-numbers.ts";
 import { atOnceMutants, declinedMutants } from "./support/mutants-of-shortcuts.ts";
 import { timingMutants } from "./support/mutants-of-timing.ts";
@@ -11,6 +12,7 @@ testBites(
     ...timingMutants,
     ...lifecycleMutants,
     ...partMutants,
+    ...operationMutants,
     ...atOnceMutants,
     ...declinedMutants,
     ...numberMutants,

@@ -20,6 +20,7 @@ import {
   type MemoryProvider,
 } from "@busbar/core/memory";
 import type { Mistake } from "./broker-protocol.ts";
+import { createMapBoard } from "./map-board.ts";
 
 /** What the first client of a namespace brings with it. */
 export interface WorldOptions {
@@ -35,10 +36,13 @@ export interface Holder {
 
 const log = (): void => {};
 
+type Methods = Record<string, (...given: readonly unknown[]) => unknown>;
+
 /** All that the broker keeps of one namespace. */
 export class BrokerWorld {
   readonly #provider: MemoryProvider;
   readonly #groups: MemoryGroupStaging;
+  readonly #board = createMapBoard();
   readonly #started: Promise<void>;
   readonly #options: WorldOptions;
   readonly #mistakes: ReadonlySet<Mistake>;
@@ -131,14 +135,17 @@ export class BrokerWorld {
   }
 
   #other(method: string, args: readonly unknown[]): unknown {
+    const [part, ofBoard] = method.split(".");
+    if (part === "board") {
+      // JSON has no undefined.
+      const given = args.map((it) => it ?? undefined);
+      return (this.#board as unknown as Methods)[ofBoard as string]?.(...given);
+    }
     const { subscriptions, admin } = this.#provider;
     if (method === "listGroups") return this.#groups.list();
     if (method === "retire") this.#retired(...(args as [string, { events?: readonly string[] }]));
-    for (const part of [subscriptions, admin, this.#groups] as unknown as Record<
-      string,
-      (...given: readonly unknown[]) => unknown
-    >[]) {
-      if (method in part) return part[method]?.(...args);
+    for (const methods of [subscriptions, admin, this.#groups] as unknown as Methods[]) {
+      if (method in methods) return methods[method]?.(...args);
     }
     throw new TypeError(`No such method: ${method}`);
   }

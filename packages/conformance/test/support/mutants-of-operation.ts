@@ -1,0 +1,103 @@
+import type { MemoryProvider } from "@busbar/core/memory";
+import type { ProviderHarness } from "../../src/harness.ts";
+import { faulty } from "./faulty.ts";
+import { type BoardMistake, createMapBoard } from "./map-board.ts";
+import type { Mutant } from "./mutants.ts";
+
+export const operationMutants: readonly Mutant[] = [
+  board("keeps the first report", "operate/reports"),
+  board("keeps reports for ever", "operate/reports-expire"),
+  board("never says that anyone watches", "operate/watched"),
+  board("ends a watch with a shorter one", "operate/watched"),
+  board("says for ever that someone watches", "operate/watched-ends"),
+  board("reads what came before", "operate/feed"),
+  board("keeps every entry", "operate/feed-bound"),
+  board("reads nothing for a cursor that it does not know", "operate/feed-bound"),
+  {
+    mistake: "forgets a pause with the next declaration",
+    caughtBy: ["operate/pause"],
+    harness: () =>
+      faulty((inner) => ({
+        subscriptions: {
+          ...inner.subscriptions,
+          declare: async (specs) => {
+            await inner.subscriptions.declare(specs);
+            for (const { subscriptionId } of specs) await setPaused(inner, subscriptionId, false);
+          },
+        },
+      })),
+  },
+  {
+    mistake: "lists the first page of what waits again and again",
+    caughtBy: ["operate/waiting"],
+    harness: () =>
+      admin((inner) => ({
+        listWaiting: (id, { limit, eventId }) => listWaiting(inner, id, { limit, eventId }),
+      })),
+  },
+  {
+    mistake: "finds waiting deliveries of every event",
+    caughtBy: ["operate/waiting"],
+    harness: () =>
+      admin((inner) => ({
+        listWaiting: (id, { limit, cursor }) => listWaiting(inner, id, { limit, cursor }),
+      })),
+  },
+  {
+    mistake: "shows what waits for its time as ready",
+    caughtBy: ["operate/waiting-delayed"],
+    harness: () =>
+      admin((inner) => ({
+        listWaiting: async (id, page) => {
+          const { items, ...others } = await listWaiting(inner, id, page);
+          return { items: items.map((it) => ({ ...it, state: "ready" as const })), ...others };
+        },
+      })),
+  },
+  {
+    mistake: "retires what it should drain",
+    caughtBy: ["operate/drain"],
+    harness: () =>
+      admin((inner) => ({
+        drain: (id, { backlog }) => inner.subscriptions.retire(id, { backlog }),
+      })),
+  },
+  {
+    mistake: "dead-letters what a drain should discard",
+    caughtBy: ["operate/drain-in-flight"],
+    harness: () =>
+      admin((inner) => ({
+        drain: async (id) => (await inner.admin.drain?.(id, { backlog: "dead-letter" })) ?? 0,
+      })),
+  },
+];
+
+function board(mistake: BoardMistake, caughtBy: string): Mutant {
+  const harness = (made?: BoardMistake): ProviderHarness =>
+    faulty(() => ({ board: createMapBoard(made) }));
+  return {
+    mistake: `has a board that ${mistake}`,
+    caughtBy: [caughtBy],
+    harness: () => harness(mistake),
+    without: () => harness(),
+  };
+}
+
+function admin(
+  change: (inner: MemoryProvider) => Partial<MemoryProvider["admin"]>,
+): ProviderHarness {
+  return faulty((inner) => ({ admin: { ...inner.admin, ...change(inner) } }));
+}
+
+async function setPaused(inner: MemoryProvider, id: string, paused: boolean): Promise<void> {
+  await inner.subscriptions.setPaused?.(id, paused);
+}
+
+type ListWaiting = NonNullable<MemoryProvider["admin"]["listWaiting"]>;
+
+function listWaiting(
+  inner: MemoryProvider,
+  ...args: Parameters<ListWaiting>
+): ReturnType<ListWaiting> {
+  return inner.admin.listWaiting?.(...args) ?? Promise.resolve({ items: [] });
+}

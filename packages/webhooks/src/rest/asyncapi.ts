@@ -34,7 +34,9 @@ export function asyncApiDocument(entries: readonly CatalogueEntry[]): JsonObject
 }
 
 function messageOf({ name, description, schema, example, deprecated }: CatalogueEntry): JsonObject {
-  const { $schema: _, ...data } = schema ?? {};
+  const { $schema: _, ...own } = schema ?? {};
+  const place = `#/components/messages/${name}/payload/properties/data`;
+  const data = movedTo(place, own) as JsonObject;
   return {
     name,
     ...(description !== null && { summary: description }),
@@ -65,4 +67,16 @@ function messageOf({ name, description, schema, example, deprecated }: Catalogue
       examples: [{ payload: { type: name, timestamp: "2026-01-01T12:00:00.000Z", data: example } }],
     }),
   };
+}
+
+/** A schema as a part of a document: references within the schema lead to where it is now. */
+function movedTo(place: string, schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map((each) => movedTo(place, each));
+  if (typeof schema !== "object" || schema === null) return schema;
+  return Object.fromEntries(
+    Object.entries(schema).map(([key, value]) => {
+      const isReference = key === "$ref" && typeof value === "string" && value.startsWith("#");
+      return [key, isReference ? `${place}${value.slice(1)}` : movedTo(place, value)];
+    }),
+  );
 }

@@ -40,3 +40,24 @@ test("each event is a channel whose message has the payload that receivers get",
   });
   expect(messages["cms.page.updated"]).toMatchObject({ tags: [{ name: "deprecated" }] });
 });
+
+test("a schema that refers to itself refers to its place in the document", async () => {
+  const category = z.object({
+    name: z.string(),
+    get children() {
+      return z.array(category);
+    },
+  });
+  const definitions = defineAsyncEvents({ "category.changed": { schema: category } });
+  const entries = (await openCatalogue([definitions])).entries();
+  const described = asyncApiDocument(entries);
+  const references = [...JSON.stringify(described).matchAll(/"\$ref":"#([^"]*)"/g)];
+  expect(references.some(([, path]) => path!.includes("/payload/"))).toBe(true);
+  for (const [, path] of references) {
+    const found = path!
+      .split("/")
+      .slice(1)
+      .reduce<unknown>((value, key) => (value as Record<string, unknown>)?.[key], described);
+    expect(found).toBeTypeOf("object");
+  }
+});

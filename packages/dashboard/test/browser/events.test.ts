@@ -23,7 +23,7 @@ const events = defineEvents({
     })
     .meta({ description: "A customer has paid, or will pay on delivery.", examples: [example()] }),
   "order.shipped": z.object({ orderId: z.string(), carrier: z.string() }),
-  "stock.changed": z.object({ sku: z.string(), quantity: z.int() }),
+  "stock.changed": z.object({ sku: z.string(), quantity: z.int(), isFinal: z.boolean() }),
 });
 
 function example() {
@@ -41,7 +41,7 @@ interface Received {
   readonly data: unknown;
 }
 
-/** A shop with a catalogue and three subscriptions, and what one of them has received. */
+/** A shop with a catalogue and some subscriptions, and what two of them have received. */
 async function openWithCatalogue(
   options: ShopOptions = {},
 ): Promise<Shop & { readonly received: readonly Received[] }> {
@@ -55,6 +55,9 @@ async function openWithCatalogue(
     bus.subscribe("order.placed", () => Promise.reject(new Error("SMTP: 421 try later")), {
       subscriberId: "order-emails",
       attempts: 1,
+    });
+    bus.subscribe("stock.changed", ({ name, data }) => void received.push({ name, data }), {
+      subscriberId: "stock-sync",
     });
     bus.subscribe("product.updated", () => undefined, { subscriberId: "search-index" });
   };
@@ -140,6 +143,18 @@ describe("the page of events", () => {
           },
         },
       ]);
+  });
+
+  test("emits what the form shows: a box that is not checked is false", async () => {
+    const shop = await openWithCatalogue();
+    const page = await tabs.open(shop.url("/events/stock.changed"));
+    await page.getByRole("button", { name: "Emit a test event" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("sku").fill("A-1");
+    await dialog.getByLabel("quantity").fill("3");
+    await dialog.getByRole("button", { name: "Emit", exact: true }).click();
+    const data = { sku: "A-1", quantity: 3, isFinal: false };
+    await expect.poll(() => shop.received).toEqual([{ name: "stock.changed", data }]);
   });
 
   test("emits JSON, and says where it is none", async () => {

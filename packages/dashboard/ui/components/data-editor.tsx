@@ -71,7 +71,7 @@ export function DataFaults(props: {
 }
 
 /** Whether a form can be made from a schema. */
-export function hasForm(schema: JsonObject | null): boolean {
+function hasForm(schema: JsonObject | null): boolean {
   return schema?.["type"] === "object" && schema["properties"] !== undefined;
 }
 

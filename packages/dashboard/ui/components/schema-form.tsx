@@ -276,7 +276,7 @@ function parse(text: string): JsonValue | undefined {
 }
 
 /** Follows references within the schema, and takes `null` out of a choice of two. */
-function resolve(schema: JsonObject, root: JsonObject, depth = 0): JsonObject {
+export function resolve(schema: JsonObject, root: JsonObject, depth = 0): JsonObject {
   const reference = schema["$ref"];
   if (typeof reference === "string" && reference.startsWith("#/") && depth < 16) {
     let target: JsonValue | undefined = root;

@@ -4,9 +4,10 @@ import { useState } from "preact/hooks";
 import type { EmitResult } from "../../../src/contract/api.ts";
 import { send } from "../../api.ts";
 import { ActionDialog } from "../../components/action-dialog.tsx";
-import { DataEditor, DataFaults, hasForm } from "../../components/data-editor.tsx";
+import { DataEditor, DataFaults } from "../../components/data-editor.tsx";
 import { TextField } from "../../components/field.tsx";
 import { faultsOf } from "../../components/schema-form.tsx";
+import { startOf } from "../../components/start-of.ts";
 import { useToast } from "../../components/toast.tsx";
 import { plural } from "../../format.ts";
 
@@ -22,7 +23,7 @@ export function EmitDialog(props: {
   const { name, schema, examples, subscriptions, onClose } = props;
   const showToast = useToast();
   const [data, setData] = useState<JsonValue | undefined>(
-    examples[0] ?? (hasForm(schema) ? {} : undefined),
+    () => examples[0] ?? (schema === null ? undefined : startOf(schema)),
   );
   const [delay, setDelay] = useState("");
   const [failure, setFailure] = useState<unknown>();

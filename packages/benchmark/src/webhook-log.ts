@@ -1,11 +1,16 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { createEventBus } from "@busbar/core";
+import type { Plugin } from "@busbar/core/plugin";
 import { localProvider } from "@busbar/local";
 import { pgStore, sqliteStore, type SqlStore } from "@busbar/sql";
 import { sqlOf } from "@busbar/sql/feature";
 import { type Webhooks, webhooks } from "@busbar/webhooks";
 import { openPool } from "./contestants/pg.ts";
+import type { RebuiltIndex } from "./rebuild-log-index.ts";
 import { startPostgresServer } from "./postgres-server.ts";
 import { makeFolder } from "./server-process.ts";
 import type { Database } from "./webhook-shop.ts";
@@ -59,8 +64,16 @@ export async function makeLogPlace(
   };
 }
 
-/** Opens a log. Nothing is indexed in the background. */
-export async function openLog(place: LogPlace, index: boolean): Promise<OpenLog> {
+/**
+ * Opens a log. Nothing is indexed in the background.
+ *
+ * @param others Plugins of the same bus.
+ */
+export async function openLog(
+  place: LogPlace,
+  index: boolean,
+  others: readonly Plugin[] = [],
+): Promise<OpenLog> {
   const pool = "url" in place ? openPool(place.url) : undefined;
   const store = (
     "file" in place ? sqliteStore({ file: place.file }) : pgStore({ pool: pool! })
@@ -72,7 +85,7 @@ export async function openLog(place: LogPlace, index: boolean): Promise<OpenLog>
     dispatch: false,
     search: { index },
   });
-  const bus = createEventBus({ provider: localProvider(), plugins: [hooks] });
+  const bus = createEventBus({ provider: localProvider(), plugins: [hooks, ...others] });
   await bus.start();
   return {
     store,
@@ -112,6 +125,17 @@ export async function fillLog({ store, hooks }: OpenLog, attempts: number): Prom
     }
     await insert(store, JSON.stringify(rows));
   }
+}
+
+/** Makes the search index of a log in a process of its own. */
+export async function rebuildIndex(place: LogPlace): Promise<RebuiltIndex> {
+  const program = fileURLToPath(new URL("rebuild-log-index.js", import.meta.url));
+  const child = fork(program, [JSON.stringify(place)], { execArgv: [] });
+  const answer: { rebuilt?: RebuiltIndex } = {};
+  child.on("message", (message) => (answer.rebuilt = message as RebuiltIndex));
+  const [code] = (await once(child, "close")) as [number | null];
+  if (answer.rebuilt === undefined) throw new Error(`Nothing was indexed (exit code ${code})`);
+  return answer.rebuilt;
 }
 
 /** What a log of so many attempts has. */

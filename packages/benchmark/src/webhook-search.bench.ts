@@ -1,10 +1,6 @@
-import { fork } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import type { Webhooks } from "@busbar/webhooks";
 import type { Budget, Contestant, Metric, Question, Sample } from "./question.ts";
-import type { RebuiltIndex } from "./rebuild-log-index.ts";
-import { fillLog, type LogPlace, makeLogPlace, openLog, shopLog } from "./webhook-log.ts";
+import { fillLog, makeLogPlace, openLog, rebuildIndex, shopLog } from "./webhook-log.ts";
 import type { Database } from "./webhook-shop.ts";
 
 /** Attempts for each millisecond that is to be measured: a million for `--measure 10000`. */
@@ -77,16 +73,6 @@ async function searchAll({ log }: Webhooks, attempts: number): Promise<Sample> {
     sample[id] = times.toSorted((a, b) => a - b)[Math.floor(SEARCHES / 2)]!;
   }
   return sample;
-}
-
-async function rebuildIndex(place: LogPlace): Promise<RebuiltIndex> {
-  const program = fileURLToPath(new URL("rebuild-log-index.js", import.meta.url));
-  const child = fork(program, [JSON.stringify(place)], { execArgv: [] });
-  const answer: { rebuilt?: RebuiltIndex } = {};
-  child.on("message", (message) => (answer.rebuilt = message as RebuiltIndex));
-  const [code] = (await once(child, "close")) as [number | null];
-  if (answer.rebuilt === undefined) throw new Error(`Nothing was indexed (exit code ${code})`);
-  return answer.rebuilt;
 }
 
 const contestants: readonly Contestant[] = [

@@ -72,7 +72,12 @@ export function createProgram(io: Io, exit: (code: ExitCode) => void = () => {})
       writeErr: (text) => io.stderr.write(text),
       getOutHelpWidth: () => Math.min(io.stdout.columns ?? 100, 100),
       getErrHelpWidth: () => Math.min(io.stderr.columns ?? 100, 100),
-      outputError: (text, write) => write(paint("red", text)),
+      outputError(text, write) {
+        const isJson = program.opts<GlobalOptions>().json === true;
+        write(
+          isJson ? jsonError({ message: text.replace(/^error: /, "").trim() }) : paint("red", text),
+        );
+      },
     })
     .exitOverride();
   const does: Does =
@@ -122,12 +127,21 @@ function loadEnvFile(file: string): void {
   }
 }
 
+/** What is wrong, as one line of JSON. */
+function jsonError(error: {
+  code?: string | undefined;
+  message: string;
+  hint?: string | undefined;
+}): string {
+  return `${JSON.stringify({ error })}\n`;
+}
+
 function reportFailure(error: unknown, options: GlobalOptions, io: Io): void {
   const message = error instanceof Error ? error.message : String(error);
   const hint = error instanceof CommandFailure ? error.hint : undefined;
   const code = isBusbarError(error) ? error.code : undefined;
   if (options.json === true) {
-    io.stderr.write(`${JSON.stringify({ error: { code, message, hint } })}\n`);
+    io.stderr.write(jsonError({ code, message, hint }));
     return;
   }
   const paint = painter(options.color && hasTerminalColours(io));

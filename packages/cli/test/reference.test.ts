@@ -1,29 +1,6 @@
 import type { Command } from "commander";
 import { expect, test } from "vitest";
-import { createProgram } from "../src/cli.ts";
-import { runCli } from "./support/run-cli.ts";
-import { useShop } from "./support/shop.ts";
-
-const nowhere = { write: () => true };
-
-function program(): Command {
-  return createProgram({
-    stdout: nowhere,
-    stderr: nowhere,
-    env: {},
-    cwd: "/",
-    signal: new AbortController().signal,
-    readInput: async () => "",
-    ask: async () => undefined,
-  });
-}
-
-/** The commands that do something, with the words that lead to each. */
-function commandsOf(command: Command, path: readonly string[] = []): readonly [string, Command][] {
-  const inner = command.commands.filter((it) => it.name() !== "help");
-  if (inner.length === 0) return [[path.join(" "), command]];
-  return inner.flatMap((it) => commandsOf(it, [...path, it.name()]));
-}
+import { commandsOf, quietProgram } from "./support/commands.ts";
 
 /** The help text as it is, so the page and the help say the same. Update the page with `-u`. */
 test("the reference shows the help of each command", async () => {
@@ -33,7 +10,7 @@ test("the reference shows the help of each command", async () => {
     command.outputHelp();
     return text.trim();
   };
-  const all = program();
+  const all = quietProgram();
   const page = [
     "<!-- Written by packages/cli/test/reference.test.ts from the help texts. Do not edit. -->",
     "# Command line",
@@ -60,26 +37,8 @@ test("the reference shows the help of each command", async () => {
   await expect(`${page}\n`).toMatchFileSnapshot("../../../docs/reference/command-line.md");
 });
 
-test("each command that reads answers with one JSON document", async () => {
-  useShop();
-  const reads: Readonly<Record<string, number>> = {
-    "subscriptions list": 0,
-    "events list": 3,
-    "events diff": 0,
-    "events asyncapi": 0,
-    "dead list": 3,
-    health: 0,
-    doctor: 0,
-  };
-  for (const [command, code] of Object.entries(reads)) {
-    const result = await runCli([...command.split(" "), "--json"]);
-    expect({ command, code: result.code }).toEqual({ command, code });
-    expect(() => result.json()).not.toThrow();
-  }
-});
-
 test("each command has a description that ends with a full stop", () => {
-  for (const [path, command] of commandsOf(program())) {
+  for (const [path, command] of commandsOf(quietProgram())) {
     expect(`${path}: ${command.description()}`).toMatch(/: [A-Z].*[.]$/s);
   }
 });

@@ -21,7 +21,8 @@ export function addCompletion(program: Command, does: Does): void {
     )
     .action(
       does(async (cli, shell: Shell) => {
-        cli.io.stdout.write(completionScript(program, shell));
+        const script = completionScript(program, shell).trimEnd();
+        cli.printer.result({ shell, script }, () => script);
       }),
     );
 }

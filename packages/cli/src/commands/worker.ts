@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import type { Does } from "../cli.ts";
 import { examples } from "../examples.ts";
 import { positiveNumber } from "../options.ts";
+import { counted } from "../output/text.ts";
 import { findConfig } from "../project/find-config.ts";
 import { whenAborted } from "../wait-for.ts";
 
@@ -33,7 +34,8 @@ export function addWorker(program: Command, does: Does): void {
           await app.start();
           const { provider, subscriptions } = await app.bus.inspect();
           const count = subscriptions.filter(({ here }) => here).length;
-          printer.note(`The ${role} runs ${count} subscriptions on provider ${provider}.`);
+          const what = counted(count, "subscription");
+          printer.note(`The ${role} runs ${what} on provider ${provider}.`);
           await whenAborted(io.signal);
           printer.note("Stopping: running handlers may end.");
         } finally {

@@ -14,6 +14,8 @@ export interface RunningCommand {
   /** Resolves with the first match in what it writes from now on, or has written since the match before. */
   next(pattern: RegExp): Promise<RegExpExecArray>;
   kill(signal: NodeJS.Signals): void;
+  /** Stops reading its standard output, as `head` does when it has enough. */
+  closeOutput(): void;
   /** Resolves with its exit code once it has ended. */
   readonly ended: Promise<number | null>;
 }
@@ -61,6 +63,7 @@ export function startCommand(
           throw new Error(`${pattern} does not come:\n${output}`);
       }
     },
+    closeOutput: () => void child.stdout.destroy(),
     kill: (signal) => void child.kill(signal),
     ended,
   };

@@ -54,9 +54,9 @@ let runtimeOf: (bus: Bus) => BusRuntime;
 /** Options of {@link EventBus.pause} and {@link EventBus.resume}. */
 export interface PauseOptions {
   /**
-   * Whether the call is about every process. The provider keeps the pause until `resume` with the same option, also
-   * over restarts; processes follow within 5 seconds. It is apart from the pause of one process: a subscription runs
-   * where neither holds.
+   * Whether the call applies to every process. The provider keeps the pause over restarts, until `resume` is called
+   * with the same option. Processes follow within 5 seconds. The pause of one process is separate: a process delivers
+   * to a subscription only when neither pause is set.
    *
    * @default false
    */
@@ -69,15 +69,15 @@ export interface TailOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Names a subscription. */
+/** A reference to a subscription by its id. */
 export interface SubscriptionRef {
-  /** The id under which it was subscribed. */
+  /** The id of the subscription: the `subscriberId` that was passed to `subscribe`. */
   readonly subscriberId: string;
 }
 
 /** Options of {@link EventBus.stop}. */
 export interface StopOptions {
-  /** Milliseconds to wait for deliveries in flight. The bus's own `graceMs` by default. */
+  /** The milliseconds to wait for deliveries in flight. Default: the `graceMs` of the bus. */
   readonly graceMs?: number | undefined;
 }
 
@@ -167,15 +167,14 @@ class Bus implements IEventBusModule, AsyncDisposable {
   }
 
   /**
-   * Calls `listener` with each notice of one name, from now on: what happens to events and deliveries in this
-   * process, and to the bus. {@link BusNotices} says which names there are, and what each listener gets.
+   * Calls `listener` with each notice of one name. A notice reports a change of the bus, or of an event or a delivery
+   * in this process. {@link BusNotices} lists the names and the argument of each listener.
    *
    * The bus calls listeners in the order in which they were added, and does not wait for them. If a listener
-   * throws or rejects, the bus logs a warning, once for each listener, and goes on. A bus without listeners
-   * spends no time on notices. May be called before `start`.
+   * throws or rejects, the bus logs one warning for this listener and continues. `on` may be called before `start`.
    *
-   * @returns A function that ends it. Safe to call twice.
-   * @throws TypeError when there is no notice of that name, or `listener` is not a function.
+   * @returns A function that removes the listener. The function is safe to call twice.
+   * @throws TypeError when no notice has that name, or when `listener` is not a function.
    *
    * @example
    * ```ts
@@ -192,13 +191,12 @@ class Bus implements IEventBusModule, AsyncDisposable {
   }
 
   /**
-   * Starts the provider and the plugins, declares the subscriptions and begins to consume. Resolves
-   * once an event emitted now would be delivered. Safe to call again while it starts or runs. From then
-   * on the bus keeps its process alive, on every provider, until it is stopped.
+   * Starts the provider and the plugins, declares the subscriptions and begins to consume. Resolves when the bus is
+   * ready to deliver events. `start` is safe to call again while the bus starts or runs. A running bus keeps its
+   * process alive until `stop`, on every provider.
    *
-   * @throws BusbarError `BUSBAR_UNSUPPORTED` when a subscription or the role asks what the provider cannot do.
-   * @throws BusbarError `BUSBAR_UNAVAILABLE` when the provider cannot be started; start may not be tried
-   *   again on the same bus.
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider does not support a subscription or the role.
+   * @throws BusbarError `BUSBAR_UNAVAILABLE` when the provider cannot be started. Create a new bus to try again.
    * @throws TypeError after `stop`.
    */
   start(): Promise<void> {
@@ -206,9 +204,9 @@ class Bus implements IEventBusModule, AsyncDisposable {
   }
 
   /**
-   * Takes no new emits but those of handlers, waits for deliveries in flight, hands back the rest, and
-   * closes what the bus opened. A provider that is not durable first delivers what is due. Resolves
-   * when all is closed. Safe to call twice, and before `start`.
+   * Stops the bus. From then on the bus accepts only emits of handlers. `stop` waits for deliveries in flight, releases
+   * all others, and closes the connections that the bus opened. A provider that is not durable first delivers the
+   * events that are due. Resolves when everything is closed. `stop` is safe to call twice, and before `start`.
    */
   async stop(options: StopOptions = {}): Promise<void> {
     assertOptions("stop()", options, { graceMs: checkTimeLimit });
@@ -220,11 +218,11 @@ class Bus implements IEventBusModule, AsyncDisposable {
   }
 
   /**
-   * Waits until an event, and all that was emitted because of it, is acknowledged or dead; without an
-   * `eventId`, everything that this bus emitted. Where several processes consume, it waits until the
-   * queues are empty. Events staged in a group do not count before their release.
+   * Waits until every delivery of an event, and of the events that it caused, is acknowledged or dead. Without an
+   * `eventId`, `settled` waits for all events that this bus emitted. If several processes consume, `settled` waits
+   * until the queues are empty. Events in a group count from their release on.
    *
-   * @throws BusbarError `BUSBAR_NOT_SETTLED` on timeout, with the tree of what is left.
+   * @throws BusbarError `BUSBAR_NOT_SETTLED` on timeout, with the tree of unsettled events.
    *
    * @example
    * ```ts
@@ -241,11 +239,11 @@ class Bus implements IEventBusModule, AsyncDisposable {
   }
 
   /**
-   * Stops delivering to a subscription in this process, or in every process. Its events wait. Resolves when runs in
-   * flight in this process have ended; called from a handler, at once.
+   * Pauses a subscription in this process, or in every process. The provider keeps the events of the subscription.
+   * Resolves when its runs in flight in this process have ended. A call from a handler resolves at once.
    *
-   * @throws BusbarError `BUSBAR_NOT_FOUND` when this process has no such subscription; with `everywhere`, when nobody
-   *   knows it.
+   * @throws BusbarError `BUSBAR_NOT_FOUND` when this process has no such subscription; with `everywhere`, when no
+   *   process has declared the subscription.
    * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider cannot pause a subscription everywhere.
    *
    * @example
@@ -260,9 +258,14 @@ class Bus implements IEventBusModule, AsyncDisposable {
   }
 
   /**
-   * Delivers again after `pause` with the same options.
+   * Resumes a subscription that `pause` has paused. Pass the same options as to `pause`.
    *
-   * @throws BusbarError `BUSBAR_NOT_FOUND` and `BUSBAR_UNSUPPORTED` as `pause` does.
+   * @throws BusbarError `BUSBAR_NOT_FOUND` and `BUSBAR_UNSUPPORTED`, as `pause` does.
+   *
+   * @example
+   * ```ts
+   * await bus.resume("send-receipt", { everywhere: true });
+   * ```
    */
   async resume(subscriberId: string, options: PauseOptions = {}): Promise<void> {
     assertOptions("resume()", options, { everywhere: checkBoolean });
@@ -271,11 +274,11 @@ class Bus implements IEventBusModule, AsyncDisposable {
   }
 
   /**
-   * Ends a subscription, or takes events from it, in every process and for good: no new events, and
-   * what waits is dealt with as `backlog` says. Resolves with the number of deliveries that were
-   * dead-lettered or discarded.
+   * Ends a subscription in every process, permanently, or removes some of its events. The subscription receives no
+   * new events. The option `backlog` says what happens to pending deliveries. Resolves with the number of deliveries
+   * that were dead-lettered or discarded.
    *
-   * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
+   * @throws BusbarError `BUSBAR_NOT_FOUND` when no process has declared the subscription.
    *
    * @example
    * ```ts
@@ -287,9 +290,9 @@ class Bus implements IEventBusModule, AsyncDisposable {
   }
 
   /**
-   * Empties the queue of a subscription, which goes on: its next events are delivered. Takes every delivery that has
-   * not begun, also a delayed one and a retry that waits for its time. Deliveries in flight go on. Resolves with the
-   * number of deliveries that were dead-lettered or discarded.
+   * Removes all pending deliveries of a subscription, including delayed deliveries and scheduled retries. Deliveries in
+   * flight continue, and the subscription receives its next events. Resolves with the number of deliveries that were
+   * dead-lettered or discarded.
    *
    * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
    * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider cannot drain.
@@ -305,11 +308,11 @@ class Bus implements IEventBusModule, AsyncDisposable {
   }
 
   /**
-   * Lists the deliveries of a subscription that have not begun: roughly in the order in which they will run. While
-   * deliveries begin, a page may show one twice, or miss one that has moved.
+   * Lists the pending deliveries of a subscription, roughly in the order in which they will run. If deliveries begin
+   * while you read, a page may repeat a delivery or omit a delivery that has moved.
    *
    * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
-   * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider cannot list what waits.
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider cannot list pending deliveries.
    *
    * @example
    * ```ts
@@ -322,8 +325,8 @@ class Bus implements IEventBusModule, AsyncDisposable {
   }
 
   /**
-   * Says where events of a name go: which subscriptions match, by which pattern, and how each is delivered to. Also
-   * names subscriptions that miss the name by one letter.
+   * Explains where events of a name are delivered: the subscriptions that match, the pattern that matches, and the
+   * delivery options of each. Also lists subscriptions whose event name differs by one letter.
    *
    * @example
    * ```ts
@@ -360,20 +363,20 @@ class Bus implements IEventBusModule, AsyncDisposable {
     return new TransactionalBus(this, this.#runtime.stager(transaction));
   }
 
-  /** Subscriptions, backlogs, dead letters, staged groups and counters, as of now. */
+  /** Returns the current subscriptions, backlogs, dead letters, staged groups and counters of the bus. */
   inspect(): Promise<BusInspection> {
     return this.#runtime.inspect();
   }
 
   /**
-   * Describes the events of the catalogue that the bus was given, as {@link describeEvents} does. Without a catalogue it
-   * returns an empty array.
+   * Describes the events in the catalogue of this bus, as {@link describeEvents} does. Returns an empty array if the
+   * bus has no catalogue.
    */
   describeEvents(): readonly DescribedEvent[] {
     return this.#runtime.describeEvents();
   }
 
-  /** Whether the bus does its work. Changes nothing. */
+  /** Reports whether the bus works. A call changes nothing. */
   health(): Promise<BusHealth> {
     return this.#runtime.health();
   }
@@ -388,10 +391,10 @@ class Bus implements IEventBusModule, AsyncDisposable {
 }
 
 /**
- * The event bus: one for every provider. Made by {@link createEventBus}, of which it has its types; without a
- * catalogue it takes events of every name. Fits wherever an {@link IEventBusModule} is asked for.
+ * The event bus. {@link createEventBus} creates it with every provider. A catalogue types its events; a bus without a
+ * catalogue accepts events of every name. An `EventBus` is an {@link IEventBusModule}.
  *
- * Subscribe first, then `start`, then emit. `stop` when done: it drains.
+ * Subscribe first, then call `start`, then emit. At the end, call `stop`, which waits for deliveries in flight.
  */
 export interface EventBus<
   Events extends object = never,
@@ -402,14 +405,15 @@ export interface EventBus<
     Omit<Bus, keyof IEventBusModule | "use" | "withTransaction">,
     IEventBusModule<Events, Received, Context> {
   /**
-   * As {@link IEventBusModule.unsubscribe}. With a `subscriberId` alone it ends the subscription in this process
-   * with all its events, and does nothing if this process has no such subscription.
+   * Ends a subscription in this process, as {@link IEventBusModule.unsubscribe} does. If only a `subscriberId` is
+   * passed, `unsubscribe` ends the subscription for all its events. It does nothing if this process has no such
+   * subscription.
    */
   readonly unsubscribe: ((subscription: SubscriptionRef) => this) &
     EventMethods<Events, Received, Context, this>["subscribe"];
   /**
-   * Wraps every run of every delivery, within the middleware of the options, of the plugins and of earlier calls. The
-   * `inbox` of the bus is within all of it.
+   * Adds middleware that wraps every run of every delivery. The middleware runs inside the middleware of the options,
+   * of the plugins and of earlier calls. The `inbox` of the bus runs inside all middleware.
    *
    * @example
    * ```ts
@@ -422,10 +426,10 @@ export interface EventBus<
    */
   use(middleware: Middleware): this;
   /**
-   * A bus whose `emit` writes events in the caller's own transaction: they are published if it commits.
-   * Everything else is this bus's. Needs a plugin that stages, such as the outbox. Await the emit before the
-   * transaction ends. It rejects with a `TypeError` where no transaction is open, as far as the plugin can
-   * tell, and with `BUSBAR_EMIT_TIMEOUT` when the database does not answer within `emitTimeoutMs`.
+   * Returns a bus whose `emit` writes events in the caller's transaction. The events are published if the transaction
+   * commits. All other methods are the methods of this bus. `withTransaction` needs a plugin that stages events, such
+   * as the outbox. Await the emit before the transaction ends. The emit rejects with a `TypeError` if the plugin finds
+   * no open transaction, and with `BUSBAR_EMIT_TIMEOUT` if the database does not answer within `emitTimeoutMs`.
    *
    * @throws BusbarError `BUSBAR_UNSUPPORTED` without such a plugin.
    * @throws TypeError when there is no transaction: `undefined` or `null`.
@@ -474,7 +478,7 @@ function isSubscriptionRef(value: EventSelector | SubscriptionRef): value is Sub
 }
 
 /**
- * Makes a bus without a container. With one, `createApp` does.
+ * Creates an event bus. To create a bus with a container of services, use `createApp`.
  *
  * @example
  * ```ts
@@ -485,7 +489,7 @@ function isSubscriptionRef(value: EventSelector | SubscriptionRef): value is Sub
  * await bus.stop();
  * ```
  *
- * @throws TypeError when an option has a value that it cannot have.
+ * @throws TypeError when an option is unknown or has an invalid value.
  */
 export function createEventBus<
   Events extends object = never,

@@ -33,12 +33,12 @@ const SLACK_MS = 1_000;
 type Part = "subscriptions" | "admin" | "groups" | "board";
 
 /**
- * Makes a provider that keeps events in Redis, as jobs of BullMQ. What has been emitted outlives every
- * process; how much of it outlives a crash of Redis is up to the settings of Redis.
+ * Creates a provider that stores events in Redis, as jobs of BullMQ. Emitted events survive the end of every process.
+ * The settings of Redis decide which events survive a crash of Redis.
  *
- * `start` waits a minute for a Redis that is away. A connection that is lost is made again for ever.
+ * `start` waits up to a minute for Redis to become available. The provider reconnects until the bus stops.
  *
- * @throws TypeError when an option is not what it must be.
+ * @throws TypeError when an option has an invalid value.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * What travels with an event beside its data. Members that the bus does not know pass through
- * untouched, as JSON.
+ * The metadata of an event. Every provider carries the metadata together with the data, as JSON. The bus does not
+ * change members that it does not know.
  */
 export interface EventMetadata {
   /** Stages the event in this group until the group is released or cleared. */
@@ -8,60 +8,65 @@ export interface EventMetadata {
   /** The workflow step that emitted the event, so that compensation can clear its events only. */
   readonly stepId?: string | undefined;
   /**
-   * When `emit` was called, by the clock of the emitting process. Set by the bus unless given. A `Date` in
-   * handlers, on every provider.
+   * The time of the `emit` call, on the clock of the emitting process. The bus sets `createdAt` unless the caller
+   * does. Handlers receive a `Date` on every provider.
    */
   readonly createdAt?: Date | undefined;
   /**
-   * When the event was published, by the clock of the publishing process; for a grouped event, when its group was
-   * released. Set by the bus: what is given is ignored.
+   * The time at which the event was published, on the clock of the publishing process. For a grouped event, the time
+   * at which its group was released. The bus sets `publishedAt` and ignores a value from the caller.
    */
   readonly publishedAt?: Date | undefined;
-  /** The same as `createdAt`, under the name that Medusa has for it. `createdAt` goes before it. */
+  /** The same time as `createdAt`, under Medusa's name. `createdAt` takes precedence. */
   readonly created_at?: Date | undefined;
-  /** The same as `publishedAt`, under the name that Medusa has for it. */
+  /** The same time as `publishedAt`, under Medusa's name. */
   readonly published_at?: Date | undefined;
-  /** Shared by an event and all that was emitted because of it: the id of the first one. */
+  /** The id of the first event of a chain. An event and all events that it caused share this id. */
   readonly correlationId?: string | undefined;
-  /** The id of the event in whose handler this one was emitted. */
+  /** The id of the event whose handler emitted this event. */
   readonly causationId?: string | undefined;
   /**
-   * How many events were emitted, each in the handler of the one before, until this one was. Set by the bus in
-   * handlers; what is given there is ignored. Absent, and so 0, for the first.
+   * The number of causes of this event: its cause, the cause of its cause, and so on. In a handler, the bus sets
+   * `causationDepth` and ignores a value from the caller. It is absent from the first event, which has no cause.
    */
   readonly causationDepth?: number | undefined;
   readonly [key: string]: unknown;
 }
 
-/** Something that happened. */
+/** An event, as handlers receive it. */
 export interface Event<T = unknown> {
-  /** A UUIDv7 (RFC 9562) unless the caller gave one. The same from `emit` to the last handler. */
+  /** The id of the event: a UUIDv7 (RFC 9562), unless the caller sets an id. It never changes after `emit`. */
   readonly id: string;
-  /** Dotted, such as `order.placed`. */
+  /** The name of the event, with dots, such as `order.placed`. */
   readonly name: string;
   /**
-   * What the emitter gave, as JSON made it. Each handler gets its own copy, unless the bus has `isolation: "none"`.
+   * The data of the event, as JSON carries it. Each handler receives its own copy, unless the bus has
+   * `isolation: "none"`.
    */
   readonly data: T;
-  /** What travels with the event: the emitter's own members, and those that the bus sets. */
+  /** The metadata of the event: members that the emitter sets and members that the bus sets. */
   readonly metadata: EventMetadata;
 }
 
 /**
- * How long to wait between the attempts of a delivery, in milliseconds. A number is a fixed delay.
+ * The wait between the attempts of a delivery, in milliseconds. A number is a fixed delay.
+ *
+ * @example
+ * ```ts
+ * const backoff: Backoff = { type: "exponential", delay: 1_000, jitter: 0.5, maxDelay: 60_000 };
+ * ```
  */
 export type Backoff = number | BackoffOptions;
 
-/** The long form of {@link Backoff}. */
+/** A {@link Backoff} that can grow with each attempt, and can have a random share. */
 export interface BackoffOptions {
   /** `fixed` waits `delay` each time; `exponential` doubles it: `delay * 2 ** (attempt - 1)`. */
   readonly type: "fixed" | "exponential";
-  /** Milliseconds before the second attempt. */
+  /** The wait before the second attempt, in milliseconds. */
   readonly delay: number;
   /**
-   * The share of the delay that is random, from 0 to 1: with 0.5, a delay of 1 000 ms becomes
-   * something between 500 and 1 000 ms. Keeps deliveries that failed together from returning
-   * together.
+   * The random share of the delay, from 0 to 1. With 0.5, a delay of 1 000 ms is between 500 and 1 000 ms. Jitter
+   * spreads the retries of deliveries that failed at the same time.
    *
    * @default 0
    */
@@ -73,55 +78,69 @@ export interface BackoffOptions {
 /** A level, or a number from 1 (the most urgent) to 2 097 151. `high` is 10, `normal` 100, `low` 1 000. */
 export type Priority = "high" | "normal" | "low" | number;
 
-/** How an event is delivered. What a subscription says of itself goes before what is said here. */
+/**
+ * The options of an emit. An option of the subscription takes precedence over the same option of an emit.
+ *
+ * @example
+ * ```ts
+ * await bus.emit("order.placed", { orderId: "42" }, { attempts: 3, backoff: 1_000 });
+ * ```
+ */
 export interface EmitOptions {
   /**
-   * How often a delivery may run and fail before it is dead, the first run included.
+   * The number of attempts of a delivery, including the first. After the last failed attempt the delivery is dead.
    *
    * @default 1
    */
   readonly attempts?: number | undefined;
-  /** The wait between attempts. None by default. */
+  /** The wait between attempts. By default there is no wait. */
   readonly backoff?: Backoff | undefined;
   /**
-   * Milliseconds before the event is delivered, counted for a grouped event from its release. Or the time from
-   * which it is delivered: a time that has passed delivers at once. None by default.
+   * The milliseconds to wait before the event is delivered, or a `Date` from which it is delivered. For a grouped
+   * event, the milliseconds count from the release of its group. By default the event is delivered at once.
    */
   readonly delay?: number | Date | undefined;
   /**
-   * Which waiting deliveries go first. A hint: a provider without priorities ignores it, and says so once.
+   * The priority of pending deliveries. A provider without priorities ignores the option, and the bus warns once.
    *
    * @default "normal"; "low" for an `internal` event
    */
   readonly priority?: Priority | undefined;
   /**
-   * Whether the event is for the application's own bookkeeping. Failed attempts that have another to come are logged
-   * at debug level. The priority is `"low"`, unless `priority` says otherwise.
+   * Whether the event is for the application's own bookkeeping. The bus logs a failed attempt at debug level if it
+   * will retry the delivery. The priority is `"low"`, unless `priority` is set.
    *
    * @default false
    */
   readonly internal?: boolean | undefined;
-  /** Events with the same key reach a subscription with `ordering: "key"` in the order of their emits. */
+  /** The key of ordered events. A subscription with `ordering: "key"` receives events of one key in emit order. */
   readonly orderingKey?: string | undefined;
-  /** Within the provider's window, a second event with this id is accepted and not delivered. */
+  /** The id for deduplication. The provider does not deliver a second event with this id within its window. */
   readonly deduplicationId?: string | undefined;
   /**
-   * One provider's own options, under its name: `{ redis: { … } }`. Those of other providers are
-   * passed over. Merged over those of a lower precedence, name by name.
+   * Options for one provider, under the name of the provider: `{ redis: { … } }`. Other providers ignore them. The bus
+   * merges these options, name by name, over options of a lower precedence.
    */
   readonly provider?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** What one hands to `emit`. The bus makes it an {@link Event}. */
+/**
+ * A message that a caller passes to `emit`. The bus creates an {@link Event} from it.
+ *
+ * @example
+ * ```ts
+ * await bus.emit([{ name: "order.placed", data: { orderId: "42" }, options: { attempts: 3 } }]);
+ * ```
+ */
 export interface EventMessage<T = unknown> {
-  /** 1 to 255 characters, dotted, such as `order.placed`. */
+  /** The name of the event: 1 to 255 characters, with dots, such as `order.placed`. */
   readonly name: string;
-  /** A JSON value. The bus copies it when `emit` is called. */
+  /** The data of the event: a JSON value. The bus copies the value when `emit` is called. */
   readonly data: T;
-  /** Emit again with the same id after an outcome that is unknown. Identifies; does not deduplicate. */
+  /** The id of the event. To repeat an emit with an unknown outcome, pass the same id. An id does not deduplicate. */
   readonly id?: string | undefined;
-  /** What travels with the event beside its data. None by default. */
+  /** The metadata of the event. By default the bus sets all of it. */
   readonly metadata?: EventMetadata | undefined;
-  /** Goes before the options of the `emit` call. */
+  /** The options of this message. They take precedence over the options of the `emit` call. */
   readonly options?: EmitOptions | undefined;
 }

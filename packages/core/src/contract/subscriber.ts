@@ -2,29 +2,29 @@ import type { ServiceContainer } from "./container.ts";
 import type { Backoff, Event } from "./event.ts";
 import type { Logger } from "./logger.ts";
 
-/** What a handler may know of the run it is in. */
+/** The context of a run, which a handler receives as its second argument. */
 export interface DeliveryContext {
-  /** Aborts when the run has taken `timeoutMs`, or when a shutdown has run out of `graceMs`. */
+  /** A signal that aborts when the run has taken `timeoutMs`, or when the `graceMs` of a shutdown have passed. */
   readonly signal: AbortSignal;
-  /** 1 for the first run, 2 for the first retry. Crashes and releases do not count. */
+  /** The number of this attempt: 1 for the first run, 2 for the first retry. Crashes and releases do not count. */
   readonly attempt: number;
-  /** The subscription that this run belongs to. */
+  /** The id of the subscription that this run belongs to. */
   readonly subscriberId: string;
   /** The `orderingKey` with which the event was emitted. Undefined without one. */
   readonly orderingKey?: string | undefined;
   /**
-   * The application's services. In an application made by `createApp` this is a scope of its own,
-   * disposed after the run. Resolving throws on a bus that was made without a container.
+   * The services of the application. `createApp` gives each run its own scope and disposes the scope after the run. On
+   * a bus without a container, resolving a service throws.
    */
   readonly container: ServiceContainer;
   /** The logger that the bus was given, unchanged. By default it writes warnings and errors to the console. */
   readonly logger: Logger;
-  /** The database transaction of this run, where middleware has begun one: the inbox does. */
+  /** The database transaction of this run, if middleware such as the inbox has begun a transaction. */
   readonly tx?: unknown;
 }
 
 /**
- * What a handler may know of a run within a transaction: each run is within one on a bus that has an inbox.
+ * The context of a run within a transaction. On a bus with an inbox, every run has a transaction.
  *
  * @example
  * ```ts
@@ -42,8 +42,8 @@ export interface TransactionContext<Tx> extends DeliveryContext {
 export type HandlerContext<Tx> = unknown extends Tx ? DeliveryContext : TransactionContext<Tx>;
 
 /**
- * Handles an event. Fulfilment, or a plain return, acknowledges the delivery; a throw or a
- * rejection is a failed attempt, and a `PermanentError` the last one.
+ * A handler of events. If the handler returns or its promise fulfils, the bus acknowledges the delivery. If it throws
+ * or rejects, the attempt fails. A `PermanentError` ends the delivery without further attempts.
  */
 export type Subscriber<T = unknown, Context extends DeliveryContext = DeliveryContext> = (
   event: Event<T>,
@@ -51,62 +51,70 @@ export type Subscriber<T = unknown, Context extends DeliveryContext = DeliveryCo
 ) => void | Promise<void>;
 
 /**
- * Which deliveries wait for each other. `none`: no one. `key`: those with the same `orderingKey`.
- * `all`: all of the subscription.
+ * The deliveries of a subscription that run one after another. `none`: no deliveries. `key`: deliveries with the same
+ * `orderingKey`. `all`: all deliveries of the subscription.
  */
 export type Ordering = "none" | "key" | "all";
 
 /**
- * What becomes of a key when one of its deliveries is dead: `park` goes on with the next, `block`
- * keeps the key waiting until the dead one is replayed or discarded.
+ * The effect of a dead letter on later deliveries of its key. `park` continues with the next delivery. `block` stops
+ * the key until the dead letter is replayed or discarded.
  */
 export type OrderedFailure = "park" | "block";
 
-/** Names a subscription and says how it wants to be delivered to. */
+/**
+ * The id of a subscription and its delivery options.
+ *
+ * @example
+ * ```ts
+ * bus.subscribe("order.placed", sendReceipt, { subscriberId: "send-receipt", attempts: 3 });
+ * ```
+ */
 export interface SubscriberContext {
   /**
-   * 1–200 printable characters, the same in every process and release. Without it, all anonymous
-   * subscribers of one event form one subscription: when one fails, they all run again.
+   * The id of the subscription: 1 to 200 printable characters, the same in every process and release. All subscribers
+   * of one event without an id form one subscription. If one of them fails, all of them run again.
    */
   readonly subscriberId?: string | undefined;
   /**
-   * How often a delivery may run and fail before it is dead. Goes before what the emitter says.
+   * The number of attempts of a delivery, including the first. Takes precedence over the emit option.
    *
    * @default 1
    */
   readonly attempts?: number | undefined;
-  /** The wait between attempts. Goes before what the emitter says. None by default. */
+  /** The wait between attempts. Takes precedence over the emit option. By default there is no wait. */
   readonly backoff?: Backoff | undefined;
   /**
-   * Milliseconds after which a run has failed and its slot is free. A handler that ignores its
-   * signal is logged, and its result thrown away. None by default.
+   * The milliseconds after which a run fails and its slot becomes free. If a handler ignores its signal, the bus logs
+   * the handler and ignores its result. By default there is no limit.
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * Deliveries that one process runs at the same time.
+   * The number of deliveries that one process runs at the same time.
    *
    * @default 10
    */
   readonly concurrency?: number | undefined;
   /**
-   * The order in which deliveries run. If releases that run at the same time differ, the strictest holds.
+   * The order in which deliveries run. If application releases with different values run together, the strictest
+   * value applies.
    *
    * @default "none"
    */
   readonly ordering?: Ordering | undefined;
   /**
-   * What the death of an ordered delivery means for the next of its key. If releases that run at the same
-   * time differ, `"block"` holds.
+   * The effect of a dead letter on later deliveries of its key. If application releases with different values run
+   * together, `"block"` applies.
    *
    * @default "park"
    */
   readonly onOrderedFailure?: OrderedFailure | undefined;
-  /** Ids that this subscription had before. What waits under them is delivered here. */
+  /** Earlier ids of this subscription. Pending deliveries of these ids are delivered to this subscription. */
   readonly aliases?: readonly string[] | undefined;
 }
 
 /**
- * How subscriptions are delivered to that say nothing else. An `attempts` or `backoff` that a message or an emit
- * gives goes before them; the `defaults` of emits go after them.
+ * The default delivery options of subscriptions. The `attempts` and `backoff` of a message or an emit take precedence
+ * over them. They take precedence over the emit `defaults` of the bus.
  */
 export type SubscriptionDefaults = Omit<SubscriberContext, "subscriberId" | "aliases">;

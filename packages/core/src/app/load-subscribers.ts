@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
-import { createRequire } from "node:module";
+// With a name of its own: the banner that bundles of CommonJS packages need declares `createRequire`.
+import { createRequire as requireFor } from "node:module";
 import { pathToFileURL } from "node:url";
 import type { SubscriptionDefaults } from "../contract/subscriber.ts";
 import { type EventBus, subscribeWith } from "../event-bus.ts";
@@ -197,7 +198,7 @@ async function loadOne(
   if (before !== undefined) {
     url.searchParams.set("busbar-version", String(version));
     // Of a CommonJS file Node looks at the path alone.
-    Reflect.deleteProperty(createRequire(file).cache, file);
+    Reflect.deleteProperty(requireFor(file).cache, file);
   }
   const origin = { ...fileOrigin(file), source: url.href, version };
   let exports: SourceExports;

@@ -1,4 +1,5 @@
-import { createRequire } from "node:module";
+// With a name of its own: the banner that bundles of CommonJS packages need declares `createRequire`.
+import { createRequire as requireFor } from "node:module";
 import { join } from "node:path";
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from "@standard-schema/spec";
 import type { EventCatalogue } from "../contract/catalogue.ts";
@@ -90,7 +91,7 @@ function byMethod(schema: StandardSchemaV1): object | undefined {
 function byValibot(schema: StandardSchemaV1): object | undefined {
   if (schema["~standard"].vendor !== "valibot") return undefined;
   // Of the application: another release would not know its schemas.
-  const load = createRequire(join(process.cwd(), "package.json"));
+  const load = requireFor(join(process.cwd(), "package.json"));
   const { toJsonSchema } = load("@valibot/to-json-schema") as {
     readonly toJsonSchema: (schema: StandardSchemaV1, options: object) => object;
   };

@@ -191,9 +191,7 @@ export class BusRuntime {
         instanceId: this.#instanceId,
         operations: {
           // In memory there is no other process that would want to know.
-          start: async () => {
-            if (durable || provider.board) await (await this.#operations()).start();
-          },
+          load: async () => (durable || provider.board ? this.#operations() : undefined),
           close: async () => (await this.#loading)?.close(),
         },
         hooks,

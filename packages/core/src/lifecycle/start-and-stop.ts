@@ -59,7 +59,11 @@ export interface StartAndStopOptions {
   readonly groups: Groups;
   /** Identifies this bus among the instances of all processes. */
   readonly instanceId: string;
-  readonly operations: Pick<Operations, "start" | "close">;
+  readonly operations: {
+    /** Resolves with undefined where nobody else would want to know what this instance does. */
+    readonly load: () => Promise<Pick<Operations, "start"> | undefined>;
+    readonly close: () => Promise<void>;
+  };
   /** What plugins do around each send. */
   readonly hooks: SendHooks | undefined;
 }
@@ -85,11 +89,14 @@ export class StartAndStop implements LifecycleSteps {
       logger.warn({ anonymous }, "Give subscribers a subscriberId: anonymous ones rerun as one");
     }
     const started: Plugin[] = [];
+    let operations: Pick<Operations, "start"> | undefined;
     try {
       await this.#orUnavailable("could not start", () =>
         this.#warnIfSlow("to start", () => this.#startProvider()),
       );
       this.#hasProviderStarted = true;
+      // Before anything is consumed: what is loaded later would delay the end of the start.
+      operations = await this.#options.operations.load();
       for (const plugin of this.#options.plugins) {
         const pluginContext: PluginContext = {
           role,
@@ -120,7 +127,7 @@ export class StartAndStop implements LifecycleSteps {
     if (role !== "tool") this.#options.groups.start();
     this.#options.clocks.start();
     this.#options.health.set("up", clock.now(), undefined);
-    await this.#options.operations.start();
+    await operations?.start();
   }
 
   /** Does a step of the start. One that takes long is waited for, but not without a word. */

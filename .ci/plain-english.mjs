@@ -9,8 +9,8 @@ import { words } from "./plain-words.mjs";
 
 const LONG = 25;
 /** Words and long sentences from before these rules. Lower both numbers with each rewrite, and never raise them. */
-const WORDS = 700;
-const LONG_SENTENCES = 690;
+const WORDS = 560;
+const LONG_SENTENCES = 510;
 
 const problems = [];
 const hits = [];

@@ -15,14 +15,14 @@ export interface OutgoingRow {
   readonly envelope: Envelope;
 }
 
-/** What became of the rows of a batch. */
+/** The result of publishing the rows of a batch. */
 export interface BatchOutcome {
   readonly accepted: readonly OutgoingRow[];
-  /** Those that no retry will get accepted. */
+  /** The rows that the provider will reject on every retry. */
   readonly failed: readonly FailedRow[];
-  /** Ids of those to be tried again. */
+  /** The ids of the rows that the relay publishes again. */
   readonly rest: readonly string[];
-  /** What the publish threw, if it did. */
+  /** The error that the publish of this batch threw. Undefined if the publish succeeded. */
   readonly failure: unknown;
 }
 

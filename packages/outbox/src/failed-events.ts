@@ -5,15 +5,15 @@ import { type OutboxSql, outboxSql } from "./outbox-sql.ts";
 
 /** An event that the provider refused for good. */
 export interface FailedEvent {
-  /** Of the row, for `retry` and `discard`. */
+  /** The id of the outbox row, for `retry` and `discard`. */
   readonly id: string;
   /** The id of the event. */
   readonly eventId: string;
   /** The name of the event. */
   readonly name: string;
-  /** Undefined when it cannot be read. */
+  /** The envelope of the event. Undefined when the envelope cannot be read. */
   readonly envelope: Envelope | undefined;
-  /** Why it was refused. */
+  /** The reason why the provider rejected the event. */
   readonly error: string;
   /** How often it was on its way. */
   readonly attempts: number;
@@ -23,11 +23,11 @@ export interface FailedEvent {
 
 /** Events that were set aside because the provider rejects them for good. */
 export interface FailedEvents {
-  /** The oldest first. */
+  /** Lists the failed events, oldest first. */
   list(options?: { readonly limit?: number | undefined }): Promise<readonly FailedEvent[]>;
   /** Lets the relay try again: these rows, or all. Resolves with how many. */
   retry(ids?: readonly string[]): Promise<number>;
-  /** Deletes rows for good: these, or all. Resolves with how many. */
+  /** Deletes the given rows, or all failed rows. Resolves with the number of deleted rows. */
   discard(ids?: readonly string[]): Promise<number>;
 }
 

@@ -3,7 +3,7 @@ import { OwnWork } from "@busbar/sql/feature";
 import { outboxSql } from "./outbox-sql.ts";
 import type { Relay, RelayState } from "./relay.ts";
 
-/** The outbox in numbers. */
+/** Counts that describe the state of the outbox. */
 export interface OutboxInspection {
   /** Events that are committed and not yet published, those in the hand of a relay included. */
   readonly pending: number;
@@ -11,7 +11,7 @@ export interface OutboxInspection {
   readonly delayed: number;
   /** Events that wait in their group. */
   readonly staged: number;
-  /** Events that the provider refused for good. */
+  /** The number of events that the provider rejected permanently. */
   readonly failed: number;
   /** When the oldest pending event was staged. */
   readonly oldestAt: Date | undefined;
@@ -22,7 +22,7 @@ export interface OutboxInspection {
     readonly rate: number;
     /** Events that are published and not settled, on a provider that is not durable. */
     readonly unsettled: number;
-    /** What failed last, if anything has. */
+    /** The last error of the relay. Undefined if the relay has had no error. */
     readonly lastError: unknown;
   };
 }

@@ -23,7 +23,7 @@ import type { PublishOptions } from "./route/publisher.ts";
 import { type RunningWebhooks, startWebhooks } from "./running-webhooks.ts";
 import type { EncryptionKey } from "./secrets/key-ring.ts";
 
-/** How declared events are matched, and their payloads made. */
+/** Configures how a process matches declared events with subscriptions and makes their payloads. */
 export interface RouteOptions {
   /**
    * How often a payload is attempted to be made before the event is a dead letter of the bus.
@@ -32,7 +32,7 @@ export interface RouteOptions {
    */
   readonly attempts?: number | undefined;
   /**
-   * The wait between these attempts.
+   * The wait between two attempts to make a payload.
    *
    * @default { type: "exponential", delay: 1_000, maxDelay: 300_000, jitter: 0.2 }
    */
@@ -45,7 +45,7 @@ export interface RouteOptions {
   readonly concurrency?: number | undefined;
 }
 
-/** How the log of deliveries is searched. */
+/** Settings for searches in the delivery log. */
 export interface SearchOptions {
   /**
    * Whether this process keeps the search index up to date. Without an index, a search in payloads, errors or responses
@@ -84,12 +84,12 @@ export interface WebhooksOptions<Events extends AsyncEventSources = AsyncEventSo
    * @default those of the environment variable `BUSBAR_WEBHOOKS_KEYS`, such as `2026-11:<base64>`
    */
   readonly encryptionKeys?: readonly EncryptionKey[] | undefined;
-  /** Notifiers besides `http`, `tcp` and `stdout`. Their names are unique. None by default. */
+  /** Notifiers in addition to `http`, `tcp` and `stdout`. Each notifier has a unique name. None by default. */
   readonly notifiers?: readonly Notifier[] | undefined;
   /** Where the built-in notifiers `http` and `tcp` may connect to, and how. */
   readonly http?: HttpNotifierOptions | undefined;
   /**
-   * Where resolvers find services.
+   * The container in which resolvers find services.
    *
    * @default the container of the bus
    */
@@ -115,7 +115,7 @@ export interface WebhooksOptions<Events extends AsyncEventSources = AsyncEventSo
    */
   readonly retention?: false | RetentionOptions | undefined;
   /**
-   * Milliseconds that a resolver may take.
+   * The time limit of a resolver, in milliseconds.
    *
    * @default 30_000
    */
@@ -127,7 +127,7 @@ export interface WebhooksOptions<Events extends AsyncEventSources = AsyncEventSo
    * @default 1_048_576 (1 MiB)
    */
   readonly maxPayloadBytes?: number | undefined;
-  /** How the log of deliveries is searched. */
+  /** Settings for searches in the delivery log. */
   readonly search?: SearchOptions | undefined;
 }
 
@@ -230,7 +230,7 @@ export interface Webhooks<Args extends object = Readonly<Record<string, unknown>
   readonly endpoints: EndpointStates;
   /** The events that may be subscribed to. */
   readonly catalogue: {
-    /** Every event, in the order of their names. */
+    /** Returns every event of the catalogue, sorted by name. */
     entries(): readonly CatalogueEntry[];
   };
   /** The notifiers, with the forms of their settings. */
@@ -269,7 +269,7 @@ export interface Webhooks<Args extends object = Readonly<Record<string, unknown>
    * ```
    */
   handler(options: RestOptions): RestHandler;
-  /** Webhooks in numbers. */
+  /** Returns counts that describe the state of the webhooks. */
   inspect(): Promise<WebhooksInspection>;
 }
 

@@ -6,13 +6,13 @@ export class InHand {
   readonly #rows = new Map<string, string[]>();
   /** Rows whose event is settled, to be taken out of the table. */
   #done: string[] = [];
-  /** Those that are being taken out. */
+  /** The lists of rows that the relay is removing from the table. */
   readonly #leaving = new Set<readonly string[]>();
   #publishing: readonly string[] = [];
   /** Ids of events that were settled while they were being published. */
   #early: Set<string> | undefined;
 
-  /** Rows that wait for their events to be settled. */
+  /** The number of rows whose events are not settled yet. */
   get size(): number {
     return this.#rows.size;
   }

@@ -70,7 +70,7 @@ export interface Outbox extends Plugin {
    * is. Staging goes on.
    */
   pause(): Promise<void>;
-  /** Publishes again after `pause`. */
+  /** Resumes publishing in this process after `pause`. */
   resume(): void;
   /**
    * Resolves once no committed event waits to be published: by this process or by another, and on a provider that
@@ -91,9 +91,9 @@ export interface Outbox extends Plugin {
    * Resolves with the versions that it applied.
    */
   migrate(): Promise<readonly number[]>;
-  /** The outbox in numbers. */
+  /** Returns counts that describe the state of the outbox. */
   inspect(): Promise<OutboxInspection>;
-  /** Events that the provider refused for good. */
+  /** The events that the provider rejected permanently. */
   readonly failed: FailedEvents;
 }
 

@@ -10,7 +10,7 @@ export interface ClaimedRow {
 
 /** What a {@link RelayStatements.claim} has got. */
 export interface Claimed {
-  /** In the order of their emits. */
+  /** The claimed rows, in the order of their emits. */
   readonly rows: readonly ClaimedRow[];
   /** Whether there may be more than it has asked for. */
   readonly isFull: boolean;
@@ -18,7 +18,7 @@ export interface Claimed {
   readonly keysLeftOut: boolean;
 }
 
-/** A row that will not be published, and why. */
+/** A row that the relay does not publish, and the reason. */
 export interface FailedRow {
   readonly id: string;
   readonly error: string;
@@ -192,7 +192,7 @@ export class RelayStatements<Tx> {
     await this.#own.execute(statement, [toList(ids), this.#claim], FREQUENT);
   }
 
-  /** Gives back rows. */
+  /** Releases claimed rows. */
   async giveBack(ids: readonly string[]): Promise<void> {
     const { outbox, idIn } = this.#sql;
     await this.#own.execute(
@@ -239,7 +239,7 @@ export class RelayStatements<Tx> {
     );
   }
 
-  /** Makes the claim on rows last longer. */
+  /** Renews the claim on rows. */
   async renew(ids: readonly string[]): Promise<void> {
     const { outbox, now, idIn } = this.#sql;
     await this.#own.execute(

@@ -111,7 +111,7 @@ export function inbox<Tx>(options: InboxOptions<Tx>): Plugin {
   });
 }
 
-/** Forgets events that were handled longer ago than that. Resolves with how many. */
+/** Deletes inbox marks that are older than `olderThanMs`. Resolves with the number of deleted marks. */
 export async function cleanInbox<Tx>(store: SqlStore<Tx>, olderThanMs: number): Promise<number> {
   const { inbox: table, now } = outboxSql(store);
   return deleteInParts(store, table, `handled_at < ${now} - CAST($1 AS bigint)`, [olderThanMs]);

@@ -27,7 +27,7 @@ const columns = {
   delay_ms: "bigint",
 } as const;
 
-/** New rows, encoded. */
+/** The encoded form of new outbox rows. */
 export interface PreparedRows {
   readonly json: string;
   readonly eventGroupId: string | undefined;

@@ -18,11 +18,11 @@ export interface OutgoingRow {
 /** The result of publishing the rows of a batch. */
 export interface BatchOutcome {
   readonly accepted: readonly OutgoingRow[];
-  /** The rows that the provider will reject on every retry. */
+  /** The rows that are unreadable or permanently rejected. */
   readonly failed: readonly FailedRow[];
   /** The ids of the rows that the relay publishes again. */
   readonly rest: readonly string[];
-  /** The error that the publish of this batch threw. Undefined if the publish succeeded. */
+  /** The error that the publish of this batch threw. Undefined after an error that no retry resolves. */
   readonly failure: unknown;
 }
 

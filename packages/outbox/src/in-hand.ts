@@ -12,7 +12,7 @@ export class InHand {
   /** Ids of events that were settled while they were being published. */
   #early: Set<string> | undefined;
 
-  /** The number of rows whose events are not settled yet. */
+  /** The number of published events that are not settled yet. */
   get size(): number {
     return this.#rows.size;
   }

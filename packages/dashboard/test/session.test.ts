@@ -1,6 +1,7 @@
 import { createEventBus, type EventBus } from "@busbar/core";
 import { localProvider } from "@busbar/local";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { TokenSessions } from "../src/auth/tokens.ts";
 import { type Dashboard, dashboard, type DashboardOptions } from "../src/dashboard.ts";
 import { OWN, signedIn, stranger, TOKEN } from "./support/client.ts";
 
@@ -61,6 +62,20 @@ describe("a token", () => {
       name: "support",
       readOnly: true,
     });
+  });
+
+  test("keeps the permissions of its person", async () => {
+    const request = (cookie: string): Request =>
+      new Request("http://shop.test/", { headers: { cookie } });
+    const ada = { name: "ada", token: "the-token-of-ada-1", permissions: ["customers.read"] };
+    const sessions = new TokenSessions([ada, { name: "support", token: TOKEN }], "/");
+    const signed = await sessions.signIn(ada.token, false);
+    if (typeof signed !== "object") throw new Error("The token does not sign in");
+    const caller = { name: "ada", readOnly: false, permissions: ["customers.read"] };
+    expect(signed.caller).toEqual(caller);
+    expect(sessions.callerOf(request(signed.cookie))).toEqual(caller);
+    const byLink = sessions.redeem(sessions.createCode(), false)!;
+    expect(sessions.callerOf(request(byLink))).toEqual(caller);
   });
 
   test("is valid in another process that has the same", async () => {
@@ -181,6 +196,19 @@ describe("dashboard()", () => {
     [{ token: [] }, "dashboard(): option token must be a token, or a list of"],
     [{ token: TOKEN, basePath: "busbar" }, "dashboard(): option basePath must be a path such as"],
     [{ token: TOKEN, authenticate: () => undefined }, "dashboard() needs either"],
+    // A caller that should only look must never be able to act because of a misspelt name.
+    [
+      { token: [{ name: "support", token: TOKEN, readonly: true }] },
+      'dashboard() has no option "token.0.readonly", did you mean "readOnly"?',
+    ],
+    [
+      { token: [{ name: "support", token: TOKEN, readOnly: "yes" }] },
+      "dashboard(): option token.0.readOnly must be true or false",
+    ],
+    [
+      { token: [{ name: "support", token: TOKEN, permissions: "customers.read" }] },
+      "dashboard(): option token.0.permissions must be an array of strings",
+    ],
     [
       { token: TOKEN, readonly: true },
       'dashboard() has no option "readonly", did you mean "readOnly"?',

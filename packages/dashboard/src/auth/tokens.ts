@@ -1,5 +1,11 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { systemClock } from "@busbar/core/provider";
+import {
+  type Checks,
+  checks,
+  type OptionIssue,
+  optionIssues,
+  systemClock,
+} from "@busbar/core/provider";
 import { SignInAttempts } from "./attempts.ts";
 import type { Caller } from "./caller.ts";
 
@@ -25,19 +31,30 @@ interface Known {
   readonly caller: Caller;
 }
 
-/** What is wrong with the tokens of the options, if anything. */
-export function checkTokens(value: unknown): string | undefined {
-  const tokens = typeof value === "string" ? [{ token: value, name: "operator" }] : value;
+const MEMBERS: Checks<AccessToken> = {
+  name: checks.text,
+  token: checks.text,
+  readOnly: checks.boolean,
+  permissions: checks.texts,
+};
+
+/** Returns what is wrong with the tokens of the options, if anything. */
+export function checkTokens(value: unknown): string | readonly OptionIssue[] | undefined {
+  const tokens: unknown = typeof value === "string" ? [{ token: value, name: "operator" }] : value;
   if (!Array.isArray(tokens) || tokens.length === 0) {
     return "must be a token, or a list of at least one { token, name }";
   }
-  const areNamed = tokens.every((it) => typeof it?.name === "string" && it.name !== "");
-  if (!areNamed) return "must be a list of { token, name }";
-  const areLong = tokens.every(
-    (it) => typeof it?.token === "string" && it.token.length >= MIN_CHARACTERS,
+  // A caller with a misspelt `readOnly` could change everything.
+  const issues = tokens.flatMap((token: unknown, index) =>
+    optionIssues(token, MEMBERS).map((it) => ({ ...it, path: [String(index), ...it.path] })),
   );
-  if (!areLong) return `must have tokens of at least ${MIN_CHARACTERS} characters`;
-  const areDifferent = new Set(tokens.map((it) => it.token)).size === tokens.length;
+  if (issues.length > 0) return issues;
+  const given = tokens as readonly Partial<AccessToken>[];
+  if (given.some(({ name }) => name === undefined)) return "must be a list of { token, name }";
+  if (given.some(({ token = "" }) => token.length < MIN_CHARACTERS)) {
+    return `must have tokens of at least ${MIN_CHARACTERS} characters`;
+  }
+  const areDifferent = new Set(given.map(({ token }) => token)).size === given.length;
   return areDifferent ? undefined : "must have no token twice";
 }
 
@@ -56,10 +73,10 @@ export class TokenSessions {
   constructor(tokens: string | readonly AccessToken[], path: string) {
     const all = typeof tokens === "string" ? [{ token: tokens, name: "operator" }] : tokens;
     this.#path = path;
-    this.#known = all.map(({ token, name, readOnly = false }: AccessToken) => ({
+    this.#known = all.map(({ token, readOnly = false, ...caller }: AccessToken) => ({
       hash: sha256(token),
       key: createHmac("sha256", token).update("busbar-dashboard session").digest(),
-      caller: { name, readOnly },
+      caller: { ...caller, readOnly },
     }));
   }
 

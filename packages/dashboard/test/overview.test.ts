@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Overview, Sample, SubscriptionHistory } from "../src/contract/api.ts";
 import { InstanceRates } from "../src/overview/instance-rates.ts";
 import type { InspectedInstance } from "../src/overview/inspected.ts";
@@ -137,6 +137,42 @@ describe("the live numbers", () => {
     const aborted = await open(gone.signal);
     gone.abort();
     for await (const _ of eventsOf(aborted));
+  });
+
+  test("leave nothing behind for a client that goes before the first of them", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { board, bus, client } = await startBoard();
+    const inspection = await bus.inspect();
+    const inspect = vi.spyOn(bus, "inspect");
+    let look = (): void => undefined;
+    inspect.mockReturnValueOnce(
+      new Promise((resolve) => {
+        look = () => resolve(inspection);
+      }),
+    );
+    await vi.advanceTimersByTimeAsync(1_500);
+    const gone = new AbortController();
+    const { signal } = gone;
+    const headers = { cookie: client.cookie };
+    const response = await board.fetch(
+      new Request("http://shop.test/api/live", { headers, signal }),
+    );
+    expect(inspect).toHaveBeenCalledTimes(1);
+    gone.abort();
+    look();
+    for await (const _ of eventsOf(response));
+    inspect.mockClear();
+    await vi.advanceTimersByTimeAsync(20_000);
+    // Every 5 seconds, as without a client; it would be every 2 seconds with one.
+    expect(inspect.mock.calls.length).toBeLessThanOrEqual(4);
+  });
+
+  test("end at once for a client that has gone before they begin", async () => {
+    const { board, client } = await startBoard();
+    const init = { headers: { cookie: client.cookie }, signal: AbortSignal.abort() };
+    const response = await board.fetch(new Request("http://shop.test/api/live", init));
+    for await (const _ of eventsOf(response));
   });
 
   test("are refused to the client after a hundred, and to a HEAD they cost nothing", async () => {

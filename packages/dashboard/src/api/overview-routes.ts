@@ -40,9 +40,7 @@ export function overviewRoutes(started: () => Running, streams: EventStreams): r
         return streams.open(request, async ({ send, signal }) => {
           send("history", { samples: sampler.samples } satisfies History);
           send("overview", await sampler.overview());
-          const unwatch = sampler.watch((overview) => void send("overview", overview));
-          signal.addEventListener("abort", unwatch);
-          await new Promise((resolve) => signal.addEventListener("abort", resolve));
+          await sampler.watch((overview) => void send("overview", overview), signal);
         });
       },
     }),

@@ -78,6 +78,8 @@ export class EventStreams {
           // The client has closed it.
         }
       };
+      // The client may have left before the stream began.
+      if (gone.aborted) return end();
       this.#open.add(end);
       gone.addEventListener("abort", end);
       const write = (text: string): boolean => {

@@ -76,14 +76,17 @@ export class Sampler {
     return this.#samples.flatMap(({ subscriptions }) => subscriptions.get(subscriberId) ?? []);
   }
 
-  /** Calls back with each overview from now on, every 2 seconds. Returns what ends it. */
-  watch(watcher: (overview: Overview) => void): () => void {
+  /** Calls back with each overview from now on, every 2 seconds. Resolves when `signal` aborts, and ends with it. */
+  async watch(watcher: (overview: Overview) => void, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     this.#watchers.add(watcher);
+    const ended = new Promise((resolve) => signal.addEventListener("abort", resolve));
     if (this.#watchers.size === 1) {
       this.#timer?.cancel();
       void this.#tick();
     }
-    return () => void this.#watchers.delete(watcher);
+    await ended;
+    this.#watchers.delete(watcher);
   }
 
   /**

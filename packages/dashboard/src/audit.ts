@@ -23,11 +23,11 @@ const KEPT = 1_000;
 /** What people have done by the dashboard in this process. */
 export class AuditLog {
   readonly #entries: AuditEntry[] = [];
-  readonly #onAction: ((entry: AuditEntry) => void) | undefined;
+  readonly #onAction: ((entry: AuditEntry) => void | Promise<void>) | undefined;
   /** Where actions are logged. Set at the start of the bus. */
   logger: Logger | undefined;
 
-  constructor(onAction: ((entry: AuditEntry) => void) | undefined) {
+  constructor(onAction: ((entry: AuditEntry) => void | Promise<void>) | undefined) {
     this.#onAction = onAction;
   }
 
@@ -42,10 +42,14 @@ export class AuditLog {
     if (this.#entries.length > KEPT) this.#entries.shift();
     const { caller, action, target, result, details } = entry;
     this.logger?.info({ caller, action, target, result, details }, "An action by the dashboard");
+    void this.#passOn(entry);
+  }
+
+  async #passOn(entry: AuditEntry): Promise<void> {
     try {
-      this.#onAction?.(entry);
+      await this.#onAction?.(entry);
     } catch (error) {
-      this.logger?.warn({ error: safeError(error) }, "The option onAction of the dashboard threw");
+      this.logger?.warn({ error: safeError(error) }, "The option onAction of the dashboard failed");
     }
   }
 }

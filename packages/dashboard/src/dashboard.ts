@@ -10,7 +10,7 @@ import type { OutboxFeature, RunStore, WebhooksFeature } from "./contract/featur
 import { createApi, failure } from "./http/app.ts";
 import { EventStreams } from "./http/event-stream.ts";
 import { withHeaders } from "./http/headers.ts";
-import { Page, textResponse } from "./http/page.ts";
+import { keepPage, Page, textResponse } from "./http/page.ts";
 import { Problem, problemResponse } from "./http/problem.ts";
 import { Jobs } from "./jobs.ts";
 import { Sampler } from "./overview/sampler.ts";
@@ -47,8 +47,11 @@ export interface DashboardOptions {
    * @default false
    */
   readonly readOnly?: boolean | undefined;
-  /** A function that the dashboard calls with each action, for an audit log that lasts. None by default. */
-  readonly onAction?: ((entry: AuditEntry) => void) | undefined;
+  /**
+   * A function that the dashboard calls with each action, for an audit log that lasts. It may return a promise: the
+   * dashboard does not wait for it, and logs the error if it rejects. None by default.
+   */
+  readonly onAction?: ((entry: AuditEntry) => void | Promise<void>) | undefined;
   /**
    * The outbox to show.
    *
@@ -161,7 +164,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
     [webhooksApi(() => started().webhooks, readOnly)],
     environment,
   );
-  let page: Promise<Page> | undefined;
+  const page = keepPage(() => readPage(basePath));
   const answer = async (request: Request): Promise<Response> => {
     const url = new URL(request.url);
     const path = withoutBase(url.pathname, basePath);
@@ -177,8 +180,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
       const location = basePath + path.replace(/^\/+/, "/");
       return textResponse(303, "", { location, ...(cookie && { "set-cookie": cookie }) });
     }
-    page ??= readPage(basePath);
-    return (await page).answer(request, path);
+    return (await page()).answer(request, path);
   };
   return {
     name: NAME,

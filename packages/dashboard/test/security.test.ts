@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { allRoutes, type RouteEnvironment } from "../src/api/routes.ts";
 import { AuditLog } from "../src/audit.ts";
 import { TokenSessions } from "../src/auth/tokens.ts";
-import { Page } from "../src/http/page.ts";
+import { keepPage, Page } from "../src/http/page.ts";
 import { startBoard } from "./support/board.ts";
 import { OWN, signedIn, stranger, TOKEN } from "./support/client.ts";
 
@@ -243,6 +243,23 @@ describe("the audit log", () => {
   });
 });
 
+test("an action is done even if the promise of onAction rejects, and the log says why", async () => {
+  const lines: unknown[][] = [];
+  const note = (...line: unknown[]): void => void lines.push(line);
+  const logger = { debug: note, info: note, warn: note, error: note };
+  const onAction = async (): Promise<void> => {
+    throw new Error("the audit database is away");
+  };
+  const { client } = await startBoard({ logger, options: { token: TOKEN, onAction } });
+  expect((await client.post("/api/groups/order-1/clear", {})).status).toBe(200);
+  await vi.waitFor(() => {
+    expect(lines).toContainEqual([
+      { error: expect.objectContaining({ message: "the audit database is away" }) },
+      "The option onAction of the dashboard failed",
+    ]);
+  });
+});
+
 describe("the page", () => {
   async function page(basePath = "/busbar"): Promise<Page> {
     const folder = await mkdtemp(join(tmpdir(), "page-"));
@@ -257,6 +274,26 @@ describe("the page", () => {
     await writeFile(join(folder, "page/assets/main-1a.js"), "let it;".repeat(100));
     return Page.read(basePath, join(folder, "page"));
   }
+  test("is read again after it could not be read, or was not built yet", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "page-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const answers = [
+      () => Promise.reject(new Error("EMFILE: too many open files")),
+      () => Page.read("", join(folder, "no-such-folder")),
+      () => page(),
+    ];
+    const read = vi.fn(() => answers.shift()!());
+    const kept = keepPage(read);
+    await expect(kept()).rejects.toThrow("EMFILE");
+    expect((await kept()).answer(get("/"), "/").status).toBe(503);
+    const [first, second] = await Promise.all([kept(), kept()]);
+    expect(first.answer(get("/"), "/").status).toBe(200);
+    expect([second, await kept()]).toEqual([first, first]);
+    expect(read).toHaveBeenCalledTimes(3);
+    // A folder that cannot be read is a failure, and not a page that is not built.
+    await expect(Page.read("", join(folder, "x\0"))).rejects.toThrow();
+  });
+
   const get = (path: string, headers = {}, method = "GET"): Request =>
     new Request(`http://shop.test${path}`, { headers, method });
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Dirent } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { extname, join, sep } from "node:path";
 import { promisify } from "node:util";
@@ -45,7 +46,7 @@ export class Page {
    * @param basePath Comes before the paths of scripts and styles in the document.
    */
   static async read(basePath: string, folder: string): Promise<Page> {
-    const names = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+    const names = await entriesOf(folder);
     const files = names
       .filter((entry) => entry.isFile() && extname(entry.name) in TYPES)
       .map(async (entry): Promise<[string, PageFile]> => {
@@ -60,6 +61,11 @@ export class Page {
     return new Page(new Map(await Promise.all(files)));
   }
 
+  /** Whether there is a document. Without one, the page was not built. */
+  get isBuilt(): boolean {
+    return this.#files.has(DOCUMENT);
+  }
+
   /** Answers a GET or a HEAD: a file of the page, or the document for each path that a page may have. */
   answer(request: Request, path: string): Response {
     const name = path.replace(/^\/+/, "");
@@ -72,6 +78,34 @@ export class Page {
     }
     const document = this.#files.get(DOCUMENT);
     return document ? answerFile(request, document, DOCUMENT) : textResponse(503, NOT_BUILT);
+  }
+}
+
+/**
+ * Reads the page when a request needs it, and keeps it once it is there. Requests that come meanwhile wait for the same
+ * page. If the page cannot be read, or is not built, the next request reads it again.
+ */
+export function keepPage(read: () => Promise<Page>): () => Promise<Page> {
+  let kept: Promise<Page> | undefined;
+  const readNow = async (): Promise<Page> => {
+    let isBuilt = false;
+    try {
+      const page = await read();
+      isBuilt = page.isBuilt;
+      return page;
+    } finally {
+      if (!isBuilt) kept = undefined;
+    }
+  };
+  return () => (kept ??= readNow());
+}
+
+async function entriesOf(folder: string): Promise<readonly Dirent[]> {
+  try {
+    return await readdir(folder, { recursive: true, withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
   }
 }
 

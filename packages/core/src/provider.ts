@@ -5,6 +5,8 @@ export {
   type ModuleDependencies,
 } from "./contract/event-module.ts";
 export type { InstanceBoard, PostedReport } from "./contract/board.ts";
+export type { ReservedStarts, SharedRates } from "./contract/rates.ts";
+export type { ScheduleStore, ScheduleWrite, StoredSchedule } from "./contract/schedule-store.ts";
 export type { JsonObject, JsonValue } from "./contract/json.ts";
 export type {
   ConsumerHandle,

@@ -59,6 +59,11 @@ export interface StagingPlugin {
    * @default false
    */
   readonly delays?: boolean | undefined;
+  /**
+   * Deletes an event that is kept and not yet published, also from groups, if it may be published to any subscription.
+   * Resolves with the number of events that were deleted.
+   */
+  cancel?(eventId: string): Promise<number>;
 }
 
 /** Events that the bus is about to send, as {@link Plugin.sending} sees them. */

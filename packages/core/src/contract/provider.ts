@@ -4,6 +4,8 @@ import type { ClearGroupOptions } from "./event-bus-module.ts";
 import type { Backoff } from "./event.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
 import type { Logger } from "./logger.ts";
+import type { SharedRates } from "./rates.ts";
+import type { ScheduleStore } from "./schedule-store.ts";
 import type { OrderedFailure, Ordering } from "./subscriber.ts";
 
 /**
@@ -34,6 +36,12 @@ export interface Envelope {
   readonly delayMs?: number | undefined;
   /** A second envelope with this id is a `duplicate` for a while. Absent: never. */
   readonly deduplicationId?: string | undefined;
+  /**
+   * The ids of the only subscriptions that get the envelope, present or earlier ones; at least one. Each has to be in
+   * the list, and has to want the name: otherwise the envelope is rejected with the code `unknown-subscription`. Absent:
+   * every subscription that wants the name.
+   */
+  readonly to?: readonly string[] | undefined;
   /** The emitter's options for this provider: the member of `options.provider` with its name. */
   readonly providerOptions?: JsonObject | undefined;
 }
@@ -99,6 +107,12 @@ export interface ProviderCapabilities {
   /** `orderingKey` and the `ordering` of a subscription are honoured, across retries too. */
   readonly ordering: boolean;
   /**
+   * The `to` of an envelope is honoured.
+   *
+   * @default false
+   */
+  readonly targets?: boolean | undefined;
+  /**
    * The longest time in milliseconds from the death of a process to the redelivery of what it had in
    * hand. 0 where nothing outlives the process.
    */
@@ -148,8 +162,11 @@ export type PublishResult =
     }
   | {
       readonly status: "rejected";
-      /** `overloaded`: no room in memory until the deadline. `refused`: anything else. */
-      readonly code: "overloaded" | "refused";
+      /**
+       * `overloaded`: no room in memory until the deadline. `unknown-subscription`: a subscription in `to` is not in the
+       * list, or does not want the name. `refused`: anything else.
+       */
+      readonly code: "overloaded" | "unknown-subscription" | "refused";
       /** One sentence for the error message. */
       readonly reason: string;
       /**
@@ -328,6 +345,13 @@ export interface EventProvider {
    * instance only, and `tail()` reads what happens in this process.
    */
   readonly board?: InstanceBoard | undefined;
+  /** Keeps schedules. Without it the bus refuses `schedules`. */
+  readonly schedules?: ScheduleStore | undefined;
+  /**
+   * Counts runs over all processes. For a durable provider: without it the bus refuses the `rate` of a subscription. In
+   * memory the bus counts by itself.
+   */
+  readonly rates?: SharedRates | undefined;
   /** Looks whether the provider works, and changes nothing. */
   probe?(): Promise<ProbeResult>;
   /** Returns the version of the provider's package, and of its driver, by name: `inspect()` shows them. */
@@ -360,6 +384,14 @@ export interface SubscriptionSpec {
   readonly onOrderedFailure: OrderedFailure;
   /** Earlier ids: what waits or is dead under them belongs to this subscription from now on. */
   readonly aliases: readonly string[];
+  /**
+   * Somebody waits for one event. The bus retires such a subscription itself. A durable provider forgets it, with what
+   * waits in it, when no process has declared it for 5 minutes: its process has ended. A provider that leaves this
+   * out keeps such a subscription as an orphan.
+   *
+   * @default false
+   */
+  readonly temporary?: boolean | undefined;
 }
 
 /** A subscription in the provider's list. */
@@ -506,6 +538,15 @@ export interface ProviderAdmin {
   drain?(
     subscriptionId: string,
     options: { readonly backlog: Exclude<RetiredBacklog, "keep"> },
+  ): Promise<number>;
+  /**
+   * Takes the deliveries of an event that are not in flight out of the queues of all subscriptions, or of one: also
+   * those that wait for a retry. Dead letters stay. Their `deduplicationId` may be used again, and the next delivery of an
+   * ordered key may begin. Resolves with the number of deliveries.
+   */
+  cancel?(
+    eventId: string,
+    options: { readonly subscriptionId?: string | undefined },
   ): Promise<number>;
   /** The name that the broker has for the queue of a subscription, for people who look into the broker. */
   queueName?(subscriptionId: string): string;

@@ -68,6 +68,7 @@ const DEFINITION: Checks<ProviderDefinition> = {
     priority: checkBoolean,
     deduplication: checkBoolean,
     ordering: checkBoolean,
+    targets: checkBoolean,
     redeliverAfterMs: checkMilliseconds,
     maxBatch: wholeFrom(1),
     wholeBatches: checkBoolean,

@@ -9,7 +9,7 @@ import { safeMethods } from "../errors/safe-error.ts";
 import { delayMistake, withBothDelays } from "./both-delays.ts";
 
 /** A part that a provider may have or lack. */
-export type ProviderPart = "subscriptions" | "admin" | "groups" | "board";
+export type ProviderPart = "subscriptions" | "admin" | "groups" | "board" | "schedules" | "rates";
 
 /** The methods of each part. */
 export const PART_METHODS: {
@@ -19,10 +19,18 @@ export const PART_METHODS: {
   admin: ["stats", "listDead", "replayDead", "discardDead"],
   groups: ["stage", "mark", "claim", "complete", "abandon", "clear", "list"],
   board: ["post", "list", "remove", "watch", "show", "read"],
+  schedules: ["list", "write", "remove", "due", "fire"],
+  rates: ["reserve"],
 };
 
 /** A method that a part may have or lack. */
-export type OptionalMethod = "setPaused" | "getDead" | "listWaiting" | "drain" | "queueName";
+export type OptionalMethod =
+  | "setPaused"
+  | "getDead"
+  | "listWaiting"
+  | "drain"
+  | "cancel"
+  | "queueName";
 
 /** The optional methods of each part that has some. */
 export const OPTIONAL_METHODS: {
@@ -30,7 +38,7 @@ export const OPTIONAL_METHODS: {
   readonly admin: readonly (OptionalMethod & keyof ProviderAdmin)[];
 } = {
   subscriptions: ["setPaused"],
-  admin: ["getDead", "listWaiting", "drain", "queueName"],
+  admin: ["getDead", "listWaiting", "drain", "cancel", "queueName"],
 };
 
 /**
@@ -43,6 +51,7 @@ export const OPTIONAL_METHODS: {
  */
 export function safeProvider(provider: EventProvider): EventProvider {
   const { name, capabilities, subscriptions, admin, groups, board, clock, random } = provider;
+  const { schedules, rates } = provider;
   const methods = safeMethods(provider, [
     "start",
     "consume",
@@ -73,6 +82,8 @@ export function safeProvider(provider: EventProvider): EventProvider {
     }),
     ...(groups && { groups: safeGroups(groups) }),
     ...(board && { board: safeMethods(board, PART_METHODS.board) }),
+    ...(schedules && { schedules: safeMethods(schedules, PART_METHODS.schedules) }),
+    ...(rates && { rates: safeMethods(rates, PART_METHODS.rates) }),
     clock,
     random,
   };
@@ -88,7 +99,7 @@ export function safePlugin(plugin: Plugin): Plugin {
     ...(plugin.sending && { sending: plugin.sending.bind(plugin) }),
     ...(staging && {
       staging: {
-        ...safeMethods(staging, ["stage"]),
+        ...safeMethods(staging, ["stage", "cancel"]),
         delays: staging.delays,
         ...(staging.groups && { groups: safeGroups(staging.groups) }),
       },

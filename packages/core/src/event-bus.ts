@@ -33,7 +33,7 @@ import { NOTICE_NAMES } from "./observe/notices.ts";
 import { BusRuntime } from "./lifecycle/bus-runtime.ts";
 import type { DeadLetters } from "./admin/dead-letters.ts";
 import type { Explanation } from "./operate/explain.ts";
-import type { DrainOptions, RetireOptions } from "./operate/operations.ts";
+import type { CancelOptions, DrainOptions, RetireOptions } from "./operate/operations.ts";
 import type { TailEntry } from "./operate/tail-entries.ts";
 import type { ListWaiting, WaitingEvent } from "./operate/waiting.ts";
 import type { Page } from "./contract/provider.ts";
@@ -45,7 +45,7 @@ import type { EventBusOptions } from "./contract/bus-options.ts";
 import type { SettledOptions } from "./admin/settled.ts";
 import { TransactionalBus } from "./emit/transactional-bus.ts";
 
-export type { DrainOptions, RetireOptions } from "./operate/operations.ts";
+export type { CancelOptions, DrainOptions, RetireOptions } from "./operate/operations.ts";
 export { busOptionIssues } from "./lifecycle/settings.ts";
 
 /** Set once, by {@link Bus}. */
@@ -305,6 +305,25 @@ class Bus implements IEventBusModule, AsyncDisposable {
    */
   drain(subscriberId: string, options: DrainOptions = {}): Promise<number> {
     return this.#runtime.change("drain", (it) => it.drain(subscriberId, options));
+  }
+
+  /**
+   * Cancels the pending deliveries of an event in every process: those that are due, those that are delayed, and those
+   * that wait for a retry. Deliveries in flight continue, and dead letters stay. An event that the outbox still keeps is
+   * deleted there, unless `subscriberId` is given. Resolves with the number of deliveries that were cancelled; an event
+   * in the outbox counts as one. 0 means that nothing was pending.
+   *
+   * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider cannot cancel events.
+   *
+   * @example
+   * ```ts
+   * const [eventId] = await bus.emit("cart.abandoned", { cartId }, { delay: 3_600_000 });
+   * await bus.cancel(eventId);
+   * ```
+   */
+  cancel(eventId: string, options: CancelOptions = {}): Promise<number> {
+    return this.#runtime.change("cancel", (it) => it.cancel(eventId, options));
   }
 
   /**

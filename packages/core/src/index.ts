@@ -66,6 +66,7 @@ export {
   type UnsettledEvent,
 } from "./errors/errors.ts";
 export {
+  type CancelOptions,
   createEventBus,
   type DrainOptions,
   type EventBus,

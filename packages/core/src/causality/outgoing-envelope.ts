@@ -18,6 +18,7 @@ export class OutgoingEnvelope implements Envelope {
   priority: number | undefined = undefined;
   delayMs: number | undefined = undefined;
   deduplicationId: string | undefined = undefined;
+  to: readonly string[] | undefined = undefined;
   providerOptions: JsonObject | undefined = undefined;
   #note: TrackedEvent | undefined = undefined;
   #sharedEvent: Event | undefined = undefined;
@@ -41,6 +42,7 @@ export class OutgoingEnvelope implements Envelope {
     changed.priority = envelope.priority;
     changed.delayMs = changes.delayMs ?? envelope.delayMs;
     changed.deduplicationId = envelope.deduplicationId;
+    changed.to = envelope.to;
     changed.providerOptions = envelope.providerOptions;
     return changed;
   }

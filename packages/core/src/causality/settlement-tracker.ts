@@ -140,6 +140,19 @@ export class SettlementTracker {
     this.#forgetIfDone(event);
   }
 
+  /** Ends deliveries of an event that were cancelled. */
+  cancelled(eventId: string, deliveries: number): void {
+    const [event, ...others] = this.withId(eventId);
+    // Of events with one id, or of a publish under way, nobody knows whose deliveries they were.
+    if (!event || others.length > 0 || event.open < deliveries) {
+      this.loseTrack();
+      return;
+    }
+    event.retrying = undefined;
+    event.open -= deliveries;
+    this.#forgetIfDone(event);
+  }
+
   /** The number of events that are remembered. */
   get size(): number {
     return this.#size;

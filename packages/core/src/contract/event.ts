@@ -118,6 +118,11 @@ export interface EmitOptions {
   /** The id for deduplication. The provider does not deliver a second event with this id within its window. */
   readonly deduplicationId?: string | undefined;
   /**
+   * Delivers the event to these subscriptions only, for example to repeat it for one of them. Each must exist and have
+   * subscribed to the name of the event. By default every subscription of the name receives the event.
+   */
+  readonly to?: readonly string[] | undefined;
+  /**
    * Options for one provider, under the name of the provider: `{ redis: { … } }`. Other providers ignore them. The bus
    * merges these options, name by name, over options of a lower precedence.
    */

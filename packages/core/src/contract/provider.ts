@@ -169,6 +169,8 @@ export type PublishResult =
       readonly code: "overloaded" | "unknown-subscription" | "refused";
       /** One sentence for the error message. */
       readonly reason: string;
+      /** The id in `to` that is the cause of `unknown-subscription`. */
+      readonly subscriptionId?: string | undefined;
       /**
        * `true`: the bus publishes it again, until the deadline. `"later"`: the emit rejects at once, and may be
        * tried again later; the outbox does so. Otherwise no repetition would help: if the batch had emits of

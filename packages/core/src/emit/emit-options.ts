@@ -4,6 +4,7 @@ import {
   checkBoolean,
   checkMilliseconds,
   type Checks,
+  checkTexts,
   nearestName,
   type OptionIssue,
   optionIssues,
@@ -26,6 +27,10 @@ const CHECKS: Checks<EmitOptions> = {
   internal: checkBoolean,
   orderingKey: checkKey,
   deduplicationId: checkKey,
+  to: (value) =>
+    Array.isArray(value) && value.length === 0
+      ? "must name at least one subscription"
+      : checkTexts(value),
   provider: (value) =>
     isObject(value) && Object.values(value).every(isObject)
       ? undefined

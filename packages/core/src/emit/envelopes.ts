@@ -161,6 +161,7 @@ export class EnvelopeFactory {
     envelope.delayMs =
       (isDate(delay) ? Math.max(0, delay.getTime() - call.now) : delay) || undefined;
     envelope.deduplicationId = options.deduplicationId;
+    envelope.to = options.to && [...new Set(options.to)];
     const ofProvider = options.provider?.[providerName];
     if (ofProvider === undefined) return;
     const at = `${path}.provider.`;

@@ -171,7 +171,7 @@ function isRefusedForGood({ call, from, to }: Part): boolean {
   for (let at = from; at < to; at += 1) {
     const result = call.results[at];
     const isLasting =
-      result?.status === "rejected" && result.code === "refused" && !result.retryable;
+      result?.status === "rejected" && result.code !== "overloaded" && !result.retryable;
     if (!isLasting) return false;
   }
   return true;

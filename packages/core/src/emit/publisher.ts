@@ -7,6 +7,7 @@ import type { BusNotices } from "../contract/notices.ts";
 import type { BusCounters } from "../observe/counters.ts";
 import type { Notices } from "../observe/notices.ts";
 import type { EmitTimeLimit } from "./emit-time-limit.ts";
+import { quoted } from "../errors/quoted.ts";
 import { safeError, safeText, unavailable } from "../errors/safe-error.ts";
 import { GroupCommit, isRetryable, type PublishResults } from "./group-commit.ts";
 import type { SettlementTracker } from "../causality/settlement-tracker.ts";
@@ -280,6 +281,11 @@ export function assertAccepted(
   if (!first) return;
   const code = first.code === "overloaded" ? "BUSBAR_OVERLOADED" : "BUSBAR_UNAVAILABLE";
   const outcome = outcomeOf(envelopes, results);
+  if (first.code === "unknown-subscription") {
+    const { subscriptionId: id = "" } = first;
+    const message = `Cannot emit to subscription ${quoted(id)}: ${safeText(first.reason)}`;
+    throw new BusbarError("BUSBAR_NOT_FOUND", message, { kind: "subscription", id, ...outcome });
+  }
   const isLasting = results.some((result) => isRejected(result) && result.retryable === false);
   throw new BusbarError(
     code,

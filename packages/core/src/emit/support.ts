@@ -11,6 +11,7 @@ const NEEDS = {
   orderingKey: "ordering",
   ordering: "ordering",
   deduplicationId: "deduplication",
+  to: "targets",
 } as const;
 
 /** Refuses what a provider cannot do, before it is asked to. */
@@ -34,6 +35,7 @@ export class Support {
     if (envelope.deduplicationId !== undefined && !can.deduplication) {
       throw this.#refuse("deduplicationId");
     }
+    if (envelope.to !== undefined && !can.targets) throw this.#refuse("to");
     if (envelope.priority !== undefined && !can.priority && !this.#warnedOfPriority) {
       this.#warnedOfPriority = true;
       const { name: provider } = this.#provider;

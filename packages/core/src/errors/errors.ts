@@ -72,7 +72,10 @@ export interface BusbarErrorDetails {
     /** Events that are not settled and not listed. */
     readonly omitted: number;
   };
-  /** No such subscription, dead letter, or whatever `kind` says. Fix the id. */
+  /**
+   * No such subscription, dead letter, or whatever `kind` says. Fix the id. Of an emit with the option `to`, it says
+   * what became of each event.
+   */
   BUSBAR_NOT_FOUND: {
     readonly kind:
       | "subscription"
@@ -82,7 +85,7 @@ export interface BusbarErrorDetails {
       | "replay"
       | "event";
     readonly id: string;
-  };
+  } & Partial<EmitOutcome>;
   /** What somebody asks for at run time, such as a webhook subscription, is malformed; nothing was changed. */
   BUSBAR_INVALID_REQUEST: { readonly issues: readonly Issue[] };
   /**

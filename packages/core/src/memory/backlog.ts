@@ -49,6 +49,12 @@ export class Backlog {
     for (const item of this.#lanes) yield { item, state: "blocked" };
   }
 
+  /** Whether an item waits of which this is true. */
+  has(isWanted: (item: QueueItem) => boolean): boolean {
+    for (const { item } of this.waiting()) if (isWanted(item)) return true;
+    return false;
+  }
+
   /** Takes an envelope in that was published now, and waits for its delay. */
   add(envelope: Envelope): void {
     const item = new QueueItem(envelope, ++this.#host.lastSequence);

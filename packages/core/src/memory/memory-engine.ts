@@ -67,7 +67,7 @@ export class MemoryEngine implements QueueHost, PublishTarget {
     let isBehind = false;
     for (let index = 0; index < batch.length; index++) {
       const envelope = batch[index] as Envelope;
-      const queues = this.subscriptions.queuesFor(envelope.name);
+      const queues = this.subscriptions.queuesOf(envelope);
       isBehind ||= queues.some((queue) => queue.isBehind);
       if (inHandler || !this.#room.obstacle(queues)) {
         results[index] = this.place(envelope);
@@ -87,8 +87,10 @@ export class MemoryEngine implements QueueHost, PublishTarget {
   tryPublish(batch: readonly Envelope[]): readonly PublishResult[] | undefined {
     if (this.isStopped || this.#room.size > 0) return undefined;
     let checked: readonly SubscriptionQueue[] | undefined;
-    for (const { name } of batch) {
-      const queues = this.subscriptions.queuesFor(name);
+    for (const envelope of batch) {
+      // It may be refused.
+      if (envelope.to) return undefined;
+      const queues = this.subscriptions.queuesOf(envelope);
       // Many events of one name go to the same queues.
       if (queues === checked) continue;
       for (const queue of queues) if (!queue.takesAtOnce(batch.length)) return undefined;
@@ -97,13 +99,15 @@ export class MemoryEngine implements QueueHost, PublishTarget {
     return batch.map((envelope) => this.place(envelope));
   }
 
-  queuesFor(name: string): readonly SubscriptionQueue[] {
-    return this.subscriptions.queuesFor(name);
+  queuesOf(envelope: Envelope): readonly SubscriptionQueue[] {
+    return this.subscriptions.queuesOf(envelope);
   }
 
   /** All of its queues, or none. */
   place(envelope: Envelope): PublishResult {
-    let queues = this.subscriptions.queuesFor(envelope.name);
+    const unknown = this.subscriptions.unknownTarget(envelope);
+    if (unknown) return unknown;
+    let queues = this.subscriptions.queuesOf(envelope);
     const { deduplicationId } = envelope;
     if (deduplicationId !== undefined) {
       const now = this.clock.monotonic();
@@ -132,6 +136,13 @@ export class MemoryEngine implements QueueHost, PublishTarget {
 
   drain(id: string, backlog: Exclude<RetiredBacklog, "keep">): number {
     return this.subscriptions.queue(id)?.removeUnwanted(() => false, backlog, "drained") ?? 0;
+  }
+
+  cancel(eventId: string, id: string | undefined): number {
+    const queues = id === undefined ? this.subscriptions.queues() : [this.subscriptions.queue(id)];
+    let count = 0;
+    for (const queue of queues) count += queue?.cancel(eventId) ?? 0;
+    return count;
   }
 
   consume(spec: ConsumeSpec, deliver: Deliver): ConsumerHandle {

@@ -62,6 +62,7 @@ const CAPABILITIES: ProviderCapabilities = {
   priority: true,
   deduplication: true,
   ordering: true,
+  targets: true,
   redeliverAfterMs: 0,
 };
 
@@ -80,7 +81,7 @@ export function createMemoryProvider(options: MemoryProviderOptions): MemoryProv
     capabilities: CAPABILITIES,
     parts: ["subscriptions", "admin"],
     shortcuts: ["tryPublish"],
-    optional: ["setPaused", "getDead", "listWaiting", "drain"],
+    optional: ["setPaused", "getDead", "listWaiting", "drain", "cancel"],
     readsAfterStop: true,
     open: async (context) =>
       openEngine(new MemoryEngine(context, channel, { maxPending, deduplicationWindowMs }), name),
@@ -111,6 +112,7 @@ function openEngine(engine: MemoryEngine, name: string): OpenProvider<"subscript
         subscriptions.queue(id)?.replayDead(ids, data) ?? 0,
       listWaiting: async (id, page) => subscriptions.queue(id)?.listWaiting(page) ?? { items: [] },
       drain: async (id, { backlog }) => engine.drain(id, backlog),
+      cancel: async (eventId, { subscriptionId }) => engine.cancel(eventId, subscriptionId),
       discardDead: async (id, ids) => subscriptions.queue(id)?.discardDead(ids) ?? 0,
     },
     // Ends the consumers as well, and reports what is left.

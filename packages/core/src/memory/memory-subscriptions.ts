@@ -1,8 +1,11 @@
 import type {
+  Envelope,
+  PublishResult,
   RegisteredSubscription,
   RetiredBacklog,
   SubscriptionSpec,
 } from "../contract/provider.ts";
+import { quoted } from "../errors/quoted.ts";
 import { createSubscriptionList, type SubscriptionList } from "../provider/subscription-list.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
 import type { QueueHost } from "./queue-host.ts";
@@ -40,7 +43,7 @@ export class MemorySubscriptions {
   }
 
   /** The queues of those that want an event. */
-  queuesFor(name: string): readonly SubscriptionQueue[] {
+  #queuesFor(name: string): readonly SubscriptionQueue[] {
     // A publish asks twice, and most of its events have one name.
     if (name === this.#lastName) return this.#lastQueues;
     const ids = this.#list.match(name);
@@ -52,6 +55,28 @@ export class MemorySubscriptions {
     this.#lastName = name;
     this.#lastQueues = queues;
     return queues;
+  }
+
+  /** The queues that an envelope goes to. */
+  queuesOf({ name, to }: Envelope): readonly SubscriptionQueue[] {
+    const queues = this.#queuesFor(name);
+    if (!to) return queues;
+    const targets = new Set(to.map((id) => this.queue(id)));
+    return queues.filter((queue) => targets.has(queue));
+  }
+
+  /** Refuses an envelope to a subscription that does not get it. */
+  unknownTarget({ name, to }: Envelope): PublishResult | undefined {
+    const subscriptionId = to?.find((id) => !this.#gets(id, name));
+    if (subscriptionId === undefined) return undefined;
+    const isKnown = this.#list.get(this.#list.presentId(subscriptionId)) !== undefined;
+    const reason = isKnown ? `it does not subscribe to ${quoted(name)}` : "nobody knows it";
+    return { status: "rejected", code: "unknown-subscription", reason, subscriptionId };
+  }
+
+  #gets(id: string, name: string): boolean {
+    const queue = this.queue(id);
+    return queue !== undefined && this.#queuesFor(name).includes(queue);
   }
 
   /** @throws TypeError when a pattern is malformed; nothing was declared. */

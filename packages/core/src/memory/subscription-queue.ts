@@ -181,12 +181,24 @@ export class SubscriptionQueue {
     const unwanted = items.filter((item) => !isWanted(item.envelope.name));
     this.#backlog.putBack(items.filter((item) => isWanted(item.envelope.name)));
     for (const { envelope, state } of unwanted) {
-      const { deduplicationId } = envelope;
       if (backlog === "dead-letter") this.#dead.add(envelope, reason, state ?? null, undefined);
-      else if (deduplicationId !== undefined) this.recentIds.delete(deduplicationId);
+      else this.#forgetId(envelope);
     }
     this.#host.progressed();
     return unwanted.length;
+  }
+
+  /** Removes what waits of an event. Returns how many deliveries there were. */
+  cancel(eventId: string): number {
+    const isOf = ({ envelope }: QueueItem): boolean => envelope.id === eventId;
+    // To look takes less than to take out and to put back.
+    if (!this.#backlog.has(isOf)) return 0;
+    const items = this.#backlog.takeAll();
+    this.#backlog.putBack(items.filter((item) => !isOf(item)));
+    const cancelled = items.filter(isOf);
+    for (const { envelope } of cancelled) this.#forgetId(envelope);
+    this.#host.progressed();
+    return cancelled.length;
   }
 
   /** Takes over all that another queue has: it is the same subscription under an earlier id or policy. */
@@ -241,6 +253,10 @@ export class SubscriptionQueue {
     const blocks = item.holdsKey && this.policy.onOrderedFailure === "block";
     this.#dead.add(item.envelope, reason, state, blocks ? item.key : undefined);
     if (!blocks) this.#backlog.leave(item);
+  }
+
+  #forgetId({ deduplicationId }: Envelope): void {
+    if (deduplicationId !== undefined) this.recentIds.delete(deduplicationId);
   }
 
   #unblock(letters: readonly StoredLetter[]): void {

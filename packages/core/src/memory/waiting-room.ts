@@ -11,7 +11,8 @@ const MAX_DONE = 64;
 export interface PublishTarget {
   /** The most deliveries that wait in one queue. */
   readonly maxPending: number;
-  queuesFor(name: string): readonly SubscriptionQueue[];
+  /** The queues that an envelope goes to. */
+  queuesOf(envelope: Envelope): readonly SubscriptionQueue[];
   /** Puts an envelope in all its queues. */
   place(envelope: Envelope): PublishResult;
 }
@@ -102,7 +103,7 @@ export class WaitingRoom {
 
   /** The result of an envelope for which there is no room in time. */
   overloaded(envelope: Envelope): PublishResult {
-    const queues = this.#target.queuesFor(envelope.name);
+    const queues = this.#target.queuesOf(envelope);
     const queue = queues.find((it) => it.isFull) ?? this.obstacle(queues);
     const reason = `Subscription ${quoted(queue?.subscriptionId ?? "")} has no room (maxPending: ${this.#target.maxPending})`;
     return { status: "rejected", code: "overloaded", reason };
@@ -114,7 +115,7 @@ export class WaitingRoom {
   }
 
   #groupFor(envelope: Envelope): WaiterGroup {
-    const queues = this.#target.queuesFor(envelope.name);
+    const queues = this.#target.queuesOf(envelope);
     const key = queues.map((queue) => queue.subscriptionId).join("\n");
     let group = this.#groups.get(key);
     if (!group) {

@@ -59,6 +59,12 @@ export interface DrainOptions {
   readonly backlog?: Exclude<RetiredBacklog, "keep"> | undefined;
 }
 
+/** Options of {@link EventBus.cancel}. */
+export interface CancelOptions {
+  /** Cancels the delivery to this subscription only. By default every delivery of the event is cancelled. */
+  readonly subscriberId?: string | undefined;
+}
+
 /** What {@link Operations} need. */
 export interface OperationsOptions extends Omit<InstanceReporterOptions, "onWatched"> {
   readonly clock: Clock;
@@ -217,6 +223,23 @@ export class Operations {
     const count = await admin.drain(subscriberId, { backlog: options.backlog ?? "dead-letter" });
     if (count > 0) this.#options.tracker?.loseTrack();
     return count;
+  }
+
+  async cancel(eventId: string, options: CancelOptions): Promise<number> {
+    assertText("cancel()", "eventId", eventId);
+    assertOptions("cancel()", options, { subscriberId: checkText });
+    const { subscriberId: subscriptionId } = options;
+    const { plugins, tracker } = this.#options;
+    const admin = this.#admin("cancel");
+    if (!admin.cancel) throw this.#unsupported("cancel", "cancelling events");
+    if (subscriptionId !== undefined) await this.#assertKnown(subscriptionId);
+    // First where events are kept: from there they go to the queues.
+    const stagings = subscriptionId === undefined ? plugins.map(({ staging }) => staging) : [];
+    let staged = 0;
+    for (const staging of stagings) staged += (await staging?.cancel?.(eventId)) ?? 0;
+    const count = await admin.cancel(eventId, { subscriptionId });
+    if (count > 0) tracker?.cancelled(eventId, count);
+    return staged + count;
   }
 
   /** @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider has no list of subscriptions. */

@@ -119,6 +119,9 @@ export interface Plugin {
   /**
    * Wraps every send of events, such as an emit. It runs after the messages are checked, and before interceptors. It
    * has to call `next` once, and to return what `next` returns. If it rejects without calling `next`, nothing is sent.
+   * It has `emitTimeoutMs` to call `next`, shared with the send: after that the send rejects with
+   * `BUSBAR_EMIT_TIMEOUT`, and `next` sends nothing. If it has not ended when the events are sent and the time is over,
+   * the result of `next` is the result of the send.
    * The sends of the first plugin wrap those of the next one. None by default: then a send costs nothing more.
    *
    * @example

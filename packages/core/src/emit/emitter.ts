@@ -119,16 +119,18 @@ export class Emitter {
     transaction: unknown,
     prepared: readonly OutgoingEnvelope[],
     plugin: StagingPlugin,
+    deadline: number,
   ): Promise<void> {
     const { hooks } = this.#options;
-    const stage = (): Promise<void> => this.#stageWithin(transaction, prepared, plugin);
-    await (hooks ? hooks.run("stage", prepared, stage) : stage());
+    const send = (): Promise<void> => this.#stageWithin(transaction, prepared, plugin, deadline);
+    await (hooks ? hooks.run({ kind: "stage", envelopes: prepared, deadline, send }) : send());
   }
 
   async #stageWithin(
     transaction: unknown,
     prepared: readonly OutgoingEnvelope[],
     plugin: StagingPlugin,
+    deadline: number,
   ): Promise<void> {
     const { providerName, staging } = this.#options;
     const grouped = prepared.filter(isGrouped).map(staged);
@@ -136,7 +138,7 @@ export class Emitter {
     if (grouped.length > 0 && plugin.groups !== staging) {
       throw unsupported(providerName, "eventGroupId", "groups within a transaction");
     }
-    const kept = await this.interceptAtEmit(single);
+    const kept = await this.interceptAtEmit(single, deadline);
     await this.#stage(grouped, { transaction });
     const envelopes = kept.map(({ envelope }) => envelope);
     if (kept.length > 0) await plugin.stage?.(transaction, envelopes);
@@ -150,9 +152,9 @@ export class Emitter {
     const envelopes =
       "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
     if (declared) await this.#within(declared, deadline, "A declaration of subscriptions");
-    const hold = (): Promise<readonly StagedEvent[]> => Promise.resolve(envelopes.map(staged));
+    const send = (): Promise<readonly StagedEvent[]> => Promise.resolve(envelopes.map(staged));
     const { hooks } = this.#options;
-    return hooks ? hooks.run("stage", envelopes, hold) : hold();
+    return hooks ? hooks.run({ kind: "stage", envelopes, deadline, send }) : send();
   }
 
   /** Stages events that were held, once: in whichever call. */
@@ -163,7 +165,7 @@ export class Emitter {
   /** Runs the interceptors on events that are not grouped. */
   interceptAtEmit(
     events: readonly StagedEvent[],
-    deadline: number = this.#options.timeLimit.deadline(),
+    deadline: number,
   ): Promise<readonly StagedEvent[]> {
     return this.#within(this.#intercept(events, false), deadline, "An interceptor");
   }
@@ -195,12 +197,15 @@ export class Emitter {
   #send(
     envelopes: readonly OutgoingEnvelope[],
     run: CurrentRun | undefined,
-    deadline?: number,
+    given?: number,
   ): Promise<readonly string[]> {
-    const { hooks } = this.#options;
-    if (!hooks) return this.#sendNow(envelopes, run, deadline);
+    const { hooks, timeLimit } = this.#options;
+    if (!hooks) return this.#sendNow(envelopes, run, given);
     const kind = envelopes.every(isGrouped) ? "stage" : "emit";
-    return hooks.run(kind, envelopes, () => this.#sendNow(envelopes, run, deadline));
+    // The hooks and the send share the time of the emit.
+    const deadline = given ?? timeLimit.deadline();
+    const send = (): Promise<readonly string[]> => this.#sendNow(envelopes, run, deadline);
+    return hooks.run({ kind, envelopes, deadline, send });
   }
 
   #sendNow(

@@ -37,6 +37,14 @@ export interface GroupReleaserOptions {
   readonly hooks: SendHooks | undefined;
 }
 
+/** How far a release has come, for the caller that waits for it. */
+export interface ReleaseProgress {
+  /** Whether the release will be finished: by its call, or later, here or by another process. */
+  isMarked: boolean;
+  /** The plugin that holds the send of the events. */
+  heldBy: string | undefined;
+}
+
 /** Releases groups, and finishes releases that were begun and not finished. */
 export class GroupReleaser {
   readonly #options: GroupReleaserOptions;
@@ -62,22 +70,21 @@ export class GroupReleaser {
     await this.#sweeping;
   }
 
-  /**
-   * Publishes what is staged in a group. Once marked, the release will be finished, if not by this
-   * call then later, here or by another process.
-   *
-   * @param onMarked Called when it is.
-   */
-  async release(eventGroupId: string, inHandler: boolean, onMarked: () => void): Promise<void> {
+  /** Publishes what is staged in a group. Writes into `progress` how far it has come. */
+  async release(
+    eventGroupId: string,
+    inHandler: boolean,
+    progress: ReleaseProgress,
+  ): Promise<void> {
     const { staging } = this.#options;
     try {
       const { known } = staging;
-      if (known && (await this.#releaseKnown(known, eventGroupId, inHandler, onMarked))) return;
+      if (known && (await this.#releaseKnown(known, eventGroupId, inHandler, progress))) return;
       await staging.mark(eventGroupId);
-      onMarked();
+      progress.isMarked = true;
       for (;;) {
         const claim = await staging.claim({ eventGroupId, leaseMs: this.#leaseMs });
-        if (claim) return await this.#finish(claim, inHandler);
+        if (claim) return await this.#finish(claim, inHandler, progress);
         // What joined after the claim of a release under way has to wait for that one.
         const underWay = this.#underWay.get(eventGroupId);
         if (!underWay) return;
@@ -99,7 +106,11 @@ export class GroupReleaser {
    * Publishes what this process knows of a group, and events that are not staged, in one step. Resolves with
    * whether that was done; when it rejects, that is not known.
    */
-  async releaseAtOnce(held: HeldEvents, inHandler: boolean): Promise<boolean> {
+  async releaseAtOnce(
+    held: HeldEvents,
+    inHandler: boolean,
+    progress: ReleaseProgress,
+  ): Promise<boolean> {
     const { known } = this.#options.staging;
     if (!known || !this.canReleaseAtOnce) return false;
     const { eventGroupId, token } = held;
@@ -109,7 +120,8 @@ export class GroupReleaser {
     const envelopes = [...events, ...held.events].map((event) => releasedEnvelope(event, now));
     const release = () =>
       known.release(eventGroupId, events, envelopes, { ...options, unstaged: token });
-    return this.#whileUnderWay(eventGroupId, this.#publishKnown(envelopes, release));
+    const published = this.#publishKnown(envelopes, release, options.deadline, progress);
+    return this.#whileUnderWay(eventGroupId, published);
   }
 
   get #leaseMs(): number {
@@ -121,7 +133,7 @@ export class GroupReleaser {
     known: KnownGroups,
     eventGroupId: string,
     inHandler: boolean,
-    onMarked: () => void,
+    progress: ReleaseProgress,
   ): Promise<boolean> {
     const { staging, hasInterceptors, intercept } = this.#options;
     const events = known.take(eventGroupId);
@@ -129,14 +141,15 @@ export class GroupReleaser {
     // They may take long, and a release that has begun is finished.
     if (hasInterceptors()) {
       await staging.mark(eventGroupId);
-      onMarked();
+      progress.isMarked = true;
     }
     const kept = await intercept(events);
     const { now, options } = this.#publishOptions(inHandler);
     const envelopes = kept.map((event) => releasedEnvelope(event, now));
     const release = () => known.release(eventGroupId, events, envelopes, options);
     try {
-      return await this.#whileUnderWay(eventGroupId, this.#publishKnown(envelopes, release));
+      const published = this.#publishKnown(envelopes, release, options.deadline, progress);
+      return await this.#whileUnderWay(eventGroupId, published);
     } catch (err) {
       this.#options.logger.debug({ err }, "A group could not be released in one step");
       return false;
@@ -146,6 +159,8 @@ export class GroupReleaser {
   async #publishKnown(
     envelopes: readonly Envelope[],
     release: () => Promise<readonly PublishResult[] | undefined>,
+    deadline: number,
+    progress: ReleaseProgress,
   ): Promise<boolean> {
     let isReleased = false;
     const send = async (): Promise<readonly PublishResult[]> => {
@@ -153,22 +168,26 @@ export class GroupReleaser {
       isReleased = results?.every(({ status }) => status !== "rejected") ?? false;
       return results ?? [];
     };
-    await this.#send(envelopes, send);
+    await this.#send(envelopes, deadline, send, progress);
     return isReleased;
   }
 
   /** Publishes within what plugins do around it, and counts what is published. */
   #send(
     envelopes: readonly Envelope[],
+    deadline: number,
     publish: () => Promise<readonly PublishResult[]>,
+    progress: ReleaseProgress | undefined,
   ): Promise<readonly PublishResult[]> {
     const { counted, hooks } = this.#options;
     const send = () => (counted ? counted(envelopes, publish) : publish());
-    return hooks ? hooks.run("release", envelopes, send) : send();
+    if (!hooks) return send();
+    const onHeld = progress && ((plugin: string | undefined) => (progress.heldBy = plugin));
+    return hooks.run({ kind: "release", envelopes, deadline, send, onHeld });
   }
 
-  #finish(claim: GroupClaim, inHandler: boolean): Promise<void> {
-    return this.#whileUnderWay(claim.eventGroupId, this.#publish(claim, inHandler));
+  #finish(claim: GroupClaim, inHandler: boolean, progress?: ReleaseProgress): Promise<void> {
+    return this.#whileUnderWay(claim.eventGroupId, this.#publish(claim, inHandler, progress));
   }
 
   async #whileUnderWay<T>(eventGroupId: string, publish: Promise<T>): Promise<T> {
@@ -186,15 +205,18 @@ export class GroupReleaser {
     return { now: clock.now(), options };
   }
 
-  async #publish(claim: GroupClaim, inHandler: boolean): Promise<void> {
+  async #publish(
+    claim: GroupClaim,
+    inHandler: boolean,
+    progress: ReleaseProgress | undefined,
+  ): Promise<void> {
     const { staging, providerName, hasInterceptors, intercept } = this.#options;
     try {
       const kept = hasInterceptors() ? await intercept(claim.events) : claim.events;
       const { now, options } = this.#publishOptions(inHandler);
       const envelopes = kept.map((event) => releasedEnvelope(event, now));
-      const results = await this.#send(envelopes, () =>
-        staging.complete(claim, envelopes, options),
-      );
+      const complete = () => staging.complete(claim, envelopes, options);
+      const results = await this.#send(envelopes, options.deadline, complete, progress);
       assertAccepted(providerName, envelopes, results);
     } catch (error) {
       await this.#abandon(claim);

@@ -11,7 +11,7 @@ import { MemoryGroupStaging } from "./memory-group-staging.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { BusCounters } from "../observe/counters.ts";
 import type { EmitTimeLimit } from "../emit/emit-time-limit.ts";
-import { GroupReleaser } from "./group-releaser.ts";
+import { GroupReleaser, type ReleaseProgress } from "./group-releaser.ts";
 import { type HeldEvents, type Holding, NotStaged } from "../contract/held-events.ts";
 import { currentRun } from "../causality/causality.ts";
 import type { Publisher } from "../emit/publisher.ts";
@@ -105,13 +105,14 @@ export class Groups {
   /** Resolves once the events are published, or are sure to be. */
   async release(eventGroupId: string, inHandler: boolean): Promise<void> {
     if (!this.#releaser) throw this.#unsupported();
-    let marked = false;
-    const release = this.#releaser.release(eventGroupId, inHandler, () => (marked = true));
+    const progress: ReleaseProgress = { isMarked: false, heldBy: undefined };
+    const release = this.#releaser.release(eventGroupId, inHandler, progress);
     try {
-      await this.#withinTime(release, eventGroupId);
+      await this.#withinTime(release, eventGroupId, progress);
     } catch (err) {
+      const { isMarked } = progress;
       // Where the mark outlives the process, the release will be finished: here, or by another process.
-      if (!marked || !this.#isDurable || !isPassing(err)) throw withMark(err, marked);
+      if (!isMarked || !this.#isDurable || !isPassing(err)) throw withMark(err, isMarked);
       this.#logger.warn(
         { err, eventGroupId },
         `Group ${quoted(eventGroupId)} is marked for release and could not be released yet`,
@@ -129,10 +130,11 @@ export class Groups {
    * done. If it is not certain, `held` says so.
    */
   async releaseAtOnce(held: HeldEvents, inHandler: boolean): Promise<boolean> {
-    const release = this.#releaser?.releaseAtOnce(held, inHandler);
+    const progress: ReleaseProgress = { isMarked: false, heldBy: undefined };
+    const release = this.#releaser?.releaseAtOnce(held, inHandler, progress);
     if (!release) return false;
     try {
-      return await this.#withinTime(release, held.eventGroupId);
+      return await this.#withinTime(release, held.eventGroupId, progress);
     } catch (err) {
       held.mayBeReleased = true;
       this.#logger.debug({ err }, "Whether a group was released in one step is not known");
@@ -140,9 +142,12 @@ export class Groups {
     }
   }
 
-  #withinTime<T>(release: Promise<T>, eventGroupId: string): Promise<T> {
+  #withinTime<T>(release: Promise<T>, eventGroupId: string, progress: ReleaseProgress): Promise<T> {
     return this.#timeLimit.within(release, this.#timeLimit.deadline(), () => ({
-      who: `The release of group ${quoted(eventGroupId)}`,
+      who:
+        progress.heldBy === undefined
+          ? `The release of group ${quoted(eventGroupId)}`
+          : `Plugin "${progress.heldBy}"`,
     }));
   }
 

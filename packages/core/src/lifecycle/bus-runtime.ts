@@ -96,7 +96,6 @@ export class BusRuntime {
       ...(options.middleware ?? []),
       ...this.#plugins.flatMap((plugin) => plugin.middleware ?? []),
     ];
-    const hooks = SendHooks.of(this.#plugins);
     this.notices = new Notices(logger);
     this.#health = new HealthRecord(clock.now(), provider.name, this.notices);
     this.#clocks = new ClockWatch({ clock, logger, servers: serversOf(provider, this.#plugins) });
@@ -112,6 +111,7 @@ export class BusRuntime {
     };
     const timeLimit = new EmitTimeLimit(clock, settings.emitTimeoutMs);
     this.#timeLimit = timeLimit;
+    const hooks = SendHooks.of(this.#plugins, { timeLimit, logger });
     const whyDown = (): string | undefined => this.#health.whyDown;
     this.#publisher = new Publisher({ ...shared, bus, provider, timeLimit, whyDown });
     this.#engine = new DeliveryEngine({
@@ -339,6 +339,7 @@ export class BusRuntime {
     }
     return (first, second, third) => {
       const timeLimit = this.#timeLimit;
+      const deadline = timeLimit.deadline();
       let unknown: readonly string[] = [];
       const stage = async (): Promise<readonly string[]> => {
         const declared = this.#ready("emit");
@@ -346,11 +347,11 @@ export class BusRuntime {
         const sent = await this.emitter.prepare(first, second, third, currentRun(), delays);
         await declared;
         unknown = sent.map(({ id }) => id);
-        await this.emitter.stageWithin(transaction, sent, staging);
+        await this.emitter.stageWithin(transaction, sent, staging, deadline);
         return unknown;
       };
       const who = "The transaction";
-      return timeLimit.within(stage(), timeLimit.deadline(), () => ({ who, unknown }));
+      return timeLimit.within(stage(), deadline, () => ({ who, unknown }), true);
     };
   }
 

@@ -171,9 +171,9 @@ export class StartAndStop implements LifecycleSteps {
     const declared = consumers.whenDeclared;
     const who = "A declaration of subscriptions";
     if (declared) await timeLimit.within(declared, deadline, () => ({ who }));
-    const publish = (): Promise<readonly PublishResult[]> =>
+    const send = (): Promise<readonly PublishResult[]> =>
       publisher.publish(envelopes, false, deadline);
-    return hooks ? hooks.run("relay", envelopes, publish) : publish();
+    return hooks ? hooks.run({ kind: "relay", envelopes, deadline, send }) : send();
   }
 
   #startProvider(): Promise<void> {

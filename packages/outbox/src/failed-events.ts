@@ -3,7 +3,7 @@ import type { SqlRow, SqlStore } from "@busbar/sql";
 import { fromColumn, OwnWork } from "@busbar/sql/feature";
 import { type OutboxSql, outboxSql } from "./outbox-sql.ts";
 
-/** An event that the provider refused for good. */
+/** An event that the relay has set aside, because no retry would publish the event. */
 export interface FailedEvent {
   /** The id of the outbox row, for `retry` and `discard`. */
   readonly id: string;
@@ -13,7 +13,10 @@ export interface FailedEvent {
   readonly name: string;
   /** The envelope of the event. Undefined when the envelope cannot be read. */
   readonly envelope: Envelope | undefined;
-  /** The reason why the provider rejected the event. */
+  /**
+   * Why the relay set the event aside: the reason or the error with which the publish rejected the event, or why the
+   * envelope of the row cannot be read. Without values that must not be logged.
+   */
   readonly error: string;
   /** How often it was on its way. */
   readonly attempts: number;
@@ -21,7 +24,7 @@ export interface FailedEvent {
   readonly createdAt: Date;
 }
 
-/** Events that were set aside because the provider rejects them for good. */
+/** Events that the relay has set aside, because no retry would publish them. */
 export interface FailedEvents {
   /** Lists the failed events, oldest first. */
   list(options?: { readonly limit?: number | undefined }): Promise<readonly FailedEvent[]>;

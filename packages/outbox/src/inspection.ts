@@ -11,7 +11,7 @@ export interface OutboxInspection {
   readonly delayed: number;
   /** Events that wait in their group. */
   readonly staged: number;
-  /** The number of events that the provider rejected permanently. */
+  /** The number of events that the relay has set aside: permanently rejected, or unreadable. */
   readonly failed: number;
   /** When the oldest pending event was staged. */
   readonly oldestAt: Date | undefined;

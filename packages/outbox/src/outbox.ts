@@ -93,7 +93,7 @@ export interface Outbox extends Plugin {
   migrate(): Promise<readonly number[]>;
   /** Returns counts that describe the state of the outbox. */
   inspect(): Promise<OutboxInspection>;
-  /** The events that the provider rejected permanently. */
+  /** The events that the relay has set aside: permanently rejected, or unreadable. */
   readonly failed: FailedEvents;
 }
 

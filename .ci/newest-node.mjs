@@ -1,6 +1,7 @@
 // Runs tests on the newest Node with long-term support: all tests run on one Node, and there is more than one way
 // in which Node loads TypeScript, carries async context, and ends sockets.
 import { join } from "node:path";
+import { provideProgramFolder } from "./child-programs.mjs";
 import { finish, root, run } from "./lib.mjs";
 import { NEWEST_NODE, nodeProgram } from "./node-releases.mjs";
 import { provideServer } from "./servers/provide-server.mjs";
@@ -25,6 +26,7 @@ const tests = [
 const stress = ["crash", "concurrency"].map((name) => `**/${name}.integration.test.ts`);
 
 const redis = await provideServer("redis", { detached: true });
+const programs = provideProgramFolder();
 const { code, output } = await run(
   await nodeProgram(NEWEST_NODE),
   [
@@ -36,9 +38,10 @@ const { code, output } = await run(
     ...stress.map((files) => `--exclude=${files}`),
     ...tests,
   ],
-  { env: redis.env },
+  { env: { ...redis.env, ...programs.env } },
 );
 await redis.stop();
+programs.remove();
 finish(
   code === 0 ? [] : [`Node ${NEWEST_NODE}:\n${output.trimEnd()}`],
   `the tests of core, testing, outbox, sql, notifiers, the conformance suite and faults pass on Node ${NEWEST_NODE}`,

@@ -2,6 +2,7 @@
 // Arguments go to vitest: `pnpm test packages/core -t "delivers again"`.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, sep } from "node:path";
+import { provideProgramFolder } from "./child-programs.mjs";
 import { cache, filesIn, run, workspace } from "./lib.mjs";
 import { provideServer } from "./servers/provide-server.mjs";
 
@@ -16,6 +17,7 @@ rmSync(summaryFile, { force: true });
 process.on("SIGINT", () => {});
 process.once("SIGTERM", () => process.exit(143));
 const redis = await provideRedis();
+const programs = provideProgramFolder();
 const { code } = await run(
   "vitest",
   [
@@ -27,9 +29,10 @@ const { code } = await run(
     `--outputFile.json=${resultsFile}`,
     ...filters,
   ],
-  { inherit: true, env: redis.env },
+  { inherit: true, env: { ...redis.env, ...programs.env } },
 );
 await redis.stop();
+programs.remove();
 
 const problems = [];
 let passed = 0;

@@ -1,5 +1,7 @@
 import { createFaultProxy, testProvider } from "@busbar/conformance";
 import { afterAll, test } from "vitest";
+// @boundaries-ignore what starts the processes of all tests
+import { bundledChild } from "../../../.ci/child-programs.mjs";
 import { createProvider, CREDENTIALS, PROXY_PORT } from "./support/create-provider.ts";
 import { documentedRights } from "./support/documented-rights.ts";
 import { startRedisServer } from "./support/redis-server.ts";
@@ -27,7 +29,7 @@ await testProvider(
     refusesAboveBytes: 4 * 1_048_576,
     faults: {
       connection: true,
-      module: new URL("support/create-provider.ts", import.meta.url),
+      ...(await bundledChild(new URL("support/create-provider.ts", import.meta.url))),
       restart: () => redis.restart(),
       cut: proxy.cut,
       halfOpen: proxy.halfOpen,

@@ -1,5 +1,5 @@
 import type { Envelope, Settlement } from "@busbar/core/provider";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { ACK } from "./support/consumer.ts";
 import { eventually } from "./support/eventually.ts";
 import { startProcess, type TestProcess } from "./support/process.ts";
@@ -7,14 +7,14 @@ import { envelope, subscription, type TestSession } from "./support/test-session
 import { useConsumers } from "./support/use-consumers.ts";
 import { useSessions } from "./support/use-sessions.ts";
 
-const open = useSessions();
+const open = useSessions(afterAll);
 const workers: TestProcess[] = [];
-const consume = useConsumers();
+const consume = useConsumers(afterAll);
 const LIMIT = { timeout: 150_000 };
 const MAX_CRASHES = 2;
 const POISON = "poison";
 
-afterEach(async () => {
+afterAll(async () => {
   await Promise.all(workers.splice(0).map((worker) => worker.kill()));
 });
 
@@ -79,7 +79,8 @@ function pack(...ids: readonly string[]): readonly Envelope[] {
   return ids.map((id) => envelope(id));
 }
 
-describe("of what a process that dies had in hand, no neighbour is counted", () => {
+// Most of the time they wait for locks to end: all at the same time.
+describe.concurrent("of what a process that dies had in hand, no neighbour is counted", () => {
   test.each([
     ["a pack of quick ones, and one that kills at once", ["e1", "e2", POISON, "e3"], 0, 4],
     ["a pack of ones that hang, and one that kills at once", ["slow1", "slow2", POISON], 0, 5],

@@ -5,6 +5,8 @@ import { createFaultProxy, type TestFunction, testProvider } from "@busbar/confo
 import { createEventBus } from "@busbar/core";
 import { Redis } from "ioredis";
 import { afterAll, describe, expect, test } from "vitest";
+// @boundaries-ignore what starts the processes of all tests
+import { bundledChild } from "../../../.ci/child-programs.mjs";
 // @boundaries-ignore the servers of all tests
 import { findProgram } from "../../../.ci/servers/programs.mjs";
 import { redisProvider } from "../src/index.ts";
@@ -39,7 +41,7 @@ async function onValkey(): Promise<void> {
     adjusts: ["deduplicationWindowMs"],
     faults: {
       connection: true,
-      module: new URL("support/create-provider.ts", import.meta.url),
+      ...(await bundledChild(new URL("support/create-provider.ts", import.meta.url))),
       restart: () => valkey.restart(),
       cut: proxy.cut,
       halfOpen: proxy.halfOpen,

@@ -1,3 +1,5 @@
+// @boundaries-ignore what starts the processes of all tests
+import { bundledChild } from "../../../../.ci/child-programs.mjs";
 import { createFaultProxy } from "../../src/fault-proxy.ts";
 import type { ProviderHarness } from "../../src/harness.ts";
 import { Broker } from "./broker.ts";
@@ -16,7 +18,7 @@ export async function brokerHarness(
     refusesAboveBytes: LARGEST,
     faults: {
       connection: true,
-      module: new URL("./broker-module.ts", import.meta.url),
+      ...(await bundledChild(new URL("broker-module.ts", import.meta.url))),
       options: { port, mistakes },
       restart: () => broker.restart(),
       cut,

@@ -48,7 +48,7 @@ export const durableMutants: readonly Mutant[] = [
   broker("parks every failure once somebody parks them", "deploy-skew/ordered-failure"),
   broker("passes over what an earlier id declares", "deploy-skew/renamed-policy"),
   broker("acks what a dead worker had", "faults/kill-worker"),
-  broker("acks what it hands over", "faults/kill-worker", "faults/half-open"),
+  broker("acks what it hands over", "faults/kill-worker"),
   broker("keeps what a dead worker had", "faults/kill-worker"),
   broker("counts no crashes", "faults/five-crashes"),
   broker("settles no delivery before all that it has in hand", "faults/poison"),

@@ -6,8 +6,8 @@ import { once } from "../../src/inbox.ts";
 import { outbox } from "../../src/outbox.ts";
 import type { OutboxStore } from "../../src/outbox-store.ts";
 import { type CrashBroker, crashProvider } from "./crash-provider.ts";
-import { STANDS_STILL } from "./crash-run.ts";
 import { openStore } from "./open-store.ts";
+import { STANDS_STILL } from "./stands-still.ts";
 import { until } from "./until.ts";
 import { wrapped } from "./wrapped.ts";
 

@@ -2,17 +2,17 @@ import { spawn } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createEventBus } from "@busbar/core";
+// @boundaries-ignore what starts the processes of all tests
+import { bundlePrograms } from "../../../../.ci/child-programs.mjs";
 import { once } from "../../src/inbox.ts";
 import { migrate } from "../../src/migrate.ts";
 import { outbox } from "../../src/outbox.ts";
 import { type CrashBroker, crashProvider } from "./crash-provider.ts";
+import { STANDS_STILL } from "./stands-still.ts";
 import type { TestDatabase } from "./stores.ts";
 import { until } from "./until.ts";
 
-const child = fileURLToPath(new URL("crash-child.ts", import.meta.url));
-
-/** What the child says before it stands still. */
-export const STANDS_STILL = "stands still";
+const child = new URL("crash-child.ts", import.meta.url);
 
 /** How the child ended. */
 export interface ChildRun {
@@ -33,9 +33,10 @@ export async function prepared(createDatabase: () => Promise<TestDatabase>): Pro
 }
 
 /** Runs the shop of `crash-child.ts`. Resolves when it ends, or stands still. */
-export function runChild(options: object): Promise<ChildRun> {
+export async function runChild(options: object): Promise<ChildRun> {
+  const [program] = await bundlePrograms(child);
   return new Promise((resolve) => {
-    const args = ["--import", "tsx", "--conditions=@busbar/source", child, JSON.stringify(options)];
+    const args = [fileURLToPath(program), JSON.stringify(options)];
     const process_ = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
     let [output, error] = ["", ""];
     process_.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));

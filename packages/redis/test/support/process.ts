@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+// @boundaries-ignore what starts the processes of all tests
+import { bundlePrograms } from "../../../../.ci/child-programs.mjs";
 import { eventually } from "./eventually.ts";
 
 /** What a child process is told, in its first argument as JSON. */
@@ -27,9 +29,8 @@ export async function startProcess(
   input: ProcessInput,
   env: Readonly<Record<string, string>> = {},
 ): Promise<TestProcess> {
-  const path = fileURLToPath(new URL(`../processes/${file}`, import.meta.url));
-  const args = ["--import", "tsx", "--conditions=@busbar/source", path, JSON.stringify(input)];
-  const child = spawn(process.execPath, args, {
+  const [program] = await bundlePrograms(new URL(`../processes/${file}`, import.meta.url));
+  const child = spawn(process.execPath, [fileURLToPath(program), JSON.stringify(input)], {
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, ...env },
   });

@@ -1,4 +1,4 @@
-import { afterEach } from "vitest";
+import { type afterAll, afterEach } from "vitest";
 import type { ConsumeSpec, Delivery, Settlement } from "@busbar/core/provider";
 import { type Consumers, createConsumers } from "../../src/consume/consumer.ts";
 import type { Session } from "../../src/registry/session.ts";
@@ -14,11 +14,13 @@ export type Consume = (
 /**
  * Consumers for the tests of a file, closed at the end of each: before what was made for it earlier in the
  * file, as the sessions, and after what was made for it later.
+ *
+ * @param closeAfter When they are closed: `afterAll` where the tests of the file run at the same time.
  */
-export function useConsumers(): Consume {
+export function useConsumers(closeAfter: typeof afterEach | typeof afterAll = afterEach): Consume {
   const consumers: TestConsumer[] = [];
   const bySession = new WeakMap<Session, Consumers>();
-  afterEach(async () => {
+  closeAfter(async () => {
     await Promise.all(consumers.splice(0).map((consumer) => consumer.close(0)));
   });
   return async (session, ...args) => {

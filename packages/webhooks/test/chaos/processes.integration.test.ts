@@ -5,6 +5,8 @@ import { fileURLToPath } from "node:url";
 import { type SqlStore, sqliteStore } from "@busbar/sql";
 import Database from "libsql";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+// @boundaries-ignore what starts the processes of all tests
+import { bundlePrograms } from "../../../../.ci/child-programs.mjs";
 // @boundaries-ignore a server of its own, to stop and start
 import { startServer, type TestServer } from "../../../../.ci/servers/start-server.mjs";
 import type { WebhookDelivery } from "../../src/contract/delivery.ts";
@@ -17,7 +19,7 @@ import { until } from "../support/until.ts";
 import { all, type ChaosApp, emitMany, problemsOf, startApp } from "./support/chaos.ts";
 import type { ChaosChildOptions } from "./support/chaos-child.ts";
 
-const child = fileURLToPath(new URL("support/chaos-child.ts", import.meta.url));
+const child = new URL("support/chaos-child.ts", import.meta.url);
 const LONG = "x".repeat(70_000);
 
 let database: TestDatabase;
@@ -83,7 +85,8 @@ async function assertDelivered(
 
 /** Starts the application of `chaos-child.ts`. */
 async function startChild(options: ChaosChildOptions): Promise<ChildProcess> {
-  const args = ["--import", "tsx", "--conditions=@busbar/source", child, JSON.stringify(options)];
+  const [program] = await bundlePrograms(child);
+  const args = [fileURLToPath(program), JSON.stringify(options)];
   const started = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   cleanUp.push(async () => {
     if (started.exitCode !== null || started.signalCode !== null) return;

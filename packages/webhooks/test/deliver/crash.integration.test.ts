@@ -20,7 +20,7 @@ const folder = mkdtempSync(join(tmpdir(), "busbar-webhooks-crash-"));
 const DELIVERIES = 3;
 
 beforeAll(async () => {
-  runChild = await childProgram(child, folder);
+  runChild = await childProgram(child);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -1,8 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { isBusbarError } from "@busbar/core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Catalogue } from "../../src/catalogue/catalogue.ts";
 import type {
   ActiveSubscription,
@@ -31,14 +28,12 @@ import {
 } from "../support/deliveries.ts";
 import type { ReplayChildOptions } from "../support/replay-child-options.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "busbar-webhooks-replay-"));
 const child = new URL("../support/replay-child.ts", import.meta.url);
 let runChild: Awaited<ReturnType<typeof childProgram>>;
 
 beforeAll(async () => {
-  runChild = await childProgram(child, folder);
+  runChild = await childProgram(child);
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const DEAD = { ...FAILED, retryable: false };
 

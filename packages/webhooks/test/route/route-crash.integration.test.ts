@@ -1,23 +1,18 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createEventBus, type EventBus } from "@busbar/core";
 import { localProvider } from "@busbar/local";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { defineAsyncEvents } from "../../src/catalogue/define-async-events.ts";
 import { webhooks, type Webhooks } from "../../src/webhooks.ts";
 import { childProgram } from "../support/child-program.ts";
 import { databases, type TestDatabase } from "../support/databases.ts";
 import { ENCRYPTION_KEYS, type RouteChildOptions } from "../support/route-child-options.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "busbar-webhooks-route-"));
 const child = new URL("../support/route-child.ts", import.meta.url);
 let runChild: Awaited<ReturnType<typeof childProgram>>;
 
 beforeAll(async () => {
-  runChild = await childProgram(child, folder);
+  runChild = await childProgram(child);
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.each(databases)("a router on %s that is killed", (_, createDatabase) => {
   let database: TestDatabase;

@@ -1,12 +1,7 @@
 import { spawn } from "node:child_process";
-import { createRequire } from "node:module";
-import { basename, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { build, type Plugin } from "esbuild";
-
-/** For packages in CommonJS, which require what Node.js has. */
-const REQUIRE =
-  'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
+import { fileURLToPath } from "node:url";
+// @boundaries-ignore what starts the processes of all tests
+import { bundlePrograms } from "../../../../.ci/child-programs.mjs";
 
 /** How a child process ended, and what it wrote. */
 export interface ChildEnd {
@@ -15,32 +10,12 @@ export interface ChildEnd {
   readonly error: string;
 }
 
-/**
- * Makes one file of a program, so that many processes of it start fast: with a loader for TypeScript, each
- * takes a second of a processor.
- *
- * @param folder Where the file is put.
- * @returns What runs it with options, to its end.
- */
-export async function childProgram(
-  source: URL,
-  folder: string,
-): Promise<(options: object) => Promise<ChildEnd>> {
-  const file = join(folder, `${basename(source.pathname, ".ts")}.mjs`);
-  await build({
-    entryPoints: [fileURLToPath(source)],
-    outfile: file,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    conditions: ["@busbar/source"],
-    plugins: [driversStay],
-    banner: { js: REQUIRE },
-    logLevel: "error",
-  });
+/** Returns what runs a program with options, in a process of its own, to its end. */
+export async function childProgram(source: URL): Promise<(options: object) => Promise<ChildEnd>> {
+  const [program] = await bundlePrograms(source);
   return (options) =>
     new Promise((resolve) => {
-      const child = spawn(process.execPath, [file, JSON.stringify(options)], {
+      const child = spawn(process.execPath, [fileURLToPath(program), JSON.stringify(options)], {
         stdio: ["ignore", "pipe", "pipe"],
       });
       let [output, error] = ["", ""];
@@ -49,14 +24,3 @@ export async function childProgram(
       child.on("close", (_code, signal) => resolve({ signal, output, error }));
     });
 }
-
-/** Leaves drivers where they are: libsql has a binary. */
-const driversStay: Plugin = {
-  name: "drivers-stay",
-  setup({ onResolve }) {
-    onResolve({ filter: /^(pg|libsql)$/ }, ({ path, importer }) => ({
-      path: pathToFileURL(createRequire(importer).resolve(path)).href,
-      external: true,
-    }));
-  },
-};

@@ -1,0 +1,2 @@
+/** What `crash-child.ts` says before it stands still. */
+export const STANDS_STILL = "stands still";

@@ -193,7 +193,8 @@ class Bus implements IEventBusModule, AsyncDisposable {
   /**
    * Starts the provider and the plugins, declares the subscriptions and begins to consume. Resolves when the bus is
    * ready to deliver events. `start` is safe to call again while the bus starts or runs. A running bus keeps its
-   * process alive until `stop`, on every provider.
+   * process alive until `stop`, on every provider. If the provider does not say within a second which subscriptions are
+   * paused everywhere, `start` resolves, and the bus consumes its subscriptions once the provider has answered.
    *
    * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider does not support a subscription or the role.
    * @throws BusbarError `BUSBAR_UNAVAILABLE` when the provider cannot be started. Create a new bus to try again.
@@ -206,7 +207,8 @@ class Bus implements IEventBusModule, AsyncDisposable {
   /**
    * Stops the bus. From then on the bus accepts only emits of handlers. `stop` waits for deliveries in flight, releases
    * all others, and closes the connections that the bus opened. A provider that is not durable first delivers the
-   * events that are due. Resolves when everything is closed. `stop` is safe to call twice, and before `start`.
+   * events that are due. Resolves when everything is closed. `stop` does not wait for a provider that has not ended
+   * 5 seconds after `graceMs`. `stop` is safe to call twice, and before `start`.
    */
   async stop(options: StopOptions = {}): Promise<void> {
     assertOptions("stop()", options, { graceMs: checkTimeLimit });
@@ -258,7 +260,8 @@ class Bus implements IEventBusModule, AsyncDisposable {
   }
 
   /**
-   * Resumes a subscription that `pause` has paused. Pass the same options as to `pause`.
+   * Resumes a subscription that `pause` has paused. Pass the same options as to `pause`. Resolves when the subscription
+   * is consumed again, or remains paused by the other option.
    *
    * @throws BusbarError `BUSBAR_NOT_FOUND` and `BUSBAR_UNSUPPORTED`, as `pause` does.
    *

@@ -145,7 +145,8 @@ export const operate: readonly ConformanceCase[] = defineCases("operate", [
     async run(context) {
       const instance = await context.start();
       const peer = await context.peerOf(instance);
-      await instance.declare(subscription("mail"), subscription("stock"));
+      const stock = subscription("stock", { events: ["paid", "sent"] });
+      await instance.declare(subscription("mail"), stock);
       const paused = async (): Promise<readonly string[]> =>
         (await peer.registry.list()).filter((it) => it.paused).map((it) => it.subscriptionId);
       assert.deepEqual(await paused(), []);
@@ -159,8 +160,14 @@ export const operate: readonly ConformanceCase[] = defineCases("operate", [
       await peer.registry.setPaused?.("post", false);
       assert.deepEqual(await paused(), []);
       await peer.registry.setPaused?.("stock", true);
+      await instance.registry.retire("stock", { events: ["paid"], backlog: "keep" });
+      assert.deepEqual(await paused(), ["stock"], "the end of one event does not resume");
+      await instance.registry.retire("stock", { events: ["sent"], backlog: "keep" });
+      await instance.declare(stock);
+      assert.deepEqual(await paused(), [], "the end of all events forgets it");
+      await peer.registry.setPaused?.("stock", true);
       await instance.registry.retire("stock", { backlog: "discard" });
-      await instance.declare(subscription("stock"));
+      await instance.declare(stock);
       assert.deepEqual(await paused(), [], "a retirement forgets it");
     },
   },

@@ -28,6 +28,43 @@ export const operationMutants: readonly Mutant[] = [
       })),
   },
   {
+    mistake: "remembers a pause after the retirement",
+    caughtBy: ["operate/pause"],
+    harness: () =>
+      faulty((inner) => {
+        const paused = new Set<string>();
+        return {
+          subscriptions: {
+            ...inner.subscriptions,
+            declare: async (specs) => {
+              await inner.subscriptions.declare(specs);
+              for (const id of paused) await setPaused(inner, id, true);
+            },
+            setPaused: (id, isPaused) => {
+              if (isPaused) paused.add(id);
+              else paused.delete(id);
+              return setPaused(inner, id, isPaused);
+            },
+          },
+        };
+      }),
+  },
+  {
+    mistake: "forgets a pause when an event is retired",
+    caughtBy: ["operate/pause"],
+    harness: () =>
+      faulty((inner) => ({
+        subscriptions: {
+          ...inner.subscriptions,
+          retire: async (id, options) => {
+            const count = await inner.subscriptions.retire(id, options);
+            await setPaused(inner, id, false);
+            return count;
+          },
+        },
+      })),
+  },
+  {
     mistake: "lists the first page of what waits again and again",
     caughtBy: ["operate/waiting"],
     harness: () =>

@@ -1,22 +1,22 @@
 import type { Clock, Timer } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
-import type {
-  ConsumerHandle,
-  EventProvider,
-  SubscriptionRegistry,
-  SubscriptionSpec,
-} from "../contract/provider.ts";
+import type { ConsumerHandle, EventProvider } from "../contract/provider.ts";
 import type { Notices } from "../observe/notices.ts";
 import { toDeliver } from "../provider/run-delivery.ts";
 import { detached } from "../causality/causality.ts";
 import type { DeliveryEngine } from "./engine.ts";
 import type { Subscription } from "./subscription.ts";
 import type { RemovedEvents } from "./subscriptions.ts";
-import { quoted } from "../errors/quoted.ts";
+import { OrphanWatch } from "./orphan-watch.ts";
+import { idsOf, Pauses } from "./pauses.ts";
+import { waitFor } from "../values/wait-for.ts";
 
 /** Milliseconds between two declarations on a durable provider. */
 const DECLARE_EVERY_MS = 60_000;
 const RETRY_AFTER_MS = 1_000;
+const UNTOLD = "The provider could not be told of a change of subscriptions yet";
+/** The longest that a start, or an emit, waits until the provider has read its list. */
+const LIST_AT_MOST_MS = 1_000;
 /** The bus goes on, so runs in flight may take their time. The longest that Node's own timers count. */
 const UNTIL_ALL_HAVE_ENDED_MS = 2 ** 31 - 1;
 
@@ -39,8 +39,7 @@ export interface ConsumersOptions {
 /** Keeps the provider informed of this process's subscriptions, and consumes them. */
 export class Consumers {
   readonly #options: ConsumersOptions;
-  /** Those that were warned of. */
-  #orphans: ReadonlySet<string> = new Set();
+  readonly #orphans: OrphanWatch;
   /** Changes are told to the provider one after the other, and the first of them is the start. */
   #changes: Promise<void>;
   #pending = 1;
@@ -48,18 +47,25 @@ export class Consumers {
   whenDeclared: Promise<void> | undefined;
   #endStart!: () => void;
   #timer: Timer | undefined;
-  /** Ends the wait before a change is told again. */
-  #endWait: (() => void) | undefined;
+  /** Each ends a wait. */
+  readonly #endWaits = new Set<() => void>();
   /** Until then there is nobody to tell of changes: `start` tells of all. */
   #started = false;
   #closed = false;
-  readonly #closings = new Set<Promise<void>>();
-  /** The ids, earlier ones included, of subscriptions that are paused in every process. */
-  #pausedEverywhere: ReadonlySet<string> = new Set();
-  #looks = 0;
+  /** Consumers that are being closed, and the ids of their subscriptions. */
+  readonly #closings = new Map<Promise<void>, string>();
+  /** The consumer that is being opened: one at a time. */
+  #opening: { readonly id: string; readonly ended: Promise<unknown> } | undefined;
+  readonly #pauses: Pauses;
+  /** Whether the pauses are being read again, as the provider has not said them. */
+  #isCatchingUp = false;
+  /** What the next change that begins will tell the provider of. */
+  #untold: Set<Subscription> | undefined;
 
   constructor(options: ConsumersOptions) {
     this.#options = options;
+    this.#pauses = new Pauses(options.provider);
+    this.#orphans = new OrphanWatch(options);
     this.#changes = new Promise((resolve) => {
       this.#endStart = resolve;
     });
@@ -85,7 +91,7 @@ export class Consumers {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
-    this.#endWait?.();
+    for (const end of this.#endWaits) end();
   }
 
   /**
@@ -97,16 +103,28 @@ export class Consumers {
       void this.#release(subscription, graceMs);
     }
     // Those of subscriptions that were paused or unsubscribed may have runs in flight as well.
-    while (this.#closings.size > 0) await Promise.all(this.#closings);
+    while (this.#closings.size > 0) await Promise.all(this.#closings.keys());
   }
 
   /** Tells the provider of subscriptions that are new or have new events, for as long as it takes. */
   changed(subscriptions: Iterable<Subscription>): void {
-    void this.#enqueue(() => this.#tell([...subscriptions]));
+    if (this.#untold) {
+      for (const subscription of subscriptions) this.#untold.add(subscription);
+      return;
+    }
+    const untold = new Set(subscriptions);
+    // Many calls of `subscribe` are one change.
+    if (this.#started) this.#untold = untold;
+    void this.#enqueue(() => {
+      if (this.#untold === untold) this.#untold = undefined;
+      return this.#tell([...untold]);
+    });
   }
 
   /** Ends events, or whole subscriptions, in this process. */
   removed(removals: readonly RemovedEvents[]): void {
+    // What is subscribed from now on must be told after this.
+    this.#untold = undefined;
     for (const { subscription } of removals) {
       if (subscription.events.length === 0) this.ended(subscription);
     }
@@ -128,87 +146,96 @@ export class Consumers {
   /** Takes no new deliveries, and resolves once those in flight have ended. */
   async pause(subscription: Subscription): Promise<void> {
     subscription.paused = true;
-    await this.#release(subscription);
+    await this.#quieten(subscription);
   }
 
-  /** Resolves once deliveries come again. */
-  resume(subscription: Subscription): Promise<void> {
+  /** Resolves once deliveries come again, or it is known that the subscription is paused in every process. */
+  async resume(subscription: Subscription): Promise<void> {
     subscription.paused = false;
-    return this.#enqueue(() => this.#consume(subscription));
+    const followed = await this.#persist(
+      () => this.followPauses(subscription.id),
+      "A subscription could not be resumed yet",
+    );
+    await followed?.done;
   }
 
   /**
-   * Reads which subscriptions are paused in every process, and pauses and resumes them here. Resolves once it has
-   * begun, with the end of it: runs of what is paused have ended, and what is resumed is consumed.
+   * Reads which subscriptions are paused in every process, and pauses and resumes them here. Resolves once that has
+   * begun.
+   *
+   * @param subscriberId - The subscription that `done` is about. Its id may be an earlier one.
+   * @returns `done` resolves once all runs of the subscription have ended if it is paused, or else once it is consumed.
    */
-  async followPauses(): Promise<{ readonly done: Promise<unknown> }> {
-    const { provider, subscriptions, consumes } = this.#options;
+  async followPauses(subscriberId?: string): Promise<{ readonly done: Promise<unknown> }> {
+    const { subscriptions, consumes } = this.#options;
     const changes: Promise<void>[] = [];
-    const own = [...subscriptions];
-    if (!consumes || own.length === 0 || !provider.subscriptions?.setPaused) {
-      return { done: Promise.all(changes) };
-    }
-    this.#looks += 1;
-    const look = this.#looks;
-    const listed = await provider.subscriptions.list();
-    // What a look began later has found is newer.
-    if (look !== this.#looks) return { done: Promise.all(changes) };
-    const before = this.#pausedEverywhere;
-    this.#pausedEverywhere = new Set(idsOf(listed.filter(({ paused }) => paused)));
-    for (const subscription of own) {
-      const isPaused = this.#pausedEverywhere.has(subscription.id);
-      if (isPaused === before.has(subscription.id)) continue;
-      const change = isPaused
-        ? this.#release(subscription)
-        : this.#enqueue(() => this.#consume(subscription));
-      changes.push(change);
+    if (consumes && this.#started && !isEmpty(subscriptions)) await this.#pauses.look();
+    for (const subscription of consumes ? subscriptions : []) {
+      const { id, consumer } = subscription;
+      const isAsked = subscriberId !== undefined && this.#pauses.areOne(id, subscriberId);
+      if (this.#pauses.has(id)) {
+        const ended = this.#quieten(subscription);
+        if (isAsked) changes.push(ended);
+      } else if (isAsked || (!consumer && this.#mayConsume(subscription))) {
+        const consumed = this.#enqueue(() => this.#consume(subscription));
+        if (isAsked) changes.push(consumed);
+      }
     }
     return { done: Promise.all(changes) };
   }
 
-  #isPaused({ id, paused }: Subscription): boolean {
-    return paused || this.#pausedEverywhere.has(id);
+  /** Whether nothing keeps a subscription from being consumed here. Not before it is known that nothing does. */
+  #mayConsume({ id, paused, events, declaredAfter }: Subscription): boolean {
+    if (!this.#options.consumes || this.#closed || paused || events.length === 0) return false;
+    if (declaredAfter === undefined || !this.#pauses.areKnownSince(declaredAfter)) return false;
+    return !this.#pauses.has(id);
   }
 
   #enqueue(change: () => Promise<void>): Promise<void> {
     if (!this.#started) return Promise.resolve();
     this.#pending += 1;
     this.#changes = this.#changes
-      .then(() => detached(() => this.#persist(change)))
+      .then(() => detached(() => this.#persist(change, UNTOLD)))
       .finally(() => this.#ended());
     this.whenDeclared = this.#changes;
     return this.#changes;
   }
 
-  async #persist(change: () => Promise<void>): Promise<void> {
+  /** Repeats what fails until it succeeds. Resolves with undefined when that ends first. */
+  async #persist<T>(change: () => Promise<T>, failed: string): Promise<T | undefined> {
     const { logger } = this.#options;
     while (!this.#closed) {
       try {
         return await change();
       } catch (err) {
-        logger.warn({ err }, "The provider could not be told of a change of subscriptions yet");
-        await this.#waitToRetry();
+        logger.warn({ err }, failed);
+        await this.#wait(RETRY_AFTER_MS);
       }
     }
+    return undefined;
   }
 
-  #waitToRetry(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#closed) return resolve();
-      const timer = this.#options.clock.setTimeout(resolve, RETRY_AFTER_MS);
-      this.#endWait = () => {
-        timer.cancel();
-        resolve();
-      };
+  /** Resolves when `promise` settles, after `limitMs` milliseconds, or when the bus stops: whichever comes first. */
+  async #wait(limitMs: number, promise?: Promise<unknown>): Promise<void> {
+    if (this.#closed) return;
+    let end = (): void => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+      promise?.then(end, end);
     });
+    this.#endWaits.add(end);
+    await waitFor(this.#options.clock, ended, limitMs);
+    this.#endWaits.delete(end);
   }
 
   async #tell(subscriptions: readonly Subscription[]): Promise<void> {
-    const { provider } = this.#options;
+    const { provider, consumes } = this.#options;
     const known = subscriptions.filter(({ events }) => events.length > 0);
     if (known.length === 0) return;
     await provider.subscriptions?.declare(known.map(({ spec }) => spec));
-    if (provider.capabilities.durable && this.#looks === 0) await this.followPauses();
+    const unconsumed = known.filter(({ consumer }) => !consumer);
+    for (const subscription of unconsumed) subscription.declaredAfter = this.#pauses.begun;
+    if (consumes && unconsumed.some(({ paused }) => !paused)) await this.#learnPauses();
     for (const subscription of known) {
       // A provider without a list learns of new events only by a new consumer, and every provider of another
       // policy. The old consumer may be running the very handler that waits for this, so it is closed in the
@@ -231,17 +258,64 @@ export class Consumers {
     }
   }
 
+  /**
+   * Waits a moment until the provider has said what is paused in every process. If it does not, the start and emits go
+   * on, and subscriptions that are not consumed yet are consumed once it has.
+   */
+  async #learnPauses(): Promise<void> {
+    const { logger } = this.#options;
+    let isKnown = false;
+    let err: unknown;
+    const looked = this.#pauses.look().then(
+      () => (isKnown = true),
+      (error: unknown) => (err = error),
+    );
+    await this.#wait(LIST_AT_MOST_MS, looked);
+    if (isKnown || this.#isCatchingUp || this.#closed) return;
+    logger.warn(
+      { err },
+      "New subscriptions are not consumed yet: the provider has not said which ones are paused in every process",
+    );
+    this.#isCatchingUp = true;
+    void detached(() => this.#catchUp());
+  }
+
+  async #catchUp(): Promise<void> {
+    await this.#wait(RETRY_AFTER_MS);
+    const follow = async (): Promise<unknown> => this.followPauses();
+    await this.#persist(follow, "What is paused in every process could not be read yet");
+    this.#isCatchingUp = false;
+  }
+
   async #consume(subscription: Subscription): Promise<void> {
-    const { provider, engine, consumes } = this.#options;
-    if (!consumes || this.#isPaused(subscription) || subscription.consumer || this.#closed) return;
+    if (!this.#mayConsume(subscription) || subscription.consumer) return;
+    const opened = this.#open(subscription);
+    const opening = { id: subscription.id, ended: opened.catch(() => {}) };
+    this.#opening = opening;
+    try {
+      await opened;
+    } finally {
+      this.#opening = undefined;
+    }
+  }
+
+  async #open(subscription: Subscription): Promise<void> {
+    const { provider, engine } = this.#options;
     const deliver = toDeliver((delivery, settle) => engine.run(subscription, delivery, settle));
     const spec = subscription.consumeSpec;
     subscription.consumedAs = spec;
     subscription.consumer = await provider.consume(spec, deliver);
     // Paused or unsubscribed meanwhile, when there was no consumer yet to close.
-    const isOver = this.#isPaused(subscription) || subscription.events.length === 0;
     if (this.#closed) void this.#release(subscription, 0);
-    else if (isOver) void this.#release(subscription);
+    else if (!this.#mayConsume(subscription)) void this.#release(subscription);
+  }
+
+  /** Takes no new deliveries, and resolves once all runs in flight have ended: also those of earlier consumers. */
+  async #quieten(subscription: Subscription): Promise<void> {
+    void this.#release(subscription);
+    if (this.#opening?.id === subscription.id) await this.#opening.ended;
+    const closings = [...this.#closings].filter(([, id]) => id === subscription.id);
+    await Promise.all(closings.map(([closed]) => closed));
   }
 
   async #release(subscription: Subscription, graceMs?: number): Promise<void> {
@@ -261,7 +335,7 @@ export class Consumers {
         logger.error({ err, subscriberId }, "A consumer could not be closed");
       })
       .finally(() => this.#closings.delete(closing));
-    this.#closings.add(closing);
+    this.#closings.set(closing, subscriberId);
     return closing;
   }
 
@@ -275,7 +349,7 @@ export class Consumers {
       }
       if (this.#closed) return;
       this.#declareLater();
-      await this.#lookForOrphans();
+      await this.#orphans.look();
     };
     this.#timer = clock.setTimeout(() => void declare(), DECLARE_EVERY_MS);
   }
@@ -283,54 +357,21 @@ export class Consumers {
   /** Before this process declares its own: what is listed then is of others, or of an earlier run. */
   async #lookForStrangers(): Promise<void> {
     const { logger, provider, subscriptions } = this.#options;
-    const own = new Set(idsOf(Array.from(subscriptions, ({ spec }) => spec)));
-    if (!provider.capabilities.durable || own.size === 0) return;
-    const listed = await provider.subscriptions?.list().catch(() => undefined);
-    const known = idsOf(listed?.filter(({ orphaned }) => !orphaned) ?? []);
+    const own = new Set(Array.from(subscriptions, ({ spec }) => idsOf(spec)).flat());
+    if (!provider.capabilities.durable || !provider.subscriptions || own.size === 0) return;
+    let known: readonly string[] = [];
+    const listed = provider.subscriptions.list().then((all) => {
+      known = all.filter(({ orphaned }) => !orphaned).flatMap(idsOf);
+    });
+    await this.#wait(LIST_AT_MOST_MS, listed);
     if (known.length === 0 || known.some((id) => own.has(id))) return;
     logger.warn(
       { subscriberIds: known },
       `Another application may use this name: provider "${provider.name}" has subscriptions, and none of them is of this process. Give each application a \`name\` of its own; events of one reach the other`,
     );
   }
-
-  async #lookForOrphans(): Promise<void> {
-    const { logger, notices, provider } = this.#options;
-    try {
-      if (!provider.subscriptions) return;
-      this.#orphans = await warnOfOrphans(provider.subscriptions, this.#orphans, logger, notices);
-    } catch (err) {
-      logger.debug({ err }, "Orphaned subscriptions could not be looked for; will try in a minute");
-    }
-  }
 }
 
-function idsOf(subscriptions: readonly SubscriptionSpec[]): readonly string[] {
-  return subscriptions.flatMap(({ subscriptionId, aliases }) => [subscriptionId, ...aliases]);
-}
-
-/**
- * Warns of subscriptions that get no new events, because no process declares them any more. Resolves
- * with their ids, for the next time.
- *
- * @param known - Those it was warned of before.
- * @param notices - Whose listeners hear of the others.
- */
-async function warnOfOrphans(
-  subscriptions: Pick<SubscriptionRegistry, "list">,
-  known: ReadonlySet<string>,
-  logger: Logger,
-  notices: Notices,
-): Promise<ReadonlySet<string>> {
-  const orphans = (await subscriptions.list()).filter(({ orphaned }) => orphaned);
-  for (const { subscriptionId: subscriberId, withheld, ...orphan } of orphans) {
-    if (known.has(subscriberId)) continue;
-    const lastSeenAt = new Date(orphan.lastSeenAt);
-    notices.report("orphaned", () => ({ subscriberId, lastSeenAt, withheld }));
-    logger.warn(
-      { subscriberId, lastSeenAt, withheld },
-      `Subscription ${quoted(subscriberId)} gets no new events: no process has declared it for long. Retire it, or start one with code for it`,
-    );
-  }
-  return new Set(orphans.map(({ subscriptionId }) => subscriptionId));
+function isEmpty(iterable: Iterable<unknown>): boolean {
+  return iterable[Symbol.iterator]().next().done === true;
 }

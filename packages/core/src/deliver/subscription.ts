@@ -15,6 +15,8 @@ export class Subscription {
   /** What holds where the policy says nothing. */
   defaults: SubscriptionDefaults;
   paused = false;
+  /** How many looks at what is paused had begun when it was declared. Undefined before. */
+  declaredAfter: number | undefined;
   consumer: ConsumerHandle | undefined;
   /** What the consumer was made with. */
   consumedAs: ConsumeSpec | undefined;

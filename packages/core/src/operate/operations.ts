@@ -178,7 +178,7 @@ export class Operations {
     const registry = await this.#registryOf(subscriberId, method, what);
     if (!registry.setPaused) throw this.#unsupported(method, what);
     await registry.setPaused(subscriberId, paused);
-    return this.#options.consumers.followPauses();
+    return this.#options.consumers.followPauses(subscriberId);
   }
 
   async retire(subscriberId: string, options: RetireOptions): Promise<number> {

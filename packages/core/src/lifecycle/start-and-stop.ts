@@ -26,6 +26,7 @@ import { isInstance } from "../errors/thrown.ts";
 import type { Operations } from "../operate/operations.ts";
 import { unsupported } from "../emit/support.ts";
 import { unavailable } from "../errors/safe-error.ts";
+import { waitFor } from "../values/wait-for.ts";
 import type { Clock } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
 
@@ -34,6 +35,10 @@ import type { Logger } from "../contract/logger.ts";
  * again.
  */
 const PLUGIN_AT_LEAST_MS = 1_000;
+/** Milliseconds that a provider may take to stop after the grace: it closes its connections. */
+const PROVIDER_AFTER_GRACE_MS = 5_000;
+/** The longest that a start waits until other processes can see this instance. */
+const SHOWN_AT_MOST_MS = 1_000;
 /** Milliseconds after which the log says what a start waits for. */
 const SLOW_START_MS = 1_000;
 
@@ -127,7 +132,7 @@ export class StartAndStop implements LifecycleSteps {
     if (role !== "tool") this.#options.groups.start();
     this.#options.clocks.start();
     this.#options.health.set("up", clock.now(), undefined);
-    await operations?.start();
+    if (operations) await this.waitFor(operations.start(), SHOWN_AT_MOST_MS);
   }
 
   /** Does a step of the start. One that takes long is waited for, but not without a word. */
@@ -225,30 +230,36 @@ export class StartAndStop implements LifecycleSteps {
   /** Dead letters in memory are gone with the bus, and that must not be silent. */
   async #reportLostDeadLetters(): Promise<void> {
     const { provider, settings } = this.#options;
-    if (provider.capabilities.durable || !this.#hasProviderStarted) return;
-    for (const { subscriptionId: subscriberId, dead: count } of (await provider.admin?.stats()) ??
-      []) {
-      if (count === 0) continue;
-      settings.logger.warn({ subscriberId, count }, `${count} dead letters are gone with the bus`);
-    }
+    if (provider.capabilities.durable || !provider.admin || !this.#hasProviderStarted) return;
+    const reported = provider.admin.stats().then((stats) => {
+      for (const { subscriptionId: subscriberId, dead: count } of stats) {
+        if (count === 0) continue;
+        const message = `${count} dead letters are gone with the bus`;
+        settings.logger.warn({ subscriberId, count }, message);
+      }
+    });
+    await this.waitFor(reported, PLUGIN_AT_LEAST_MS);
   }
 
   discard(): Promise<void> {
-    return this.#options.provider.stop({ graceMs: 0 });
+    return this.#stopProvider(0);
+  }
+
+  /** Rejects as the provider does. A provider that does not end keeps nothing else from stopping. */
+  async #stopProvider(graceMs: number): Promise<void> {
+    const { provider, settings } = this.#options;
+    let hasEnded = false;
+    const stopped = provider.stop({ graceMs }).finally(() => (hasEnded = true));
+    await this.waitFor(stopped, graceMs + PROVIDER_AFTER_GRACE_MS);
+    if (hasEnded) return stopped;
+    settings.logger.error(
+      { provider: provider.name },
+      `Provider "${provider.name}" did not stop in time, and is left to itself`,
+    );
   }
 
   waitFor(promise: Promise<unknown>, limitMs: number): Promise<number> {
-    if (limitMs <= 0) return Promise.resolve(0);
-    const { clock } = this.#options.settings;
-    const until = clock.monotonic() + limitMs;
-    return new Promise((resolve) => {
-      const timer = clock.setTimeout(() => resolve(0), limitMs, { keepAlive: true });
-      const end = (): void => {
-        timer.cancel();
-        resolve(Math.max(0, until - clock.monotonic()));
-      };
-      promise.then(end, end);
-    });
+    return waitFor(this.#options.settings.clock, promise, limitMs);
   }
 
   /**
@@ -298,12 +309,12 @@ export class StartAndStop implements LifecycleSteps {
     try {
       // What has left is answered before the way back is closed. In memory it may wait for room.
       if (durable) await inTime(publisher.whenIdle());
-      await provider.stop(left());
+      await this.#stopProvider(left().graceMs);
     } finally {
       this.#options.timeLimit.close();
       await groups.discard();
-      // What is delivered in memory during the stop is seen, too.
-      await operations.close();
+      // What is delivered in memory during the stop is seen as well.
+      await this.waitFor(operations.close(), Math.max(left().graceMs, PLUGIN_AT_LEAST_MS));
       await tell("stopped");
     }
   }

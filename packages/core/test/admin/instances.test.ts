@@ -6,6 +6,7 @@ import { providerWith, TestBoard } from "../support/board.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { createRecordingLogger } from "../support/recording-logger.ts";
 import { startTestBus } from "../support/test-bus.ts";
+import { watch } from "../support/watch.ts";
 
 const clock = createManualClock();
 
@@ -130,4 +131,17 @@ test("leaves out what another release reports and this one cannot read", async (
   const bus = await startOn(board);
   await board.post("other", { pid: 1 }, { ttlMs: 1_000 });
   expect((await bus.inspect()).instances.map(({ here }) => here)).toEqual([true]);
+});
+
+test("a board that does not answer delays the start by a second at most", async () => {
+  const own = createManualClock();
+  const board = new TestBoard(own);
+  board.post = () => new Promise(() => {});
+  const bus = createEventBus({ provider: providerWith(board), logger: false, clock: own });
+  const started = watch(bus.start());
+  await own.advance(1_000);
+  expect(started.isDone).toBe(true);
+  const stopped = watch(bus.stop({ graceMs: 0 }));
+  await own.advance(1_000);
+  expect(stopped.isDone).toBe(true);
 });

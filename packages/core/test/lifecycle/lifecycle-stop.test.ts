@@ -13,9 +13,11 @@ import {
   providerLike,
   startTestBus,
 } from "../support/test-bus.ts";
+import { TestBoard } from "../support/board.ts";
 import { createManualClock, idle } from "../support/manual-clock.ts";
 import { collect } from "../support/collect.ts";
 import { createMinimalProvider } from "../support/minimal-provider.ts";
+import { createRecordingLogger } from "../support/recording-logger.ts";
 import { watch } from "../support/watch.ts";
 
 /** A durable provider that ends all at once when it stops, and writes down what is done. */
@@ -372,6 +374,56 @@ describe("stop", () => {
     expect(clock.pendingTimers()).toBe(0);
     await expect(bus.emit("a", 1)).rejects.toMatchObject({ code: "BUSBAR_NOT_RUNNING" });
     expect(await bus.health()).toMatchObject({ status: "down" });
+  });
+
+  test.each([
+    ["within a second after the grace", 0, 1_000],
+    ["within the grace", 5_000, 5_000],
+  ])("ends %s on a board that never answers", async (_, graceMs, expected) => {
+    const clock = createManualClock();
+    const board = new TestBoard(clock);
+    const provider = providerLike(memoryProvider(), { board });
+    const bus = createEventBus({ provider, clock, logger: false });
+    await bus.start();
+    board.remove = () => new Promise(() => {});
+    const state = watch(bus.stop({ graceMs }));
+    await clock.advance(expected - 1);
+    expect(state.isDone).toBe(false);
+    await clock.advance(1);
+    expect(state.isDone).toBe(true);
+    expect(clock.pendingTimers()).toBe(0);
+  });
+
+  test("ends 5 seconds after the grace if the provider never ends, and says so", async () => {
+    const stopped: string[] = [];
+    const plugin = definePlugin({ name: "p", stopped: () => void stopped.push("p") });
+    const inner = memoryProvider();
+    const provider = providerLike(inner, { stop: () => new Promise(() => {}) });
+    const clock = createManualClock();
+    const logger = createRecordingLogger();
+    const bus = createEventBus({ provider, plugins: [plugin], clock, logger });
+    await bus.start();
+    const state = watch(bus.stop({ graceMs: 1_000 }));
+    await clock.advance(5_999);
+    expect(state.isDone).toBe(false);
+    await clock.advance(1);
+    expect([state.isDone, stopped]).toEqual([true, ["p"]]);
+    expect(logger.at("error").map(({ message }) => message)).toEqual([
+      'Provider "memory" did not stop in time, and is left to itself',
+    ]);
+    await expect(bus.emit("a", 1)).rejects.toMatchObject({ code: "BUSBAR_NOT_RUNNING" });
+    expect(clock.pendingTimers()).toBe(0);
+  });
+
+  test("ends if the dead letters in memory cannot be counted", async () => {
+    const inner = memoryProvider();
+    let stats = inner.admin.stats;
+    const admin = { ...inner.admin, stats: () => stats() };
+    const { bus, clock } = await startTestBus({ provider: providerLike(inner, { admin }) });
+    stats = () => new Promise(() => {});
+    const state = watch(bus.stop());
+    await clock.advance(1_000);
+    expect(state.isDone).toBe(true);
   });
 
   test("happens at the end of an `await using` block", async () => {

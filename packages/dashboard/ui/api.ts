@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { basePath } from "./router.ts";
+import { useSignedIn } from "./signed-in.ts";
 
 /** What the server answered instead of a result: a problem of RFC 9457. */
 export class ApiError extends Error {
@@ -88,8 +89,12 @@ export interface Resource<T> {
 }
 
 /**
- * Reads a resource of the interface, and reads it again when the path changes, each `everyMs` milliseconds while the
- * tab is visible, and when the tab becomes visible again. Without a path it reads nothing.
+ * Reads a resource of the interface. Without a path it reads nothing. It reads the resource again
+ *
+ * - when the path changes,
+ * - every `everyMs` milliseconds while the tab is visible, except while a request is running,
+ * - when the tab becomes visible again,
+ * - after the user has signed in again.
  */
 export function useApi<T>(
   path: string | undefined,
@@ -113,18 +118,25 @@ export function useApi<T>(
       const known = error instanceof ApiError ? error : new ApiError(0, String(error));
       setState((last) => (last.path === path ? { ...last, error: known } : { path, error: known }));
     }
-    if (running.current === controller) setLoading(false);
+    if (running.current !== controller) return;
+    running.current = null;
+    setLoading(false);
   }, [path]);
 
   useEffect(() => {
     void reload();
-    return () => running.current?.abort();
+    return () => {
+      running.current?.abort();
+      running.current = null;
+    };
   }, [reload]);
+  useSignedIn(() => void reload());
 
   useEffect(() => {
     if (everyMs === undefined || path === undefined) return;
     const poll = (): void => {
-      if (document.visibilityState === "visible") void reload();
+      // A server that takes longer than the interval must be able to answer.
+      if (document.visibilityState === "visible" && running.current === null) void reload();
     };
     const timer = setInterval(poll, everyMs);
     document.addEventListener("visibilitychange", poll);

@@ -1,6 +1,6 @@
 import type { VNode } from "preact";
-import { useCallback, useEffect, useState } from "preact/hooks";
-import type { SessionView } from "../src/contract/api.ts";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import type { CallerView, SessionView } from "../src/contract/api.ts";
 import { useApi } from "./api.ts";
 import { ConfirmProvider } from "./components/confirm.tsx";
 import { Loading, Problem } from "./components/page.tsx";
@@ -11,7 +11,10 @@ import { NowProvider } from "./now.tsx";
 import { OpenPage } from "./open-page.tsx";
 import { followLinks } from "./router.ts";
 import { SessionContext } from "./session.ts";
-import { SignIn } from "./sign-in.tsx";
+import { SignIn, SignInAgain } from "./sign-in.tsx";
+import { announceSignedIn } from "./signed-in.ts";
+
+type SignedIn = SessionView & { readonly caller: CallerView };
 
 /** The whole dashboard: the form to sign in, or the frame with a page. */
 export function App(): VNode {
@@ -27,25 +30,36 @@ export function App(): VNode {
   const renew = useCallback(async () => {
     await session.reload();
     setSignedOut(false);
+    announceSignedIn();
   }, [session.reload]);
 
   const { data, error } = session;
-  if (data === undefined) {
+  // After the session has ended, the page stays as it is: it may have what the user has written.
+  const kept = useRef<SignedIn>(undefined);
+  if (data?.caller) kept.current = { ...data, caller: data.caller };
+  const shown = kept.current;
+  if (shown === undefined) {
+    if (data !== undefined) return <SignIn way={data.signIn} onDone={renew} />;
     return <main class="main">{error ? <Problem error={error} /> : <Loading />}</main>;
   }
-  const { caller, features, signIn, bus = "" } = data;
-  if (caller === null || isSignedOut) return <SignIn way={signIn} onDone={renew} />;
+  const { caller, features, signIn, bus = "" } = shown;
+  const isAway = isSignedOut || data?.caller === null;
   return (
-    <SessionContext.Provider value={{ caller, features, bus }}>
-      <NowProvider>
-        <ToastProvider>
-          <ConfirmProvider>
-            <Frame canSignOut={signIn === "token"} onSignOut={renew}>
-              <OpenPage />
-            </Frame>
-          </ConfirmProvider>
-        </ToastProvider>
-      </NowProvider>
-    </SessionContext.Provider>
+    <>
+      <div key={caller.name} class={isAway ? "away" : undefined}>
+        <SessionContext.Provider value={{ caller, features, bus }}>
+          <NowProvider>
+            <ToastProvider>
+              <ConfirmProvider>
+                <Frame canSignOut={signIn === "token"}>
+                  <OpenPage />
+                </Frame>
+              </ConfirmProvider>
+            </ToastProvider>
+          </NowProvider>
+        </SessionContext.Provider>
+      </div>
+      {isAway && <SignInAgain way={signIn} onDone={renew} />}
+    </>
   );
 }

@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { send } from "./api.ts";
 import { Badge } from "./components/badge.tsx";
 import { Button } from "./components/button.tsx";
-import { useToast } from "./components/toast.tsx";
+import { useToast } from "./components/toast-context.ts";
 import { pageAt } from "./open-page.tsx";
 import { pages } from "./pages.ts";
 import { href, usePlace } from "./router.ts";
@@ -13,12 +13,11 @@ import { ThemeSwitch } from "./theme-switch.tsx";
 /** Properties of {@link Frame}. */
 export interface FrameProps {
   readonly canSignOut: boolean;
-  readonly onSignOut: () => Promise<void>;
   readonly children: ComponentChildren;
 }
 
 /** What stands around every page: the navigation, the theme, and who is signed in. */
-export function Frame({ canSignOut, onSignOut, children }: FrameProps): VNode {
+export function Frame({ canSignOut, children }: FrameProps): VNode {
   const { bus, caller, features } = useSession();
   const showToast = useToast();
   const { path } = usePlace();
@@ -42,7 +41,8 @@ export function Frame({ canSignOut, onSignOut, children }: FrameProps): VNode {
   const signOut = async (): Promise<void> => {
     try {
       await send("DELETE", "api/session");
-      await onSignOut();
+      // Nothing that the user has seen or written stays in the page.
+      location.reload();
     } catch (error) {
       showToast(`You are still signed in. ${error instanceof Error ? error.message : ""}`, "bad");
     }

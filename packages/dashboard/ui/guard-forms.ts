@@ -1,6 +1,6 @@
 /**
- * Keeps every form from being submitted while a field in it has a fault: what was valid before must not be sent in place
- * of what is shown. The field gets the focus. Returns a function that ends it.
+ * Keeps every form from being submitted while a field in it has a fault. Otherwise, the form would send an older value
+ * than the field shows. The field gets the focus. Returns a function that ends it.
  */
 export function guardForms(): () => void {
   const guard = (event: SubmitEvent): void => {

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { basePath } from "./router.ts";
+import { useSignedIn } from "./signed-in.ts";
 
 /** Whether a stream of {@link useLive} delivers: `paused` while the tab is hidden, `waiting` between two attempts. */
 export type LiveState = "off" | "connecting" | "live" | "waiting" | "paused";
@@ -8,8 +9,8 @@ const firstWaitMs = 1_000;
 const longestWaitMs = 15_000;
 
 /**
- * Listens to a stream of server-sent events. The stream is closed while the tab is hidden, and opened again after an
- * error, later each time. Each handler gets the JSON of an event with its name.
+ * Listens to a stream of server-sent events. The stream is closed while the tab is hidden. After an error it is opened
+ * again, later each time, or as soon as the user has signed in again. Each handler gets the JSON of an event with its name.
  *
  * @param path Below the dashboard, such as `api/live`. Undefined: nothing is opened.
  */
@@ -22,6 +23,11 @@ export function useLive(
   const latest = useRef(handlers);
   latest.current = handlers;
   const names = Object.keys(handlers).join(" ");
+
+  const [openings, setOpenings] = useState(0);
+  useSignedIn(() => {
+    if (state === "waiting") setOpenings((count) => count + 1);
+  });
 
   useEffect(() => {
     if (path === undefined) {
@@ -73,7 +79,7 @@ export function useLive(
       document.removeEventListener("visibilitychange", follow);
       close();
     };
-  }, [path, names]);
+  }, [path, names, openings]);
 
   return state;
 }

@@ -32,7 +32,7 @@ export function restOf(path: string, page: string): string {
   try {
     return decodeURIComponent(rest);
   } catch {
-    // Someone has typed it.
+    // A user has typed the address.
     return rest;
   }
 }

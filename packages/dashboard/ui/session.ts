@@ -20,7 +20,7 @@ export function useSession(): Session {
   return session;
 }
 
-/** Returns whether the user may only look. Then buttons that change something are disabled, with this reason. */
+/** Returns why the user can change nothing: the reason of buttons that change something. Undefined: the user can. */
 export function useReadOnly(): string | undefined {
   return useSession().caller.readOnly
     ? "You may look at this dashboard, and change nothing."

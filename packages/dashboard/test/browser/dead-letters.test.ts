@@ -126,7 +126,7 @@ describe("the dead letters", () => {
     await page.getByText("Discarded the dead letter of order.placed").waitFor();
     await expectRows(page, 1);
     await page.goto(url("/dead-letters/order-emails/no-such"));
-    await page.getByText("Someone has replayed or discarded it").waitFor();
+    await page.getByText("The dead letter was replayed or discarded").waitFor();
   });
 
   test("are repaired and replayed, once the data fits the schema", async () => {
@@ -236,6 +236,8 @@ describe("a hundred thousand dead letters", () => {
 
       await page.getByRole("button", { name: "Show all" }).click();
       await page.getByRole("button", { name: "Replay all…" }).click();
+      await page.getByRole("heading", { name: "Replay all dead letters?" }).waitFor();
+      await dialog.getByText("There are 98,888 dead letters.").waitFor();
       await dialog.getByRole("button", { name: "Replay 98,888 dead letters" }).click();
       await page.getByRole("progressbar").waitFor();
       await page.getByRole("button", { name: "Cancel" }).click();

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { expectAccessible } from "./support/accessible.ts";
 import { useTabs } from "./support/browser.ts";
+import { holdRequests } from "./support/held.ts";
 import { setHidden } from "./support/hidden.ts";
 import { takePicture } from "./support/screenshot.ts";
 import { type Shop, type ShopOptions, useShops } from "./support/shop.ts";
@@ -155,6 +156,25 @@ describe("the page of events", () => {
     await dialog.getByRole("button", { name: "Emit", exact: true }).click();
     const data = { sku: "A-1", quantity: 3, isFinal: false };
     await expect.poll(() => shop.received).toEqual([{ name: "stock.changed", data }]);
+  });
+
+  test("says nothing of subscriptions that it does not know, and emits with a delay", async () => {
+    const shop = await openWithCatalogue();
+    const page = await tabs.open(shop.url("/no-such-page"));
+    const held = await holdRequests(page, "**/explain");
+    await page.goto(shop.url("/events/stock.changed"));
+    await page.getByRole("button", { name: "Emit a test event" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("This is a real event. The bus checks").waitFor();
+    held.release();
+    await dialog.getByText("1 subscription will get it (stock-sync)").waitFor();
+    await dialog.getByLabel("sku").fill("A-1");
+    await dialog.getByLabel("quantity").fill("3");
+    await dialog.getByLabel("Delay in seconds").fill("1.1");
+    const sent = page.waitForRequest((request) => request.method() === "POST");
+    await dialog.getByRole("button", { name: "Emit", exact: true }).click();
+    expect((await sent).postDataJSON()).toMatchObject({ delayMs: 1_100 });
+    await dialog.waitFor({ state: "detached" });
   });
 
   test("emits JSON, and says where it is none", async () => {

@@ -6,6 +6,7 @@ import { sqliteStore } from "@busbar/sql";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { expectAccessible } from "./support/accessible.ts";
 import { useTabs } from "./support/browser.ts";
+import { holdRequests } from "./support/held.ts";
 import { takePicture } from "./support/screenshot.ts";
 import { useShops } from "./support/shop.ts";
 
@@ -55,7 +56,10 @@ describe("the outbox", () => {
     expect(await plugin.inspect()).toMatchObject({ pending: 1, failed: 1 });
 
     await page.getByRole("button", { name: "Discard all…" }).click();
-    await page.getByRole("button", { name: "Discard", exact: true }).click();
+    await page
+      .getByRole("dialog", { name: "Discard all events that were set aside (1)?" })
+      .getByRole("button", { name: "Discard all", exact: true })
+      .click();
     await page.getByText("1 event is discarded.").waitFor();
     await page.getByText("No event was set aside").waitFor();
     expect(await plugin.inspect()).toMatchObject({ failed: 0 });
@@ -83,6 +87,22 @@ describe("groups", () => {
     await shop.bus.settled();
     expect(seen).toEqual([released]);
   });
+});
+
+test("a page that polls waits for a server that is slower than its polls", async () => {
+  const { url } = await shops.open();
+  const page = await tabs.open(url("/no-such-page"));
+  await page.clock.install();
+  const held = await holdRequests(page, "**/api/groups");
+  await page.goto(url("/outbox"));
+  await expect.poll(() => held.count).toBe(1);
+  await page.clock.runFor(20_000);
+  expect(held.count).toBe(1);
+  const next = page.waitForRequest("**/api/groups");
+  held.release();
+  await page.getByText("No group is staged").waitFor();
+  await page.clock.runFor(5_000);
+  await next;
 });
 
 describe("workflows", () => {

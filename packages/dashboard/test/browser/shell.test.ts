@@ -25,15 +25,36 @@ describe("the form that signs in", () => {
     await page.getByLabel("Token").waitFor();
   });
 
-  test("comes when the session has ended meanwhile", async () => {
+  test("comes above the page when the session has ended, and leaves what the user has written", async () => {
     const { url } = await shops.open({ dashboard });
-    const page = await tabs.open(url());
-    await page.getByLabel("Token").fill(TOKEN);
-    await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Overview" }).waitFor();
+    const page = await tabs.open(url("/events/order.placed"));
+    const signIn = async (token: string): Promise<void> => {
+      await page.getByLabel("Token").fill(token);
+      await page.keyboard.press("Enter");
+    };
+    await signIn("not-the-token");
+    await page.getByRole("alert").waitFor();
+    await signIn(TOKEN);
+    await page.getByRole("button", { name: "Emit a test event" }).click();
+    const draft = page.getByRole("dialog", { name: "Emit order.placed" });
+    await draft.getByLabel("Data, as JSON").fill('{ "id": 42 }');
     await page.context().clearCookies();
-    await page.getByRole("link", { name: "Subscriptions" }).click();
-    await page.getByLabel("Token").waitFor();
+    await draft.getByRole("button", { name: "Emit", exact: true }).click();
+    await page.getByRole("dialog", { name: "Sign in again" }).waitFor();
+    // Nobody who comes by reads on.
+    expect(await draft.isVisible()).toBe(false);
+    expect(await page.getByRole("heading", { name: "order.placed" }).isVisible()).toBe(false);
+    await expectAccessible(page);
+    await signIn(TOKEN);
+    expect(await draft.getByLabel("Data, as JSON").inputValue()).toBe('{ "id": 42 }');
+    await draft.getByRole("button", { name: "Emit", exact: true }).click();
+    await draft.waitFor({ state: "detached" });
+
+    // What could not be read is read after the user has signed in.
+    await page.context().clearCookies();
+    await page.getByRole("link", { name: "Dead letters" }).click();
+    await signIn(TOKEN);
+    await page.getByText("Every delivery has been acknowledged so far.").waitFor();
   });
 
   test("says that the application signs users in, where it does", async () => {

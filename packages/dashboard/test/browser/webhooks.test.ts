@@ -2,6 +2,7 @@ import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { expectAccessible } from "./support/accessible.ts";
 import { useTabs } from "./support/browser.ts";
+import { holdRequests } from "./support/held.ts";
 import { takePicture } from "./support/screenshot.ts";
 import { useShops } from "./support/shop.ts";
 import { useWebhooksShops, type WebhooksShop } from "./support/webhooks-shop.ts";
@@ -61,6 +62,12 @@ describe("the grid of webhook subscriptions", () => {
     await table.getByRole("link", { name: "ERP" }).waitFor();
 
     await page.getByLabel("Select all rows that are shown").check();
+    await page.getByText("2 subscriptions selected").waitFor();
+    // What the user does not see is not acted on.
+    await page.getByLabel("State").selectOption("disabled");
+    await page.getByText("1 subscription selected").waitFor();
+    await page.getByLabel("State").selectOption("");
+    await page.getByLabel("Select all rows that are shown").check();
     await button(page, "Enable…").click();
     await page.getByRole("dialog", { name: "Enable 2 subscriptions?" }).waitFor();
     await button(page, "Enable").click();
@@ -76,6 +83,12 @@ describe("the grid of webhook subscriptions", () => {
     const page = await tabs.open(shop.url("/webhooks"));
     await page.getByRole("link", { name: "ERP" }).waitFor();
     expect(await button(page, "New subscription").isDisabled()).toBe(true);
+    // A keyboard and a finger find out why.
+    await button(page, "New subscription").focus();
+    await page.keyboard.press("Enter");
+    await page.getByText("You may look at this dashboard, and change nothing.").waitFor();
+    await expectAccessible(page);
+    expect(new URL(page.url()).pathname).toBe("/busbar/webhooks");
     await page.goto(shop.url(`/webhooks/subscriptions/${erp.id}`));
     for (const name of ["Send a test…", "Edit", "Disable…", "Delete…", "Rotate the secret…"]) {
       await button(page, name).waitFor();
@@ -130,6 +143,16 @@ describe("the form of a webhook subscription", () => {
     await page.getByRole("heading", { level: 1, name: "Edit ERP" }).waitFor();
     expect(await page.content()).not.toContain("a-secret-token");
     await page.getByLabel("Label (optional)").fill("ERP 2");
+    // An empty field is a mistake: it must not become a default that the user has not seen.
+    for (const name of ["Attempts at the same time", "Retries"]) {
+      const field = page.getByLabel(name);
+      const before = await field.inputValue();
+      await field.fill("");
+      await button(page, "Save").click();
+      expect(await field.evaluate((it) => it.matches(":focus"))).toBe(true);
+      expect(await field.getAttribute("aria-invalid")).toBe("true");
+      await field.fill(before);
+    }
     await button(page, "Save").click();
     await page.getByRole("heading", { level: 1, name: "ERP 2" }).waitFor();
     await deliver(shop, { id: "1" });
@@ -160,9 +183,18 @@ describe("the page of a webhook subscription", () => {
       .click();
 
     await button(page, "Rotate the secret…").click();
+    const held = await holdRequests(page, "**/secret", "POST");
     await button(page, "Rotate the secret").click();
+    // The answer has the only copy of the secret: the dialog stays until it is there.
+    await button(page, "Working…").waitFor();
+    const rotating = page.getByRole("dialog", { name: "Rotate the secret?" });
+    for (let presses = 0; presses < 3; presses += 1) await page.keyboard.press("Escape");
+    expect(await rotating.getByRole("button").allTextContents()).toEqual(["Cancel", "Working…"]);
+    expect(await rotating.getByRole("button", { name: "Cancel" }).isDisabled()).toBe(true);
+    held.release();
     const dialog = page.getByRole("dialog", { name: "The new secret" });
     expect(await dialog.locator("code").textContent()).toMatch(/^whsec_/);
+    for (let presses = 0; presses < 3; presses += 1) await page.keyboard.press("Escape");
     await button(page, "Done").click();
     await page.getByText("signs until").waitFor();
     expect((await shop.hooks.subscriptions.get(erp.id))?.secrets).toHaveLength(2);
@@ -223,6 +255,20 @@ describe("the delivery log", () => {
 
     await query.fill("");
     await query.press("Enter");
+    await expect.poll(() => rows.count()).toBe(2);
+    const searches: string[] = [];
+    page.on("request", (request) => {
+      const { pathname, searchParams } = new URL(request.url());
+      if (pathname.endsWith("/deliveries")) searches.push(searchParams.get("since") ?? "");
+    });
+    const since = page.getByLabel("Since");
+    await since.pressSequentially("soon");
+    await page.getByText("The search cannot be read").waitFor();
+    expect(searches).toEqual(["soon"]);
+    expect(await since.getAttribute("aria-invalid")).toBe("true");
+    expect(await query.getAttribute("aria-invalid")).toBeNull();
+    await since.fill("2026-11-30");
+    await expect.poll(() => rows.count()).toBe(2);
     await page.getByLabel("Show").selectOption("attempts");
     const attempts = page.getByRole("table", { name: "Attempts" });
     await expect.poll(() => attempts.locator("tbody tr").count()).toBe(2);

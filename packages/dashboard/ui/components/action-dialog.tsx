@@ -1,5 +1,5 @@
 import type { ComponentChildren, VNode } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Button } from "./button.tsx";
 import { Dialog } from "./dialog.tsx";
 import { Problem } from "./page.tsx";
@@ -23,19 +23,30 @@ export interface ActionDialogProps {
   readonly children: ComponentChildren;
 }
 
-/** A dialog that does something when it is submitted, and closes once that is done. */
+/**
+ * A dialog that does something when it is submitted, and closes once that is done. The user cannot close it while the
+ * action runs: nobody would see the answer, which may have a new secret.
+ */
 export function ActionDialog(props: ActionDialogProps): VNode {
   const { title, action, kind = "primary", isReady = true, run, onClose } = props;
   const { wide, showsProblem = true, children } = props;
   const [isRunning, setRunning] = useState(false);
   const [error, setError] = useState<Error>();
+  const isThere = useRef(true);
+  useEffect(
+    () => () => {
+      isThere.current = false;
+    },
+    [],
+  );
   const act = async (): Promise<void> => {
     if (!isReady || isRunning) return;
     setRunning(true);
     setError(undefined);
     try {
       await run();
-      onClose();
+      // The user may have left the page: then there is another dialog, or none.
+      if (isThere.current) onClose();
     } catch (failure) {
       setError(failure instanceof Error ? failure : new Error(String(failure)));
       setRunning(false);
@@ -45,11 +56,13 @@ export function ActionDialog(props: ActionDialogProps): VNode {
     <Dialog
       title={title}
       wide={wide}
-      onClose={onClose}
+      onClose={isRunning ? undefined : onClose}
       onSubmit={() => void act()}
       footer={
         <>
-          <Button onClick={onClose}>Cancel</Button>
+          <Button onClick={onClose} disabled={isRunning}>
+            Cancel
+          </Button>
           <Button type="submit" kind={kind} disabled={!isReady || isRunning}>
             {isRunning ? "Working…" : action}
           </Button>

@@ -5,8 +5,8 @@ import { Button } from "./button.tsx";
 /** Properties of {@link Dialog}. */
 export interface DialogProps {
   readonly title: string;
-  /** Called when the user closes the dialog: with the button or with Escape. */
-  readonly onClose: () => void;
+  /** Called when the user closes the dialog: with the button or with Escape. Absent: the user cannot close it now. */
+  readonly onClose?: (() => void) | undefined;
   readonly children: ComponentChildren;
   /** The buttons. Buttons of type `submit` submit the dialog. */
   readonly footer?: ComponentChildren;
@@ -23,11 +23,13 @@ export function Dialog(props: DialogProps): VNode {
   const { title, onClose, children, footer, onSubmit, wide } = props;
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
+  const isOver = useRef(false);
   useEffect(() => {
     const opened = dialog.current;
     const before = document.activeElement;
     opened?.showModal();
     return () => {
+      isOver.current = true;
       opened?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
@@ -39,7 +41,13 @@ export function Dialog(props: DialogProps): VNode {
       aria-labelledby={heading}
       onCancel={(event) => {
         event.preventDefault();
-        onClose();
+        onClose?.();
+      }}
+      onClose={() => {
+        // Browsers let the second Escape in a row close a dialog whatever the page says.
+        if (isOver.current) return;
+        if (onClose) onClose();
+        else dialog.current?.showModal();
       }}
     >
       <form
@@ -52,9 +60,11 @@ export function Dialog(props: DialogProps): VNode {
       >
         <div class="dialog-head">
           <h2 id={heading}>{title}</h2>
-          <Button kind="quiet" small label="Close" onClick={onClose}>
-            <CloseMark />
-          </Button>
+          {onClose && (
+            <Button kind="quiet" small label="Close" onClick={onClose}>
+              <CloseMark />
+            </Button>
+          )}
         </div>
         <div class="dialog-body">{children}</div>
         {footer && <div class="dialog-foot">{footer}</div>}

@@ -65,11 +65,13 @@ export interface TextFieldProps extends FieldProps {
   readonly mono?: boolean | undefined;
   /** Texts to choose from; others may be typed. */
   readonly suggestions?: readonly string[] | undefined;
+  /** Why the text cannot be sent as it is. No form is submitted until it is gone. */
+  readonly fault?: string | undefined;
 }
 
 /** A field for a line of text. */
 export function TextField(props: TextFieldProps): VNode {
-  const { value, onChange, placeholder, type = "text", mono, suggestions } = props;
+  const { value, onChange, placeholder, type = "text", mono, suggestions, fault } = props;
   const list = useId();
   const kind = suggestions ? { list } : ({ type } as { type: "text" });
   return (
@@ -78,6 +80,7 @@ export function TextField(props: TextFieldProps): VNode {
         <>
           <input
             {...links}
+            ref={(input) => input?.setCustomValidity(fault ?? "")}
             class={mono ? "input mono" : "input"}
             value={value}
             placeholder={placeholder}
@@ -102,13 +105,7 @@ export function TextField(props: TextFieldProps): VNode {
 }
 
 /** A field for several lines of text, or for JSON. */
-export function TextArea(
-  props: TextFieldProps & {
-    readonly rows?: number | undefined;
-    /** Why the text cannot be sent as it is. No form is submitted until it is gone. */
-    readonly fault?: string | undefined;
-  },
-): VNode {
+export function TextArea(props: TextFieldProps & { readonly rows?: number | undefined }): VNode {
   const { value, onChange, placeholder, rows = 8, fault } = props;
   return (
     <Field {...props}>

@@ -2,6 +2,7 @@ import type { VNode } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, read } from "../api.ts";
 import { formatCount } from "../format.ts";
+import { useSignedIn } from "../signed-in.ts";
 import { Button } from "./button.tsx";
 
 /** A page of a list that is read by cursor. */
@@ -69,6 +70,10 @@ export function usePages<Item, Page extends CursorPage<Item> = CursorPage<Item>>
     void load(undefined);
     return () => running.current?.abort();
   }, [load]);
+
+  useSignedIn(() => {
+    if (error?.status === 401) void load(undefined);
+  });
 
   const last = pages?.at(-1);
   const cursor = last?.cursor ?? undefined;

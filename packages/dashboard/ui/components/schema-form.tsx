@@ -225,7 +225,7 @@ function numberOf(text: string): JsonValue | undefined {
   return Number.isFinite(number) ? number : text;
 }
 
-/** A field for any value, as JSON. An empty field is no value. */
+/** A field for any value, as JSON. An empty field is no value, and a fault if the value is required. */
 export function JsonField(props: ValueField & { readonly rows?: number | undefined }): VNode {
   const { value, onChange, ...field } = props;
   const [text, setText] = useState(() => textOf(value));
@@ -239,8 +239,8 @@ export function JsonField(props: ValueField & { readonly rows?: number | undefin
   const change = (typed: string): void => {
     setText(typed);
     if (typed.trim() === "") {
-      setWrong(undefined);
-      onChange(undefined);
+      setWrong(field.required === true ? "A value is needed here." : undefined);
+      if (field.required !== true) onChange(undefined);
       return;
     }
     try {
@@ -309,7 +309,7 @@ function choicesOf(schema: JsonObject): readonly JsonValue[] | undefined {
   return constants.every((constant) => constant !== undefined) ? constants : undefined;
 }
 
-/** The objects that a schema lets a user choose from, if a constant member tells all of them apart. */
+/** The objects that a schema lets a user choose from, if each has another value in the same constant member. */
 function kindsOf(schema: JsonObject, root: JsonObject): KindChoice | undefined {
   const options = schema["oneOf"] ?? schema["anyOf"];
   if (!Array.isArray(options) || !options.every(isObject)) return undefined;

@@ -2,8 +2,8 @@ import type { JsonObject, JsonValue } from "@busbar/core/provider";
 import { resolve } from "./schema-form.tsx";
 
 /**
- * Returns the value that a form begins with: what the schema has as its default, and of an object the members that must
- * be there and that a form shows before the user has touched them, such as a box that is not checked.
+ * Returns the value that a form begins with: the default of the schema, if it has one. An object begins with its required
+ * members that a form shows before the user has touched them, such as a box that is not checked.
  */
 export function startOf(schema: JsonObject, root: JsonObject = schema): JsonValue | undefined {
   const resolved = resolve(schema, root);

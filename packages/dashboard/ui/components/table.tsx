@@ -102,7 +102,7 @@ function BodyRow<Row>(props: {
     selection?.onChange(keys);
   };
   return (
-    <tr role="row" aria-selected={isSelected}>
+    <tr role="row" class={isSelected ? "selected" : undefined}>
       {selection && (
         <td role="cell" class="pick">
           <input

@@ -1,7 +1,8 @@
-import { type ComponentChildren, createContext, type VNode } from "preact";
-import { useCallback, useContext, useEffect, useRef, useState } from "preact/hooks";
+import type { ComponentChildren, VNode } from "preact";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { Button } from "./button.tsx";
 import { CloseMark } from "./dialog.tsx";
+import { type ShowToast, ToastContext } from "./toast-context.ts";
 
 interface Message {
   readonly id: number;
@@ -9,17 +10,7 @@ interface Message {
   readonly tone: "good" | "bad";
 }
 
-/** Shows a message for a few seconds; one about a failure stays until it is closed. */
-export type ShowToast = (text: string, tone?: "good" | "bad") => void;
-
-const ToastContext = createContext<ShowToast>(() => undefined);
-
 const shownMs = 6_000;
-
-/** Returns a function that says in a corner of the page what has happened. Screen readers also say it. */
-export function useToast(): ShowToast {
-  return useContext(ToastContext);
-}
 
 /** Shows the messages of what is inside it. */
 export function ToastProvider({ children }: { readonly children: ComponentChildren }): VNode {

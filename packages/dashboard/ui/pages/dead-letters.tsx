@@ -15,7 +15,7 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    // Someone has typed it.
+    // A user has typed the address.
     return part;
   }
 }

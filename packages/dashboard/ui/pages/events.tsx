@@ -17,7 +17,7 @@ export function Content(): VNode {
   return (
     <Page
       title="Events"
-      lead="The catalogue of this bus, where each event goes, and what happens to it."
+      lead="The catalogue of this bus, the subscriptions that get each event, and what happens to the events."
     >
       <div class="split">
         <Catalogue events={data?.events} error={error} open={name} />

@@ -15,9 +15,10 @@ import { Dialog } from "../components/dialog.tsx";
 import { Figure, Figures } from "../components/figures.tsx";
 import { JsonView } from "../components/json-view.tsx";
 import { Empty, Page, Panel, Problem } from "../components/page.tsx";
+import { useSelection } from "../components/selection.ts";
 import { type Column, Table } from "../components/table.tsx";
 import { Time } from "../components/time.tsx";
-import { useToast } from "../components/toast.tsx";
+import { useToast } from "../components/toast-context.ts";
 import { formatCount, formatRate, formatShort, plural } from "../format.ts";
 import { useReadOnly, useSession } from "../session.ts";
 
@@ -92,26 +93,31 @@ function SetAside(props: {
   const readOnly = useReadOnly();
   const confirm = useConfirm();
   const showToast = useToast();
-  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const selected = useSelection(outbox?.rows, idOf);
   const [open, setOpen] = useState<OutboxRow>();
-  const count = selected.size === 0 ? (outbox?.failed ?? 0) : selected.size;
-  const rows = plural(count, "event");
+  const isAll = selected.rows.length === 0;
+  const all = outbox?.failed ?? 0;
+  const rows = plural(isAll ? all : selected.rows.length, "event");
   const act = (action: "retry" | "discard"): void => {
     const isRetry = action === "retry";
+    const verb = isRetry ? "Retry" : "Discard";
+    const hidden = isAll ? ", also those that the table does not show" : "";
     confirm({
-      title: `${isRetry ? "Retry" : "Discard"} ${rows}?`,
+      title: isAll
+        ? `${verb} all events that were set aside (${formatCount(all)})?`
+        : `${verb} ${rows}?`,
       consequence: isRetry
-        ? "The relay publishes the events again, under the ids that they have."
-        : "The events are deleted from the outbox. They are never published.",
-      action: isRetry ? "Retry" : "Discard",
+        ? `The relay publishes the events again${hidden}. They keep their ids.`
+        : `The events are deleted from the outbox${hidden}. They are never published.`,
+      action: isAll ? `${verb} all` : verb,
       kind: isRetry ? "primary" : "danger",
       run: async () => {
-        const body = selected.size === 0 ? {} : { ids: [...selected] };
+        const body = isAll ? {} : { ids: [...selected.keys] };
         const result = await send<ActionResult>("POST", `api/outbox/${action}`, body);
         showToast(
           `${plural(result.count, "event is", "events are")} ${isRetry ? "pending again" : "discarded"}.`,
         );
-        setSelected(new Set());
+        selected.clear();
         await onChanged();
       },
     });
@@ -132,23 +138,17 @@ function SetAside(props: {
       ),
     },
   ];
-  const disabled = readOnly !== undefined || count === 0;
+  const reason = readOnly ?? (all === 0 ? "No event is set aside." : undefined);
   return (
     <Panel
       title="Events that were set aside"
       actions={
         <>
-          <Button small disabled={disabled} title={readOnly} onClick={() => act("retry")}>
-            {selected.size === 0 ? "Retry all…" : `Retry ${rows}…`}
+          <Button small reason={reason} onClick={() => act("retry")}>
+            {isAll ? "Retry all…" : `Retry ${rows}…`}
           </Button>
-          <Button
-            small
-            kind="danger"
-            disabled={disabled}
-            title={readOnly}
-            onClick={() => act("discard")}
-          >
-            {selected.size === 0 ? "Discard all…" : `Discard ${rows}…`}
+          <Button small kind="danger" reason={reason} onClick={() => act("discard")}>
+            {isAll ? "Discard all…" : `Discard ${rows}…`}
           </Button>
         </>
       }
@@ -158,15 +158,15 @@ function SetAside(props: {
         caption="Events that were set aside"
         columns={columns}
         rows={outbox?.rows}
-        rowKey={({ id }) => id}
+        rowKey={idOf}
         selection={{
-          keys: selected,
-          onChange: setSelected,
+          keys: selected.keys,
+          onChange: selected.setKeys,
           label: ({ eventId }) => `Select the event ${eventId}`,
         }}
         empty={
           <Empty title="No event was set aside">
-            An event is set aside when the provider refuses it for good.
+            An event is set aside when the provider rejects it for good.
           </Empty>
         }
       />
@@ -183,6 +183,10 @@ function SetAside(props: {
       )}
     </Panel>
   );
+}
+
+function idOf({ id }: OutboxRow): string {
+  return id;
 }
 
 function Groups(): VNode {
@@ -223,8 +227,7 @@ function Groups(): VNode {
         <div class="row">
           <Button
             small
-            disabled={readOnly !== undefined}
-            title={readOnly}
+            reason={readOnly}
             label={`Release ${group.eventGroupId}`}
             onClick={() => act(group, "release")}
           >
@@ -233,8 +236,7 @@ function Groups(): VNode {
           <Button
             small
             kind="danger"
-            disabled={readOnly !== undefined}
-            title={readOnly}
+            reason={readOnly}
             label={`Clear ${group.eventGroupId}`}
             onClick={() => act(group, "clear")}
           >

@@ -14,7 +14,7 @@ import { SubscriptionDetails } from "./subscriptions/subscription-details.tsx";
 
 const renewMs = 5_000;
 
-/** Who gets which events, what waits for them, and the actions that change it. */
+/** The subscriptions with their events and backlogs, and the actions on them. */
 export function Content(): VNode {
   const { path } = usePlace();
   const id = restOf(path, "/subscriptions");
@@ -59,7 +59,7 @@ function All(props: {
   return (
     <Page
       title="Subscriptions"
-      lead="Who gets which events, and what waits for them. Open a subscription to pause, drain or retire it."
+      lead="The events and the backlog of each subscription. Open a subscription to pause, drain or retire it."
     >
       <Panel
         title="All subscriptions"

@@ -20,6 +20,7 @@ export function BulkDialog(props: {
   const { count, looked, total, isDone, error } = useCount(filter);
   const [typed, setTyped] = useState("");
   const isReplay = work === "replay";
+  const hasFilter = Object.keys(filter).length > 0;
   const run = async (): Promise<void> => {
     await send<JobView>("POST", `api/dead/${work}`, { where: filter });
     onStarted();
@@ -29,9 +30,7 @@ export function BulkDialog(props: {
     : `${formatCount(count)} or more dead letters`;
   return (
     <ActionDialog
-      title={
-        isReplay ? "Replay all dead letters that match?" : "Discard all dead letters that match?"
-      }
+      title={`${isReplay ? "Replay" : "Discard"} all dead letters${hasFilter ? " that match" : ""}?`}
       action={isReplay ? `Replay ${found}` : `Discard ${found}`}
       kind={isReplay ? "primary" : "danger"}
       isReady={isDone && count > 0 && (isReplay || typed === "discard")}
@@ -40,7 +39,9 @@ export function BulkDialog(props: {
     >
       <p role="status">
         {isDone
-          ? `The filter matches ${found}.`
+          ? hasFilter
+            ? `The filter matches ${found}.`
+            : `There ${count === 1 ? "is" : "are"} ${found}.`
           : `Counting: ${formatCount(count)} found in ${formatCount(looked)} of ${formatCount(total)}.`}
       </p>
       <p>

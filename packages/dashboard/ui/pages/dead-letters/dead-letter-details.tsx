@@ -8,7 +8,7 @@ import { useConfirm } from "../../components/confirm.tsx";
 import { JsonView } from "../../components/json-view.tsx";
 import { Empty, Loading, Page, Panel, Problem } from "../../components/page.tsx";
 import { Time } from "../../components/time.tsx";
-import { useToast } from "../../components/toast.tsx";
+import { useToast } from "../../components/toast-context.ts";
 import { formatExact, plural } from "../../format.ts";
 import { go, href } from "../../router.ts";
 import { useReadOnly } from "../../session.ts";
@@ -31,7 +31,7 @@ export function DeadLetterDetails(props: {
     >
       <Problem error={error}>
         {error?.status === 404 && (
-          <p>Someone has replayed or discarded it, or it has expired meanwhile.</p>
+          <p>The dead letter was replayed or discarded, or it has expired.</p>
         )}
       </Problem>
       {letter === undefined && error === undefined && <Loading />}
@@ -132,7 +132,6 @@ function Actions(props: { readonly letter: DeadView; readonly onDone: () => void
   const showToast = useToast();
   const readOnly = useReadOnly();
   const [isEditing, setEditing] = useState(false);
-  const locked = { disabled: readOnly !== undefined, title: readOnly };
   const replay = async (): Promise<void> => {
     await send<ActionResult>("POST", `${letterPath(subscriberId, id)}/replay`);
     showToast(`Replayed ${event.name} to ${subscriberId}.`);
@@ -147,7 +146,7 @@ function Actions(props: { readonly letter: DeadView; readonly onDone: () => void
     <>
       <Button
         kind="primary"
-        {...locked}
+        reason={readOnly}
         onClick={() =>
           confirm({
             title: `Replay ${event.name}?`,
@@ -159,12 +158,12 @@ function Actions(props: { readonly letter: DeadView; readonly onDone: () => void
       >
         Replay…
       </Button>
-      <Button {...locked} onClick={() => setEditing(true)}>
+      <Button reason={readOnly} onClick={() => setEditing(true)}>
         Edit and replay…
       </Button>
       <Button
         kind="danger"
-        {...locked}
+        reason={readOnly}
         onClick={() =>
           confirm({
             title: `Discard the dead letter of ${event.name}?`,

@@ -7,9 +7,10 @@ import { Button } from "../../components/button.tsx";
 import { useConfirm } from "../../components/confirm.tsx";
 import { Empty, Page, Panel } from "../../components/page.tsx";
 import { Pager, usePages } from "../../components/pager.tsx";
+import { useSelection } from "../../components/selection.ts";
 import { type Column, Table } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
-import { useToast } from "../../components/toast.tsx";
+import { useToast } from "../../components/toast-context.ts";
 import { formatCount, plural } from "../../format.ts";
 import { go, href, usePlace } from "../../router.ts";
 import { useReadOnly } from "../../session.ts";
@@ -34,7 +35,6 @@ export function DeadLetterList(): VNode {
   const { query } = usePlace();
   const text = query.toString();
   const filter = filterOf(query);
-  const [keys, setKeys] = useState<ReadonlySet<string>>(new Set());
   const [bulk, setBulk] = useState<Work>();
   const [jobs, setJobs] = useState(0);
   const readOnly = useReadOnly();
@@ -45,6 +45,7 @@ export function DeadLetterList(): VNode {
   );
   const list = usePages<DeadSummary, DeadPage>(path);
   const { items, pages, last, isLoading, hasMore, error, more, reload } = list;
+  const selected = useSelection(items, keyOf);
   const looked = pages.reduce((sum, page) => sum + page.looked, 0);
 
   // A page of a search may have few letters or none although later ones have more.
@@ -56,15 +57,14 @@ export function DeadLetterList(): VNode {
   const isSearching = wantsMore && error === undefined;
 
   const renew = useCallback(async () => {
-    setKeys(new Set());
+    selected.clear();
     await reload();
   }, [reload]);
-  const selected = items?.filter((letter) => keys.has(keyOf(letter))) ?? [];
   const hasFilter = Object.keys(filter).length > 0;
   return (
     <Page
       title="Dead letters"
-      lead="Deliveries that the bus has given up. They stay here until someone replays or discards them, or they expire."
+      lead="Deliveries that the bus has given up. They stay here until an operator replays or discards them, or until they expire."
     >
       <RunningJobs started={jobs} onEnded={renew} />
       <Panel title="Search" flush>
@@ -77,24 +77,13 @@ export function DeadLetterList(): VNode {
         title={hasFilter ? "Dead letters that match" : "All dead letters"}
         actions={
           <>
-            <SelectedActions selected={selected} onDone={renew} />
+            <SelectedActions selected={selected.rows} onDone={renew} />
             {last !== undefined && last.total > 0 && (
               <>
-                <Button
-                  small
-                  disabled={readOnly !== undefined}
-                  title={readOnly}
-                  onClick={() => setBulk("replay")}
-                >
+                <Button small reason={readOnly} onClick={() => setBulk("replay")}>
                   {hasFilter ? "Replay all that match…" : "Replay all…"}
                 </Button>
-                <Button
-                  small
-                  kind="danger"
-                  disabled={readOnly !== undefined}
-                  title={readOnly}
-                  onClick={() => setBulk("discard")}
-                >
+                <Button small kind="danger" reason={readOnly} onClick={() => setBulk("discard")}>
                   {hasFilter ? "Discard all that match…" : "Discard all…"}
                 </Button>
               </>
@@ -119,8 +108,8 @@ export function DeadLetterList(): VNode {
             rowKey={keyOf}
             error={error}
             selection={{
-              keys,
-              onChange: setKeys,
+              keys: selected.keys,
+              onChange: selected.setKeys,
               label: ({ eventName, eventId }) => `Select ${eventName} ${eventId}`,
             }}
             empty={
@@ -206,8 +195,7 @@ function SelectedActions(props: {
       <Button
         small
         kind="primary"
-        disabled={readOnly !== undefined}
-        title={readOnly}
+        reason={readOnly}
         onClick={() =>
           confirm({
             title: `Replay ${letters}?`,
@@ -222,8 +210,7 @@ function SelectedActions(props: {
       <Button
         small
         kind="danger"
-        disabled={readOnly !== undefined}
-        title={readOnly}
+        reason={readOnly}
         onClick={() =>
           confirm({
             title: `Discard ${letters}?`,

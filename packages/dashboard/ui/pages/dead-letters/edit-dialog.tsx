@@ -6,7 +6,7 @@ import { send } from "../../api.ts";
 import { ActionDialog } from "../../components/action-dialog.tsx";
 import { DataEditor, DataFaults } from "../../components/data-editor.tsx";
 import { faultsOf } from "../../components/schema-form.tsx";
-import { useToast } from "../../components/toast.tsx";
+import { useToast } from "../../components/toast-context.ts";
 import { letterPath } from "./dead-letters.ts";
 
 /** Replays a dead letter with data that the user has repaired. */

@@ -4,13 +4,13 @@ import type { JobList, JobView } from "../../../src/contract/api.ts";
 import { send, useApi } from "../../api.ts";
 import { Panel } from "../../components/page.tsx";
 import { Progress } from "../../components/progress.tsx";
-import { useToast } from "../../components/toast.tsx";
+import { useToast } from "../../components/toast-context.ts";
 import { formatCount, plural } from "../../format.ts";
 import { useReadOnly } from "../../session.ts";
 
 const renewMs = 1_000;
 
-/** How far replays and discards by filter are, whoever has started them, with buttons that cancel them. */
+/** The progress of replays and discards by filter, of all users, with buttons that cancel them. */
 export function RunningJobs(props: {
   /** How many jobs this page has started. */
   readonly started: number;

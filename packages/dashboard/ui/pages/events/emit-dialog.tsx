@@ -8,7 +8,7 @@ import { DataEditor, DataFaults } from "../../components/data-editor.tsx";
 import { TextField } from "../../components/field.tsx";
 import { faultsOf } from "../../components/schema-form.tsx";
 import { startOf } from "../../components/start-of.ts";
-import { useToast } from "../../components/toast.tsx";
+import { useToast } from "../../components/toast-context.ts";
 import { plural } from "../../format.ts";
 
 /** Emits an event with data that the user writes, in a form made from its schema or as JSON. */
@@ -28,7 +28,8 @@ export function EmitDialog(props: {
   const [delay, setDelay] = useState("");
   const [failure, setFailure] = useState<unknown>();
   const { byPointer, others } = faultsOf(failure, "#/data");
-  const delayMs = Number(delay) * 1000;
+  // 1.1 seconds would be 1100.0000000000002 milliseconds.
+  const delayMs = Math.round(Number(delay) * 1000);
   const isDelayWrong = !Number.isFinite(delayMs) || delayMs < 0;
 
   const emit = async (): Promise<void> => {
@@ -59,13 +60,7 @@ export function EmitDialog(props: {
       showsProblem={false}
     >
       <p>
-        {subscriptions === undefined || subscriptions.length > 0
-          ? `This is a real event: ${plural(subscriptions?.length ?? 0, "subscription")} will get it${
-              subscriptions === undefined
-                ? ""
-                : ` (${subscriptions.slice(0, 5).join(", ")}${subscriptions.length > 5 ? ", …" : ""})`
-            }.`
-          : "No subscription gets this event."}
+        {audienceOf(subscriptions)}
         {schema === null
           ? " The event has no schema that can be shown."
           : " The bus checks the data against the schema first."}
@@ -88,4 +83,11 @@ export function EmitDialog(props: {
       <DataFaults faults={byPointer} others={others} />
     </ActionDialog>
   );
+}
+
+function audienceOf(subscriptions: readonly string[] | undefined): string {
+  if (subscriptions === undefined) return "This is a real event.";
+  if (subscriptions.length === 0) return "No subscription gets this event.";
+  const named = subscriptions.slice(0, 5).join(", ") + (subscriptions.length > 5 ? ", …" : "");
+  return `This is a real event: ${plural(subscriptions.length, "subscription")} will get it (${named}).`;
 }

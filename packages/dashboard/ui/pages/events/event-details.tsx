@@ -10,7 +10,7 @@ import { useReadOnly } from "../../session.ts";
 import { EmitDialog } from "./emit-dialog.tsx";
 import { Explanation } from "./explanation.tsx";
 
-/** One event: where it goes, what its data looks like, and a button that emits one. */
+/** One event: its subscriptions, the shape of its data, and a button that emits one. */
 export function EventDetails(props: {
   /** Empty: no event is open. */
   readonly name: string;
@@ -39,12 +39,7 @@ export function EventDetails(props: {
       actions={
         <>
           {data?.declared === false && <Badge tone="warn">Not declared</Badge>}
-          <Button
-            kind="primary"
-            disabled={readOnly !== undefined}
-            title={readOnly}
-            onClick={() => setEmitting(true)}
-          >
+          <Button kind="primary" reason={readOnly} onClick={() => setEmitting(true)}>
             Emit a test event…
           </Button>
         </>

@@ -49,12 +49,12 @@ const columns: readonly Column<ExplainedSubscription>[] = [
   },
 ];
 
-/** Where an event of a name goes, and why. */
+/** The subscriptions that get an event of a name, and why. */
 export function Explanation({ explanation }: { readonly explanation: ExplainView }): VNode {
   const { name, subscriptions, nearMisses } = explanation;
   return (
     <div class="stack-tight">
-      <h3>Where it goes</h3>
+      <h3>Subscriptions</h3>
       <Table
         caption={`Subscriptions that get ${name}`}
         columns={columns}

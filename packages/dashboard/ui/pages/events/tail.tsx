@@ -7,6 +7,7 @@ import { LiveBadge } from "../../components/live-badge.tsx";
 import { Empty, Panel } from "../../components/page.tsx";
 import { formatCount, plural } from "../../format.ts";
 import { useLive } from "../../live.ts";
+import { useSettled } from "../../settled.ts";
 import { TailEntry } from "./tail-entry.tsx";
 
 /** Older entries leave the page. */
@@ -14,8 +15,6 @@ const mostEntries = 500;
 
 /** How often the list is rendered, however much happens. */
 const renderMs = 250;
-
-const typeMs = 400;
 
 interface NumberedEntry extends TailEntryView {
   readonly number: number;
@@ -40,7 +39,6 @@ export function Tail({ name }: { readonly name: string }): VNode {
         ([, value]) => value !== "",
       ),
     ).toString(),
-    typeMs,
   );
   const state = useLive(isOn ? `api/tail?${filter}` : undefined, {
     entry: useCallback((entry: TailEntryView) => {
@@ -56,7 +54,7 @@ export function Tail({ name }: { readonly name: string }): VNode {
     setHeldCount(0);
     if (added.length > 0) setEntries((before) => [...added, ...before].slice(0, mostEntries));
   }, []);
-  // Nothing moves under the eyes of someone who reads an entry.
+  // Nothing moves while a user reads an entry.
   const isHeld = openNumber !== undefined;
   useEffect(() => {
     if (!isOn) return;
@@ -165,14 +163,4 @@ export function Tail({ name }: { readonly name: string }): VNode {
       )}
     </Panel>
   );
-}
-
-/** The value, once it has stayed the same for a while: nobody wants a request per letter. */
-function useSettled(value: string, afterMs: number): string {
-  const [settled, setSettled] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), afterMs);
-    return () => clearTimeout(timer);
-  }, [value, afterMs]);
-  return settled;
 }

@@ -52,7 +52,7 @@ const columns: readonly Column<SubscriptionView>[] = [
 /** More are on the page of subscriptions: the numbers are renewed each 2 s. */
 const mostRows = 100;
 
-/** The numbers of each subscription, and the charts of the one that the user has chosen. */
+/** The numbers of each subscription, and the charts of the subscription that the user has chosen. */
 export function SubscriptionRuns({ overview }: { readonly overview: Overview }): VNode {
   const [charted, setCharted] = useQuery("charts");
   const chosen = overview.subscriptions.find(({ subscriberId }) => subscriberId === charted);

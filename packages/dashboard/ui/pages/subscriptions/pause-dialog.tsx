@@ -4,7 +4,7 @@ import type { SubscriptionView } from "../../../src/contract/api.ts";
 import { send } from "../../api.ts";
 import { ActionDialog } from "../../components/action-dialog.tsx";
 import { ChoiceField } from "../../components/field.tsx";
-import { useToast } from "../../components/toast.tsx";
+import { useToast } from "../../components/toast-context.ts";
 
 /** What the dialogs of this folder are given. */
 export interface SubscriptionDialogProps {

@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 import { send } from "../../api.ts";
 import { ActionDialog } from "../../components/action-dialog.tsx";
-import { useToast } from "../../components/toast.tsx";
+import { useToast } from "../../components/toast-context.ts";
 import { formatCount } from "../../format.ts";
 import type { SubscriptionDialogProps } from "./pause-dialog.tsx";
 

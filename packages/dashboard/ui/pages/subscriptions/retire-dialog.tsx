@@ -4,7 +4,7 @@ import type { ActionResult } from "../../../src/contract/api.ts";
 import { send } from "../../api.ts";
 import { ActionDialog } from "../../components/action-dialog.tsx";
 import { CheckField, ChoiceField, TextField } from "../../components/field.tsx";
-import { useToast } from "../../components/toast.tsx";
+import { useToast } from "../../components/toast-context.ts";
 import { plural } from "../../format.ts";
 import type { SubscriptionDialogProps } from "./pause-dialog.tsx";
 

@@ -18,7 +18,7 @@ import { ResumeDialog } from "./resume-dialog.tsx";
 import { RetireDialog } from "./retire-dialog.tsx";
 import { Waiting } from "./waiting.tsx";
 
-/** One subscription: its numbers, its actions, and what waits for it. */
+/** One subscription: its numbers, its actions, and its pending deliveries. */
 export function SubscriptionDetails(props: {
   readonly id: string;
   /** Undefined: not loaded yet. */
@@ -63,7 +63,7 @@ function Actions(props: {
   const [action, setAction] = useState<Action>();
   const dialog = { ...props, onClose: () => setAction(undefined) };
   const button = (what: Action, text: string): VNode => (
-    <Button disabled={readOnly !== undefined} title={readOnly} onClick={() => setAction(what)}>
+    <Button reason={readOnly} onClick={() => setAction(what)}>
       {text}
     </Button>
   );

@@ -5,7 +5,7 @@ import { useConfirm } from "../../components/confirm.tsx";
 import { JsonView } from "../../components/json-view.tsx";
 import { Empty, Loading, Page, Panel, Problem } from "../../components/page.tsx";
 import { Time } from "../../components/time.tsx";
-import { useToast } from "../../components/toast.tsx";
+import { useToast } from "../../components/toast-context.ts";
 import { formatDuration } from "../../format.ts";
 import { href } from "../../router.ts";
 import { useReadOnly } from "../../session.ts";
@@ -66,8 +66,7 @@ function Actions(props: {
     <>
       {waits && (
         <Button
-          disabled={readOnly !== undefined}
-          title={readOnly}
+          reason={readOnly}
           onClick={() =>
             confirm({
               title: "Cancel the delivery?",
@@ -87,8 +86,7 @@ function Actions(props: {
       )}
       <Button
         kind="primary"
-        disabled={readOnly !== undefined}
-        title={readOnly}
+        reason={readOnly}
         onClick={() =>
           confirm({
             title: "Replay the delivery?",

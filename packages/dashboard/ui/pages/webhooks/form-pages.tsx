@@ -4,7 +4,7 @@ import { send, useApi } from "../../api.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { Loading, Page, Problem } from "../../components/page.tsx";
-import { useToast } from "../../components/toast.tsx";
+import { useToast } from "../../components/toast-context.ts";
 import { go, href } from "../../router.ts";
 import { SecretOnce } from "./secret-once.tsx";
 import { newDraft, SubscriptionForm, type Draft } from "./subscription-form.tsx";
@@ -54,7 +54,6 @@ export function NewPage(): VNode {
       {created && created.secret !== null && (
         <Dialog
           title="The secret of the subscription"
-          onClose={() => open(created)}
           onSubmit={() => open(created)}
           footer={
             <Button type="submit" kind="primary">

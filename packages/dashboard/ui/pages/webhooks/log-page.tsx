@@ -1,6 +1,6 @@
 import type { VNode } from "preact";
 import { useCallback, useState } from "preact/hooks";
-import { read, useApi } from "../../api.ts";
+import { type ApiError, read, useApi } from "../../api.ts";
 import { Button } from "../../components/button.tsx";
 import { SelectField, TextField } from "../../components/field.tsx";
 import { Empty, Page, Panel } from "../../components/page.tsx";
@@ -10,7 +10,8 @@ import { Time } from "../../components/time.tsx";
 import { formatDuration, plural } from "../../format.ts";
 import { basePath, href, useQuery } from "../../router.ts";
 import { useReadOnly } from "../../session.ts";
-import { LuceneBox } from "./lucene-box.tsx";
+import { useSettled } from "../../settled.ts";
+import { LuceneBox, type ParameterFault } from "./lucene-box.tsx";
 import { ReplayDialog } from "./replay-dialog.tsx";
 import { AttemptBadge, DeliveryBadge } from "./states.tsx";
 import { Tabs } from "./tabs.tsx";
@@ -30,11 +31,7 @@ export function LogPage(): VNode {
       title="Delivery log"
       lead="What was delivered to systems outside the application, attempt by attempt."
       actions={
-        <Button
-          disabled={readOnly !== undefined}
-          title={readOnly}
-          onClick={() => setReplaying(true)}
-        >
+        <Button reason={readOnly} onClick={() => setReplaying(true)}>
           Replay what is found…
         </Button>
       }
@@ -71,7 +68,7 @@ interface Search {
   readonly setSince: (since: string) => void;
   readonly until: string;
   readonly setUntil: (until: string) => void;
-  /** Parameters of requests: only those that are set. */
+  /** Parameters of requests: only those that are set. Times are there once the user has stopped typing. */
   readonly parameters: Readonly<Record<string, string>>;
 }
 
@@ -79,11 +76,10 @@ function useSearch(): Search {
   const [query, setQuery] = useQuery("query");
   const [since, setSince] = useQuery("since");
   const [until, setUntil] = useQuery("until");
-  const parameters = {
-    ...(query !== "" && { query }),
-    ...(since !== "" && { since }),
-    ...(until !== "" && { until }),
-  };
+  const times = { since: useSettled(since.trim()), until: useSettled(until.trim()) };
+  const parameters = Object.fromEntries(
+    Object.entries({ query, ...times }).filter(([, value]) => value !== ""),
+  );
   return { query, setQuery, since, setSince, until, setUntil, parameters };
 }
 
@@ -109,14 +105,15 @@ function Results<Item>(props: {
     [resource, text],
   );
   const list = usePages<Item>(path);
-  const isWrong = list.error?.status === 400;
+  const faults = faultsOf(list.error);
+  const isWrong = faults.size > 0;
   return (
     <>
       <Panel>
         <LuceneBox
           query={query}
           onSearch={search.setQuery}
-          error={isWrong ? list.error : undefined}
+          fault={faults.get("query")}
           names={events.data?.items.map(({ name }) => name) ?? []}
         />
         <div class="filters">
@@ -134,12 +131,14 @@ function Results<Item>(props: {
             value={search.since}
             onChange={search.setSince}
             placeholder="2026-11-30"
+            error={faults.get("since")?.detail}
           />
           <TextField
             label="Before"
             value={search.until}
             onChange={search.setUntil}
             placeholder="2026-12-01T08:00:00Z"
+            error={faults.get("until")?.detail}
           />
         </div>
       </Panel>
@@ -168,7 +167,7 @@ function Results<Item>(props: {
           rowKey={rowKey}
           error={isWrong ? undefined : list.error}
           empty={
-            <Empty title={isWrong ? "The query cannot be read" : "Nothing found"}>
+            <Empty title={isWrong ? "The search cannot be read" : "Nothing found"}>
               {!isWrong && text === "" && "The log begins with the first delivery."}
             </Empty>
           }
@@ -179,7 +178,17 @@ function Results<Item>(props: {
   );
 }
 
-/** Counts the attempts that the search finds, when somebody asks: in a long log that takes a while. */
+/** What the server has against the parameters of a search, by their names. */
+function faultsOf(error: ApiError | undefined): ReadonlyMap<string, ParameterFault> {
+  const errors = (error?.problem["errors"] ?? []) as readonly ParameterFault[];
+  return new Map(
+    errors
+      .filter(({ parameter }) => ["query", "since", "until"].includes(parameter))
+      .map((fault) => [fault.parameter, fault]),
+  );
+}
+
+/** Counts the attempts that the search finds when the user asks for it. In a long log, counting takes a while. */
 function Count({ parameters }: { readonly parameters: string }): VNode {
   const [text, setText] = useState<string>();
   const count = async (): Promise<void> => {

@@ -1,21 +1,28 @@
 import type { VNode } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
-import type { ApiError } from "../../api.ts";
 import { Button } from "../../components/button.tsx";
 import { Field } from "../../components/field.tsx";
 import { completions, exampleQueries, logFields, wordBefore } from "./lucene.ts";
+
+/** What the server has against a parameter of a search. */
+export interface ParameterFault {
+  readonly parameter: string;
+  readonly detail: string;
+  /** Of a query: UTF-16 code units from its start to the mistake. */
+  readonly position?: number | undefined;
+}
 
 /** A box for queries in Lucene's syntax: with completion, help, and the place of a mistake. */
 export function LuceneBox(props: {
   /** The query that is searched with. */
   readonly query: string;
   readonly onSearch: (query: string) => void;
-  /** What the server says about the query. */
-  readonly error: ApiError | undefined;
+  /** What the server has against the query. */
+  readonly fault: ParameterFault | undefined;
   /** Names of events, for the completion. */
   readonly names: readonly string[];
 }): VNode {
-  const { query, onSearch, error, names } = props;
+  const { query, onSearch, names } = props;
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(query);
@@ -25,7 +32,7 @@ export function LuceneBox(props: {
   useEffect(() => setText(query), [query]);
 
   const found = isOpen ? completions(text, cursor, names) : [];
-  const fault = text === query ? faultOf(error) : undefined;
+  const fault = text === query ? props.fault : undefined;
   const take = (index: number): void => {
     const completion = found[index];
     if (!completion) return;
@@ -129,27 +136,8 @@ export function LuceneBox(props: {
   );
 }
 
-interface QueryFault {
-  readonly detail: string;
-  /** UTF-16 code units from the start of the query. */
-  readonly position: number | undefined;
-}
-
-function faultOf(error: ApiError | undefined): QueryFault | undefined {
-  if (error === undefined) return undefined;
-  const errors = error.problem["errors"] as
-    | readonly {
-        readonly parameter?: string;
-        readonly detail: string;
-        readonly position?: number;
-      }[]
-    | undefined;
-  const found = errors?.find(({ parameter }) => parameter === "query");
-  return { detail: found?.detail ?? error.message, position: found?.position };
-}
-
 /** The query with a mark at the mistake, and what is wrong. */
-function Fault({ query, detail, position }: QueryFault & { readonly query: string }): VNode {
+function Fault({ query, detail, position }: ParameterFault & { readonly query: string }): VNode {
   return (
     <>
       {position !== undefined && (

@@ -8,7 +8,7 @@ export interface LogField {
 
 const states = ["waiting", "retrying", "paused", "running", "delivered", "dead", "cancelled"];
 
-/** The fields that a query may name, beside `data.…` for the payload. */
+/** The fields that a query may name. A query may also name `data.…` for the payload. */
 export const logFields: readonly LogField[] = [
   { name: "event_name", hint: "The name of the event, such as order.placed or order.*" },
   { name: "success", hint: "Whether the attempt has succeeded", values: ["true", "false"] },
@@ -29,7 +29,7 @@ export const logFields: readonly LogField[] = [
   { name: "uuid", hint: "The id of the delivery" },
   { name: "event_id", hint: "The id of the event" },
   { name: "subscription_id", hint: "The id of the webhook subscription" },
-  { name: "destination", hint: "Where the delivery goes" },
+  { name: "destination", hint: "The destination of the delivery" },
   { name: "notifier", hint: "The name of the notifier" },
   { name: "scope", hint: "The scope of the event" },
   { name: "log_id", hint: "The number of the attempt in the log" },

@@ -4,14 +4,14 @@ import { send } from "../../api.ts";
 import { ActionDialog } from "../../components/action-dialog.tsx";
 import { ChoiceField, TextField } from "../../components/field.tsx";
 import { Problem } from "../../components/page.tsx";
-import { useToast } from "../../components/toast.tsx";
+import { useToast } from "../../components/toast-context.ts";
 import { plural } from "../../format.ts";
 import { go, href } from "../../router.ts";
 import type { ReplayView } from "./views.ts";
 
 /** Replays all deliveries that a search finds, after it has counted them. */
 export function ReplayDialog(props: {
-  /** `query`, `since` and `until`, as far as they are given. */
+  /** `query`, `since` and `until`. An absent member sets no condition. */
   readonly search: Readonly<Record<string, string>>;
   readonly onClose: () => void;
 }): VNode {

@@ -5,7 +5,7 @@ import { Empty, Page, Panel } from "../../components/page.tsx";
 import { Progress } from "../../components/progress.tsx";
 import { type Column, Table } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
-import { useToast } from "../../components/toast.tsx";
+import { useToast } from "../../components/toast-context.ts";
 import { formatCount } from "../../format.ts";
 import { href } from "../../router.ts";
 import { useReadOnly } from "../../session.ts";

@@ -29,7 +29,6 @@ export function RotateDialog(props: {
     return (
       <Dialog
         title="The new secret"
-        onClose={onClose}
         onSubmit={onClose}
         footer={
           <Button type="submit" kind="primary">
@@ -47,8 +46,8 @@ export function RotateDialog(props: {
       ...(given !== "" && { secret: given }),
     });
     isRotated.current = true;
-    await onChanged();
     setSecret(answer.secret);
+    await onChanged();
   };
   return (
     <ActionDialog

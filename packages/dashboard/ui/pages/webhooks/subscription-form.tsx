@@ -147,12 +147,7 @@ export function SubscriptionForm(props: SubscriptionFormProps): VNode {
       </Panel>
       {error && <Problem error={byPointer.size === 0 ? new Error(others.join("\n")) : summary} />}
       <div class="row">
-        <Button
-          type="submit"
-          kind="primary"
-          disabled={isRunning || readOnly !== undefined}
-          title={readOnly}
-        >
+        <Button type="submit" kind="primary" disabled={isRunning} reason={readOnly}>
           {isRunning ? "Working…" : action}
         </Button>
       </div>
@@ -254,7 +249,7 @@ function Delivery({ draft, set, wrong }: PartProps): VNode {
         required
         rows={4}
         value={draft.retry}
-        onChange={(value) => set({ retry: optional(value) ?? { type: "standard" } })}
+        onChange={(value) => set({ retry: value as JsonObject })}
         hint="The policy: standard, mageos, exponential, linear, schedule or none."
         error={wrong("retry")}
       />
@@ -262,7 +257,7 @@ function Delivery({ draft, set, wrong }: PartProps): VNode {
         label="Attempts at the same time"
         required
         value={draft.concurrency}
-        onChange={(concurrency) => set({ concurrency: concurrency ?? 10 })}
+        onChange={(concurrency) => set({ concurrency })}
         error={wrong("concurrency")}
       />
       <JsonField
@@ -335,19 +330,23 @@ function LinesField({ lines, onChange, ...field }: LinesFieldProps): VNode {
 
 type WholeFieldProps = Omit<Parameters<typeof TextField>[0], "value" | "onChange"> & {
   readonly value: number;
-  readonly onChange: (value: number | undefined) => void;
+  readonly onChange: (value: number) => void;
 };
 
 function WholeField({ value, onChange, ...field }: WholeFieldProps): VNode {
   const [text, setText] = useState(String(value));
+  const isWhole = /^\s*\d+\s*$/.test(text);
+  const fault = isWhole ? undefined : "Write a whole number, such as 10.";
   return (
     <TextField
       {...field}
       value={text}
       onChange={(typed) => {
         setText(typed);
-        onChange(typed.trim() === "" ? undefined : Number(typed));
+        onChange(Number(typed));
       }}
+      error={fault ?? field.error}
+      fault={fault}
     />
   );
 }

@@ -8,7 +8,7 @@ import { JsonView } from "../../components/json-view.tsx";
 import { Names } from "../../components/names.tsx";
 import { Empty, Loading, Page, Panel, Problem } from "../../components/page.tsx";
 import { Time } from "../../components/time.tsx";
-import { useToast } from "../../components/toast.tsx";
+import { useToast } from "../../components/toast-context.ts";
 import { formatCount, formatDuration, formatShort } from "../../format.ts";
 import { go, href } from "../../router.ts";
 import { useReadOnly } from "../../session.ts";
@@ -65,12 +65,11 @@ function Actions({ webhook, path, onChanged }: ActionProps): VNode {
   const [isTesting, setTesting] = useState(false);
   const { id, enabled } = webhook;
   const name = webhook.label ?? webhook.destination;
-  const disabled = readOnly !== undefined;
   const toggle = (): void =>
     confirm({
       title: `${enabled ? "Disable" : "Enable"} ${name}?`,
       consequence: enabled
-        ? "Deliveries wait until somebody enables the subscription again. Nothing is lost."
+        ? "Deliveries wait until the subscription is enabled again. Nothing is lost."
         : "Deliveries that wait are attempted at once, and new events are delivered.",
       action: enabled ? "Disable" : "Enable",
       run: async () => {
@@ -94,20 +93,19 @@ function Actions({ webhook, path, onChanged }: ActionProps): VNode {
     });
   return (
     <>
-      <Button onClick={() => setTesting(true)} disabled={disabled} title={readOnly}>
+      <Button onClick={() => setTesting(true)} reason={readOnly}>
         Send a test…
       </Button>
       <Button
-        disabled={disabled}
-        title={readOnly}
+        reason={readOnly}
         onClick={() => go(href(`/webhooks/subscriptions/${encodeURIComponent(id)}/edit`))}
       >
         Edit
       </Button>
-      <Button disabled={disabled} title={readOnly} onClick={toggle}>
+      <Button reason={readOnly} onClick={toggle}>
         {enabled ? "Disable…" : "Enable…"}
       </Button>
-      <Button kind="danger" disabled={disabled} title={readOnly} onClick={remove}>
+      <Button kind="danger" reason={readOnly} onClick={remove}>
         Delete…
       </Button>
       {isTesting && <TestDialog webhook={webhook} path={path} onClose={() => setTesting(false)} />}
@@ -235,8 +233,7 @@ function Secrets({ webhook, path, onChanged }: ActionProps): VNode {
       actions={
         <Button
           small
-          disabled={readOnly !== undefined || deletedAt !== null}
-          title={readOnly}
+          reason={readOnly ?? (deletedAt === null ? undefined : "The subscription is deleted.")}
           onClick={() => setOpen(true)}
         >
           Rotate the secret…

@@ -1,5 +1,5 @@
 import type { VNode } from "preact";
-import { useCallback, useMemo, useState } from "preact/hooks";
+import { useCallback, useMemo } from "preact/hooks";
 import { send, useApi } from "../../api.ts";
 import { Button } from "../../components/button.tsx";
 import { useConfirm } from "../../components/confirm.tsx";
@@ -7,12 +7,14 @@ import { SelectField, TextField } from "../../components/field.tsx";
 import { Names } from "../../components/names.tsx";
 import { Empty, Page, Panel } from "../../components/page.tsx";
 import { Pager, usePages } from "../../components/pager.tsx";
+import { useSelection } from "../../components/selection.ts";
 import { type Column, Table } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
-import { useToast } from "../../components/toast.tsx";
+import { useToast } from "../../components/toast-context.ts";
 import { plural } from "../../format.ts";
 import { go, href, useQuery } from "../../router.ts";
 import { useReadOnly } from "../../session.ts";
+import { useSettled } from "../../settled.ts";
 import { EndpointBadge, WebhookState } from "./states.tsx";
 import { Tabs } from "./tabs.tsx";
 import type { CatalogueView, EndpointView, NotifierView, WebhookView } from "./views.ts";
@@ -24,7 +26,6 @@ const healthEveryMs = 10_000;
 export function SubscriptionsPage(): VNode {
   const readOnly = useReadOnly();
   const filter = useFilter();
-  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const path = useCallback(
     (cursor: string | undefined) => {
       const query = new URLSearchParams({ ...filter.query, limit: String(pageSize) });
@@ -34,13 +35,14 @@ export function SubscriptionsPage(): VNode {
     [JSON.stringify(filter.query)],
   );
   const list = usePages<WebhookView>(path);
+  const selected = useSelection(list.items, idOf);
   const endpoints = useApi<{ readonly items: readonly EndpointView[] }>(
     "api/webhooks/endpoints/failing",
     { everyMs: healthEveryMs },
   );
   const columns = useMemo(() => columnsWith(endpoints.data?.items ?? []), [endpoints.data]);
   const changed = async (): Promise<void> => {
-    setSelected(new Set());
+    selected.clear();
     await list.reload();
   };
   const isFiltered = Object.keys(filter.query).length > 0;
@@ -49,12 +51,7 @@ export function SubscriptionsPage(): VNode {
       title="Webhooks"
       lead="Systems outside the application that get events. Open a subscription to test it, to change it, or to rotate its secret."
       actions={
-        <Button
-          kind="primary"
-          disabled={readOnly !== undefined}
-          title={readOnly}
-          onClick={() => go(href("/webhooks/new"))}
-        >
+        <Button kind="primary" reason={readOnly} onClick={() => go(href("/webhooks/new"))}>
           New subscription
         </Button>
       }
@@ -62,7 +59,7 @@ export function SubscriptionsPage(): VNode {
       <Tabs current="/webhooks" />
       <Panel
         title="Webhook subscriptions"
-        actions={<MassActions selected={selected} onChanged={changed} />}
+        actions={<MassActions selected={selected.keys} onChanged={changed} />}
         flush
       >
         <div class="panel-body">{filter.form}</div>
@@ -70,11 +67,11 @@ export function SubscriptionsPage(): VNode {
           caption="Webhook subscriptions"
           columns={columns}
           rows={list.items}
-          rowKey={({ id }) => id}
+          rowKey={idOf}
           error={list.error}
           selection={{
-            keys: selected,
-            onChange: setSelected,
+            keys: selected.keys,
+            onChange: selected.setKeys,
             label: ({ label, destination }) => `Select ${label ?? destination}`,
           }}
           empty={
@@ -91,6 +88,10 @@ export function SubscriptionsPage(): VNode {
       </Panel>
     </Page>
   );
+}
+
+function idOf({ id }: WebhookView): string {
+  return id;
 }
 
 function columnsWith(endpoints: readonly EndpointView[]): readonly Column<WebhookView>[] {
@@ -131,11 +132,10 @@ function useFilter(): GridFilter {
   const [state, setState] = useQuery("state");
   const events = useApi<{ readonly items: readonly CatalogueView[] }>("api/webhooks/events");
   const notifiers = useApi<{ readonly items: readonly NotifierView[] }>("api/webhooks/notifiers");
+  const typed = { text: useSettled(text), event: useSettled(event), scope: useSettled(scope) };
   const query = {
-    ...(text !== "" && { text }),
-    ...(event !== "" && { event }),
+    ...Object.fromEntries(Object.entries(typed).filter(([, value]) => value !== "")),
     ...(notifier !== "" && { notifier }),
-    ...(scope !== "" && { scope }),
     ...(state === "enabled" && { enabled: "true" }),
     ...(state === "disabled" && { enabled: "false" }),
     ...(state === "deleted" && { deleted: "true" }),
@@ -200,7 +200,7 @@ function MassActions(props: {
       title: `${isEnable ? "Enable" : "Disable"} ${count}?`,
       consequence: isEnable
         ? "Deliveries that wait for these subscriptions are attempted at once, and new events are delivered."
-        : "Deliveries of these subscriptions wait until somebody enables the subscriptions again. Nothing is lost.",
+        : "Deliveries of these subscriptions wait until the subscriptions are enabled again. Nothing is lost.",
       action: isEnable ? "Enable" : "Disable",
       run: async () => {
         const { changed, unchanged } = await send<{ changed: number; unchanged: number }>(
@@ -215,16 +215,16 @@ function MassActions(props: {
       },
     });
   };
-  const isDisabled = readOnly !== undefined || selected.size === 0;
+  const reason = readOnly ?? (selected.size === 0 ? "Select subscriptions first." : undefined);
   return (
     <>
       <span class="muted small" role="status">
         {selected.size > 0 && `${count} selected`}
       </span>
-      <Button small disabled={isDisabled} title={readOnly} onClick={() => change("enable")}>
+      <Button small reason={reason} onClick={() => change("enable")}>
         Enable…
       </Button>
-      <Button small disabled={isDisabled} title={readOnly} onClick={() => change("disable")}>
+      <Button small reason={reason} onClick={() => change("disable")}>
         Disable…
       </Button>
     </>

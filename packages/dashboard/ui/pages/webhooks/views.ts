@@ -1,4 +1,4 @@
-// What the REST interface of webhooks answers, as far as the page reads it. Times are ISO 8601 texts.
+// The parts of the answers of the REST interface of webhooks that the page reads. Times are ISO 8601 texts.
 import type { JsonObject, JsonValue } from "@busbar/core/provider";
 
 /** A page of a list. */

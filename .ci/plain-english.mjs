@@ -9,8 +9,11 @@ import { words } from "./plain-words.mjs";
 
 const LONG = 25;
 /** Words and long sentences from before these rules. Lower both numbers with each rewrite, and never raise them. */
-const WORDS = 560;
-const LONG_SENTENCES = 510;
+const WORDS = 550;
+const LONG_SENTENCES = 490;
+
+/** Elements that are part of the sentence around them. */
+const INLINE = new Set(["a", "b", "code", "em", "strong"]);
 
 const problems = [];
 const hits = [];
@@ -21,16 +24,10 @@ for (const { not, wrong, right } of words) {
   if (!not.test(wrong)) problems.push(`plain-words.mjs: ${not} does not find "${wrong}"`);
   if (not.test(right)) problems.push(`plain-words.mjs: ${not} finds "${right}"`);
 }
-for (const file of [
-  ...pages(),
-  ...filesIn(join(root, ".changeset")).map((it) => `.changeset/${it}`),
-]) {
-  if (file.endsWith(".md")) checkTexts(file, textsOfPage(read(file)));
-}
-for (const { folder, path } of publishedPackages()) {
-  for (const file of filesIn(join(path, "src")).filter((it) => /\.m?tsx?$/.test(it))) {
-    checkTexts(`${folder}/src/${file}`, textsOfSource(file, read(`${folder}/src/${file}`)));
-  }
+for (const file of [...pages(), ...below(".changeset")]) check(file);
+for (const { folder } of publishedPackages()) {
+  // Users also read the page of the dashboard, and the files that `busbar create` writes for them.
+  for (const part of ["src", "ui", "templates"]) below(`${folder}/${part}`).forEach(check);
 }
 if (hits.length > WORDS) {
   problems.push(
@@ -48,15 +45,23 @@ finish(
   `${count} sentences: ${hits.length} words (limit ${WORDS}), ${long.length} longer than ${LONG} words (limit ${LONG_SENTENCES})`,
 );
 
-function read(file) {
-  return readFileSync(join(root, file), "utf8");
+/** Every file below a folder, relative to the root of the repository. */
+function below(folder) {
+  return filesIn(join(root, folder)).map((it) => `${folder}/${it}`);
+}
+
+function check(file) {
+  const read = () => readFileSync(join(root, file), "utf8");
+  if (file.endsWith(".md")) checkTexts(file, textsOfPage(read()));
+  else if (/\.m?tsx?$/.test(file)) checkTexts(file, textsOfSource(file, read()));
 }
 
 function checkTexts(file, texts) {
   for (const { text, line } of texts) {
     for (const { not, write } of words) {
-      const word = not.exec(text)?.[0];
-      if (word !== undefined) hits.push(`${file}:${line}: "${word}", write ${write}`);
+      for (const [word] of text.matchAll(new RegExp(not, "gi"))) {
+        hits.push(`${file}:${line}: "${word}", write ${write}`);
+      }
     }
     for (const sentence of text.split(/(?<=[.!?])\s+/)) {
       const length = sentence.split(/\s+/).filter((it) => /\w/.test(it)).length;
@@ -105,7 +110,14 @@ function textsOfSource(file, source) {
     const shown = text.includes("\n") ? commentsOfScript(text) : text;
     if (shown.trim().split(/\s+/).length > 2) messages.push({ text: shown, line: lineAt(start) });
   };
+  const joined = new Set();
+  const addElement = (element) => {
+    if (joined.has(element)) return;
+    for (const text of textsOfElement(element, joined)) add(text, element.start);
+  };
   new Visitor({
+    JSXElement: addElement,
+    JSXFragment: addElement,
     Literal: ({ value, start }) => {
       if (typeof value === "string") add(value, start);
     },
@@ -114,6 +126,33 @@ function textsOfSource(file, source) {
     },
   }).visit(program);
   return [...paragraphs, ...messages];
+}
+
+/**
+ * The texts directly within an element of a page. Code and computed values are one word. Inline elements are put into
+ * `joined`: their text is part of the text around them.
+ */
+function textsOfElement({ children }, joined) {
+  const textOf = (child) => {
+    if (child.type === "JSXText") return child.value;
+    if (child.type === "JSXExpressionContainer") {
+      const { type, value } = child.expression;
+      if (type === "JSXEmptyExpression") return "";
+      // The visitor comes to longer literals by itself.
+      return type === "Literal" && value === " " ? " " : "x";
+    }
+    const name = child.openingElement?.name.name;
+    if (!INLINE.has(name)) return "\n";
+    joined.add(child);
+    return name === "code" ? "x" : child.children.map(textOf).join("");
+  };
+  return children
+    .map((child) =>
+      child.type === "JSXText" ? textOf(child).replaceAll(/\s+/g, " ") : textOf(child),
+    )
+    .join("")
+    .split("\n")
+    .map((text) => text.trim());
 }
 
 /** What a script in Lua or SQL says to people. */

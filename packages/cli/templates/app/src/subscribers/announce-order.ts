@@ -1,7 +1,7 @@
 import { events } from "../events.ts";
 import { hooks } from "../webhooks.ts";
 
-/** Tells systems outside the application about each order. */
+/** Announces each order to systems outside the application. */
 export default events.subscriber(
   "order.placed",
   async (delivery) => {

@@ -63,6 +63,12 @@ export function bury({ sql, now }: Store, id: number, reason: string, state: Jso
   sql`DELETE FROM deliveries WHERE id = ${id}`;
 }
 
+/** How many more dead letters a subscription may have. */
+export function room({ context, sql }: Store, subscriptionId: string): number {
+  const { length } = sql`SELECT id FROM dead_letters WHERE subscription = ${subscriptionId}`;
+  return Math.max(0, context.deadLetters.maxPerSubscription - length);
+}
+
 /** Drops dead letters beyond their bounds. */
 export async function trim({ context, sql, now, write }: Store, subscriptionId: string) {
   const { maxAgeMs, maxPerSubscription } = context.deadLetters;

@@ -1,5 +1,5 @@
 import { decodeEnvelope, type SubscriptionRegistry } from "@busbar/core/provider";
-import { bury, trim } from "./dead-letters.ts";
+import { bury, room, trim } from "./dead-letters.ts";
 import type { Store } from "./store.ts";
 
 /** The list of subscriptions that a publish goes by. */
@@ -31,11 +31,14 @@ export function createRegistry(store: Store): SubscriptionRegistry {
         const waiting = sql<{ id: number; envelope: string }>`SELECT * FROM deliveries
           WHERE subscription = ${subscriptionId} AND leased_until <= ${now()}`;
         const unwanted = waiting.filter((row) => !isWanted(decodeEnvelope(row.envelope).name));
-        for (const { id } of unwanted) {
-          if (backlog === "dead-letter") bury(store, id, "retired", null);
-          else sql`DELETE FROM deliveries WHERE id = ${id}`;
+        if (backlog === "discard") {
+          for (const { id } of unwanted) sql`DELETE FROM deliveries WHERE id = ${id}`;
+          return unwanted.length;
         }
-        return unwanted.length;
+        // What there is no room for goes on waiting: nothing is lost.
+        const buried = unwanted.slice(0, room(store, subscriptionId));
+        for (const { id } of buried) bury(store, id, "retired", null);
+        return buried.length;
       }),
   };
 }

@@ -281,7 +281,14 @@ class Bus implements IEventBusModule, AsyncDisposable {
    * new events. The option `backlog` says what happens to pending deliveries. Resolves with the number of deliveries
    * that were dead-lettered or discarded.
    *
-   * @throws BusbarError `BUSBAR_NOT_FOUND` when no process has declared the subscription.
+   * No dead letter is deleted to make room for others. If dead letters have no room for the pending deliveries, nothing
+   * changes, and the call rejects. Deliveries for which other processes leave no room meanwhile stay pending, and a
+   * second call retires them. So does a second call after a call that was interrupted.
+   *
+   * @throws BusbarError `BUSBAR_NOT_FOUND` when no process has declared the subscription, and none of its deliveries is
+   *   pending.
+   * @throws BusbarError `BUSBAR_CONFLICT` when the subscription would have more than
+   *   `deadLetters.maxPerSubscription` dead letters.
    *
    * @example
    * ```ts
@@ -297,8 +304,13 @@ class Bus implements IEventBusModule, AsyncDisposable {
    * flight continue, and the subscription receives its next events. Resolves with the number of deliveries that were
    * dead-lettered or discarded.
    *
+   * No dead letter is deleted to make room for others. If dead letters have no room for the pending deliveries, nothing
+   * changes, and the call rejects. Deliveries for which other processes leave no room meanwhile stay pending.
+   *
    * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
    * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider cannot drain.
+   * @throws BusbarError `BUSBAR_CONFLICT` when the subscription would have more than
+   *   `deadLetters.maxPerSubscription` dead letters.
    *
    * @example
    * ```ts

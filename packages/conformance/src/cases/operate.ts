@@ -247,6 +247,28 @@ export const operate: readonly ConformanceCase[] = defineCases("operate", [
     },
   },
   {
+    id: "drain-bound",
+    name: "a drain drops no dead letter to make room: what is beyond the bound goes on waiting",
+    promise: "contract: ProviderAdmin.drain",
+    when: all(has("subscriptions"), has("admin"), drains),
+    async run(context) {
+      const deadLetters = { maxPerSubscription: 5, maxAgeMs: 86_400_000 };
+      const instance = await context.start({ deadLetters });
+      await instance.declare(subscription("mail"));
+      for (const it of envelopes(8)) await instance.publish(it);
+      assert.equal(await instance.admin.drain?.("mail", { backlog: "dead-letter" }), 5);
+      const letters = await instance.dead("mail");
+      assert.equal(letters.length, 5);
+      assert.ok(!instance.reports.some(({ type }) => type === "dead-letters-dropped"));
+      await instance.admin.discardDead("mail", [letters[0]?.id ?? ""]);
+      assert.equal(await instance.admin.drain?.("mail", { backlog: "dead-letter" }), 1);
+      const mail = await instance.consume(consumer("mail"));
+      await mail.received(2);
+      await instance.nothingMore(mail);
+      assert.equal(mail.ids.length, 3, "what was left, and the marker");
+    },
+  },
+  {
     id: "drain-in-flight",
     name: "a drain leaves what is in flight alone, and deletes what it is to discard",
     promise: "contract: ProviderAdmin.drain",

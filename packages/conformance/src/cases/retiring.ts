@@ -50,6 +50,23 @@ export const retiring: readonly ConformanceCase[] = defineCases("retire", [
     },
   },
   {
+    id: "bound",
+    name: "with dead-letter, no dead letter is dropped to make room: what is beyond the bound goes on waiting",
+    promise: RETIRE,
+    when: all(has("subscriptions"), has("admin")),
+    async run(context) {
+      const deadLetters = { maxPerSubscription: 5, maxAgeMs: 86_400_000 };
+      const instance = await context.start({ deadLetters });
+      await instance.declare(subscription("mail"));
+      for (const it of envelopes(8)) await instance.publish(it);
+      assert.equal(await instance.registry.retire("mail", { backlog: "dead-letter" }), 5);
+      assert.equal((await instance.dead("mail")).length, 5);
+      assert.ok(!instance.reports.some(({ type }) => type === "dead-letters-dropped"));
+      assert.equal(await instance.registry.retire("mail", { backlog: "discard" }), 3);
+      assert.equal((await instance.dead("mail")).length, 5);
+    },
+  },
+  {
     id: "keep",
     name: "with keep, what waits is there for a later subscription of the same id",
     promise: RETIRE,

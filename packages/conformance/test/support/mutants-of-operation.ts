@@ -3,6 +3,7 @@ import type { ProviderHarness } from "../../src/harness.ts";
 import { faulty } from "./faulty.ts";
 import { type BoardMistake, createMapBoard } from "./map-board.ts";
 import type { Mutant } from "./mutants.ts";
+import { makingRoom } from "./mutants-of-parts.ts";
 
 export const operationMutants: readonly Mutant[] = [
   board("keeps the first report", "operate/reports"),
@@ -97,6 +98,15 @@ export const operationMutants: readonly Mutant[] = [
     harness: () =>
       admin((inner) => ({
         drain: (id, { backlog }) => inner.subscriptions.retire(id, { backlog }),
+      })),
+  },
+  {
+    mistake: "drops dead letters to make room for those of a drain",
+    caughtBy: ["operate/drain-bound"],
+    harness: () =>
+      admin((inner) => ({
+        drain: (id, options) =>
+          makingRoom(inner, id, async () => (await inner.admin.drain?.(id, options)) ?? 0),
       })),
   },
   {

@@ -51,6 +51,15 @@ export const partMutants: readonly Mutant[] = [
       })),
   },
   {
+    mistake: "drops dead letters to make room for those of a retirement",
+    caughtBy: ["retire/bound"],
+    harness: () =>
+      registry((inner) => ({
+        retire: (id, options) =>
+          makingRoom(inner, id, () => inner.subscriptions.retire(id, options)),
+      })),
+  },
+  {
     mistake: "discards dead letters with the backlog",
     caughtBy: ["retire/dead-stay", "bus/dead-letters-of"],
     harness: () =>
@@ -246,6 +255,23 @@ export const partMutants: readonly Mutant[] = [
     },
   },
 ];
+
+/** Discards all dead letters if `move` finds no room for more, and lets it go on. */
+export async function makingRoom(
+  inner: MemoryProvider,
+  id: string,
+  move: () => Promise<number>,
+): Promise<number> {
+  const count = await move();
+  const [stats] = await inner.admin.stats();
+  if (!stats || stats.ready === 0 || stats.dead === 0) return count;
+  const { items } = await inner.admin.listDead(id, { limit: 1_000 });
+  await inner.admin.discardDead(
+    id,
+    items.map((letter) => letter.id),
+  );
+  return count + (await move());
+}
 
 function registry(
   change: (inner: MemoryProvider) => Partial<MemoryProvider["subscriptions"]>,

@@ -425,6 +425,9 @@ export interface SubscriptionRegistry {
   /**
    * Removes events from a subscription, or all of it when `events` is absent. Resolves with the number
    * of waiting deliveries that were dead-lettered (reason `retired`) or discarded.
+   *
+   * With `dead-letter`, no dead letter is dropped to make room: deliveries beyond the bound in
+   * {@link ProviderContext.deadLetters} go on waiting. Safe to call again, also for a subscription that was retired.
    */
   retire(
     subscriptionId: string,
@@ -536,6 +539,9 @@ export interface ProviderAdmin {
   /**
    * Takes every delivery that has not begun out of a subscription's queue, and keeps the subscription. Those in flight
    * go on. Resolves with the number of deliveries that were dead-lettered (reason `drained`) or discarded.
+   *
+   * With `dead-letter`, no dead letter is dropped to make room: deliveries beyond the bound in
+   * {@link ProviderContext.deadLetters} go on waiting.
    */
   drain?(
     subscriptionId: string,

@@ -102,6 +102,16 @@ export interface BusbarErrorDetails {
         readonly actual: number;
       }
     | {
+        readonly kind: "subscription";
+        readonly id: string;
+        /** The pending deliveries that would become dead letters. */
+        readonly waiting: number;
+        /** The dead letters that there are. */
+        readonly dead: number;
+        /** How many dead letters a subscription keeps. */
+        readonly maxPerSubscription: number;
+      }
+    | {
         readonly kind: "delivery" | "event";
         readonly id: string;
         /** What is in the way, such as `running`. */

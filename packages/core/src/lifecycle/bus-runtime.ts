@@ -395,7 +395,7 @@ export class BusRuntime {
   /** Loads what most programs never need. */
   readonly #operations = (): Promise<Operations> => {
     this.#loading ??= import("../operate/operations.ts").then((loaded) => {
-      const { clock, logger, role } = this.#settings;
+      const { clock, deadLetters, logger, role } = this.#settings;
       return new loaded.Operations({
         instanceId: this.#instanceId,
         provider: this.#provider,
@@ -406,6 +406,7 @@ export class BusRuntime {
         counters: this.#counters,
         notices: this.notices,
         tracker: this.#tracker,
+        maxDeadLetters: deadLetters.maxPerSubscription,
         role,
         clock,
         logger,

@@ -40,6 +40,12 @@ export class MemoryDeadLetters {
     return this.#letters.size;
   }
 
+  /** How many more there may be before the oldest are dropped. */
+  get room(): number {
+    this.#applyBounds();
+    return this.#bounds.maxPerSubscription - this.#letters.size;
+  }
+
   add(envelope: Envelope, reason: string, state: JsonValue, blockedKey: string | undefined): void {
     const diedAt = this.#clock.now();
     const addedAt = this.#clock.monotonic();

@@ -171,7 +171,10 @@ export class SubscriptionQueue {
     return letters.length;
   }
 
-  /** Removes what waits and is not wanted. Returns how many there were. */
+  /**
+   * Removes what waits and is not wanted, the oldest first: as much as there is room for among the dead letters, if it
+   * becomes dead letters. Returns how many deliveries were removed.
+   */
   removeUnwanted(
     isWanted: (name: string) => boolean,
     backlog: "dead-letter" | "discard",
@@ -179,13 +182,15 @@ export class SubscriptionQueue {
   ): number {
     const items = this.#backlog.takeAll();
     const unwanted = items.filter((item) => !isWanted(item.envelope.name));
-    this.#backlog.putBack(items.filter((item) => isWanted(item.envelope.name)));
-    for (const { envelope, state } of unwanted) {
+    const removed = backlog === "discard" ? unwanted : unwanted.slice(0, this.#dead.room);
+    const isRemoved = new Set(removed);
+    this.#backlog.putBack(items.filter((item) => !isRemoved.has(item)));
+    for (const { envelope, state } of removed) {
       if (backlog === "dead-letter") this.#dead.add(envelope, reason, state ?? null, undefined);
       else this.#forgetId(envelope);
     }
     this.#host.progressed();
-    return unwanted.length;
+    return removed.length;
   }
 
   /** Removes what waits of an event. Returns how many deliveries there were. */

@@ -3,6 +3,7 @@ import type { EventCatalogue } from "../contract/catalogue.ts";
 import type {
   Page,
   ProviderAdmin,
+  RegisteredSubscription,
   RetiredBacklog,
   SubscriptionRegistry,
 } from "../contract/provider.ts";
@@ -10,7 +11,7 @@ import type { SettlementTracker } from "../causality/settlement-tracker.ts";
 import type { Consumers } from "../deliver/consumers.ts";
 import type { Subscriptions } from "../deliver/subscriptions.ts";
 import { unsupported } from "../emit/support.ts";
-import { BusbarError } from "../errors/errors.ts";
+import { BusbarError, isBusbarError } from "../errors/errors.ts";
 import { quoted } from "../errors/quoted.ts";
 import {
   assertOptions,
@@ -22,6 +23,8 @@ import {
   wholeFrom,
 } from "../values/arguments.ts";
 import { isOwn } from "../values/json.ts";
+import { matchesPattern } from "../provider/router.ts";
+import { assertDeadLetterRoom, type DeadLettering } from "./dead-letter-room.ts";
 import { type Explanation, explain } from "./explain.ts";
 import { InstanceReporter, type InstanceReporterOptions } from "./instance-reporter.ts";
 import { type InspectedInstance, inspectInstances } from "../admin/instances.ts";
@@ -41,7 +44,8 @@ export interface RetireOptions {
   readonly events?: readonly string[] | undefined;
   /**
    * What becomes of deliveries that wait: `dead-letter` (reason `retired`) keeps them within reach,
-   * `discard` deletes them, `keep` leaves them for a later subscriber of the same id.
+   * `discard` deletes them, `keep` leaves them for a later subscriber of the same id. `dead-letter` drops no dead
+   * letter to make room: see {@link EventBus.retire}.
    *
    * @default "dead-letter"
    */
@@ -52,7 +56,7 @@ export interface RetireOptions {
 export interface DrainOptions {
   /**
    * What becomes of the deliveries: `dead-letter` (reason `drained`) keeps them, so that they can be replayed.
-   * `discard` deletes them.
+   * `discard` deletes them. `dead-letter` drops no dead letter to make room: see {@link EventBus.drain}.
    *
    * @default "dead-letter"
    */
@@ -74,6 +78,8 @@ export interface OperationsOptions extends Omit<InstanceReporterOptions, "onWatc
   readonly notices: Notices;
   /** Present where every delivery runs in this process. */
   readonly tracker: SettlementTracker | undefined;
+  /** How many dead letters a subscription keeps. */
+  readonly maxDeadLetters: number;
 }
 
 /** What a bus does for the people who operate it. Loaded when it is used, as most programs never do. */
@@ -175,7 +181,8 @@ export class Operations {
     const method = paused ? "pause" : "resume";
     const what = `${method}() with the option "everywhere"`;
     assertText(`${method}()`, "subscriberId", subscriberId);
-    const registry = await this.#registryOf(subscriberId, method, what);
+    const registry = this.#registry(method, what);
+    await this.#assertKnown(subscriberId);
     if (!registry.setPaused) throw this.#unsupported(method, what);
     await registry.setPaused(subscriberId, paused);
     return this.#options.consumers.followPauses(subscriberId);
@@ -189,7 +196,16 @@ export class Operations {
     });
     const { events, backlog = "dead-letter" } = options;
     const { consumers, subscriptions, tracker } = this.#options;
-    const registry = await this.#registryOf(subscriberId, "retire", "retiring subscriptions");
+    const registry = this.#registry("retire", "retiring subscriptions");
+    const registered = await this.#assertKnownOrWaiting(subscriberId);
+    if (backlog === "dead-letter") {
+      const left = events && registered?.events.filter((event) => !events.includes(event));
+      await this.#assertRoom({
+        method: "retire",
+        subscriberId,
+        isMeant: left && ((name) => !left.some((pattern) => matchesPattern(pattern, name))),
+      });
+    }
     const subscription = subscriptions.get(subscriberId);
     if (backlog !== "keep") subscription?.retire(events ?? subscription.events);
     subscriptions.forget(subscriberId, events);
@@ -210,7 +226,7 @@ export class Operations {
     const admin = this.#admin("waiting");
     if (!admin.listWaiting) throw this.#unsupported("waiting", "listing deliveries that wait");
     const page = await admin.listWaiting(subscriberId, { limit, cursor, eventId });
-    if (page.items.length === 0) await this.#assertKnown(subscriberId);
+    if (page.items.length === 0) await this.#assertKnownOrWaiting(subscriberId);
     return waitingPage(page);
   }
 
@@ -219,8 +235,10 @@ export class Operations {
     assertOptions("drain()", options, { backlog: oneOf("dead-letter", "discard") });
     const admin = this.#admin("drain");
     if (!admin.drain) throw this.#unsupported("drain", "draining subscriptions");
-    await this.#assertKnown(subscriberId);
-    const count = await admin.drain(subscriberId, { backlog: options.backlog ?? "dead-letter" });
+    await this.#assertKnownOrWaiting(subscriberId);
+    const { backlog = "dead-letter" } = options;
+    if (backlog === "dead-letter") await this.#assertRoom({ method: "drain", subscriberId });
+    const count = await admin.drain(subscriberId, { backlog });
     if (count > 0) this.#options.tracker?.loseTrack();
     return count;
   }
@@ -242,24 +260,50 @@ export class Operations {
     return staged + count;
   }
 
+  /** @throws BusbarError `BUSBAR_CONFLICT` when dead letters have no room for what waits. */
+  async #assertRoom(lettering: Omit<DeadLettering, "maxPerSubscription">): Promise<void> {
+    const { maxDeadLetters: maxPerSubscription, provider } = this.#options;
+    if (!provider.admin) return;
+    await assertDeadLetterRoom(provider.admin, { ...lettering, maxPerSubscription });
+  }
+
   /** @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider has no list of subscriptions. */
-  async #registryOf(
-    subscriberId: string,
-    method: string,
-    what: string,
-  ): Promise<SubscriptionRegistry> {
+  #registry(method: string, what: string): SubscriptionRegistry {
     const { subscriptions: registry } = this.#options.provider;
     if (!registry) throw this.#unsupported(method, what);
-    await this.#assertKnown(subscriberId);
     return registry;
   }
 
-  /** @throws BusbarError `BUSBAR_NOT_FOUND` when no process has declared the subscription. */
-  async #assertKnown(subscriberId: string): Promise<void> {
+  /**
+   * As `#assertKnown`, but a subscription that was retired is known while deliveries of it wait: a retirement may have
+   * been interrupted, or was to keep them.
+   */
+  async #assertKnownOrWaiting(subscriberId: string): Promise<RegisteredSubscription | undefined> {
+    try {
+      return await this.#assertKnown(subscriberId);
+    } catch (error) {
+      if (!isBusbarError(error, "BUSBAR_NOT_FOUND")) throw error;
+      const stats = (await this.#options.provider.admin?.stats()) ?? [];
+      const own = stats.find((it) => it.subscriptionId === subscriberId);
+      if (!own || own.ready + own.delayed === 0) throw error;
+      return undefined;
+    }
+  }
+
+  /**
+   * Returns the subscription as it is listed, where there is a list.
+   *
+   * @throws BusbarError `BUSBAR_NOT_FOUND` when no process has declared the subscription.
+   */
+  async #assertKnown(subscriberId: string): Promise<RegisteredSubscription | undefined> {
     const { provider, subscriptions } = this.#options;
-    const listed = (await provider.subscriptions?.list())?.map((it) => it.subscriptionId);
-    const known = listed ?? Array.from(subscriptions, ({ id }) => id);
-    if (known.includes(subscriberId)) return;
+    const listed = await provider.subscriptions?.list();
+    const known = (listed ?? Array.from(subscriptions, ({ spec }) => spec)).map(
+      (it) => it.subscriptionId,
+    );
+    if (known.includes(subscriberId)) {
+      return listed?.find((it) => it.subscriptionId === subscriberId);
+    }
     throw new BusbarError(
       "BUSBAR_NOT_FOUND",
       `Nobody knows subscription ${quoted(subscriberId)}${nearestHint(subscriberId, known)}`,

@@ -174,13 +174,20 @@ export function createRegistry(session: Store): Registry {
   }
 
   async function emptyQueues(retirement: Retirement): Promise<number> {
+    const { subscriptionId } = retirement.record;
     let count = 0;
-    const work = (): Promise<void> =>
+    const work = (): Promise<boolean> =>
       retireBacklog(session, jobIds, retirement, (more) => {
         count += more;
       });
-    await insistently(session, work);
-    await trimDead(session, retirement.record.subscriptionId);
+    // Those that are too old make room.
+    if (retirement.backlog === "dead-letter") await trimDead(session, subscriptionId);
+    if (!(await insistently(session, work))) {
+      logger.warn(
+        { subscriptionId, count },
+        `Subscription "${subscriptionId}" has as many dead letters as it keeps, so the rest of its pending deliveries stays in the queue. Replay or discard dead letters, and repeat the call`,
+      );
+    }
     return count;
   }
 

@@ -48,20 +48,30 @@ type Job = Pick<RetireJobRequest, "id" | "state">;
 /**
  * Takes what is not wanted any more out of the queues of a subscription: a job at a time, each in one
  * step. What a worker has in hand is left alone, but the part of a pack that it gives back because it is
- * slow is waited for. Safe to call again. Calls `onRetired` with how
+ * slow is waited for. Ends when dead letters have no room for more. Safe to call again. Calls `onRetired` with how
  * many deliveries there were, bit by bit.
+ *
+ * @returns Whether dead letters had room for all.
  */
 export async function retireBacklog(
   parts: Parts,
   jobIds: JobIds,
   retirement: Retirement,
   onRetired: (count: number) => void,
-): Promise<void> {
+): Promise<boolean> {
   const { record, ids, wanted, backlog, reason: why } = retirement;
   const { link, keys, scripts, context } = parts;
   const { client } = link;
   const { splitAfterMs } = parts.options.batch;
   const { subscriptionId } = record;
+  const maxDead = context.deadLetters.maxPerSubscription;
+  let isFull = false;
+
+  /** @param done What a script has answered. */
+  function retired(done: number, events: number): void {
+    if (done > 0) onRetired(done * events);
+    isFull ||= done < 0;
+  }
 
   /** What cannot be read is nobody's, once nothing of the subscription is wanted. */
   function isUnwanted(envelope: Envelope): boolean {
@@ -142,19 +152,20 @@ export async function retireBacklog(
       progress: progress ?? "",
       ...(kept[0] && { kept: { id: withEvents(id, kept.length), name: packName(kept) } }),
       dead,
+      maxDead,
       forget: remembered(unwanted).filter((key) => key !== ""),
       ...(hasBody(data) && { body: data.body }),
     };
     const part = hasBody(data) ? partOf(data, keptAt) : { events: kept };
     const keptData = kept.length > 0 ? JSON.stringify({ ...data, ...part }) : "";
     const done = await scripts.retireJob(`${queue}${id}`, request, [keptData, ...deadData]);
-    onRetired(done * unwanted.length);
+    retired(done, unwanted.length);
   }
 
   async function retireJobs(name: string, state: Job["state"]): Promise<void> {
     const queue = keys.queue(name);
     const waiting = await idsIn(queue, state);
-    for (let from = 0; from < waiting.length; from += PAGE) {
+    for (let from = 0; from < waiting.length && !isFull; from += PAGE) {
       const page = waiting.slice(from, from + PAGE).map(async (id) => {
         const fields = await client.hmget(`${queue}${id}`, "data", "progress", "priority");
         await retireJob(name, { id, state }, fields);
@@ -193,10 +204,11 @@ export async function retireBacklog(
       subscription: subscriptionId,
       count: unwanted.length,
       dead,
+      maxDead,
       forget: remembered(envelopes),
     };
     const args = [...unwanted.map(({ item }) => item), ...data];
-    onRetired(await scripts.retireLane(`${keys.own}lanes:${queue}`, request, args));
+    retired(await scripts.retireLane(`${keys.own}lanes:${queue}`, request, args), 1);
   }
 
   async function retireQueue(name: string): Promise<void> {
@@ -206,6 +218,7 @@ export async function retireBacklog(
       await retireJobs(name, state);
     }
     for (const key of await client.hkeys(`${keys.own}lanes:${queue}`)) {
+      if (isFull) return;
       await retireLane(name, key);
     }
   }
@@ -221,11 +234,12 @@ export async function retireBacklog(
     const queue = keys.queue(name);
     const partsUntil = clock.monotonic() + PARTS_AFTER * splitAfterMs;
     await retireQueue(name);
-    while (clock.monotonic() < partsUntil && (await isPackInHand(queue))) {
+    while (!isFull && clock.monotonic() < partsUntil && (await isPackInHand(queue))) {
       await new Promise<void>((resolve) => {
         clock.setTimeout(resolve, splitAfterMs, { keepAlive: true });
       });
       await retireQueue(name);
     }
   }
+  return !isFull;
 }

@@ -164,6 +164,10 @@ local function add_dead(own, subscription, id, info, data, now)
   redis.call("HSET", dead_info_key(own, subscription), id, info)
   redis.call("HSET", dead_data_key(own, subscription), id, data)
 end
+-- How many more there may be.
+local function dead_room(own, subscription, max)
+  return max - redis.call("ZCARD", dead_key(own, subscription))
+end
 -- The id of a turn that stands in for a job or a dead letter. No other has it, and no events are counted.
 local function turn_id(id)
   return (string.gsub(id, "x%d+$", "")) .. "tx0"

@@ -22,13 +22,18 @@ export interface RetireJobRequest {
   /** Id and name of the job that has the events that are kept. Absent: none are. */
   readonly kept?: { readonly id: string; readonly name: string };
   readonly dead: readonly RetiredDead[];
+  /** How many dead letters the subscription keeps. */
+  readonly maxDead: number;
   /** The body that the job refers to, and what is kept of it, too. */
   readonly body?: string;
   /** Under which deduplication remembers what is discarded: forgotten with it. */
   readonly forget: readonly string[];
 }
 
-/** Takes events out of a job that waits. KEYS[1]: the job. */
+/**
+ * Takes events out of a job that waits. KEYS[1]: the job. Answers with 1, with 0 if the job is not as it was read, and
+ * with -1 if dead letters have no room for all of its events.
+ */
 export const RETIRE_JOB_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS", "BODIES", "BODY_HOLDERS"],
   `
@@ -37,7 +42,10 @@ local own, queue, id, now = request.own, request.queue, request.id, server_now()
 local job, place = KEYS[1], queue .. request.state
 if (redis.call("HGET", job, "progress") or "") ~= request.progress then return 0 end
 expect_queue(queue)
-if #request.dead > 0 then expect_dead(own, request.subscription) end
+if #request.dead > 0 then
+  expect_dead(own, request.subscription)
+  if dead_room(own, request.subscription, request.maxDead) < #request.dead then return -1 end
+end
 if request.body then expect_body(own, request.body) end
 
 -- Whoever has taken it meanwhile has taken it from its place.
@@ -90,11 +98,16 @@ export interface RetireLaneRequest {
   readonly count: number;
   /** One for each, or empty. */
   readonly dead: readonly RetiredDead[];
+  /** How many dead letters the subscription keeps. */
+  readonly maxDead: number;
   /** For each that is discarded under which deduplication remembers it, or "". */
   readonly forget: readonly string[];
 }
 
-/** Takes deliveries out of a lane. KEYS[1]: the queue's lanes. Those that a turn has in hand stay. */
+/**
+ * Takes deliveries out of a lane. KEYS[1]: the queue's lanes. Those that a turn has in hand stay, and those that dead
+ * letters have no room for. Answers with how many were taken out, or -1 if there is no room at all.
+ */
 export const RETIRE_LANE_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS"],
   `
@@ -104,7 +117,12 @@ local now = server_now()
 local turn = redis.call("HGET", KEYS[1], key)
 if not turn then return 0 end
 expect_queue(queue)
-if #request.dead > 0 then expect_dead(own, request.subscription) end
+local room = count
+if #request.dead > 0 then
+  expect_dead(own, request.subscription)
+  room = dead_room(own, request.subscription, request.maxDead)
+  if room <= 0 then return -1 end
+end
 
 local lane = lane_key(own, queue, key)
 local isBlocked = string.sub(turn, 1, 1) == "!"
@@ -132,7 +150,7 @@ local kept, removed = {}, {}
 local items = redis.call("LRANGE", lane, inHand, -1)
 for _, item in ipairs(items) do
   local alike = unwanted[item]
-  if alike and #alike > 0 then
+  if alike and #alike > 0 and #removed < room then
     removed[#removed + 1] = table.remove(alike, 1)
   else
     kept[#kept + 1] = item

@@ -15,6 +15,26 @@ const tree = (name: object) => ({
   },
 });
 
+/** A document whose part `id` is behind references. */
+const withId = (id: object, rest: object) => ({ ...rest, $defs: { id } }) as JsonSchema;
+const id = { $ref: "#/$defs/id" };
+/** Keywords that the comparison has no rule for, with a reference in each. */
+const withReference = [
+  { patternProperties: { "^a": id } },
+  { propertyNames: id },
+  { not: id },
+  { contains: id },
+  { dependentSchemas: { a: id } },
+  { if: id, else: { minLength: 3 } },
+  { if: text, else: id },
+];
+const closed = { type: "object", additionalProperties: false };
+const recursive = (target: object) => ({
+  type: "array",
+  items: { $dynamicRef: "#node" },
+  $defs: { node: { $dynamicAnchor: "node", ...target } },
+});
+
 describe("findDifferences", () => {
   test.each<[string, JsonSchema, JsonSchema]>([
     ["an equal schema", object({ id: text }, ["id"]), object({ id: text }, ["id"])],
@@ -90,6 +110,21 @@ describe("findDifferences", () => {
       "an unknown keyword that both have",
       { ...text, contains: 1 },
       { ...text, contains: 1, title: "a" },
+    ],
+    ...withReference.map((part): [string, JsonSchema, JsonSchema] => [
+      `a reference to the same in ${Object.keys(part).join()}`,
+      withId(text, part),
+      { ...(withId(text, part) as object), title: "a" },
+    ]),
+    [
+      "names of a pattern that both have",
+      { ...closed, properties: { xa: text }, patternProperties: { "^x": text } },
+      { ...closed, patternProperties: { "^x": text } },
+    ],
+    [
+      "a name that a pattern describes",
+      { ...closed, patternProperties: { "^x": { ...text, minLength: 2 }, "^y": number } },
+      { type: "object", properties: { xa: text } },
     ],
     [
       "an unknown keyword that is gone",
@@ -212,6 +247,24 @@ describe("findDifferences", () => {
       "$.name may be null, and must be string",
     ],
     ["a schema that refuses all", text, false, "$ is refused"],
+    [
+      "another type of a name that a pattern describes",
+      { ...closed, patternProperties: { "^x": text } },
+      { type: "object", properties: { xa: number } },
+      "$.xa may be string, and must be number",
+    ],
+    [
+      "a property with the name of a method",
+      { ...closed, properties: { constructor: text } },
+      { ...closed, properties: {} },
+      "$.constructor may be there, and is refused as an unknown property",
+    ],
+    [
+      "alternatives next to others",
+      text,
+      { anyOf: [text], oneOf: [number] },
+      "$ may be string, and must be number",
+    ],
   ])("finds %s", (_, from, to, expected) => {
     const found = findDifferences(from, to);
     expect(found.map(({ path, message }) => `${path} ${message}`)).toContain(expected);
@@ -246,6 +299,40 @@ describe("findDifferences", () => {
       "a keyword that depends on others",
       { unevaluatedProperties: false, properties: { a: {} } },
       { unevaluatedProperties: false, properties: {} },
+    ],
+    ...withReference.map((part): [string, JsonSchema, JsonSchema] => [
+      `a reference to something else in ${Object.keys(part).join()}`,
+      withId(text, part),
+      withId({ ...text, minLength: 1 }, part),
+    ]),
+    ["a reference that depends on the schemas around it", recursive(text), recursive(number)],
+    [
+      "a reference within a part with an id of its own",
+      withId(text, { properties: { a: { $id: "https://shop.example/a", not: id } } }),
+      withId(number, { properties: { a: { $id: "https://shop.example/a", not: id } } }),
+    ],
+    ["a schema that may be itself", number, { anyOf: [{ $ref: "#" }, text] }],
+    ["how many items must be contained", { contains: text, minContains: 0 }, { contains: text }],
+    [
+      "names of a pattern, of which nothing is known after",
+      { ...closed, patternProperties: { "^x": text } },
+      closed,
+    ],
+    ["a pattern that cannot be read", { const: "a" }, { ...text, pattern: "[" }],
+    [
+      "constants that are the same in another order",
+      { ...(object({ a: { const: { b: 1, c: 2 } } }, ["a"]) as object) },
+      {
+        oneOf: [
+          object({ a: { const: { b: 1, c: 2 } } }, ["a"]),
+          object({ a: { const: { c: 2, b: 1 } } }, ["a"]),
+        ],
+      },
+    ],
+    [
+      "the same text in another draft",
+      { $schema: "http://json-schema.org/draft-07/schema#", not: text },
+      { $schema: "https://json-schema.org/draft/2020-12/schema", not: text },
     ],
     ["items of draft 7", { type: "array", items: [text] }, { type: "array", items: [number] }],
   ])("cannot tell about %s", (_, from, to) => {

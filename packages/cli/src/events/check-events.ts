@@ -39,8 +39,8 @@ export async function checkEvents(
   now: Snapshot,
   catalogue: BusbarConfig["events"],
 ): Promise<EventChanges> {
-  const common = Object.keys(before).filter((name) => name in now);
-  const removed = Object.keys(before).filter((name) => !(name in now));
+  const common = Object.keys(before).filter((name) => Object.hasOwn(now, name));
+  const removed = Object.keys(before).filter((name) => !Object.hasOwn(now, name));
   const findings = await Promise.all(
     common.map(async (event) => [
       ...compareEvent(event, before[event]!, now[event]!),
@@ -48,7 +48,7 @@ export async function checkEvents(
     ]),
   );
   return {
-    added: Object.keys(now).filter((name) => !(name in before)),
+    added: Object.keys(now).filter((name) => !Object.hasOwn(before, name)),
     removed,
     changed: common.filter((name) => !sameJson(before[name]!.schema, now[name]!.schema)),
     findings: [

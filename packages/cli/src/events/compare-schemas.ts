@@ -8,6 +8,7 @@ import {
   typesOf,
   valuesOf,
 } from "./json-schema.ts";
+import { type Documents, sameMeaning } from "./same-meaning.ts";
 
 /** A reason for which data of one schema may not be valid by another one. */
 export interface SchemaFinding {
@@ -21,20 +22,18 @@ export interface SchemaFinding {
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** The two schemas under comparison, and the pairs of references that are being compared. */
-interface Comparison {
-  readonly from: JsonSchema;
-  readonly to: JsonSchema;
-  readonly open: ReadonlySet<string>;
+/** The two schemas under comparison, and where in the data each pair is that is being compared. */
+interface Comparison extends Documents {
+  readonly open: ReadonlyMap<string, string>;
 }
 
 /**
  * Finds the reasons for which data that is valid by `from` may be invalid by `to`. Without a reason, all data of `from`
  * is valid by `to`. A property that a schema does not name counts as absent, unless the other one refuses unknown
- * properties. A keyword that has no rule here is reported as `unknown`, unless both schemas have the same.
+ * properties. A keyword that has no rule here is reported as `unknown`, unless it means the same in both schemas.
  */
 export function findDifferences(from: JsonSchema, to: JsonSchema): readonly SchemaFinding[] {
-  return compare(from, to, "$", { from, to, open: new Set() });
+  return compare(from, to, "$", { from, to, open: new Map() });
 }
 
 function compare(
@@ -50,8 +49,11 @@ function compare(
   }
   const pair = `${JSON.stringify(from)} ${JSON.stringify(to)}`;
   // A schema that contains itself: the pair is being compared further up.
-  if (comparison.open.has(pair)) return [];
-  const inner = { ...comparison, open: new Set([...comparison.open, pair]) };
+  const place = comparison.open.get(pair);
+  if (place === path)
+    return [unknown(path, "a schema refers to itself, and to no part of the data")];
+  if (place !== undefined) return [];
+  const inner = { ...comparison, open: new Map([...comparison.open, [pair, path]]) };
   return compareResolved(first, second, path, inner);
 }
 
@@ -79,8 +81,7 @@ function compareResolved(
   if (to === true || from === false) return [];
   if (to === false) return [breaks(path, "is refused")];
   const narrow: Members = from === true ? {} : from;
-  const hasReference = JSON.stringify([narrow, to]).includes('"$ref"');
-  if (!hasReference && sameJson(narrow, to)) return [];
+  if (sameMeaning(narrow, to, comparison)) return [];
   const alternatives = schemasIn(narrow["anyOf"] ?? narrow["oneOf"]);
   if (alternatives.length > 0) {
     const findings = alternatives.flatMap((each) => compare(each, to, path, comparison));
@@ -97,10 +98,19 @@ function compareResolved(
     if (ANNOTATIONS.has(keyword)) return [];
     const rule = RULES.get(keyword);
     if (rule) return rule({ from: narrow, to, path, comparison });
-    return keyword in narrow && sameJson(narrow[keyword], to[keyword]) && !IN_CONTEXT.has(keyword)
+    return sameKeyword(keyword, narrow, to, comparison)
       ? []
       : [unknown(path, `the keyword "${keyword}" cannot be compared`)];
   });
+}
+
+/** Whether a keyword means the same in both schemas. */
+function sameKeyword(keyword: string, from: Members, to: Members, documents: Documents): boolean {
+  if (keyword.startsWith("unevaluated")) return false;
+  const names = [keyword, ...(NEIGHBOURS.get(keyword) ?? [])];
+  const partOf = (schema: Members): Members =>
+    Object.fromEntries(names.flatMap((it) => (it in schema ? [[it, schema[it]]] : [])));
+  return sameMeaning(partOf(from), partOf(to), documents);
 }
 
 /** Whether a schema says more than what these keywords say. */
@@ -176,13 +186,15 @@ const ANNOTATIONS: ReadonlySet<string> = new Set([
   "contentMediaType",
 ]);
 
-/** Depend on the keywords next to them: the same text may mean something else. */
-const IN_CONTEXT: ReadonlySet<string> = new Set([
-  "unevaluatedProperties",
-  "unevaluatedItems",
-  "additionalItems",
-  "else",
-  "then",
+/** The keywords that change what a keyword means. For `unevaluatedProperties` and `unevaluatedItems`, all may do so. */
+const NEIGHBOURS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["contains", ["minContains", "maxContains"]],
+  ["minContains", ["contains"]],
+  ["maxContains", ["contains"]],
+  ["if", ["then", "else"]],
+  ["then", ["if"]],
+  ["else", ["if"]],
+  ["additionalItems", ["items"]],
 ]);
 
 /** What is done about each keyword of the wider schema. What only the narrower one has makes it narrower still. */
@@ -190,8 +202,8 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["type", compareTypes],
   ["const", compareValues],
   ["enum", compareValues],
-  ["anyOf", compareAlternatives],
-  ["oneOf", compareAlternatives],
+  ["anyOf", (input) => compareAlternatives(input, "anyOf")],
+  ["oneOf", (input) => compareAlternatives(input, "oneOf")],
   ["allOf", compareParts],
   ["minimum", lowerBound],
   ["exclusiveMinimum", lowerBound],
@@ -249,8 +261,10 @@ function valuesOfTypes(types: readonly JsonType[]): readonly unknown[] | undefin
   return types.every((type) => type in values) ? types.flatMap((type) => values[type]!) : undefined;
 }
 
-function compareAlternatives({ from, to, path, comparison }: RuleInput): readonly SchemaFinding[] {
-  const keyword = "anyOf" in to ? "anyOf" : "oneOf";
+function compareAlternatives(
+  { from, to, path, comparison }: RuleInput,
+  keyword: "anyOf" | "oneOf",
+): readonly SchemaFinding[] {
   const alternatives = schemasIn(to[keyword]);
   const parts = splitByType(from);
   const findings = parts.flatMap((part) => {
@@ -297,16 +311,17 @@ function areDisjoint(alternatives: readonly JsonSchema[], document: JsonSchema):
   const names = Object.keys(isObject(first?.["properties"]) ? first["properties"] : {});
   return names.some((name) => {
     const constants = resolved.map((each) => constantOf(each, name));
-    const texts = constants.flatMap((values) => values?.map((it) => JSON.stringify(it)) ?? []);
+    const all = constants.flatMap((values) => values ?? []);
     return (
-      constants.every((values) => values !== undefined) && new Set(texts).size === texts.length
+      constants.every((values) => values !== undefined) &&
+      all.every((value, index) => !all.slice(0, index).some((it) => sameJson(it, value)))
     );
   });
 }
 
 function constantOf(schema: Members, name: string): readonly unknown[] | undefined {
   const { properties, required } = schema;
-  const property = isObject(properties) ? properties[name] : undefined;
+  const property = isObject(properties) && Object.hasOwn(properties, name) && properties[name];
   if (!isObject(property) || !Array.isArray(required) || !required.includes(name)) return undefined;
   return valuesOf(property);
 }
@@ -339,7 +354,7 @@ function bound(
     }
     return typeof closed === "number" ? { value: closed, isExclusive: false } : undefined;
   };
-  const needed = limitOf(to);
+  const needed = typeof to[exclusive] === "boolean" ? undefined : limitOf(to);
   if (needed === undefined) return [unknown(path, `"${exclusive}" is not a number`)];
   const numbers = valuesOf(from)?.filter((it): it is number => typeof it === "number");
   const given =
@@ -419,12 +434,24 @@ function comparePatterns({ from, to, path }: RuleInput): readonly SchemaFinding[
   const pattern = to["pattern"] as string;
   const texts = valuesOf(from)?.filter((it): it is string => typeof it === "string");
   if (texts !== undefined) {
-    const refused = texts.filter((it) => !new RegExp(pattern, "u").test(it));
-    return refused.map((it) => breaks(path, `may be ${JSON.stringify(it)}, which is refused`));
+    return texts.flatMap((it) => {
+      const isMatch = matches(pattern, it);
+      if (isMatch === undefined) return [unknown(path, `the pattern ${pattern} cannot be read`)];
+      return isMatch ? [] : [breaks(path, `may be ${JSON.stringify(it)}, which is refused`)];
+    });
   }
   return from["pattern"] === undefined
     ? [breaks(path, `may not match the pattern ${pattern}`)]
     : [unknown(path, "two different patterns cannot be compared")];
+}
+
+/** Whether a text has a part that a pattern describes. Undefined if JavaScript cannot read the pattern. */
+function matches(pattern: string, text: string): boolean | undefined {
+  try {
+    return new RegExp(pattern, "u").test(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function compareFormats({ from, to, path }: RuleInput): readonly SchemaFinding[] {
@@ -468,8 +495,19 @@ function compareProperties({ from, to, path, comparison }: RuleInput): readonly 
   const others = from["additionalProperties"];
   return Object.entries(propertiesOf(to)).flatMap(([name, schema]) => {
     const place = `${path}.${name}`;
-    const own = given[name];
-    if (own !== undefined) return compare(own, schema, place, comparison);
+    if (Object.hasOwn(given, name)) return compare(given[name]!, schema, place, comparison);
+    const tried = Object.entries(patternsOf(from)).map(([pattern, each]) => ({
+      isMatch: matches(pattern, name),
+      each,
+    }));
+    if (tried.some(({ isMatch }) => isMatch === undefined)) {
+      return [unknown(place, "a pattern of names cannot be read")];
+    }
+    const [part, ...more] = tried.filter(({ isMatch }) => isMatch).map(({ each }) => each);
+    if (part !== undefined) {
+      const both = more.length === 0 ? part : { allOf: [part, ...more] };
+      return compare(both, schema, place, comparison);
+    }
     // What a schema does not name counts as absent; what all other properties are is known.
     return isObject(others) ? compare(others, schema, place, comparison) : [];
   });
@@ -487,8 +525,17 @@ function compareAdditional({ from, to, path, comparison }: RuleInput): readonly 
   if (!may(from, "object")) return [];
   const others = to["additionalProperties"];
   if (!isSchema(others) || others === true) return [];
+  const patterns = patternsOf(to);
+  if (!sameMeaning(patternsOf(from), patterns, comparison)) {
+    const message = '"additionalProperties" cannot be compared next to other "patternProperties"';
+    return [unknown(path, message)];
+  }
   const known = propertiesOf(to);
-  const named = Object.entries(propertiesOf(from)).filter(([name]) => !(name in known));
+  const named = Object.entries(propertiesOf(from)).filter(
+    ([name]) =>
+      !Object.hasOwn(known, name) &&
+      !Object.keys(patterns).some((it) => matches(it, name) === true),
+  );
   const findings = named.flatMap(([name, schema]) =>
     others === false
       ? [breaks(`${path}.${name}`, "may be there, and is refused as an unknown property")]
@@ -504,6 +551,10 @@ function compareAdditional({ from, to, path, comparison }: RuleInput): readonly 
 function propertiesOf(schema: Members): Readonly<Record<string, JsonSchema>> {
   const { properties } = schema;
   return isObject(properties) ? (properties as Record<string, JsonSchema>) : {};
+}
+
+function patternsOf({ patternProperties }: Members): Readonly<Record<string, JsonSchema>> {
+  return isObject(patternProperties) ? (patternProperties as Record<string, JsonSchema>) : {};
 }
 
 /** Whether data of a schema may be of one of these types. */

@@ -55,14 +55,25 @@ export function typesOf(schema: Readonly<Record<string, unknown>>): readonly Jso
   return values === undefined ? JSON_TYPES : [...new Set(values.map(typeOfValue))];
 }
 
-/** Finds what a reference within its own document leads to, such as `#/$defs/order`. */
+/**
+ * Finds what a reference within its own document leads to, such as `#/$defs/order`. Returns undefined if the document
+ * has a part with an `$id` of its own: references mean something else within such a part.
+ */
 export function resolveReference(document: JsonSchema, reference: string): JsonSchema | undefined {
+  if (hasInnerId(document)) return undefined;
   if (reference === "#") return document;
   if (!reference.startsWith("#/")) return undefined;
   let found: unknown = document;
   for (const part of reference.slice(2).split("/")) {
     const key = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
-    found = isObject(found) || Array.isArray(found) ? (found as never)[key] : undefined;
+    const hasMember = typeof found === "object" && found !== null && Object.hasOwn(found, key);
+    found = hasMember ? (found as never)[key] : undefined;
   }
   return isSchema(found) ? found : undefined;
+}
+
+function hasInnerId(part: unknown, depth = 0): boolean {
+  if (typeof part !== "object" || part === null) return false;
+  if (depth > 0 && typeof (part as { $id?: unknown }).$id === "string") return true;
+  return Object.values(part).some((inner) => hasInnerId(inner, depth + 1));
 }

@@ -2,10 +2,14 @@ import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Parser } from "@asyncapi/parser";
-import { defineEvents } from "@busbar/core";
-import { beforeEach, describe, expect, test } from "vitest";
+import { defineEvents, type EventCatalogue } from "@busbar/core";
+import { type } from "arktype";
+import * as v from "valibot";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
 import { checkEvents } from "../src/events/check-events.ts";
+import { describeCatalogue } from "../src/events/describe-events.ts";
+import { snapshotOf } from "../src/events/snapshot.ts";
 import { fixture, runCli, type CliRun } from "./support/run-cli.ts";
 
 const project = "catalogue";
@@ -119,5 +123,47 @@ describe("checkEvents", () => {
     expect(lost.findings).toMatchObject([{ affects: "subscribers", kind: "breaks" }]);
     const gained = await checkEvents({ a: {} }, { a: { schema } }, undefined);
     expect(gained.findings).toMatchObject([{ affects: "queued", kind: "breaks" }]);
+  });
+
+  const sku = v.variant("kind", [
+    v.object({ kind: v.literal("book"), isbn: v.string() }),
+    v.object({ kind: v.literal("pen"), colour: v.string() }),
+  ]);
+  type Schema = EventCatalogue<object>["schemas"][string];
+  test.each<{ library: string; before: Schema; wider: Schema; narrower: Schema }>([
+    {
+      library: "valibot",
+      before: v.object({ id: v.string(), lines: v.array(sku) }),
+      wider: v.object({ id: v.string(), lines: v.array(sku), note: v.optional(v.string()) }),
+      narrower: v.object({ id: v.pipe(v.string(), v.minLength(1)), lines: v.array(sku) }),
+    },
+    {
+      library: "arktype",
+      before: type({ id: "string", lines: type({ kind: "'book' | 'pen'" }).array() }),
+      wider: type({
+        id: "string",
+        lines: type({ kind: "'book' | 'pen'" }).array(),
+        "note?": "string",
+      }),
+      narrower: type({ id: "string > 0", lines: type({ kind: "'book' | 'pen'" }).array() }),
+    },
+  ])("compares schemas of $library", async ({ before, wider, narrower }) => {
+    // The converter of valibot is looked for in the project.
+    vi.spyOn(process, "cwd").mockReturnValue(join(import.meta.dirname, ".."));
+    onTestFinished(() => void vi.restoreAllMocks());
+    const of = (schema: Schema) =>
+      snapshotOf(describeCatalogue({ events: defineEvents({ "order.placed": schema }) }));
+    const first = of(before);
+    expect(first["order.placed"]?.schema).toBeDefined();
+    expect((await checkEvents(first, of(before), undefined)).findings).toEqual([]);
+    expect((await checkEvents(first, of(wider), undefined)).findings).toEqual([]);
+    expect((await checkEvents(first, of(narrower), undefined)).findings).toMatchObject([
+      {
+        affects: "queued",
+        kind: "breaks",
+        path: "$.id",
+        message: "may have fewer than 1 characters",
+      },
+    ]);
   });
 });

@@ -10,6 +10,24 @@ export async function waitFor(milliseconds: number, signal: AbortSignal): Promis
   }
 }
 
+/** Milliseconds that something may still take when the user has ended the command. */
+const LEFT_MS = 500;
+
+/**
+ * Waits for work that does not know the signal. Resolves with whether the work is done: with false if it goes on for
+ * half a second after the signal is aborted. Rejects if the work fails before that.
+ */
+export async function isDone(work: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
+  const done = new AbortController();
+  const given = AbortSignal.any([signal, done.signal]);
+  const late = whenAborted(given).then(() => waitFor(LEFT_MS, done.signal));
+  try {
+    return await Promise.race([work.then(() => true), late.then(() => false)]);
+  } finally {
+    done.abort();
+  }
+}
+
 /** Resolves once the signal is aborted. */
 export function whenAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -76,6 +76,37 @@ describe("busbar dead", () => {
     expect(await bus.deadLetters.count()).toBe(1);
   });
 
+  test("an interrupted replay says what was done, and ends with 1", async () => {
+    fails = true;
+    await bus.emit(Array.from({ length: 230 }, (_, data) => ({ name: "order.lost", data })));
+    await bus.settled();
+    fails = false;
+    for (const [action, done] of [
+      ["replay", "replayed"],
+      ["discard", "discarded"],
+    ]) {
+      const all = await bus.deadLetters.count();
+      const told = new AbortController();
+      const { code, stdout } = await runCli(["dead", action!, "--all", "--yes"], {
+        isTTY: true,
+        signal: told.signal,
+        onError: (text) => text.includes("looked at") && told.abort(),
+      });
+      expect({ code, stdout }).toEqual({
+        code: 1,
+        stdout: `Interrupted after 100 of ${all} dead letters: 100 dead letters ${done}.\n`,
+      });
+      expect(await bus.deadLetters.count()).toBe(all - 100);
+    }
+  });
+
+  test("says how many ids it has not found, and ends with 1", async () => {
+    const [letter] = (await bus.deadLetters.list()).items;
+    const argv = ["dead", "discard", "--yes", "-s", "send-receipt", "--id", letter!.id, "gone"];
+    const { code, stdout } = await runCli(argv);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "1 dead letter discarded, of 2 ids.\n" });
+  });
+
   test("replays one event with other data", async () => {
     const [letter] = (await bus.deadLetters.list()).items;
     const file = join(await mkdtemp(join(tmpdir(), "busbar-cli-")), "data.json");

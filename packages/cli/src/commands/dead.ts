@@ -235,7 +235,8 @@ async function bulk(
     if (ids !== undefined) {
       await confirm(cli, `${ask(action)} ${counted(ids.length, "dead letter")}?`, flags.yes);
       const count = await byId(bus, subscription!, ids);
-      return { total: ids.length, looked: ids.length, matched: count, done: count };
+      const total = new Set(ids).size;
+      return { total, looked: total, matched: count, done: count };
     }
     if (flags.yes !== true) {
       const count = await bus.deadLetters.count(where, { signal: cli.io.signal });
@@ -244,14 +245,39 @@ async function bulk(
       await confirm(cli, `${ask(action)} ${counted(most, "dead letter")}?`);
     }
     const call = action === "replay" ? "replayWhere" : "discardWhere";
-    return bus.deadLetters[call](where, {
+    let last: DeadLetterProgress | undefined;
+    const acting = bus.deadLetters[call](where, {
       limit,
       signal: cli.io.signal,
-      onProgress: (progress) => cli.printer.progress(bar(progress, done)),
+      onProgress(progress) {
+        last = progress;
+        cli.printer.progress(bar(progress, done));
+      },
+    });
+    return acting.catch((error: unknown) => {
+      throw withProgress(error, last, done);
     });
   });
-  cli.printer.result(result, () => `${counted(result.done, "dead letter")} ${done}.`);
-  return result.done === 0 ? ExitCode.notFound : ExitCode.ok;
+  const { total, looked, matched } = result;
+  const isInterrupted =
+    cli.io.signal.aborted && looked < total && (limit === undefined || matched < limit);
+  // Ids say exactly which dead letters there should be.
+  const isPart = isInterrupted || (ids !== undefined && result.done < total);
+  cli.printer.result(ids === undefined ? { ...result, interrupted: isInterrupted } : result, () => {
+    const count = `${counted(result.done, "dead letter")} ${done}`;
+    if (isInterrupted) return `Interrupted after ${looked} of ${total} dead letters: ${count}.`;
+    return isPart ? `${count}, of ${counted(total, "id")}.` : `${count}.`;
+  });
+  if (isInterrupted) return ExitCode.failed;
+  if (result.done === 0) return ExitCode.notFound;
+  return isPart ? ExitCode.failed : ExitCode.ok;
+}
+
+/** Adds what was done to the message of a failure in the middle of the work. */
+function withProgress(error: unknown, last: DeadLetterProgress | undefined, done: string): unknown {
+  if (!(error instanceof Error) || last === undefined) return error;
+  const before = `${counted(last.done, "dead letter")} ${done} before that`;
+  return Object.assign(error, { message: `${error.message} (${before})` });
 }
 
 function ask(action: "replay" | "discard"): string {

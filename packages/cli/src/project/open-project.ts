@@ -13,7 +13,7 @@ import type { Cli } from "../cli.ts";
 import { CommandFailure, ExitCode } from "../exit-codes.ts";
 import type { OutboxFeature, WebhooksFeature } from "./features.ts";
 import { findConfig } from "./find-config.ts";
-import { waitFor } from "../wait-for.ts";
+import { isDone, waitFor } from "../wait-for.ts";
 import { logTo } from "./log-to.ts";
 
 /** The user's application, started in the role `tool`. */
@@ -68,7 +68,16 @@ export interface ProjectConfig {
 
 /** Loads the configuration of the project, and connects to nothing. */
 export async function readProject(cli: Cli): Promise<ProjectConfig> {
-  return loadConfig({ file: findConfig(cli) });
+  return unlessEnded(loadConfig({ file: findConfig(cli) }), cli);
+}
+
+/** A configuration may take for ever to load. */
+async function unlessEnded<T>(work: Promise<T>, { io }: Cli): Promise<T> {
+  if (await isDone(work, io.signal)) return work;
+  throw new CommandFailure(
+    ExitCode.failed,
+    "The command was ended before the application was loaded",
+  );
 }
 
 /**
@@ -85,10 +94,11 @@ export async function withProject<T>(
   const own = config.plugins ?? [];
   let context: PluginContext | undefined;
   const keeper = definePlugin({ name: "busbar-cli", start: (given) => void (context = given) });
-  const app = await createApp(
+  const making = createApp(
     { ...config, plugins: [keeper, ...own, ...plugins] },
     { role: "tool", root, signals: false, logger },
   );
+  const app = await unlessEnded(making, cli);
   try {
     await startApp(app, cli);
     const { capabilities } = context!;
@@ -114,10 +124,15 @@ async function startApp(app: App, { io, options }: Cli): Promise<void> {
   const late = waitFor(connectTimeout, AbortSignal.any([io.signal, started.signal])).then(
     (isLate) => {
       if (started.signal.aborted) return;
-      const what = isLate ? `did not start within ${connectTimeout} ms` : "was told to end";
+      if (!isLate) {
+        throw new CommandFailure(
+          ExitCode.failed,
+          "The command was ended before the bus had started",
+        );
+      }
       throw new CommandFailure(
         ExitCode.unavailable,
-        `The bus ${what}`,
+        `The bus did not start within ${connectTimeout} ms`,
         "Look whether the servers of its provider and plugins run, and whether their addresses are right.",
       );
     },

@@ -23,7 +23,7 @@ export interface CliOptions {
   readonly signal?: AbortSignal;
   /** Called with what is written to the standard output, as it comes. */
   readonly onOutput?: (text: string) => void;
-  readonly onError?: (text: string) => void;
+  readonly onError?: (text: string) => unknown;
 }
 
 /** The path of a project in `test/fixtures`. */

@@ -1,20 +1,29 @@
 #!/usr/bin/env node
 import { constants } from "node:os";
 import { run } from "./cli.ts";
+import { ExitCode } from "./exit-codes.ts";
 import { processIo } from "./process-io.ts";
 
 const ended = new AbortController();
+let isTold = false;
+let isOutputLost = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     // The second time, the user no longer wants to wait.
-    if (ended.signal.aborted) process.exit(128 + constants.signals[signal]);
+    if (isTold) process.exit(128 + constants.signals[signal]);
+    isTold = true;
     ended.abort(new Error(`The command was ended by ${signal}`));
   });
 }
-// The reader of a pipe has enough, as `head` does.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === "EPIPE" ? 0 : 1);
+  // The reader of a pipe has enough, as `head` does: the command ends as with Ctrl-C, so that handlers may finish.
+  if (error.code !== "EPIPE") isOutputLost = true;
+  ended.abort(error);
 });
+// Nobody can be told, and the command does its work without messages.
+process.stderr.on("error", () => {});
 const code = await run(process.argv.slice(2), processIo(ended.signal));
 // The configuration of an application may have opened what keeps a process alive, such as a pool of connections.
-process.stdout.write("", () => process.exit(code));
+process.stdout.write("", () => {
+  process.exit(isOutputLost && code === ExitCode.ok ? ExitCode.failed : code);
+});

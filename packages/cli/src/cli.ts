@@ -133,7 +133,7 @@ function jsonError(error: {
   message: string;
   hint?: string | undefined;
 }): string {
-  return `${JSON.stringify({ error })}\n`;
+  return `${printable(JSON.stringify({ error }))}\n`;
 }
 
 function reportFailure(error: unknown, options: GlobalOptions, io: Io): void {

@@ -1,5 +1,6 @@
 import type { Cli } from "./cli.ts";
 import { CommandFailure, ExitCode } from "./exit-codes.ts";
+import { printable } from "./output/text.ts";
 
 /**
  * Asks before something that cannot be undone.
@@ -8,7 +9,7 @@ import { CommandFailure, ExitCode } from "./exit-codes.ts";
  */
 export async function confirm({ io }: Cli, question: string, isConfirmed = false): Promise<void> {
   if (isConfirmed) return;
-  const answer = await io.ask(`${question} [y/N] `);
+  const answer = await io.ask(printable(`${question} [y/N] `));
   if (answer === undefined) {
     throw new CommandFailure(ExitCode.usage, `${question} Nobody is here to answer`, "Add --yes.");
   }

@@ -62,9 +62,28 @@ test("a second signal ends busbar worker at once", async () => {
   expect(worker.output()).not.toContain("printed ");
 }, 30_000);
 
-test("busbar ends quietly when the reader of its output has enough", async () => {
-  const command = startCommand(["completion", "bash"], fixture("memory"));
+test("busbar tail ends quietly when the reader of its output has enough", async () => {
+  const name = useShop();
+  const command = startCommand(["tail"], fixture("shop"), { BUSBAR_TEST_NAME: name });
+  await command.next(/Watching .*\n/);
+  const bus = await startShop(name, () => {}, { role: "server" });
+  let isOver = false;
+  void command.ended.then(() => (isOver = true));
+  const emit = async (): Promise<unknown> => bus.emit("order.placed", {});
+  await emit();
+  await command.next(/order\.placed/);
   command.closeOutput();
+  await expect
+    .poll(async () => {
+      await emit();
+      return isOver;
+    })
+    .toBe(true);
   expect(await command.ended).toBe(0);
-  expect(command.output()).toBe("");
+  expect(
+    command
+      .output()
+      .split("\n")
+      .filter((line) => !line.includes("order.placed")),
+  ).toEqual([`Watching ${name}. End it with Ctrl-C.`, ""]);
 }, 30_000);

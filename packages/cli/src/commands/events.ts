@@ -120,7 +120,7 @@ async function asyncapi(cli: Cli, { out }: { readonly out?: string }): Promise<v
   const document = asyncApiOf(describeCatalogue(project.config), await infoOf(project));
   const text = JSON.stringify(document, null, 2);
   if (out === undefined) {
-    cli.io.stdout.write(`${text}\n`);
+    cli.io.stdout.write(`${printable(text)}\n`);
     return;
   }
   await writeFile(path.resolve(cli.io.cwd, out), `${text}\n`);

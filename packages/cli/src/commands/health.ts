@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { Does } from "../cli.ts";
 import { examples } from "../examples.ts";
 import { ExitCode } from "../exit-codes.ts";
+import { printable } from "../output/text.ts";
 import { withProject } from "../project/open-project.ts";
 
 /** Adds `busbar health`. */
@@ -30,5 +31,6 @@ function lineOf({ status, provider, detail, clockSkews }: BusHealth): string {
   const skews = (clockSkews ?? []).map(
     ({ server, aheadMs }) => `\nThis machine's clock is ${aheadMs} ms ahead of ${server}`,
   );
-  return `${status}  provider ${provider}${detail === undefined ? "" : `: ${detail}`}${skews.join("")}`;
+  const said = detail === undefined ? "" : `: ${detail.replaceAll(/\s+/g, " ")}`;
+  return printable(`${status}  provider ${provider}${said}${skews.join("")}`);
 }

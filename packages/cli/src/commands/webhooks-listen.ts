@@ -4,12 +4,15 @@ import { CommandFailure, ExitCode } from "../exit-codes.ts";
 import { printable } from "../output/text.ts";
 import type { WebhookDelivery, WebhooksFeature } from "../project/features.ts";
 import { withProject } from "../project/open-project.ts";
+import { remember } from "../remember.ts";
 import { waitFor } from "../wait-for.ts";
 import { forward, type ForwardResult, sessionSecret } from "../webhooks-forwarder.ts";
 
 const POLL_EVERY_MS = 500;
 const PAGE = 100;
 const OVERLAP_MS = 10_000;
+/** How many events are known to be forwarded. A later delivery of an older event is forwarded again. */
+const REMEMBERED = 10_000;
 
 interface ListenFlags {
   readonly forwardTo: string;
@@ -67,8 +70,10 @@ function lineOf(
 class NewDeliveries {
   readonly #hooks: WebhooksFeature;
   readonly #flags: ListenFlags;
-  /** The ids of deliveries and events that have been looked at. */
-  readonly #seen = new Set<string>();
+  /** The ids of the deliveries that the log had at the last look. Older ones are not asked for again. */
+  #looked: ReadonlySet<string> = new Set();
+  /** The ids of events that are not new any more. */
+  readonly #forwarded = new Map<string, true>();
   #since: Date | undefined;
 
   constructor(hooks: WebhooksFeature, flags: ListenFlags) {
@@ -95,15 +100,14 @@ class NewDeliveries {
       cursor = page.cursor ?? undefined;
     } while (cursor !== undefined);
     const { event, subscription } = this.#flags;
-    const wanted = found.toReversed().filter((delivery) => {
-      const { id, eventId, eventName, subscriptionId } = delivery;
-      if (this.#seen.has(id)) return false;
-      this.#seen.add(id);
+    const wanted = found.toReversed().filter(({ id, eventId, eventName, subscriptionId }) => {
+      if (this.#looked.has(id) || this.#forwarded.has(eventId)) return false;
       if (subscription !== undefined && subscriptionId !== subscription) return false;
-      if (!matchesPattern(event, eventName) || this.#seen.has(`event ${eventId}`)) return false;
-      this.#seen.add(`event ${eventId}`);
+      if (!matchesPattern(event, eventName)) return false;
+      remember(this.#forwarded, eventId, true, REMEMBERED);
       return true;
     });
+    this.#looked = new Set(found.map(({ id }) => id));
     this.#overlap(found);
     return wanted;
   }

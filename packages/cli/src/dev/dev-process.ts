@@ -135,7 +135,7 @@ function withoutRuns(logger: Logger): Logger {
 
 function tell(error: unknown): void {
   const { message } = safeError(error);
-  if (options.json) io.stderr.write(`${JSON.stringify({ error: { message } })}\n`);
+  if (options.json) io.stderr.write(`${printable(JSON.stringify({ error: { message } }))}\n`);
   else printer.note(`${printer.paint("red", "error:")} ${printable(message)}`);
 }
 

@@ -1,10 +1,11 @@
 import { definePlugin, type Plugin } from "@busbar/core/plugin";
 import { type JsonValue, safeError } from "@busbar/core/provider";
 import type { DevEntry } from "./dev-entry.ts";
+import { remember } from "../remember.ts";
 import type { Repeater } from "./twice.ts";
 import type { Warnings } from "./warnings.ts";
 
-/** Events whose data is remembered until they are published, at most. */
+/** Events whose data is remembered until they are published, at most: some events are never published. */
 const REMEMBERED = 1_000;
 
 /** What {@link watchEvents} is given. */
@@ -27,7 +28,7 @@ export function watchEvents({ write, warnings, repeater, root }: WatchOptions): 
   const afterEmit = (id: string, report: () => void): void => {
     const reports = early.get(id);
     if (!data.has(id)) report();
-    else if (reports === undefined) remember(early, id, [report]);
+    else if (reports === undefined) remember(early, id, [report], REMEMBERED);
     else reports.push(report);
   };
 
@@ -39,13 +40,13 @@ export function watchEvents({ write, warnings, repeater, root }: WatchOptions): 
         warnings.emitted(name);
         const isGrouped = metadata.eventGroupId !== undefined;
         if (kind === "emit" && hasOutbox && !isGrouped) warnings.outsideTransaction(name);
-        if (again !== undefined) remember(emittedAgain, id, again);
+        if (again !== undefined) remember(emittedAgain, id, again, REMEMBERED);
       }
       return next();
     },
     start({ bus, on, plugins }) {
       hasOutbox = plugins.some(({ staging }) => staging?.stage !== undefined);
-      bus.addInterceptor((event) => remember(data, event.id, event.data as JsonValue));
+      bus.addInterceptor((event) => remember(data, event.id, event.data as JsonValue, REMEMBERED));
       on("emitted", ({ event: { id, name }, subscriptions }) => {
         const again = emittedAgain.get(id);
         write({ type: "emitted", event: { id, name }, subscriptions, data: data.get(id) });
@@ -86,16 +87,6 @@ export function watchEvents({ write, warnings, repeater, root }: WatchOptions): 
       });
     },
   });
-}
-
-/** Remembers a value. An event that is never published must not stay in memory, so the oldest value is forgotten. */
-function remember<T>(map: Map<string, T>, id: string, value: T): void {
-  map.set(id, value);
-  if (map.size <= REMEMBERED) return;
-  for (const oldest of map.keys()) {
-    map.delete(oldest);
-    return;
-  }
 }
 
 /** The first place of a stack that is in the application, relative to its folder. */

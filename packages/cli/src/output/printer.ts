@@ -1,7 +1,10 @@
 import type { Io } from "../io.ts";
-import { type Paint, painter, printable } from "./text.ts";
+import { type Paint, painter, printable, printableStyled } from "./text.ts";
 
-/** Writes what a command has to say: for people, or as JSON. */
+/**
+ * Writes what a command has to say: for people, or as JSON. Control characters are replaced by escapes, which mean the
+ * same in JSON: data must not steer the terminal of a reader.
+ */
 export interface Printer {
   /** Whether machines read along. */
   readonly json: boolean;
@@ -33,20 +36,21 @@ export function createPrinter(io: Io, { json, color }: PrinterOptions): Printer 
     isLineOpen = false;
   };
   const hasColours = color && !json && hasTerminalColours(io);
+  const safe = hasColours ? printableStyled : printable;
   return {
     json,
     paint: painter(hasColours),
     result(value, text) {
       endLine();
-      io.stdout.write(`${json ? JSON.stringify(value, null, 2) : text()}\n`);
+      io.stdout.write(`${safe(json ? JSON.stringify(value, null, 2) : text())}\n`);
     },
     entry(value, text) {
       endLine();
-      io.stdout.write(`${json ? JSON.stringify(value) : text()}\n`);
+      io.stdout.write(`${safe(json ? JSON.stringify(value) : text())}\n`);
     },
     note(text) {
       endLine();
-      if (!json) io.stderr.write(`${text}\n`);
+      if (!json) io.stderr.write(`${safe(text)}\n`);
     },
     progress(text) {
       if (json || io.stderr.isTTY !== true) return;

@@ -9,12 +9,10 @@ export function logTo({ io, options, printer }: Cli): Logger {
     (fields: object, message: string): void => {
       const err = (fields as { readonly err?: unknown }).err;
       const cause = err instanceof Error ? `: ${err.message}` : "";
-      const text = printable(`${message}${cause}`);
-      io.stderr.write(
-        options.json === true
-          ? `${JSON.stringify({ level, message: text })}\n`
-          : `${printer.paint(style, `${level}:`)} ${text}\n`,
-      );
+      const text = `${message}${cause}`;
+      const json = options.json === true && JSON.stringify({ level, message: text });
+      const head = printer.paint(style, `${level}:`);
+      io.stderr.write(`${json ? printable(json) : `${head} ${printable(text)}`}\n`);
     };
   const quiet = (): void => {};
   return {

@@ -28,6 +28,17 @@ export async function isDone(work: Promise<unknown>, signal: AbortSignal): Promi
   }
 }
 
+/** Calls a function. Resolves with whether it has ended in time. Rejects if it fails before that. */
+export async function endsWithin(end: () => unknown, milliseconds: number): Promise<boolean> {
+  const done = new AbortController();
+  const late = waitFor(milliseconds, done.signal).then(() => false);
+  try {
+    return await Promise.race([(async () => end())().then(() => true), late]);
+  } finally {
+    done.abort();
+  }
+}
+
 /** Resolves once the signal is aborted. */
 export function whenAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -1,4 +1,6 @@
-import { dirname, resolve } from "node:path";
+import { fork } from "node:child_process";
+import { dirname, extname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import type { Does } from "../cli.ts";
 import type { DevOptions } from "../dev/dev-options.ts";
@@ -34,7 +36,7 @@ server. It may return a function that ends what it has started.
 A subscriber file that changes replaces its handler without a restart. Any other source starts the application again.
 The command warns of emits outside of a transaction if there is an outbox, of slow handlers, and of names that are not
 in the catalogue. With --twice, it reports handlers whose second delivery fails or emits its events again. Variables in
-a file .env next to the configuration are read. Ctrl-C drains the application.
+a file .env next to the configuration are read. Ctrl-C drains the application, which is killed after 7 seconds.
 ${examples({
   "busbar dev src/serve.ts": "Run the application with its HTTP server",
   "busbar dev --twice": "Find handlers that are not safe to repeat",
@@ -53,7 +55,14 @@ ${examples({
           color: options.color && hasTerminalColours(io),
           verbose: options.verbose === true,
         };
-        const supervisor = createSupervisor(devOptions, (text) => printer.note(text));
+        const script = `../dev/dev-process${extname(import.meta.url)}`;
+        const supervisor = createSupervisor({
+          fork: () =>
+            fork(fileURLToPath(new URL(script, import.meta.url)), [JSON.stringify(devOptions)], {
+              stdio: ["ignore", "inherit", "inherit", "ipc"],
+            }),
+          note: (text) => printer.note(text),
+        });
         const endWatch = watch
           ? await watchFiles(dirname(config), (files) => supervisor.changed(files))
           : async (): Promise<void> => {};

@@ -17,7 +17,13 @@ export interface DevOptions {
 }
 
 /** What the process of the application is asked to do. */
-export type DevCommand = { readonly type: "reload" } | { readonly type: "stop" };
+export type DevCommand =
+  | { readonly type: "reload" }
+  | {
+      readonly type: "stop";
+      /** Milliseconds that running handlers have to end. */
+      readonly graceMs: number;
+    };
 
 /** What the process of the application reports. */
 export interface DevReport {

@@ -7,14 +7,15 @@ import { logTo } from "../project/log-to.ts";
 import { createPrinter } from "../output/printer.ts";
 import { printable } from "../output/text.ts";
 import { processIo } from "../process-io.ts";
+import { endsWithin } from "../wait-for.ts";
 import { type DevEntry, entryLine } from "./dev-entry.ts";
 import type { DevCommand, DevOptions, DevReport } from "./dev-options.ts";
 import { createRepeater } from "./twice.ts";
 import { createWarnings } from "./warnings.ts";
 import { watchEvents } from "./watch-events.ts";
 
-/** Milliseconds that running handlers have to end before the application is started again. */
-const GRACE_MS = 5_000;
+/** Milliseconds that the process may take to end after its grace. Whatever still hangs then is given up. */
+const LEFT_MS = 1_000;
 
 /** What a module of the application exports that `busbar dev` is to run. Returns a function that ends it. */
 type Run = (app: App) => unknown;
@@ -35,10 +36,14 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {}
 process.env["NODE_ENV"] ??= "development";
 let stop = async (_graceMs: number): Promise<void> => {};
 let ending: Promise<void> | undefined;
-const end = (graceMs: number): Promise<void> => (ending ??= stop(graceMs).then(leave, fail));
-process.on("disconnect", () => void end(0));
+function end(graceMs: number): void {
+  // Also if the application ends already: without its parent, nobody else would end a process that hangs.
+  setTimeout(() => fail(new Error("The application did not end in time")), graceMs + LEFT_MS);
+  ending ??= stop(graceMs).then(leave, fail);
+}
+process.on("disconnect", () => end(0));
 process.on("message", (command: DevCommand) => {
-  if (command.type === "stop") void end(GRACE_MS);
+  if (command.type === "stop") end(command.graceMs);
 });
 await start().catch(fail);
 
@@ -69,8 +74,15 @@ async function start(): Promise<void> {
   );
   let endModule: unknown;
   stop = async (graceMs) => {
-    if (typeof endModule === "function") await endModule();
-    await app.stop({ graceMs });
+    // Handlers have half of the time for themselves: the end of a module may hang.
+    const halfMs = Math.floor(graceMs / 2);
+    if (
+      typeof endModule === "function" &&
+      !(await endsWithin(endModule as () => unknown, halfMs))
+    ) {
+      tell(new Error(`${options.module} did not end within ${halfMs} ms, and is left to itself`));
+    }
+    await app.stop({ graceMs: halfMs });
   };
   await app.start();
   if (options.module !== undefined) endModule = await runModule(options.module, app);

@@ -77,6 +77,8 @@ export class BusRuntime {
   readonly #instanceId = crypto.randomUUID();
   #startedAt = 0;
   #loading: Promise<Operations> | undefined;
+  /** Whether the stop has ended every tail: one that is first read after that has nothing to read. */
+  #areTailsEnded = false;
 
   constructor(bus: IEventBusModule, options: EventBusOptions<object>) {
     const settings = readSettings(options);
@@ -192,7 +194,10 @@ export class BusRuntime {
         operations: {
           // In memory there is no other process that would want to know.
           load: async () => (durable || provider.board ? this.#operations() : undefined),
-          close: async () => (await this.#loading)?.close(),
+          close: async () => {
+            this.#areTailsEnded = true;
+            await (await this.#loading)?.close();
+          },
         },
         hooks,
       }),
@@ -307,9 +312,10 @@ export class BusRuntime {
 
   tail(signal: AbortSignal | undefined): AsyncIterable<TailEntry> {
     this.#lifecycle.assertRunning("tail", true);
-    const operations = this.#operations;
+    const operations = async (): Promise<Operations | undefined> =>
+      this.#areTailsEnded ? undefined : this.#operations();
     return (async function* () {
-      yield* (await operations()).tail(signal);
+      yield* (await operations())?.tail(signal) ?? [];
     })();
   }
 

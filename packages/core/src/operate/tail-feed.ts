@@ -32,14 +32,16 @@ export class TailFeed {
   #untap: (() => void) | undefined;
   #board: InstanceBoard | undefined;
   #gathered: ShownEntry[] = [];
+  #isClosed = false;
   #isShowing = false;
 
   constructor(options: TailFeedOptions) {
     this.#options = options;
   }
 
-  /** Adds a sink. Returns a function that removes it. */
+  /** Adds a sink, unless the feed is closed. Returns a function that removes it. */
   add(sink: TailSink): () => void {
+    if (this.#isClosed) return () => {};
     this.#sinks.add(sink);
     this.#tapIfWanted();
     return () => {
@@ -48,8 +50,9 @@ export class TailFeed {
     };
   }
 
-  /** Shows entries on a board from now on, or none any more. */
+  /** Shows entries on a board from now on, or none any more. Does nothing once the feed is closed. */
   showOn(board: InstanceBoard | undefined): void {
+    if (this.#isClosed) return;
     this.#board = board;
     if (!board) this.#gathered = [];
     this.#tapIfWanted();
@@ -61,6 +64,7 @@ export class TailFeed {
     const board = this.#board;
     const entries = this.#gathered;
     this.showOn(undefined);
+    this.#isClosed = true;
     if (board && entries.length > 0) await this.#showAll(board, entries);
   }
 

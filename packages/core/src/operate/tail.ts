@@ -39,10 +39,13 @@ export async function* tailOfBoard(
     let waitMs = LOOK_EVERY_MS;
     try {
       if (clock.monotonic() - watchedAt >= WATCH_EVERY_MS) {
-        await board.watch({ ttlMs: WATCH_TTL_MS });
+        await unlessAborted(() => board.watch({ ttlMs: WATCH_TTL_MS }), signal);
         watchedAt = clock.monotonic();
       }
-      ({ entries, cursor } = await board.read(cursor, { limit: LOOK_LIMIT }));
+      const read = () => board.read(cursor, { limit: LOOK_LIMIT });
+      const found = await unlessAborted(read, signal);
+      if (!found) return;
+      ({ entries, cursor } = found);
       // Others learn with their next report that somebody watches; this one at once, and from where the reader begins.
       feed.showOn(board);
     } catch (err) {
@@ -111,6 +114,18 @@ class Gaps {
     if (missing > 0) yield { type: "dropped", count: missing };
     yield event;
   }
+}
+
+/** Resolves with what a look at the board finds, or with undefined as soon as the signal is aborted. */
+function unlessAborted<T>(look: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return resolve(undefined);
+    const abort = (): void => resolve(undefined);
+    signal.addEventListener("abort", abort);
+    look()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener("abort", abort));
+  });
 }
 
 function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {

@@ -2,10 +2,11 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { createEventBus, type EventBus } from "../../src/event-bus.ts";
 import type { EventBusOptions } from "../../src/contract/bus-options.ts";
 import type { JsonObject } from "../../src/contract/json.ts";
+import { Notices } from "../../src/observe/notices.ts";
 import type { TailEntry, TailedEvent } from "../../src/operate/tail-entries.ts";
 import { providerWith, TestBoard } from "../support/board.ts";
 import { createManualClock, idle, type ManualClock } from "../support/manual-clock.ts";
-import { startTestBus } from "../support/test-bus.ts";
+import { memoryProvider, startTestBus } from "../support/test-bus.ts";
 
 /** Reads a tail from now on, into a list. */
 async function follow(bus: EventBus, signal?: AbortSignal): Promise<readonly TailEntry[]> {
@@ -89,6 +90,61 @@ test("ends with the bus, after what the bus delivers while it stops", async () =
   await bus.stop();
   await ended;
   expect(seen).toEqual(["emitted", "delivered"]);
+});
+
+test.each([
+  ["in memory", false],
+  ["on a board", true],
+])("ends at once when it is first read after the bus has stopped, %s", async (_where, hasBoard) => {
+  const clock = createManualClock();
+  const provider = hasBoard ? providerWith(new TestBoard(clock)) : memoryProvider();
+  const bus = createEventBus({ provider, logger: false, clock });
+  await bus.start();
+  const tail = bus.tail()[Symbol.asyncIterator]();
+  await bus.stop();
+  expect(await tail.next()).toEqual({ done: true, value: undefined });
+  expect(clock.pendingTimers()).toBe(0);
+});
+
+test("ends at once while the board does not answer, and shows nothing on the board any more", async () => {
+  const clock = createManualClock();
+  const board = new TestBoard(clock);
+  const bus = await startOn(board, clock);
+  await bus.inspect();
+  let answer = (): void => {};
+  const read = board.read.bind(board);
+  board.read = async (...given) => {
+    await new Promise<void>((resolve) => (answer = resolve));
+    return read(...given);
+  };
+  const controller = new AbortController();
+  const next = bus.tail({ signal: controller.signal })[Symbol.asyncIterator]().next();
+  await idle();
+  controller.abort();
+  expect(await next).toEqual({ done: true, value: undefined });
+  const before = await looksAtClock(bus, clock);
+  answer();
+  await idle();
+  expect(await looksAtClock(bus, clock)).toBe(before);
+});
+
+test("makes no entries for a report that is answered after the stop", async () => {
+  const clock = createManualClock();
+  const board = new TestBoard(clock);
+  let answer = (): void => {};
+  const bus = await startOn(board, clock);
+  board.post = async () => {
+    await new Promise<void>((resolve) => (answer = resolve));
+    return { watched: true };
+  };
+  const tap = vi.spyOn(Notices.prototype, "tap");
+  onTestFinished(() => tap.mockRestore());
+  await clock.advance(5_000);
+  const stopped = bus.stop();
+  await idle();
+  answer();
+  await stopped;
+  expect(tap).not.toHaveBeenCalled();
 });
 
 test("cuts data and metadata, and copies what handlers may change", async () => {

@@ -39,7 +39,7 @@ import type { ListWaiting, WaitingEvent } from "./operate/waiting.ts";
 import type { Page } from "./contract/provider.ts";
 import type { DescribedEvent } from "./events/describe-events.ts";
 import type { Emission } from "./emit/envelopes.ts";
-import type { BusHealth, BusInspection } from "./admin/inspection.ts";
+import type { BusHealth, BusInspection, InspectOptions } from "./admin/inspection.ts";
 import { offerHolding } from "./contract/held-events.ts";
 import type { EventBusOptions } from "./contract/bus-options.ts";
 import type { SettledOptions } from "./admin/settled.ts";
@@ -397,9 +397,9 @@ class Bus implements IEventBusModule, AsyncDisposable {
     return new TransactionalBus(this, this.#runtime.stager(transaction));
   }
 
-  /** Returns the current subscriptions, backlogs, dead letters, staged groups and counters of the bus. */
-  inspect(): Promise<BusInspection> {
-    return this.#runtime.inspect();
+  /** Returns the current subscriptions, backlogs, dead letters, staged groups, counters and instances of the bus. */
+  inspect(options: InspectOptions = {}): Promise<BusInspection> {
+    return this.#runtime.inspect(options);
   }
 
   /**

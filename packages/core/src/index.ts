@@ -9,7 +9,7 @@ export type {
   ReplayDeadLetters,
   SearchDeadLetters,
 } from "./admin/dead-letters.ts";
-export type { BusHealth, BusInspection, BusState } from "./admin/inspection.ts";
+export type { BusHealth, BusInspection, BusState, InspectOptions } from "./admin/inspection.ts";
 export type { Explanation } from "./operate/explain.ts";
 export type { InspectedInstance } from "./admin/instances.ts";
 export type { TailEntry } from "./operate/tail-entries.ts";

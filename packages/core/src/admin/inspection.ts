@@ -59,6 +59,17 @@ export interface InspectedGroup extends Omit<StagedGroup, "stagedAt"> {
   readonly stagedAt: Date;
 }
 
+/** Options of {@link EventBus.inspect}. */
+export interface InspectOptions {
+  /**
+   * Whether the reports of the instances of all processes are read. Pass `false` to read the other numbers often: a
+   * report is posted by every process, so reading all of them in all processes costs the square of their number.
+   *
+   * @default true
+   */
+  readonly instances?: boolean | undefined;
+}
+
 /** What a bus says of itself. Numbers are of this moment; counters of this process since its start. */
 export interface BusInspection {
   /** The `name` of the bus. */
@@ -82,7 +93,7 @@ export interface BusInspection {
   readonly counters: Readonly<BusCounters>;
   /**
    * The instances of this bus that run, in all processes: each reports every 5 seconds. This instance alone where the
-   * provider has no board, as in memory.
+   * provider has no board, as in memory. Empty if `inspect` was called with `instances: false`.
    */
   readonly instances: readonly InspectedInstance[];
 }

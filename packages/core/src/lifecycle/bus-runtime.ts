@@ -29,6 +29,7 @@ import {
   type BusHealth,
   type BusInspection,
   HealthRecord,
+  type InspectOptions,
   inspectSubscriptions,
 } from "../admin/inspection.ts";
 import type { Holding } from "../contract/held-events.ts";
@@ -44,6 +45,7 @@ import { settledEverywhere, settledHere, type SettledOptions } from "../admin/se
 import { SettlementTracker } from "../causality/settlement-tracker.ts";
 import { StartAndStop } from "./start-and-stop.ts";
 import { Support, unsupported } from "../emit/support.ts";
+import { assertOptions, checkBoolean } from "../values/arguments.ts";
 import type { Stager } from "../emit/transactional-bus.ts";
 
 /** The parts of a bus, and how they work together. */
@@ -361,16 +363,18 @@ export class BusRuntime {
     };
   }
 
-  async inspect(): Promise<BusInspection> {
+  async inspect(options: InspectOptions): Promise<BusInspection> {
+    assertOptions("inspect()", options, { instances: checkBoolean });
     this.#lifecycle.assertRunning("inspect", true);
     const { admin, capabilities, subscriptions: registry, name: provider } = this.#provider;
     const { statsLagMs = 0 } = capabilities;
-    const operations = await this.#operations();
+    const listed = async (): Promise<BusInspection["instances"]> =>
+      (await this.#operations()).instances();
     const [registered, stats, groups, instances] = await Promise.all([
       registry?.list() ?? [],
       admin?.stats() ?? [],
       this.#groups.list(),
-      operations.instances(),
+      options.instances === false ? [] : listed(),
     ]);
     return {
       name: this.#settings.name,

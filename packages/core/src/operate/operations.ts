@@ -91,6 +91,8 @@ export class Operations {
   #timer: Timer | undefined;
   #reporting: Promise<unknown> | undefined;
   #closing: Promise<void> | undefined;
+  /** Whether a warning says that the board cannot be read. */
+  #isBoardMissed = false;
 
   constructor(options: OperationsOptions) {
     this.#options = options;
@@ -143,9 +145,13 @@ export class Operations {
     const report = role === "tool" ? undefined : this.#reporter.report();
     const own = { instanceId, report, now: clock.now() };
     try {
-      return inspectInstances(own, (await provider.board?.list()) ?? []);
+      const posted = (await provider.board?.list()) ?? [];
+      this.#isBoardMissed = false;
+      return inspectInstances(own, posted);
     } catch (err) {
-      logger.warn({ err }, "Other instances could not be listed; inspect() shows this one alone");
+      const level = this.#isBoardMissed ? "debug" : "warn";
+      this.#isBoardMissed = true;
+      logger[level]({ err }, "Other instances could not be listed; inspect() shows this one alone");
       return inspectInstances(own, []);
     }
   }

@@ -145,3 +145,36 @@ test("a board that does not answer delays the start by a second at most", async 
   await own.advance(1_000);
   expect(stopped.isDone).toBe(true);
 });
+
+test("reads no reports for a caller that does without the instances", async () => {
+  const board = new TestBoard(clock);
+  const bus = await startOn(board);
+  let reads = 0;
+  board.list = async () => {
+    reads += 1;
+    return [];
+  };
+  const { instances, subscriptions } = await bus.inspect({ instances: false });
+  expect([reads, instances]).toEqual([0, []]);
+  expect(subscriptions.map(({ subscriberId }) => subscriberId)).toEqual(["mail"]);
+  expect((await bus.inspect({ instances: true })).instances).toHaveLength(1);
+  expect(reads).toBe(1);
+  await expect(bus.inspect({ instances: 1 } as never)).rejects.toThrow("instances");
+});
+
+test("warns once of a board that cannot be read, until it could be read again", async () => {
+  const logger = createRecordingLogger();
+  const board = new TestBoard(clock);
+  const bus = await startOn(board, { logger });
+  const inspect = async (isDown: boolean): Promise<void> => {
+    board.isDown = isDown;
+    await bus.inspect();
+  };
+  await inspect(true);
+  await inspect(true);
+  expect(logger.at("warn")).toHaveLength(1);
+  await inspect(false);
+  await inspect(true);
+  expect(logger.at("warn")).toHaveLength(2);
+  board.isDown = false;
+});

@@ -38,13 +38,13 @@ export function prometheus(options: PrometheusOptions = {}): Prometheus {
   const observed = new ObservedGauges(registry);
   return {
     counter(metric) {
-      const counter = once(registry, `${nameOf(metric)}_total`, (name) => {
+      const counter = once(registry, metric, `${nameOf(metric)}_total`, (name) => {
         return new Counter({ ...describe(metric, name), registers: [registry] });
       });
       return (value, attributes) => counter.inc(labelsOf(attributes), value);
     },
     histogram(metric) {
-      const histogram = once(registry, nameOf(metric), (name) => {
+      const histogram = once(registry, metric, nameOf(metric), (name) => {
         const buckets = metric.buckets ? { buckets: [...metric.buckets] } : {};
         return new Histogram({ ...describe(metric, name), ...buckets, registers: [registry] });
       });
@@ -110,9 +110,31 @@ class ObservedGauges {
   }
 }
 
-/** The metric of a name: two buses in one process share it. */
-function once<T extends object>(registry: Registry, name: string, make: (name: string) => T): T {
-  return (registry.getSingleMetric(name) as T | undefined) ?? make(name);
+/**
+ * The metric of a name: two buses in one process share it.
+ *
+ * @throws TypeError when the application has a metric of the same name with other labels: it would take no value.
+ */
+function once<T extends object>(
+  registry: Registry,
+  metric: Metric,
+  name: string,
+  make: (name: string) => T,
+): T {
+  const known = registry.getSingleMetric(name) as (T & HasLabels) | undefined;
+  if (!known) return make(name);
+  const [has, needs] = [known.labelNames ?? [], metric.attributes.map(plain)].map((labels) =>
+    labels.toSorted().join(", "),
+  );
+  if (has === needs) return known;
+  throw new TypeError(
+    `The registry has a metric "${name}" with other labels: ${has}, and not ${needs}`,
+  );
+}
+
+/** What every metric of `prom-client` has, though its types do not say so. */
+interface HasLabels {
+  readonly labelNames?: readonly string[];
 }
 
 function describe(metric: Metric, name: string) {

@@ -2,6 +2,7 @@ import { type MeterProvider, metrics, trace, type TracerProvider } from "@opente
 import type { Logger } from "@busbar/core";
 import type { Plugin, PluginContext, Sending, SendNext } from "@busbar/core/plugin";
 import { assertOptions, type Checks, checks } from "@busbar/core/provider";
+import { Failures } from "./failures.ts";
 import { collectFrom } from "./metrics/collection.ts";
 import { meterSink } from "./metrics/meter-sink.ts";
 import { type MetricSink, OBSERVED } from "./metrics/metric.ts";
@@ -105,9 +106,10 @@ export function telemetry(options: TelemetryOptions = {}): Telemetry {
   assertOptions("telemetry()", options, OPTIONS);
   const { traces = true, parent = "link", gauges = true, outbox, webhooks } = options;
   const tracers = options.tracerProvider ?? trace;
-  const spans = traces ? new SpanRecorder(tracers.getTracer(SCOPE), parent) : undefined;
+  const failures = new Failures();
+  const spans = traces ? new SpanRecorder(tracers.getTracer(SCOPE), parent, failures) : undefined;
   const sink = sinkOf(options);
-  const recorder = sink && new MetricRecorder(sink);
+  const recorder = sink && new MetricRecorder(sink, failures);
   const ends: (() => void)[] = [];
 
   const send = <T>(sending: Sending, next: SendNext<T>): Promise<T> =>
@@ -116,7 +118,8 @@ export function telemetry(options: TelemetryOptions = {}): Telemetry {
   return {
     name: "telemetry",
 
-    start({ bus, on, logger, capabilities, role }: PluginContext) {
+    start({ bus, on, logger, capabilities, role, plugins }: PluginContext) {
+      failures.logger = logger;
       ends.push(
         on("delivered", (notice) => {
           spans?.delivered(notice);
@@ -136,6 +139,7 @@ export function telemetry(options: TelemetryOptions = {}): Telemetry {
         }),
       );
       if (!recorder || !sink) return;
+      recorder.areGroupsRelayed = plugins.some(({ staging }) => staging?.groups !== undefined);
       ends.push(on("unrouted", (notice) => recorder.unrouted(notice)));
       if (!gauges || role === "tool") return;
       // Plugins are attached to a bus, which has more methods than the contract of modules.
@@ -143,7 +147,7 @@ export function telemetry(options: TelemetryOptions = {}): Telemetry {
       const isShared = capabilities.durable;
       ends.push(
         sink.observe(Object.values(OBSERVED), () =>
-          collectFrom({ bus: inspected, outbox, webhooks, isShared, logger }),
+          collectFrom({ bus: inspected, outbox, webhooks, isShared, failures }),
         ),
       );
     },

@@ -100,6 +100,25 @@ describe("metrics", () => {
     ]);
   });
 
+  test("count events of a group once, at their release, also where one emit has both kinds", async () => {
+    const { bus, valuesOf } = await startBus();
+    const grouped = { name: "a", data: 1, metadata: { eventGroupId: "g" } };
+    await bus.emit([grouped, { name: "a", data: 2 }, { ...grouped, name: "b" }]);
+    await bus.releaseGroupedEvents("g");
+    const sent = await valuesOf("messaging.client.sent.messages");
+    expect(
+      sent.map(({ attributes, value }) => [
+        attributes["messaging.operation.name"],
+        attributes["messaging.destination.name"],
+        value,
+      ]),
+    ).toEqual([
+      ["publish", "a", 1],
+      ["release", "a", 1],
+      ["release", "b", 1],
+    ]);
+  });
+
   test("measure runs, their lag, and what became of deliveries", async () => {
     const { bus, valuesOf } = await startBus();
     let runs = 0;
@@ -138,14 +157,15 @@ describe("metrics", () => {
     await bus.settled();
     await bus.pause("send-receipt");
     await bus.emit("a", 1);
-    let looks = 0;
+    const looks: unknown[] = [];
     const inspect = bus.inspect.bind(bus);
-    bus.inspect = () => {
-      looks += 1;
-      return inspect();
+    bus.inspect = (given) => {
+      looks.push(given);
+      return inspect(given);
     };
     expect(await names()).toContain("busbar.subscription.oldest.age");
-    expect(looks).toBe(1);
+    // The reports of all processes, read by each of them, would be as many as the square of their number.
+    expect(looks).toEqual([{ instances: false }]);
     const attributes = {
       "busbar.bus": "shop",
       "busbar.scope": "process",

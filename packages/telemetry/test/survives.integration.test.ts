@@ -101,6 +101,24 @@ test("gauges of a shared queue say that they are of the whole system", async () 
   expect(scopeOf("busbar_health")).toBe("process");
 });
 
+test("events of a group that the outbox keeps are counted as sent by the relay alone", async () => {
+  const metrics = prometheus();
+  const plugin = outbox({ store: sqliteStore({ database: new Database(":memory:") }) });
+  const bus = createEventBus({
+    provider: localProvider(),
+    plugins: [telemetry({ traces: false, metrics, gauges: false }), plugin],
+    logger: false,
+  });
+  await start(bus);
+  await bus.emit({ name: "order.placed", data: 1, metadata: { eventGroupId: "g" } });
+  await bus.releaseGroupedEvents("g");
+  await plugin.drained();
+  const sent = parseExposition(await metrics.text()).get("messaging_client_sent_messages_total");
+  expect(
+    sent?.samples.map(({ labels, value }) => [labels["messaging_operation_name"], value]),
+  ).toEqual([["relay", 1]]);
+});
+
 test("a trace survives the outbox, and the relay links to it", async () => {
   const spans = testSpans();
   const store = sqliteStore({ database: new Database(":memory:") });

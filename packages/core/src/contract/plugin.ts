@@ -73,7 +73,8 @@ export interface Sending {
    *
    * - `emit`: to the provider, or partly into a group.
    * - `stage`: into a group, or into the transaction of the caller. Later sends publish them.
-   * - `release`: to the provider, because their group is released.
+   * - `release`: to the provider, because their group is released. If a plugin such as the outbox keeps the group, the
+   *   events go to the plugin, and a `relay` follows.
    * - `relay`: to the provider, from a plugin that kept them, such as the outbox.
    */
   readonly kind: "emit" | "stage" | "release" | "relay";

@@ -1,5 +1,6 @@
-import type { BusInspection, Logger } from "@busbar/core";
+import type { BusInspection } from "@busbar/core";
 import { ATTR } from "../attributes.ts";
+import type { Failures } from "../failures.ts";
 import { type Metric, type MetricAttributes, OBSERVED, type Observation } from "./metric.ts";
 import {
   ageSeconds,
@@ -19,7 +20,7 @@ export interface CollectionSources {
   readonly webhooks: InspectableWebhooks | undefined;
   /** Whether gauges are of all processes, and the same in each. */
   readonly isShared: boolean;
-  readonly logger: Logger;
+  readonly failures: Failures;
 }
 
 /**
@@ -27,20 +28,22 @@ export interface CollectionSources {
  * collection.
  */
 export async function collectFrom(sources: CollectionSources): Promise<readonly Observation[]> {
-  const { bus, outbox, webhooks, isShared, logger } = sources;
-  const ask = async <T>(what: string, answer: Promise<T>): Promise<T | undefined> => {
+  const { bus, outbox, webhooks, isShared, failures } = sources;
+  const ask = async <T>(what: string, look: () => Promise<T>): Promise<T | undefined> => {
     try {
-      return await withinTime(answer, ANSWER_WITHIN_MS);
+      const answer = await withinTime(look(), ANSWER_WITHIN_MS);
+      failures.forget(what);
+      return answer;
     } catch (err) {
-      logger.debug({ err }, `A collection of metrics goes without ${what}`);
+      failures.report(what, err);
       return undefined;
     }
   };
   const [inspection, health, inOutbox, ofWebhooks] = await Promise.all([
-    ask("the numbers of the bus", bus.inspect()),
-    ask("the health of the bus", bus.health()),
-    outbox && ask("the outbox", outbox.inspect()),
-    webhooks && ask("webhooks", webhooks.inspect()),
+    ask("the numbers of the bus", () => bus.inspect({ instances: false })),
+    ask("the health of the bus", () => bus.health()),
+    outbox && ask("the outbox", () => outbox.inspect()),
+    webhooks && ask("webhooks", () => webhooks.inspect()),
   ]);
   const observations: Observation[] = [];
   const name = inspection?.name ?? "";

@@ -1,7 +1,14 @@
 import type { BusNotices } from "@busbar/core";
 import type { Sending } from "@busbar/core/plugin";
 import { ATTR, errorType, SYSTEM } from "../attributes.ts";
-import { MEASURED, type MetricAttributes, type MetricSink } from "./metric.ts";
+import type { Failures } from "../failures.ts";
+import {
+  MEASURED,
+  type Metric,
+  type MetricAttributes,
+  type MetricSink,
+  type RecordValue,
+} from "./metric.ts";
 
 /** Different event names that metrics tell apart. A name with an id in it would fill the memory of everybody. */
 const MOST_NAMES = 1_000;
@@ -17,20 +24,26 @@ export class MetricRecorder {
   readonly #released;
   readonly #unrouted;
   readonly #names = new Set<string>();
+  /** Whether a plugin keeps groups: a release hands events to it, and a relay sends them later. Set at the start. */
+  areGroupsRelayed = false;
 
-  constructor(sink: MetricSink) {
-    this.#sent = sink.counter(MEASURED.sent);
-    this.#sendDuration = sink.histogram(MEASURED.sendDuration);
-    this.#processDuration = sink.histogram(MEASURED.processDuration);
-    this.#lag = sink.histogram(MEASURED.lag);
-    this.#dead = sink.counter(MEASURED.dead);
-    this.#released = sink.counter(MEASURED.released);
-    this.#unrouted = sink.counter(MEASURED.unrouted);
+  constructor(sink: MetricSink, failures: Failures) {
+    const counter = (metric: Metric): RecordValue =>
+      guarded(metric, sink.counter(metric), failures);
+    const histogram = (metric: Metric): RecordValue =>
+      guarded(metric, sink.histogram(metric), failures);
+    this.#sent = counter(MEASURED.sent);
+    this.#sendDuration = histogram(MEASURED.sendDuration);
+    this.#processDuration = histogram(MEASURED.processDuration);
+    this.#lag = histogram(MEASURED.lag);
+    this.#dead = counter(MEASURED.dead);
+    this.#released = counter(MEASURED.released);
+    this.#unrouted = counter(MEASURED.unrouted);
   }
 
-  /** Records a send that has ended. Events that were only staged are not sent yet. */
+  /** Records a send that has ended. Events that are only staged, or left to a relay, are sent later. */
   sent(
-    { events }: Sending,
+    { kind, events }: Sending,
     operation: { readonly name: string; readonly type: string },
     durationMs: number,
     failure: { readonly thrown: unknown } | undefined,
@@ -41,8 +54,12 @@ export class MetricRecorder {
       ...(failure && { [ATTR.errorType]: errorType(failure.thrown) }),
     };
     const counts = this.#countByName(events);
-    if (operation.type === "send") {
-      for (const [name, count] of counts) {
+    if (operation.type === "send" && !(kind === "release" && this.areGroupsRelayed)) {
+      const isMixed = kind === "emit" && events.some(isGrouped);
+      const published = isMixed
+        ? this.#countByName(events.filter((event) => !isGrouped(event)))
+        : counts;
+      for (const [name, count] of published) {
         this.#sent(count, { ...shared, [ATTR.destination]: name });
       }
     }
@@ -112,4 +129,21 @@ export class MetricRecorder {
     this.#names.add(name);
     return name;
   }
+}
+
+function isGrouped({ metadata }: Sending["events"][number]): boolean {
+  return metadata.eventGroupId !== undefined;
+}
+
+/** Records values of a metric, and lets a sink that throws or rejects harm nothing else. */
+function guarded({ name }: Metric, record: RecordValue, failures: Failures): RecordValue {
+  const fail = (err: unknown): void => failures.report(`the metric "${name}"`, err);
+  return (value, attributes) => {
+    try {
+      const recorded: unknown = record(value, attributes);
+      if (recorded !== undefined) new Promise((resolve) => resolve(recorded)).catch(fail);
+    } catch (err) {
+      fail(err);
+    }
+  };
 }

@@ -1,9 +1,9 @@
-import type { BusHealth, BusInspection } from "@busbar/core";
+import type { BusHealth, BusInspection, InspectOptions } from "@busbar/core";
 
 /** What is asked of a bus at a collection. Every bus has it. */
 export interface InspectableBus {
   /** As `bus.inspect()`. */
-  inspect(): Promise<BusInspection>;
+  inspect(options?: InspectOptions): Promise<BusInspection>;
   /** As `bus.health()`. */
   health(): Promise<BusHealth>;
 }

@@ -13,7 +13,8 @@ import type { BusNotices } from "@busbar/core";
 import type { DeliveryRun, Sending, SendNext } from "@busbar/core/plugin";
 import { safeError } from "@busbar/core/provider";
 import { ATTR, errorType, type Outcome, SYSTEM } from "../attributes.ts";
-import { spanOf, traceMembers } from "./trace-context.ts";
+import type { Failures } from "../failures.ts";
+import { spanOf, type TraceMembers, traceMembers } from "./trace-context.ts";
 
 /** Links that a span of many events has at most: what the SDK keeps by default. */
 const MOST_LINKS = 128;
@@ -33,29 +34,58 @@ type NamedDelivery = Pick<BusNotices["delivered"], "subscriberId" | "attempt"> &
   readonly event: { readonly id: string };
 };
 
-/** Makes spans of what happens in this process. */
+/** Makes spans of what happens in this process. A span that fails harms nothing else: what it is about goes on. */
 export class SpanRecorder {
   readonly #tracer: Tracer;
   readonly #parent: "link" | "child";
+  readonly #failures: Failures;
   /** The spans of runs that have not ended. */
   readonly #running = new Map<string, Span>();
   #lastFailed: { readonly key: string; readonly span: SpanContext } | undefined;
 
-  constructor(tracer: Tracer, parent: "link" | "child") {
+  constructor(tracer: Tracer, parent: "link" | "child", failures: Failures) {
     this.#tracer = tracer;
     this.#parent = parent;
+    this.#failures = failures;
   }
 
   /** Sends within a span, which the events carry from then on. */
   send<T>(sending: Sending, next: SendNext<T>): Promise<T> {
-    const { kind, events } = sending;
-    const { name, type } = OPERATIONS[kind];
+    const { kind } = sending;
     const isCreated = kind === "emit" || kind === "stage";
+    let span: Span;
+    let members: TraceMembers | undefined;
+    try {
+      span = this.#startSend(sending, isCreated);
+      members = isCreated ? traceMembers(span.spanContext()) : undefined;
+    } catch (err) {
+      this.#failed(err);
+      return next();
+    }
+    const end = (): void => this.#safely(() => span.end());
+    const fail = (error: unknown): void =>
+      this.#safely(() => {
+        recordError(span, error);
+        span.end();
+      });
+    try {
+      const sent = context.with(trace.setSpan(context.active(), span), next, undefined, members);
+      // The caller waits for the send itself, and not for one promise more.
+      sent.then(end, fail);
+      return sent;
+    } catch (error) {
+      fail(error);
+      throw error;
+    }
+  }
+
+  #startSend({ kind, events }: Sending, isCreated: boolean): Span {
+    const { name, type } = OPERATIONS[kind];
     const [first] = events;
     const destination = events.every((event) => event.name === first?.name)
       ? first?.name
       : undefined;
-    const span = this.#tracer.startSpan(
+    return this.#tracer.startSpan(
       destination === undefined ? name : `${name} ${destination}`,
       {
         kind: isCreated ? SpanKind.PRODUCER : SpanKind.CLIENT,
@@ -76,28 +106,21 @@ export class SpanRecorder {
       },
       isCreated ? callerOf(first) : context.active(),
     );
-    const members = isCreated ? traceMembers(span.spanContext()) : undefined;
-    const end = (): void => span.end();
-    const fail = (error: unknown): void => {
-      recordError(span, error);
-      span.end();
-    };
-    try {
-      const sent = context.with(trace.setSpan(context.active(), span), next, undefined, members);
-      // The caller waits for the send itself, and not for one promise more.
-      sent.then(end, fail);
-      return sent;
-    } catch (error) {
-      fail(error);
-      throw error;
-    }
   }
 
   /** Runs a delivery within a span. The span ends when the bus says what became of the run. */
-  run(
-    { event, context: { subscriberId, attempt } }: DeliveryRun,
-    next: () => Promise<void>,
-  ): Promise<void> {
+  run(delivery: DeliveryRun, next: () => Promise<void>): Promise<void> {
+    let span: Span;
+    try {
+      span = this.#startRun(delivery);
+    } catch (err) {
+      this.#failed(err);
+      return next();
+    }
+    return context.with(trace.setSpan(context.active(), span), next);
+  }
+
+  #startRun({ event, context: { subscriberId, attempt } }: DeliveryRun): Span {
     const sent = spanOf(event.metadata);
     const isChild = this.#parent === "child";
     const active = context.active();
@@ -125,28 +148,33 @@ export class SpanRecorder {
     // The same run again: the one before was lost, and will not be heard of.
     this.#running.get(key)?.end();
     this.#running.set(key, span);
-    return context.with(trace.setSpan(active, span), next);
+    return span;
   }
 
   delivered(notice: BusNotices["delivered"]): void {
     const span = this.#take(keyOf(notice));
     if (!span) return;
-    span.setAttribute(ATTR.outcome, "acknowledged" satisfies Outcome);
-    span.end();
+    this.#safely(() => {
+      span.setAttribute(ATTR.outcome, "acknowledged" satisfies Outcome);
+      span.end();
+    });
   }
 
   failed(notice: BusNotices["failed"]): void {
     const { error, delayMs } = notice;
     const key = keyOf(notice);
-    const span = this.#running.get(key);
-    if (!span) return;
-    recordError(span, error);
-    this.#lastFailed = { key, span: span.spanContext() };
+    const isDead = delayMs === undefined;
     // What is dead has a notice of its own, next.
-    if (delayMs === undefined) return;
-    span.setAttribute(ATTR.outcome, "retry" satisfies Outcome);
-    span.setAttribute(ATTR.retryDelay, delayMs);
-    this.#take(key)?.end();
+    const span = isDead ? this.#running.get(key) : this.#take(key);
+    if (!span) return;
+    this.#safely(() => {
+      recordError(span, error);
+      this.#lastFailed = { key, span: span.spanContext() };
+      if (isDead) return;
+      span.setAttribute(ATTR.outcome, "retry" satisfies Outcome);
+      span.setAttribute(ATTR.retryDelay, delayMs);
+      span.end();
+    });
   }
 
   dead(notice: BusNotices["dead"]): void {
@@ -160,8 +188,10 @@ export class SpanRecorder {
   /** Ends the spans of runs that the bus has given up. */
   close(): void {
     for (const span of this.#running.values()) {
-      span.setAttribute(ATTR.outcome, "released" satisfies Outcome);
-      span.end();
+      this.#safely(() => {
+        span.setAttribute(ATTR.outcome, "released" satisfies Outcome);
+        span.end();
+      });
     }
     this.#running.clear();
   }
@@ -176,9 +206,23 @@ export class SpanRecorder {
   #endAs(outcome: Outcome, notice: BusNotices["dead"] | BusNotices["released"]): void {
     const span = this.#take(keyOf(notice));
     if (!span) return;
-    span.setAttribute(ATTR.outcome, outcome);
-    span.setAttribute(ATTR.reason, notice.reason);
-    span.end();
+    this.#safely(() => {
+      span.setAttribute(ATTR.outcome, outcome);
+      span.setAttribute(ATTR.reason, notice.reason);
+      span.end();
+    });
+  }
+
+  #safely(record: () => void): void {
+    try {
+      record();
+    } catch (err) {
+      this.#failed(err);
+    }
+  }
+
+  #failed(err: unknown): void {
+    this.#failures.report("spans", err);
   }
 
   #take(key: string): Span | undefined {

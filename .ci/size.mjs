@@ -15,10 +15,10 @@ const budgets = [
     what: "@busbar/core, the bus",
     entry: core,
     names: ["createEventBus"],
-    bytes: 39_000,
+    bytes: 39_800,
     external,
   },
-  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 42_500, external },
+  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 43_250, external },
   // Receivers load nothing else: what it imports must be its own.
   {
     what: "@busbar/webhooks/verify",

@@ -8,11 +8,14 @@ import type { Interceptor } from "./contract/interceptor.ts";
 import type { Middleware } from "./contract/middleware.ts";
 import type { BusListener, BusNoticeName } from "./contract/notices.ts";
 import type {
+  BatchOptions,
+  BatchSubscriber,
   DeliveryContext,
   HandlerContext,
   Subscriber,
   SubscriberContext,
 } from "./contract/subscriber.ts";
+import type { AnySubscriberContext } from "./deliver/policy.ts";
 import type { Subscription } from "./deliver/subscription.ts";
 import type { EventSelector, Subscribing } from "./deliver/subscriptions.ts";
 import { callSiteOf } from "./values/call-site.ts";
@@ -108,7 +111,17 @@ class Bus implements IEventBusModule, AsyncDisposable {
     return this.#runtime.emitter.emit(first, second, third);
   }
 
-  subscribe<T>(event: EventSelector, subscriber: Subscriber<T>, context?: SubscriberContext): this {
+  subscribe<T>(event: EventSelector, subscriber: Subscriber<T>, context?: SubscriberContext): this;
+  subscribe<T>(
+    event: EventSelector,
+    subscriber: BatchSubscriber<T>,
+    context: SubscriberContext<BatchOptions>,
+  ): this;
+  subscribe(
+    event: EventSelector,
+    subscriber: Subscriber<never> | BatchSubscriber<never>,
+    context?: AnySubscriberContext,
+  ): this {
     // A development server may evaluate the caller's file again.
     const mayReload =
       process.env["NODE_ENV"] !== "production" && context?.subscriberId !== undefined;
@@ -123,11 +136,16 @@ class Bus implements IEventBusModule, AsyncDisposable {
     subscriber: Subscriber<T>,
     context?: SubscriberContext,
   ): this;
+  unsubscribe<T>(
+    event: EventSelector,
+    subscriber: BatchSubscriber<T>,
+    context: SubscriberContext<BatchOptions>,
+  ): this;
   unsubscribe(subscription: SubscriptionRef): this;
   unsubscribe(
     selected: EventSelector | SubscriptionRef,
-    subscriber?: Subscriber<never>,
-    context?: SubscriberContext,
+    subscriber?: Subscriber<never> | BatchSubscriber<never>,
+    context?: AnySubscriberContext,
   ): this {
     if (isSubscriptionRef(selected)) {
       assertText("unsubscribe()", "subscriberId", selected.subscriberId);
@@ -495,11 +513,11 @@ export type TypedEventModule<
 export function subscribeWith(
   bus: EventBus,
   event: EventSelector,
-  subscriber: Subscriber,
-  context: SubscriberContext,
+  subscriber: Subscriber | BatchSubscriber,
+  context: AnySubscriberContext,
   more: Subscribing,
 ): void {
-  runtimeOf(bus as unknown as Bus).subscribe(event, subscriber, context, more);
+  runtimeOf(bus as unknown as Bus).subscribe(event, subscriber as Subscriber, context, more);
 }
 
 function assertFunction(call: string, what: string, value: unknown): void {

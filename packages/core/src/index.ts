@@ -40,7 +40,11 @@ export type { Logger } from "./contract/logger.ts";
 export type { Middleware } from "./contract/middleware.ts";
 export type { BusListener, BusNotices, DeadReason } from "./contract/notices.ts";
 export type {
+  BatchContext,
+  BatchOptions,
+  BatchSubscriber,
   DeliveryContext,
+  RateLimit,
   Subscriber,
   SubscriberContext,
   SubscriptionDefaults,
@@ -48,10 +52,12 @@ export type {
 } from "./contract/subscriber.ts";
 export { createApp, defineConfig, loadConfig } from "./create-app.ts";
 export type {
+  BatchSubscriberArgs,
   SubscriberArgs,
   SubscriberConfig,
   SubscriberFactory,
   SubscriberModule,
+  TypedBatchSubscriberArgs,
   TypedSubscriber,
   TypedSubscriberArgs,
 } from "./events/subscriber.ts";

@@ -2,7 +2,7 @@ import type { PostedReport } from "../contract/board.ts";
 import type { Role } from "../contract/bus-options.ts";
 import type { Backoff } from "../contract/event.ts";
 import type { JsonObject } from "../contract/json.ts";
-import type { Ordering } from "../contract/subscriber.ts";
+import type { BatchOptions, Ordering, RateLimit } from "../contract/subscriber.ts";
 import type { BusCounters } from "../observe/counters.ts";
 import type { BusHealth } from "./inspection.ts";
 
@@ -14,7 +14,11 @@ export interface InspectedPolicy {
   readonly backoff?: Backoff | undefined;
   /** Milliseconds that a run may take. */
   readonly timeoutMs?: number | undefined;
-  /** How many deliveries the instance runs at the same time. */
+  /** How many runs may start within a time, over all processes. */
+  readonly rate?: RateLimit | undefined;
+  /** How many events a batch has, and how long the instance waits for them. */
+  readonly batch?: BatchOptions | undefined;
+  /** How many deliveries, or batches, the instance runs at the same time. */
   readonly concurrency: number;
   /** Which deliveries wait for each other. */
   readonly ordering: Ordering;

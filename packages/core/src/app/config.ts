@@ -6,7 +6,7 @@ import type { Middleware } from "../contract/middleware.ts";
 import type { InboxStore, Plugin } from "../contract/plugin.ts";
 import type { EventCatalogue } from "../contract/catalogue.ts";
 import type { SubscriptionDefaults } from "../contract/subscriber.ts";
-import type { SubscriberModule } from "../events/subscriber.ts";
+import type { BatchSubscriberArgs, SubscriberModule } from "../events/subscriber.ts";
 
 /** Which event module an application uses, and with what options. */
 export interface ModuleConfig {
@@ -55,7 +55,9 @@ export interface SubscribersFolder {
  */
 export interface SubscriberModules {
   /** The exports of each file, by its id: the default of `subscriberId`. */
-  readonly modules: Readonly<Record<string, SubscriberModule>>;
+  readonly modules: Readonly<
+    Record<string, SubscriberModule | SubscriberModule<BatchSubscriberArgs>>
+  >;
   /** How these subscriptions are delivered to. Go before `bus.subscriptionDefaults`. None by default. */
   readonly defaults?: SubscriptionDefaults | undefined;
 }

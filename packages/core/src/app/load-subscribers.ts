@@ -4,7 +4,7 @@ import { createRequire as requireFor } from "node:module";
 import { pathToFileURL } from "node:url";
 import type { SubscriptionDefaults } from "../contract/subscriber.ts";
 import { type EventBus, subscribeWith } from "../event-bus.ts";
-import { toSubscriberArgs } from "../events/subscriber.ts";
+import { withOneArgument } from "../events/subscriber.ts";
 import { BusbarError, isBusbarError } from "../errors/errors.ts";
 import type { Issue } from "../contract/issue.ts";
 import type { Logger } from "../contract/logger.ts";
@@ -148,16 +148,10 @@ export function subscribeAll(bus: EventBus, subscribers: readonly LoadedSubscrib
 function subscribeOne(bus: EventBus, subscriber: LoadedSubscriber): void {
   const { origin, handler, events, context, defaults } = subscriber;
   const { file, source } = origin;
-  subscribeWith(
-    bus,
-    events,
-    (event, delivery) => handler(toSubscriberArgs(event, delivery)),
-    context,
-    {
-      defaults,
-      site: file !== undefined && source !== undefined ? { file, source } : undefined,
-    },
-  );
+  subscribeWith(bus, events, withOneArgument(handler, context), context, {
+    defaults,
+    site: file !== undefined && source !== undefined ? { file, source } : undefined,
+  });
 }
 
 function unsupportedBy({ name }: Origin, cause: BusbarError<"BUSBAR_UNSUPPORTED">): BusbarError {

@@ -1,5 +1,4 @@
-import type { SubscriberContext } from "../contract/subscriber.ts";
-import { subscriberContextIssues } from "../deliver/policy.ts";
+import { type AnySubscriberContext, subscriberContextIssues } from "../deliver/policy.ts";
 import type { SubscriberArgs, SubscriberConfig } from "../events/subscriber.ts";
 import type { Issue } from "../contract/issue.ts";
 import { assertPattern } from "../provider/router.ts";
@@ -16,7 +15,7 @@ export interface SubscriberDefinition {
   readonly handler: SubscriberFunction;
   readonly events: readonly string[];
   /** Its `subscriberId` is always there. */
-  readonly context: SubscriberContext & { readonly subscriberId: string };
+  readonly context: AnySubscriberContext & { readonly subscriberId: string };
 }
 
 const configNames = Object.keys({
@@ -50,7 +49,7 @@ export function readSubscriber(
   const events = typeof config["event"] === "string" ? [config["event"]] : config["event"];
   issues.push(...checkEvents(events), ...checkContext(config["context"]));
   if (issues.length > 0) return issues;
-  const context = (config["context"] ?? {}) as SubscriberContext;
+  const context = (config["context"] ?? {}) as AnySubscriberContext;
   return {
     handler: handler as SubscriberFunction,
     events: events as readonly string[],

@@ -1,7 +1,14 @@
-import type { EmitOptions, EventMessage } from "./event.ts";
+import type { EmitOptions, Event, EventMessage } from "./event.ts";
 import type { EventName, EventSelector, SelectedEvent, TypedMessage } from "./event-patterns.ts";
 import type { Interceptor } from "./interceptor.ts";
-import type { DeliveryContext, Subscriber, SubscriberContext } from "./subscriber.ts";
+import type {
+  BatchContext,
+  BatchOptions,
+  BatchSubscriber,
+  DeliveryContext,
+  Subscriber,
+  SubscriberContext,
+} from "./subscriber.ts";
 
 /** Which events of a group to clear. Both given: those that match both. */
 export interface ClearGroupOptions {
@@ -19,16 +26,22 @@ export type EmitRest<Events extends object, Emitted> =
       ? [data: unknown, options?: EmitOptions | undefined]
       : [options?: EmitOptions | undefined];
 
-/** The handler of what was selected where the events are known. */
+/** The handler of what was selected where the events are known. `Batch` is the `batch` of its subscription. */
 export type TypedHandler<
   Events extends object,
   Selector,
   Context extends DeliveryContext,
+  Batch,
 > = Selector extends symbol
   ? // Nothing is known of the data behind a symbol: the handler says it.
     // oxlint-disable-next-line typescript/no-explicit-any
-    Subscriber<any, Context>
-  : (event: SelectedEvent<Events, Selector>, context: Context) => void | Promise<void>;
+    HandlerOf<Event<any>, Context, Batch>
+  : HandlerOf<SelectedEvent<Events, Selector>, Context, Batch>;
+
+/** A {@link Subscriber}, or with `batch` a {@link BatchSubscriber}, where the type of the event is known. */
+export type HandlerOf<E extends Event, Context, Batch> = Batch extends BatchOptions
+  ? (events: readonly E[], context: BatchContext) => void | Promise<void>
+  : (event: E, context: Context) => void | Promise<void>;
 
 // Methods, and not types of functions: TypeScript lets a bus that knows its events stand in for one that does not
 // for methods only.
@@ -44,6 +57,11 @@ interface UntypedMethods<Context extends DeliveryContext, Bus> {
     event: string | symbol | readonly string[],
     subscriber: Subscriber<T, Context>,
     context?: SubscriberContext,
+  ): Bus;
+  subscribe<T>(
+    event: string | symbol | readonly string[],
+    subscriber: BatchSubscriber<T>,
+    context: SubscriberContext<BatchOptions>,
   ): Bus;
 }
 
@@ -66,10 +84,13 @@ interface TypedMethods<
     event: Emitted,
     ...rest: EmitRest<Events, Emitted>
   ): Promise<readonly string[]>;
-  subscribe<const Selector extends EventSelector<Received> | symbol>(
+  subscribe<
+    const Selector extends EventSelector<Received> | symbol,
+    Batch extends BatchOptions | undefined = undefined,
+  >(
     event: Selector,
-    subscriber: TypedHandler<Received, Selector, Context>,
-    context?: SubscriberContext,
+    subscriber: TypedHandler<Received, Selector, Context, Batch>,
+    context?: SubscriberContext<Batch>,
   ): Bus;
 }
 

@@ -77,7 +77,8 @@ export interface BusNotices {
   /** This process released a delivery, uncounted: for another process, or for later. */
   readonly released: NoticedDelivery & {
     /**
-     * `shutdown`: the bus stops, and the grace is over. `requested`: the handler threw a `ReleaseDelivery`.
+     * `shutdown`: the bus stops, and the grace is over. `requested`: the handler threw a `ReleaseDelivery`, or
+     * the `rate` did not let a batch start before its consumer closed.
      * `no-handler`: this process has no handler for the event.
      */
     readonly reason: "shutdown" | "requested" | "no-handler";

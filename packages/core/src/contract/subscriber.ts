@@ -63,6 +63,73 @@ export type Ordering = "none" | "key" | "all";
 export type OrderedFailure = "park" | "block";
 
 /**
+ * The context of a call of a {@link BatchSubscriber}. Each event of the batch is acknowledged or fails on its own, and
+ * the bus retries only the events that failed. A handler may take the functions out of the context.
+ *
+ * `signal` aborts when the call has taken `timeoutMs`, or when the `graceMs` of a shutdown have passed. `container` is a
+ * scope of the call.
+ */
+export interface BatchContext extends Pick<
+  DeliveryContext,
+  "signal" | "subscriberId" | "container" | "logger"
+> {
+  /** Returns the number of the attempt of an event of this batch, as {@link DeliveryContext.attempt}. */
+  readonly attempt: (event: Event) => number;
+  /**
+   * Acknowledges an event of this batch now: a later failure of the handler does not concern the event. The first call
+   * of `ack` or `fail` for an event counts.
+   */
+  readonly ack: (event: Event) => void;
+  /**
+   * Fails an event of this batch now, as if a handler of this event had thrown `error`. A `PermanentError` makes the event
+   * a dead letter, and a `ReleaseDelivery` releases the event. The other events are acknowledged when the handler returns.
+   */
+  readonly fail: (event: Event, error: unknown) => void;
+}
+
+/**
+ * A handler of several events at a time. If the handler returns or its promise fulfils, the bus acknowledges the events
+ * that `context.fail` has not failed. If the handler throws or rejects, all events fail that are not acknowledged.
+ *
+ * @example
+ * ```ts
+ * const indexProducts: BatchSubscriber<Product> = async (events, { fail }) => {
+ *   const { rejected } = await search.index(events.map(({ data }) => data));
+ *   for (const { index, reason } of rejected) fail(events[index]!, new Error(reason));
+ * };
+ * bus.subscribe("product.changed", indexProducts, {
+ *   subscriberId: "search-index",
+ *   batch: { maxEvents: 100, maxWaitMs: 500 },
+ * });
+ * ```
+ */
+export type BatchSubscriber<T = unknown> = (
+  events: readonly Event<T>[],
+  context: BatchContext,
+) => void | Promise<void>;
+
+/** How many events a batch has, and how long the bus waits for them. */
+export interface BatchOptions {
+  /** The number of events in a batch, at most: 1 to 1 000. */
+  readonly maxEvents: number;
+  /**
+   * The milliseconds that the first event of a batch waits for others. With 0, a batch has the events that have arrived
+   * when the handler is free.
+   *
+   * @default 0
+   */
+  readonly maxWaitMs?: number | undefined;
+}
+
+/** How many runs of a subscription may start within a time. */
+export interface RateLimit {
+  /** The number of runs: a whole number from 1. */
+  readonly max: number;
+  /** The time in milliseconds. At most `max` runs start in any span of this length. */
+  readonly perMs: number;
+}
+
+/**
  * The id of a subscription and its delivery options.
  *
  * @example
@@ -70,7 +137,7 @@ export type OrderedFailure = "park" | "block";
  * bus.subscribe("order.placed", sendReceipt, { subscriberId: "send-receipt", attempts: 3 });
  * ```
  */
-export interface SubscriberContext {
+export interface SubscriberContext<Batch extends BatchOptions | undefined = undefined> {
   /**
    * The id of the subscription: 1 to 200 printable characters, the same in every process and release. All subscribers
    * of one event without an id form one subscription. If one of them fails, all of them run again.
@@ -90,7 +157,7 @@ export interface SubscriberContext {
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * The number of deliveries that one process runs at the same time.
+   * The number of deliveries that one process runs at the same time. With `batch`, the number of batches, by default 1.
    *
    * @default 10
    */
@@ -109,6 +176,23 @@ export interface SubscriberContext {
    * @default "park"
    */
   readonly onOrderedFailure?: OrderedFailure | undefined;
+  /**
+   * The number of runs that may start within a time, in all processes together if the provider is durable. A retry is a
+   * run, and a batch is one run. By default there is no limit.
+   *
+   * @example
+   * ```ts
+   * rate: { max: 100, perMs: 60_000 }
+   * ```
+   */
+  readonly rate?: RateLimit | undefined;
+  /**
+   * Calls the subscriber with several events at a time: the subscriber is a {@link BatchSubscriber}. `concurrency` is
+   * the number of batches that run at the same time, by default 1. `timeoutMs` counts from the call. With
+   * `ordering: "key"`, a batch has at most one event of each key. `batch` needs a `subscriberId`. It cannot be combined
+   * with `ordering: "all"`, or with the `inbox` of a bus.
+   */
+  readonly batch?: Batch;
   /** Earlier ids of this subscription. Pending deliveries of these ids are delivered to this subscription. */
   readonly aliases?: readonly string[] | undefined;
 }
@@ -117,4 +201,4 @@ export interface SubscriberContext {
  * The default delivery options of subscriptions. The `attempts` and `backoff` of a message or an emit take precedence
  * over them. They take precedence over the emit `defaults` of the bus.
  */
-export type SubscriptionDefaults = Omit<SubscriberContext, "subscriberId" | "aliases">;
+export type SubscriptionDefaults = Omit<SubscriberContext, "subscriberId" | "aliases" | "batch">;

@@ -2,9 +2,8 @@ import type { Clock, Timer } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { ConsumerHandle, EventProvider } from "../contract/provider.ts";
 import type { Notices } from "../observe/notices.ts";
-import { toDeliver } from "../provider/run-delivery.ts";
 import { detached } from "../causality/causality.ts";
-import type { DeliveryEngine } from "./engine.ts";
+import type { Intakes } from "./intakes.ts";
 import type { Subscription } from "./subscription.ts";
 import type { RemovedEvents } from "./subscriptions.ts";
 import { OrphanWatch } from "./orphan-watch.ts";
@@ -24,7 +23,7 @@ const UNTIL_ALL_HAVE_ENDED_MS = 2 ** 31 - 1;
 export interface ConsumersOptions {
   readonly provider: EventProvider;
   readonly subscriptions: Iterable<Subscription>;
-  readonly engine: DeliveryEngine;
+  readonly intakes: Intakes;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly notices: Notices;
@@ -87,11 +86,12 @@ export class Consumers {
     if (provider.capabilities.durable) this.#declareLater();
   }
 
-  /** Ends what happens in the background. What is being consumed goes on. */
-  close(): void {
+  /** Ends what happens in the background. What is being consumed goes on, for `graceMs` milliseconds at most. */
+  close(graceMs: number): void {
     this.#closed = true;
     this.#timer?.cancel();
     for (const end of this.#endWaits) end();
+    this.#options.intakes.end(graceMs);
   }
 
   /**
@@ -300,11 +300,16 @@ export class Consumers {
   }
 
   async #open(subscription: Subscription): Promise<void> {
-    const { provider, engine } = this.#options;
-    const deliver = toDeliver((delivery, settle) => engine.run(subscription, delivery, settle));
+    const { provider, intakes } = this.#options;
     const spec = subscription.consumeSpec;
-    subscription.consumedAs = spec;
-    subscription.consumer = await provider.consume(spec, deliver);
+    const intake = intakes.open(subscription);
+    subscription.consumedAs = { ...spec, way: subscription.way };
+    try {
+      subscription.consumer = intake.closing(await provider.consume(spec, intake.deliver));
+    } catch (error) {
+      intake.close();
+      throw error;
+    }
     // Paused or unsubscribed meanwhile, when there was no consumer yet to close.
     if (this.#closed) void this.#release(subscription, 0);
     else if (!this.#mayConsume(subscription)) void this.#release(subscription);

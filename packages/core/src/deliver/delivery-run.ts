@@ -27,6 +27,8 @@ export class DeliveryRun implements DeliveryContext, CurrentRun {
   /** What failed before it. */
   readonly before: DeliveryState;
   readonly attempt: number;
+  /** Hand-overs of the delivery that ended in a crash. */
+  readonly crashes: number;
   readonly logger: Logger;
   /** The functions to run. */
   readonly handlers: readonly Subscriber[];
@@ -51,6 +53,7 @@ export class DeliveryRun implements DeliveryContext, CurrentRun {
     subscription: Subscription,
     before: DeliveryState,
     attempt: number,
+    crashes: number,
   ) {
     this.bus = bus;
     this.envelope = envelope;
@@ -58,6 +61,7 @@ export class DeliveryRun implements DeliveryContext, CurrentRun {
     this.subscriberId = subscription.id;
     this.before = before;
     this.attempt = attempt;
+    this.crashes = crashes;
     this.logger = handlerLogger;
     this.handlers = subscription.handlersFor(envelope.name);
     this.#services = services;

@@ -6,7 +6,7 @@ import type { Clock } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { BusNotices, DeadReason, NoticedDelivery } from "../contract/notices.ts";
 import type { Delivery, Envelope, Settlement } from "../contract/provider.ts";
-import { BusbarError, isPermanentError, isReleaseDelivery } from "../errors/errors.ts";
+import { isPermanentError, isReleaseDelivery } from "../errors/errors.ts";
 import { isInstance, itemsOf, memberOf } from "../errors/thrown.ts";
 import type { Settle } from "../provider/run-delivery.ts";
 import { Chain } from "../values/chain.ts";
@@ -23,15 +23,13 @@ import type { HandlerRunner } from "./handler-runner.ts";
 import { noticedEvent } from "./received-event.ts";
 import type { StormLine, StormLog } from "./storm-log.ts";
 import type { Subscription } from "./subscription.ts";
+import { nativeThen, withinTimeLimit } from "./time-limit.ts";
 
 const ACK: Settlement = { type: "ack" };
 /** Milliseconds for which a delivery is handed back that this process has no code for. */
 const AWAY_AT_LEAST_MS = 50;
 const AWAY_AT_MOST_MS = 800;
 
-/** Calls back once, and never at once, whatever a promise of the user's has in its place. */
-// oxlint-disable-next-line typescript/unbound-method
-const nativeThen = Promise.prototype.then;
 const RESOLVED = Promise.resolve();
 
 /** What a {@link DeliveryEngine} needs. */
@@ -79,7 +77,7 @@ export class DeliveryEngine {
     const before = delivery.state === undefined ? NO_FAILURES : stateOf(delivery.state);
     const hasCrashed = crashes > this.#options.maxCrashes;
     const attempt = hasCrashed ? before.runs : before.runs + 1;
-    const run = new DeliveryRun(this.#options, envelope, subscription, before, attempt);
+    const run = new DeliveryRun(this.#options, envelope, subscription, before, attempt, crashes);
     const end = (decide: () => Settlement): void => this.#end(run, decide, settle);
     this.#underWay.add(run);
     if (hasCrashed) {
@@ -108,9 +106,19 @@ export class DeliveryEngine {
     const { clock, notices, runner } = this.#options;
     if (notices.isHeard) run.startedAt = clock.monotonic();
     const work = runner.run(run);
-    const { timeoutMs } = run.subscription;
-    return timeoutMs === undefined ? work : this.#withTimeout(run, work, timeoutMs);
+    const { runTimeoutMs: timeoutMs, id: subscriberId } = run.subscription;
+    if (timeoutMs === undefined) return work;
+    const onTimeout = (error: unknown): void => run.abort(error);
+    const onLate = (tookMs: number): void => this.endedLate(run, tookMs);
+    return withinTimeLimit(work, { clock, timeoutMs, subscriberId, onTimeout, onLate });
   };
+
+  /** Whether a delivery would run the handlers of this process. Otherwise it ends at once. */
+  wouldRun(subscription: Subscription, { envelope, crashes }: Delivery): boolean {
+    return (
+      crashes <= this.#options.maxCrashes && subscription.handlersFor(envelope.name).length > 0
+    );
+  }
 
   /**
    * About as long as it has been on its way: it may go to and fro a few times before it meets a process
@@ -147,40 +155,6 @@ export class DeliveryEngine {
     tracker?.settled(run.envelope, run.subscriberId);
     if (notices.isHeard) notices.report("delivered", () => this.#noticedRun(run));
     return ACK;
-  }
-
-  #withTimeout(run: DeliveryRun, work: void | Promise<void>, timeoutMs: number): Promise<void> {
-    const { clock } = this.#options;
-    const startedAt = clock.monotonic();
-    const promise = Promise.resolve(work);
-    return new Promise((resolve, reject) => {
-      let isOver = false;
-      const timer = clock.setTimeout(
-        () => {
-          isOver = true;
-          const what = `subscriber "${run.subscriberId}"`;
-          const error = new BusbarError(
-            "BUSBAR_TIMEOUT",
-            `The ${what} took more than ${timeoutMs} ms`,
-            { timeoutMs, what },
-          );
-          run.abort(error);
-          reject(error);
-        },
-        timeoutMs,
-        { keepAlive: true },
-      );
-      const end = (settle: () => void): void => {
-        timer.cancel();
-        if (isOver) this.#endedLate(run, clock.monotonic() - startedAt);
-        else settle();
-      };
-      void nativeThen.call(
-        promise,
-        () => end(resolve),
-        (error: unknown) => end(() => reject(error as Error)),
-      );
-    });
   }
 
   #failed(run: DeliveryRun, thrown: unknown): Settlement {
@@ -262,7 +236,8 @@ export class DeliveryEngine {
     return { ...noticedDelivery(run), durationMs };
   }
 
-  #endedLate(run: DeliveryRun, tookMs: number): void {
+  /** Logs that a handler has ended after its time limit. */
+  endedLate(run: DeliveryRun, tookMs: number): void {
     this.#log(
       "warn",
       "runs past their time limit",

@@ -1,8 +1,14 @@
 import type { EnvelopePolicy } from "../contract/provider.ts";
-import type { SubscriberContext, SubscriptionDefaults } from "../contract/subscriber.ts";
+import type {
+  BatchOptions,
+  RateLimit,
+  SubscriberContext,
+  SubscriptionDefaults,
+} from "../contract/subscriber.ts";
 import {
   assertOptions,
   checkMilliseconds,
+  checkPositive,
   type Checks,
   didYouMean,
   oneOf,
@@ -15,11 +21,15 @@ import {
 import { quoted } from "../errors/quoted.ts";
 import type { Backoff, BackoffOptions } from "../contract/event.ts";
 
+/** The context of a subscriber of one event or of a batch. */
+export type AnySubscriberContext = SubscriberContext<BatchOptions | undefined>;
+
 /** How a subscription is delivered to: a {@link SubscriberContext} without its id. */
-export type SubscriptionPolicy = Omit<SubscriberContext, "subscriberId">;
+export type SubscriptionPolicy = Omit<AnySubscriberContext, "subscriberId">;
 
 const MAX_ID_LENGTH = 200;
 const ANONYMOUS = "#anonymous";
+const MAX_BATCH = 1_000;
 
 const CHECKS: Checks<SubscriptionPolicy> = {
   attempts: checkAttempts,
@@ -29,6 +39,10 @@ const CHECKS: Checks<SubscriptionPolicy> = {
   concurrency: checkAttempts,
   ordering: oneOf("none", "key", "all"),
   onOrderedFailure: oneOf("park", "block"),
+  rate: required<RateLimit>({ max: checkAttempts, perMs: checkPositive }, ["max", "perMs"]),
+  batch: required<BatchOptions>({ maxEvents: checkBatchSize, maxWaitMs: checkMilliseconds }, [
+    "maxEvents",
+  ]),
   aliases: (value) =>
     Array.isArray(value) && value.every((alias) => checkSubscriberId(alias) === undefined)
       ? undefined
@@ -37,12 +51,12 @@ const CHECKS: Checks<SubscriptionPolicy> = {
 
 const POLICY_NAMES = Object.keys(CHECKS);
 
-const { aliases: _, ...DEFAULTS } = CHECKS;
+const { aliases: _aliases, batch: _batch, ...DEFAULTS } = CHECKS;
 
 /** Checks the defaults of subscriptions. */
 export const checkSubscriptionDefaults: OptionCheck = optionsWithin<SubscriptionDefaults>(DEFAULTS);
 
-const CONTEXT: Checks<SubscriberContext> = { subscriberId: checkSubscriberId, ...CHECKS };
+const CONTEXT: Checks<AnySubscriberContext> = { subscriberId: checkSubscriberId, ...CHECKS };
 
 /** What is wrong with the context of a subscriber. */
 export function subscriberContextIssues(context: unknown): readonly OptionIssue[] {
@@ -74,7 +88,10 @@ export function checkSubscriberId(id: unknown): string | undefined {
  *
  * @throws TypeError when a member is unknown or has a value that it cannot have.
  */
-export function readPolicy(context: SubscriberContext, subscriptionId: string): SubscriptionPolicy {
+export function readPolicy(
+  context: AnySubscriberContext,
+  subscriptionId: string,
+): SubscriptionPolicy {
   const { subscriberId: _id, ...policy } = context;
   assertOptions(() => `Subscriber ${quoted(subscriptionId)}`, context, CONTEXT);
   return readMembers(policy);
@@ -115,7 +132,8 @@ export function assertSamePolicy(
   added: SubscriptionPolicy,
   subscriptionId: string,
 ): void {
-  if (Object.keys(added).length === 0) return;
+  // Without a policy, the handler would not know that it gets several events.
+  if (Object.keys(added).length === 0 && known.batch === undefined) return;
   for (const name of POLICY_NAMES as (keyof SubscriptionPolicy)[]) {
     if (!isSame(known[name], added[name])) {
       throw new TypeError(
@@ -139,6 +157,26 @@ function isSame(one: unknown, other: unknown): boolean {
 
 function show(value: unknown): string {
   return JSON.stringify(value) ?? "not given";
+}
+
+/** Checks an option that has options of its own, some of which are needed. */
+function required<Options extends object>(
+  its: Checks<Options>,
+  names: readonly (keyof Options & string)[],
+): OptionCheck {
+  const check = optionsWithin(its);
+  return (value) => {
+    const issues = check(value);
+    if (issues === undefined || issues.length > 0) return issues;
+    const missing = names.find((name) => (value as Partial<Options>)[name] === undefined);
+    return missing === undefined ? undefined : [{ path: [missing], reason: "is missing" }];
+  };
+}
+
+function checkBatchSize(value: unknown): string | undefined {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_BATCH
+    ? undefined
+    : `must be a whole number from 1 to ${MAX_BATCH}`;
 }
 
 export function checkAttempts(value: unknown): string | undefined {

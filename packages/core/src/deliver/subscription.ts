@@ -1,10 +1,20 @@
 import type { ConsumerHandle, ConsumeSpec, SubscriptionSpec } from "../contract/provider.ts";
-import type { Subscriber, SubscriptionDefaults } from "../contract/subscriber.ts";
+import type {
+  BatchOptions,
+  BatchSubscriber,
+  RateLimit,
+  Subscriber,
+  SubscriptionDefaults,
+} from "../contract/subscriber.ts";
 import { matchesPattern } from "../provider/router.ts";
+import type { BatchCollector } from "./batch-collector.ts";
+import type { DeliveryRun } from "./delivery-run.ts";
 import type { Origin } from "./hot-reload.ts";
 import type { SubscriptionPolicy } from "./policy.ts";
+import type { RateGate } from "./rate-gate.ts";
 
 const DEFAULT_CONCURRENCY = 10;
+const DEFAULT_BATCHES = 1;
 /** Names may be made at run time: past this many, what was found for them is found again. */
 const REMEMBERED_NAMES = 1000;
 
@@ -19,7 +29,11 @@ export class Subscription {
   declaredAfter: number | undefined;
   consumer: ConsumerHandle | undefined;
   /** What the consumer was made with. */
-  consumedAs: ConsumeSpec | undefined;
+  consumedAs: (ConsumeSpec & { readonly way: string }) | undefined;
+  /** Holds its runs back, if it has a rate and is consumed here. */
+  gate: RateGate | undefined;
+  /** Puts its events together, if it has batches and is consumed here. */
+  collector: BatchCollector | undefined;
   readonly #handlers = new Map<string, readonly Subscriber[]>();
   readonly #origins = new Map<string, Origin>();
   readonly #found = new Map<string, readonly Subscriber[]>();
@@ -48,8 +62,26 @@ export class Subscription {
   }
 
   get consumeSpec(): ConsumeSpec {
-    const concurrency = this.policy.concurrency ?? this.defaults.concurrency ?? DEFAULT_CONCURRENCY;
-    return { ...this.spec, concurrency };
+    return { ...this.spec, concurrency: this.concurrency * (this.batch?.maxEvents ?? 1) };
+  }
+
+  /** Runs, or batches, at the same time in this process. */
+  get concurrency(): number {
+    const byDefault = this.batch ? DEFAULT_BATCHES : DEFAULT_CONCURRENCY;
+    return this.policy.concurrency ?? this.defaults.concurrency ?? byDefault;
+  }
+
+  get batch(): BatchOptions | undefined {
+    return this.policy.batch;
+  }
+
+  get rate(): RateLimit | undefined {
+    return this.policy.rate ?? this.defaults.rate;
+  }
+
+  /** What stands between a consumer and the handlers. */
+  get way(): string {
+    return `${this.rate ? "rate" : ""} ${this.batch ? "batch" : ""}`;
   }
 
   /** Whether the consumer was made with another policy: the file that subscribes was evaluated again. */
@@ -57,14 +89,20 @@ export class Subscription {
     const { consumedAs, consumeSpec } = this;
     return (
       consumedAs?.concurrency !== consumeSpec.concurrency ||
+      consumedAs.way !== this.way ||
       consumedAs.ordering !== consumeSpec.ordering ||
       consumedAs.onOrderedFailure !== consumeSpec.onOrderedFailure
     );
   }
 
-  /** Milliseconds that a run may take. Undefined: as long as it likes. */
+  /** Milliseconds that a run, or the call of a batch, may take. Undefined: as long as it likes. */
   get timeoutMs(): number | undefined {
     return this.policy.timeoutMs ?? this.defaults.timeoutMs;
+  }
+
+  /** The same where it counts from the beginning of the run: an event waits for its batch as long as that takes. */
+  get runTimeoutMs(): number | undefined {
+    return this.policy.batch ? undefined : this.timeoutMs;
   }
 
   has(event: string): boolean {
@@ -114,9 +152,16 @@ export class Subscription {
     if (found) return found;
     // A function on two patterns that fit is one function.
     const fitting = [...this.#handlers].filter(([event]) => matchesPattern(event, name));
-    const handlers = [...new Set(fitting.flatMap(([, known]) => known))];
+    const functions = [...new Set(fitting.flatMap(([, known]) => known))];
+    const handlers = this.batch ? functions.map((it) => this.#joining(it)) : functions;
     if (this.#found.size >= REMEMBERED_NAMES) this.#found.clear();
     this.#found.set(name, handlers);
     return handlers;
+  }
+
+  /** Stands in for a handler of batches: its run ends with what becomes of its event in the batch. */
+  #joining(handler: Subscriber): Subscriber {
+    return (event, run) =>
+      this.collector?.join(handler as unknown as BatchSubscriber, event, run as DeliveryRun);
   }
 }

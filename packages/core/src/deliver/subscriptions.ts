@@ -1,15 +1,17 @@
 import { checkObject, describe } from "../values/arguments.ts";
-import type {
-  Subscriber,
-  SubscriberContext,
-  SubscriptionDefaults,
-} from "../contract/subscriber.ts";
+import type { Subscriber, SubscriptionDefaults } from "../contract/subscriber.ts";
 import { checkSelector, nameOf } from "../values/event-names.ts";
 import { assertPattern } from "../provider/router.ts";
 import { cut, escapeControls, quoted } from "../errors/quoted.ts";
 import { messageOf } from "../errors/thrown.ts";
 import type { CallSite } from "../values/call-site.ts";
-import { anonymousId, assertSamePolicy, checkSubscriberId, readPolicy } from "./policy.ts";
+import {
+  anonymousId,
+  type AnySubscriberContext,
+  assertSamePolicy,
+  checkSubscriberId,
+  readPolicy,
+} from "./policy.ts";
 import { HotReload, type Origin } from "./hot-reload.ts";
 import { Subscription } from "./subscription.ts";
 
@@ -57,7 +59,7 @@ export class Subscriptions implements Iterable<Subscription> {
   add(
     selector: EventSelector,
     handler: Subscriber,
-    context: SubscriberContext = {},
+    context: AnySubscriberContext = {},
     { defaults, site }: Subscribing = {},
   ): ReadonlySet<Subscription> {
     if (typeof handler !== "function") throw new TypeError("A subscriber must be a function");
@@ -74,6 +76,8 @@ export class Subscriptions implements Iterable<Subscription> {
       return this.#prepare(event, subscriberId, context, origin);
     });
     const isReloaded = targets.some(({ isAgain }) => isAgain);
+    const [first] = targets;
+    if (first) assertBatch(first, subscriberId, { ...this.#defaults, ...defaults });
     for (const { id, policy } of isReloaded ? [] : targets) {
       const known = this.#byId.get(id);
       if (known) assertSamePolicy(known.policy, policy, id);
@@ -95,7 +99,7 @@ export class Subscriptions implements Iterable<Subscription> {
   remove(
     selector: EventSelector,
     handler: Subscriber,
-    context: SubscriberContext = {},
+    context: AnySubscriberContext = {},
   ): readonly RemovedEvents[] {
     const removed = new Map<string, RemovedEvents>();
     const { subscriberId } = context;
@@ -134,7 +138,7 @@ export class Subscriptions implements Iterable<Subscription> {
   #prepare(
     event: string,
     subscriberId: string | undefined,
-    context: SubscriberContext,
+    context: AnySubscriberContext,
     origin: Origin | undefined,
   ): { event: string; id: string; policy: Subscription["policy"]; isAgain: boolean } {
     const id = subscriberId ?? anonymousId(event);
@@ -149,10 +153,28 @@ export class Subscriptions implements Iterable<Subscription> {
   }
 }
 
-function assertContext(context: SubscriberContext): void {
+function assertContext(context: AnySubscriberContext): void {
   if (checkObject(context) === undefined) return;
   throw new TypeError(
     `The context of a subscriber must be an object, such as { subscriberId: "send-receipt" }, not ${describe(context)}`,
+  );
+}
+
+/** @throws TypeError when events cannot come in batches as the policy asks. */
+function assertBatch(
+  { id, policy }: { readonly id: string; readonly policy: Subscription["policy"] },
+  subscriberId: string | undefined,
+  defaults: SubscriptionDefaults,
+): void {
+  if (policy.batch === undefined) return;
+  if (subscriberId === undefined) {
+    throw new TypeError(
+      `The anonymous subscriber of ${quoted(id)} has a batch: give it a subscriberId, so that one subscriber gets the events of a batch`,
+    );
+  }
+  if ((policy.ordering ?? defaults.ordering) !== "all") return;
+  throw new TypeError(
+    `Subscriber ${quoted(id)} has a batch and ordering "all", which delivers one event at a time: use ordering "key", or leave batch out`,
   );
 }
 

@@ -51,6 +51,11 @@ export class Support {
     if (policy.ordering && policy.ordering !== "none" && !can.ordering) {
       throw this.#refuse("ordering", of);
     }
+    // In memory the bus counts.
+    if (policy.rate && can.durable && !this.#provider.rates) {
+      const what = `the option "rate"${of}: leave it out, or choose a provider that has "rates"`;
+      throw unsupported(this.#provider.name, "rate", what);
+    }
   }
 
   #refuse(option: keyof typeof NEEDS, of = ""): BusbarError<"BUSBAR_UNSUPPORTED"> {

@@ -1,7 +1,13 @@
 import type { EmitOptions, EventMessage } from "../contract/event.ts";
 import type { ClearGroupOptions, IEventBusModule } from "../contract/event-bus-module.ts";
 import type { Interceptor } from "../contract/interceptor.ts";
-import type { Subscriber, SubscriberContext } from "../contract/subscriber.ts";
+import type {
+  BatchOptions,
+  BatchSubscriber,
+  Subscriber,
+  SubscriberContext,
+} from "../contract/subscriber.ts";
+import type { AnySubscriberContext } from "../deliver/policy.ts";
 import type { EventSelector } from "../deliver/subscriptions.ts";
 import type { Emission } from "./envelopes.ts";
 
@@ -11,6 +17,8 @@ export type Stager = (
   second: unknown,
   third: EmitOptions | undefined,
 ) => Promise<readonly string[]>;
+
+type AnyHandler = Subscriber<never> | BatchSubscriber<never>;
 
 /** A bus within a transaction: its emits are staged, everything else is the bus's own. */
 export class TransactionalBus implements IEventBusModule {
@@ -31,13 +39,25 @@ export class TransactionalBus implements IEventBusModule {
     return this.#stage(first, second, third);
   }
 
-  subscribe<T>(event: EventSelector, handler: Subscriber<T>, context?: SubscriberContext): this {
-    this.#bus.subscribe(event, handler, context);
+  subscribe<T>(event: EventSelector, handler: Subscriber<T>, context?: SubscriberContext): this;
+  subscribe<T>(
+    event: EventSelector,
+    handler: BatchSubscriber<T>,
+    context: SubscriberContext<BatchOptions>,
+  ): this;
+  subscribe(event: EventSelector, handler: AnyHandler, context?: AnySubscriberContext): this {
+    this.#bus.subscribe(event, handler as Subscriber, context as SubscriberContext);
     return this;
   }
 
-  unsubscribe<T>(event: EventSelector, handler: Subscriber<T>, context?: SubscriberContext): this {
-    this.#bus.unsubscribe(event, handler, context);
+  unsubscribe<T>(event: EventSelector, handler: Subscriber<T>, context?: SubscriberContext): this;
+  unsubscribe<T>(
+    event: EventSelector,
+    handler: BatchSubscriber<T>,
+    context: SubscriberContext<BatchOptions>,
+  ): this;
+  unsubscribe(event: EventSelector, handler: AnyHandler, context?: AnySubscriberContext): this {
+    this.#bus.unsubscribe(event, handler as Subscriber, context as SubscriberContext);
     return this;
   }
 

@@ -1,6 +1,9 @@
 import type { Event } from "../contract/event.ts";
 import type { EventSelector, SelectedEvent } from "../contract/event-patterns.ts";
 import type {
+  BatchContext,
+  BatchOptions,
+  BatchSubscriber,
   DeliveryContext,
   HandlerContext,
   Subscriber,
@@ -49,6 +52,53 @@ export function toSubscriberArgs<E extends Event>(
 }
 
 /**
+ * What the handler of a subscriber file is called with if its context has a `batch`: the events, and the members of
+ * the context.
+ *
+ * @example
+ * ```ts
+ * export default async function ({ events, fail }: BatchSubscriberArgs<Product>): Promise<void> {
+ *   const { rejected } = await search.index(events.map(({ data }) => data));
+ *   for (const { index, reason } of rejected) fail(events[index]!, reason);
+ * }
+ *
+ * export const config: SubscriberConfig = {
+ *   event: "product.changed",
+ *   context: { batch: { maxEvents: 100, maxWaitMs: 500 } },
+ * };
+ * ```
+ */
+export interface BatchSubscriberArgs<T = unknown> extends BatchContext {
+  /** The events of the batch. */
+  readonly events: readonly Event<T>[];
+}
+
+/** One argument of the two that a bus calls a subscriber of batches with. */
+function toBatchSubscriberArgs<E extends Event>(
+  events: readonly E[],
+  context: BatchContext,
+): BatchContext & { readonly events: readonly E[] } {
+  const { subscriberId, attempt, ack, fail } = context;
+  return {
+    events,
+    subscriberId,
+    attempt,
+    ack,
+    fail,
+    // These are made when they are first read.
+    get signal() {
+      return context.signal;
+    },
+    get container() {
+      return context.container;
+    },
+    get logger() {
+      return context.logger;
+    },
+  };
+}
+
+/**
  * The `config` that a subscriber file exports beside its handler, or that its handler has as a
  * member, as those that a catalogue's `subscriber` makes.
  *
@@ -70,13 +120,13 @@ export interface SubscriberConfig {
    * subscribers folder, without its extension: give the old one in `aliases` when a file moves.
    * For a {@link SubscriberModule}, it defaults to the module's key in the configuration.
    */
-  readonly context?: SubscriberContext | undefined;
+  readonly context?: SubscriberContext<BatchOptions | undefined> | undefined;
 }
 
 /** The exports of a subscriber file that the application imports itself. See `SubscriberModules`. */
-export interface SubscriberModule {
+export interface SubscriberModule<Args = SubscriberArgs<unknown>> {
   /** The handler. */
-  default(args: SubscriberArgs<unknown>): void | Promise<void>;
+  default(args: Args): void | Promise<void>;
   /** The events and the policy. Taken from the handler's own `config` by default. */
   readonly config?: SubscriberConfig | undefined;
 }
@@ -87,50 +137,81 @@ export interface TypedSubscriberArgs<E extends Event> extends SubscriberArgs<E["
   readonly event: E;
 }
 
+/** {@link BatchSubscriberArgs} whose events are among those that were selected. */
+export interface TypedBatchSubscriberArgs<E extends Event> extends BatchSubscriberArgs<E["data"]> {
+  /** The events of the batch, with the types that their names have in the catalogue. */
+  readonly events: readonly E[];
+}
+
+/** What a handler is called with. `Batch` is the `batch` of its subscription. */
+export type TypedArgs<E extends Event, Batch> = Batch extends BatchOptions
+  ? TypedBatchSubscriberArgs<E>
+  : TypedSubscriberArgs<E>;
+
 /** {@link SubscriberConfig} of events that are known. */
 export interface TypedSubscriberConfig<
   Selector extends string | readonly string[],
+  Batch extends BatchOptions | undefined = undefined,
 > extends SubscriberConfig {
   readonly event: Selector;
-  readonly context: SubscriberContext;
+  readonly context: SubscriberContext<Batch>;
 }
 
 /**
  * A handler with its events and its policy: the default export of a file in the subscribers
  * folder, or, by `subscription`, the arguments of a bus.
  */
-export interface TypedSubscriber<E extends Event, Selector extends string | readonly string[]> {
-  (args: TypedSubscriberArgs<E>): void | Promise<void>;
+export interface TypedSubscriber<
+  E extends Event,
+  Selector extends string | readonly string[],
+  Batch extends BatchOptions | undefined = undefined,
+> {
+  (args: TypedArgs<E, Batch>): void | Promise<void>;
   /** What a file in the subscribers folder exports as `config`. */
-  readonly config: TypedSubscriberConfig<Selector>;
+  readonly config: TypedSubscriberConfig<Selector, Batch>;
   /** The arguments of `bus.subscribe`, and of `bus.unsubscribe`. */
   readonly subscription: readonly [
     event: Selector,
-    subscriber: Subscriber<E["data"]>,
-    context: SubscriberContext,
+    subscriber: Batch extends BatchOptions ? BatchSubscriber<E["data"]> : Subscriber<E["data"]>,
+    context: SubscriberContext<Batch>,
   ];
 }
 
-/** Makes handlers whose events have the types of a catalogue. */
+/** Makes handlers whose events have the types of a catalogue. With `batch` in its context, a handler gets `events`. */
 export type SubscriberFactory<Events extends object> = <
   const Selector extends EventSelector<Events>,
+  Batch extends BatchOptions | undefined = undefined,
 >(
   event: Selector,
-  handler: (args: TypedSubscriberArgs<SelectedEvent<Events, Selector>>) => void | Promise<void>,
-  context?: SubscriberContext,
-) => TypedSubscriber<SelectedEvent<Events, Selector>, Selector>;
+  handler: (args: TypedArgs<SelectedEvent<Events, Selector>, Batch>) => void | Promise<void>,
+  context?: SubscriberContext<Batch>,
+) => TypedSubscriber<SelectedEvent<Events, Selector>, Selector, Batch>;
 
 /** Puts a handler together with its events and its policy. */
-export function makeSubscriber<E extends Event, Selector extends string | readonly string[]>(
+export function makeSubscriber<
+  E extends Event,
+  Selector extends string | readonly string[],
+  Batch extends BatchOptions | undefined = undefined,
+>(
   event: Selector,
-  handler: (args: TypedSubscriberArgs<E>) => void | Promise<void>,
-  context: SubscriberContext = {},
-): TypedSubscriber<E, Selector> {
-  // The bus matches names: an event that arrives here is one of those selected.
-  const subscriber: Subscriber<E["data"]> = (received, delivery) =>
-    handler(toSubscriberArgs(received as E, delivery));
-  return Object.assign((args: TypedSubscriberArgs<E>) => handler(args), {
+  handler: (args: TypedArgs<E, Batch>) => void | Promise<void>,
+  context: SubscriberContext<Batch> = {},
+): TypedSubscriber<E, Selector, Batch> {
+  const subscription = [event, withOneArgument(handler, context), context] as const;
+  return Object.assign((args: TypedArgs<E, Batch>) => handler(args), {
     config: { event, context },
-    subscription: [event, subscriber, context] as const,
+    // The bus matches names: an event that arrives here is one of those selected.
+    subscription: subscription as unknown as TypedSubscriber<E, Selector, Batch>["subscription"],
   });
+}
+
+/** A subscriber as the bus calls it, made of a handler that takes one argument. */
+export function withOneArgument(
+  handler: (args: never) => void | Promise<void>,
+  { batch }: { readonly batch?: BatchOptions | undefined },
+): Subscriber | BatchSubscriber {
+  const any = handler as (args: object) => void | Promise<void>;
+  const one: Subscriber = (event, context) => any(toSubscriberArgs(event, context));
+  const several: BatchSubscriber = (events, context) => any(toBatchSubscriberArgs(events, context));
+  return batch === undefined ? one : several;
 }

@@ -3,7 +3,10 @@ import type { Interceptor } from "../contract/interceptor.ts";
 import type { Middleware } from "../contract/middleware.ts";
 import type { Plugin, StagingPlugin } from "../contract/plugin.ts";
 import type { EventProvider, ProviderAdmin } from "../contract/provider.ts";
-import type { Subscriber, SubscriberContext } from "../contract/subscriber.ts";
+import type { Subscriber } from "../contract/subscriber.ts";
+import { quoted } from "../errors/quoted.ts";
+import { Intakes } from "../deliver/intakes.ts";
+import type { AnySubscriberContext } from "../deliver/policy.ts";
 import { DeliveryEngine } from "../deliver/engine.ts";
 import { StormLog } from "../deliver/storm-log.ts";
 import { HandlerRunner } from "../deliver/handler-runner.ts";
@@ -133,11 +136,18 @@ export class BusRuntime {
         catalogue: options.events,
       }),
     });
+    const intakes = new Intakes({
+      ...shared,
+      provider,
+      engine: this.#engine,
+      handlerLogger: settings.handlerLogger,
+      services: settings.services,
+    });
     this.#consumers = new Consumers({
       ...shared,
       provider,
       subscriptions: this.subscriptions,
-      engine: this.#engine,
+      intakes,
       consumes: roleConsumes(settings.role),
       declares: settings.role !== "tool",
       isNamed: options.name !== undefined,
@@ -191,6 +201,7 @@ export class BusRuntime {
         timeLimit,
         engine: this.#engine,
         consumers: this.#consumers,
+        intakes,
         groups: this.#groups,
         instanceId: this.#instanceId,
         operations: {
@@ -241,19 +252,26 @@ export class BusRuntime {
   subscribe(
     selector: EventSelector,
     handler: Subscriber,
-    context?: SubscriberContext,
+    context?: AnySubscriberContext,
     { defaults, site }: Subscribing = {},
   ): void {
     const { state } = this.#lifecycle;
     const ofBus = this.#settings.subscriptionDefaults;
     const backoff = context?.backoff ?? defaults?.backoff ?? ofBus.backoff;
     const ordering = context?.ordering ?? defaults?.ordering ?? ofBus.ordering;
-    this.#support.assertPolicy({ backoff, ordering }, context?.subscriberId ?? "anonymous");
+    const rate = context?.rate ?? defaults?.rate ?? ofBus.rate;
+    const subscriberId = context?.subscriberId ?? "anonymous";
+    this.#support.assertPolicy({ backoff, ordering, rate }, subscriberId);
+    if (context?.batch !== undefined && this.#inbox) {
+      throw new TypeError(
+        `Subscriber ${quoted(subscriberId)} has a batch, and the bus has an inbox, which gives each event a transaction of its own: leave one of them out`,
+      );
+    }
     const changed = this.subscriptions.add(selector, handler, context, { defaults, site });
     if (state === "starting" || state === "running") this.#consumers.changed(changed);
   }
 
-  unsubscribe(selector: EventSelector, handler: Subscriber, context?: SubscriberContext): void {
+  unsubscribe(selector: EventSelector, handler: Subscriber, context?: AnySubscriberContext): void {
     this.#removed(this.subscriptions.remove(selector, handler, context));
   }
 

@@ -11,6 +11,7 @@ import { isAnonymous } from "../deliver/policy.ts";
 import type { Subscription } from "../deliver/subscription.ts";
 import type { ClockWatch } from "../admin/clock-watch.ts";
 import type { Consumers } from "../deliver/consumers.ts";
+import type { Intakes } from "../deliver/intakes.ts";
 import type { BusCounters } from "../observe/counters.ts";
 import type { Notices } from "../observe/notices.ts";
 import type { EmitTimeLimit } from "../emit/emit-time-limit.ts";
@@ -61,6 +62,7 @@ export interface StartAndStopOptions {
   readonly timeLimit: EmitTimeLimit;
   readonly engine: DeliveryEngine;
   readonly consumers: Consumers;
+  readonly intakes: Intakes;
   readonly groups: Groups;
   /** Identifies this bus among the instances of all processes. */
   readonly instanceId: string;
@@ -121,7 +123,7 @@ export class StartAndStop implements LifecycleSteps {
         this.#warnIfSlow("to take the subscriptions", () => this.#options.consumers.start()),
       );
     } catch (error) {
-      this.#options.consumers.close();
+      this.#options.consumers.close(0);
       try {
         await this.#stopAll(started, 0, () => {});
       } catch (err) {
@@ -210,11 +212,14 @@ export class StartAndStop implements LifecycleSteps {
 
   async stop(graceMs: number): Promise<void> {
     const { clock } = this.#options.settings;
-    this.#options.consumers.close();
+    this.#options.consumers.close(graceMs);
     this.#options.clocks.close();
     const reason = new Error(`The bus stops, and ${graceMs} ms have passed`);
     // What still runs is over then. The provider may give it up in the moment before the timer.
-    const cutShort = (): void => this.#options.engine.cutShort(reason);
+    const cutShort = (): void => {
+      this.#options.engine.cutShort(reason);
+      this.#options.intakes.cutShort(reason);
+    };
     const graceTimer = clock.setTimeout(cutShort, graceMs, { keepAlive: true });
     try {
       await this.#stopAll(this.#options.plugins, graceMs, cutShort);

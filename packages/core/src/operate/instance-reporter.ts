@@ -108,10 +108,14 @@ function reported({
   events,
   policy,
   defaults,
-  consumeSpec,
+  concurrency,
+  spec,
 }: Subscription): InstanceSubscription & JsonObject {
-  const { attempts, backoff, timeoutMs } = { ...defaults, ...policy };
-  const { concurrency, ordering } = consumeSpec;
+  const { attempts, backoff, timeoutMs, rate, batch } = {
+    batch: undefined,
+    ...defaults,
+    ...policy,
+  };
   return {
     subscriberId: id,
     events,
@@ -119,8 +123,10 @@ function reported({
       ...(attempts !== undefined && { attempts }),
       ...(backoff !== undefined && { backoff }),
       ...(timeoutMs !== undefined && { timeoutMs }),
+      ...(rate !== undefined && { rate }),
+      ...(batch !== undefined && { batch }),
       concurrency,
-      ordering,
+      ordering: spec.ordering,
     },
   } as InstanceSubscription & JsonObject;
 }

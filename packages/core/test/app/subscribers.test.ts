@@ -56,6 +56,31 @@ describe("createApp loads subscribers", () => {
     expect(told.toSorted()).toEqual(["bus 2", "folder 3", "own 4"]);
   });
 
+  test("with a batch in its context, a file gets the events of a batch", async () => {
+    const services = { seen: asValue<unknown[]>([]) };
+    const app = await createApp({
+      modules: [{ resolve: valueModule() }],
+      services,
+      subscribers: "./subs",
+      root: project({
+        "subs/index.js": `
+          export default ({ events, container, attempt }) =>
+            container.resolve("seen").push(events.map((event) => [event.data, attempt(event)]));
+          export const config = { event: "a", context: { batch: { maxEvents: 5 } } };`,
+      }),
+    });
+    await app.start();
+    await app.bus.emit([1, 2].map((data) => ({ name: "a", data })));
+    await app.bus.settled();
+    expect(app.container.resolve("seen")).toEqual([
+      [
+        [1, 1],
+        [2, 1],
+      ],
+    ]);
+    await app.stop();
+  });
+
   test("with ids that are their paths, in the order of these", async () => {
     const ids = await idsOf({
       "subs/z.js": idle,

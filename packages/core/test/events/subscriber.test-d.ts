@@ -71,3 +71,29 @@ test("does not fit a bus of other events", () => {
   };
   void use;
 });
+
+test("with batch, the handler gets the events, and the context of a batch", () => {
+  const handler = events.subscriber(
+    ["order.placed", "order.shipped"],
+    ({ events: batch, ack, fail, attempt }) => {
+      for (const event of batch) {
+        if (event.name === "order.placed") expectTypeOf(event.data.amount).toBeString();
+        if (attempt(event) > 1) ack(event);
+        else fail(event, new Error("no"));
+      }
+    },
+    { subscriberId: "orders", batch: { maxEvents: 10 } },
+  );
+  const config: SubscriberConfig = handler.config;
+  void config;
+  const add = (bus: EventBus<Shop>, untyped: EventBus) => {
+    bus.subscribe(...handler.subscription);
+    untyped.subscribe(...handler.subscription);
+  };
+  void add;
+  // @ts-expect-error there is no event, but events
+  events.subscriber("order.placed", ({ event }) => void event, {
+    subscriberId: "orders",
+    batch: { maxEvents: 10 },
+  });
+});

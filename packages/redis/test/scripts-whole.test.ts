@@ -7,6 +7,7 @@ import { eventually } from "./support/eventually.ts";
 import {
   callScript,
   changedKeys,
+  keepSnapshot,
   readContents,
   type RecordedCall,
   recordScripts,
@@ -236,11 +237,12 @@ describe("a script", () => {
     const torn: string[] = [];
     for (const [script, of] of chosen) {
       for (const { args, before } of of) {
+        const place = await keepSnapshot(redis, before);
         for (const key of before.keys()) {
           const name = key.slice(prefix.length + 1);
           for (const [damage, inflict] of Object.entries(DAMAGES)) {
             const damageKey = async (): Promise<void> => {
-              await restoreSnapshot(redis, prefix, before);
+              await restoreSnapshot(redis, prefix, place);
               await inflict(redis, key, await redis.type(key));
             };
             await damageKey();

@@ -46,49 +46,58 @@ async function takeSnapshot(redis: Redis, prefix: string): Promise<Snapshot> {
   );
 }
 
-export async function restoreSnapshot(
-  redis: Redis,
-  prefix: string,
-  snapshot: Snapshot,
-): Promise<void> {
-  const keys = await redis.keys(`${prefix}:*`);
-  const gone = keys.length > 0 ? redis.del(...keys) : undefined;
-  await Promise.all([gone, ...[...snapshot].map(([key, dump]) => redis.restore(key, 0, dump))]);
+/** Keeps a snapshot in Redis, so that it is restored there, in one step. */
+export async function keepSnapshot(redis: Redis, snapshot: Snapshot): Promise<string> {
+  const place = `snapshot:${crypto.randomUUID()}`;
+  if (snapshot.size > 0) await redis.hset(place, new Map(snapshot));
+  return place;
 }
 
-/** What Redis holds under a prefix, to compare: each key as text. */
+const RESTORE = `
+for _, key in ipairs(redis.call("KEYS", ARGV[1])) do redis.call("DEL", key) end
+local kept = redis.call("HGETALL", KEYS[1])
+for index = 1, #kept, 2 do redis.call("RESTORE", kept[index], 0, kept[index + 1]) end
+`;
+
+/** Makes Redis hold what {@link keepSnapshot} has kept, and nothing else under the prefix. */
+export async function restoreSnapshot(redis: Redis, prefix: string, place: string): Promise<void> {
+  await redis.eval(RESTORE, 1, place, `${prefix}:*`);
+}
+
+const READ = `
+local contents = {}
+for _, key in ipairs(redis.call("KEYS", ARGV[1])) do
+  local kind = redis.call("TYPE", key).ok
+  local content
+  if kind == "string" then content = redis.call("GET", key)
+  elseif kind == "list" then content = redis.call("LRANGE", key, 0, -1)
+  elseif kind == "hash" then content = redis.call("HGETALL", key)
+  elseif kind == "set" then content = redis.call("SMEMBERS", key)
+  elseif kind == "zset" then content = redis.call("ZRANGE", key, 0, -1, "WITHSCORES")
+  else content = redis.call("XRANGE", key, "-", "+") end
+  contents[#contents + 1] = { key, kind, content }
+end
+return contents
+`;
+
+/** Everything that Redis holds under a prefix, to compare: each key as text. */
 export async function readContents(
   redis: Redis,
   prefix: string,
 ): Promise<ReadonlyMap<string, string>> {
-  const keys = await redis.keys(`${prefix}:*`);
-  const contents = await Promise.all(keys.map(async (key) => readKey(redis, key)));
-  return new Map(keys.map((key, index) => [key, contents[index] ?? ""]));
+  const contents = (await redis.eval(READ, 0, `${prefix}:*`)) as [string, string, unknown][];
+  return new Map(
+    contents.map(([key, kind, content]) => [key, JSON.stringify([kind, inOrder(kind, content)])]),
+  );
 }
 
-async function readKey(redis: Redis, key: string): Promise<string> {
-  const kind = await redis.type(key);
-  switch (kind) {
-    case "string":
-      return `${kind} ${await redis.get(key)}`;
-    case "list":
-      return JSON.stringify([kind, await redis.lrange(key, 0, -1)]);
-    case "hash":
-      return JSON.stringify([
-        kind,
-        byText(Object.entries(await redis.hgetall(key)).map((it) => it.join(" "))),
-      ]);
-    case "set":
-      return JSON.stringify([kind, byText(await redis.smembers(key))]);
-    case "zset":
-      return JSON.stringify([kind, await redis.zrange(key, "0", "-1", "WITHSCORES")]);
-    default:
-      return JSON.stringify([kind, await redis.xrange(key, "-", "+")]);
-  }
-}
-
-function byText(texts: readonly string[]): readonly string[] {
-  return texts.toSorted();
+/** The content of a key in an order that depends on nothing but the content. */
+function inOrder(kind: string, content: unknown): unknown {
+  if (kind === "set") return (content as readonly string[]).toSorted();
+  if (kind !== "hash") return content;
+  const words = content as readonly string[];
+  const fields = words.flatMap((name, at) => (at % 2 === 0 ? [`${name} ${words[at + 1]}`] : []));
+  return fields.toSorted();
 }
 
 /** Keys that are not the same in both. */

@@ -35,6 +35,8 @@ const { code, output } = await run(
     "--root=.",
     "--config=.ci/vitest.config.ts",
     "--reporter=dot",
+    // Other gates run at the same time.
+    "--maxWorkers=2",
     ...stress.map((files) => `--exclude=${files}`),
     ...tests,
   ],

@@ -62,8 +62,8 @@ export interface InspectedGroup extends Omit<StagedGroup, "stagedAt"> {
 /** Options of {@link EventBus.inspect}. */
 export interface InspectOptions {
   /**
-   * Whether the reports of the instances of all processes are read. Pass `false` to read the other numbers often: a
-   * report is posted by every process, so reading all of them in all processes costs the square of their number.
+   * Whether the bus reads the reports of the instances of all processes. Pass `false` for a call that every process
+   * repeats, such as a scrape: otherwise every process reads the reports of all processes each time.
    *
    * @default true
    */

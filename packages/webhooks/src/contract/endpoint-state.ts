@@ -26,8 +26,8 @@ export interface EndpointStates {
   /** Resolves with the state of one endpoint. An unknown subscription has an endpoint that has done nothing wrong. */
   get(subscriptionId: string): Promise<EndpointState>;
   /**
-   * Resolves with the endpoints whose breaker is not closed, whose last attempt failed, or that rest: the 100 that have
-   * failed for the longest.
+   * Resolves with the endpoints whose breaker is not closed, whose last attempt failed, or that rest: at most 100, those
+   * that have failed for the longest first, and those that only rest last.
    */
   failing(): Promise<readonly EndpointState[]>;
 }

@@ -32,6 +32,7 @@ export class StoredEndpointStates implements EndpointStates {
     const count = (condition: string): string =>
       `(SELECT count(*) FROM ${tables.deliveries} AS deliveries
         WHERE deliveries.subscription_id = subscriptions.id AND ${condition})`;
+    // SQLite lists NULL first, PostgreSQL last: what only rests comes last on both.
     const rows = await own.execute(
       `SELECT subscriptions.id, breaker, failures, failing_since, open_until,
         CASE WHEN not_before > ${sql.now} THEN not_before END AS rests_until,
@@ -40,7 +41,7 @@ export class StoredEndpointStates implements EndpointStates {
         ${count("state = 'running'")} AS running
       FROM ${tables.subscriptions} AS subscriptions
       LEFT JOIN ${tables.endpoints} AS endpoints ON endpoints.subscription_id = subscriptions.id
-      WHERE ${condition} ORDER BY failing_since, subscriptions.id LIMIT ${MOST}`,
+      WHERE ${condition} ORDER BY failing_since IS NULL, failing_since, subscriptions.id LIMIT ${MOST}`,
       parameters,
     );
     return rows.map(toState);

@@ -101,7 +101,7 @@ function restRoutes(services: RestServices): readonly AnyRoute[] {
   const { subscriptions, endpoints, log, replays, catalogue, notifiers, test, now } = services;
   return [
     ...subscriptionRoutes(subscriptions, changesOf(services), test),
-    ...endpointRoutes(endpoints),
+    ...endpointRoutes(endpoints, changesOf(services)),
     ...catalogueRoutes(catalogue, notifiers, subscriptions, now),
     ...logRoutes(log, replays),
     ...replayRoutes(replays),

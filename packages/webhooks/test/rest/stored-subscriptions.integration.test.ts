@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Notifier } from "../../src/contract/notifier.ts";
+import { StoredEndpointStates } from "../../src/deliver/stored-endpoint-states.ts";
 import { httpNotifier } from "../../src/notifiers/http-notifier.ts";
 import { stdoutNotifier } from "../../src/notifiers/stdout-notifier.ts";
 import { createRestHandler } from "../../src/rest/rest-handler.ts";
@@ -43,7 +44,12 @@ describe.each(databases)("REST over subscriptions on %s", (_, open) => {
       sealer: new Sealer(keys),
       onChanged() {},
     });
-    services = { ...memoryServices(), subscriptions, idempotency: new StoredRequests(store, keys) };
+    services = {
+      ...memoryServices(),
+      subscriptions,
+      endpoints: new StoredEndpointStates(webhookStore(store)),
+      idempotency: new StoredRequests(store, keys),
+    };
     const handler = createRestHandler(services, {
       tokens: [{ name: "admin", token: TOKEN, permissions: ["webhooks", "customers"] }],
     });
@@ -95,6 +101,32 @@ describe.each(databases)("REST over subscriptions on %s", (_, open) => {
     expect(
       refused.body.errors.map(({ pointer }: { pointer: string }) => pointer).toSorted(),
     ).toEqual(["#/asyncEvent/recipient_url", "#/asyncEvent/verification_token"]);
+  });
+
+  test("endpoints that fail are listed before those that rest, and unknown ones are not found", async () => {
+    const ids: string[] = [];
+    for (let index = 0; index < 3; index += 1) {
+      ids.push((await call("POST", "/subscriptions", NEW)).body.id);
+    }
+    const [rests, latest, first] = ids as [string, string, string];
+    const change = async (id: string, values: string): Promise<void> => {
+      const table = `${database.prefix}busbar_webhook_endpoints`;
+      await database.query(`UPDATE ${table} SET ${values} WHERE subscription_id = $1`, [id]);
+    };
+    await change(rests, `not_before = ${Date.now() + 3_600_000}`);
+    await change(latest, "failures = 1, failing_since = 2000");
+    await change(first, "failures = 1, failing_since = 1000");
+    const { items } = (await call("GET", "/endpoints/failing")).body;
+    expect(items.map((it: { subscriptionId: string }) => it.subscriptionId)).toEqual([
+      first,
+      latest,
+      rests,
+    ]);
+    const statusOf = async (id: string): Promise<number> =>
+      (await call("GET", `/subscriptions/${id}/endpoint`)).status;
+    expect(await statusOf("no-such-subscription")).toBe(404);
+    expect((await call("DELETE", `/subscriptions/${rests}`)).status).toBeLessThan(300);
+    expect(await statusOf(rests)).toBe(200);
   });
 
   test("secrets and secret settings are in no answer but the first", async () => {

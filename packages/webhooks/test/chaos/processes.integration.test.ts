@@ -87,7 +87,7 @@ async function assertDelivered(
 async function startChild(options: ChaosChildOptions): Promise<ChildProcess> {
   const [program] = await bundlePrograms(child);
   const args = [fileURLToPath(program), JSON.stringify(options)];
-  const started = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const started = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
   cleanUp.push(async () => {
     if (started.exitCode !== null || started.signalCode !== null) return;
     started.kill("SIGKILL");
@@ -112,7 +112,9 @@ describe.each(databases)("deliveries on %s", (_, createDatabase) => {
     const other = await startChild({ connection, aheadMs: 3_600_000, leaseMs: 1_000 });
     const emitted = await emitMany(app, 2);
     await receiver.received(2, 10_000);
-    other.kill("SIGSTOP");
+    const standsStill = once(other.stdout!, "data");
+    other.stdin!.write("stand still\n");
+    await standsStill;
     const { hooks, bus } = await start();
     await receiver.received(4, 10_000);
     await until(async () => (await hooks.inspect()).running === 0, "the end of the deliveries");

@@ -211,8 +211,9 @@ class Bus implements IEventBusModule, AsyncDisposable {
   /**
    * Starts the provider and the plugins, declares the subscriptions and begins to consume. Resolves when the bus is
    * ready to deliver events. `start` is safe to call again while the bus starts or runs. A running bus keeps its
-   * process alive until `stop`, on every provider. If the provider does not say within a second which subscriptions are
-   * paused everywhere, `start` resolves, and the bus consumes its subscriptions once the provider has answered.
+   * process alive until `stop`, on every provider. The bus asks the provider which
+   * subscriptions are paused everywhere. If there is no answer within a second, `start` resolves, and the bus consumes its
+   * subscriptions after the answer.
    *
    * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider does not support a subscription or the role.
    * @throws BusbarError `BUSBAR_UNAVAILABLE` when the provider cannot be started. Create a new bus to try again.

@@ -14,8 +14,8 @@ export interface FailedEvent {
   /** The envelope of the event. Undefined when the envelope cannot be read. */
   readonly envelope: Envelope | undefined;
   /**
-   * Why the relay set the event aside: the reason or the error with which the publish rejected the event, or why the
-   * envelope of the row cannot be read. Without values that must not be logged.
+   * Why the relay set the event aside: the reason or the error with which the publish rejected the event. Or why the row
+   * has no envelope that can be read. Without values that must not be logged.
    */
   readonly error: string;
   /** How often it was on its way. */

@@ -333,25 +333,25 @@ export interface EventProvider {
    */
   stop(options: { readonly graceMs: number }): Promise<void>;
 
-  /** The subscription list. Required when durable. Without it the bus refuses `retire`. */
+  /** The subscription list. Required when durable. Without it the bus does not support `retire`. */
   readonly subscriptions?: SubscriptionRegistry | undefined;
   /**
-   * Backlog and dead letters. Required when durable. Without it the bus refuses `deadLetters`, `inspect()` shows
-   * zeros, and a delivery that is settled as `dead` is deleted.
+   * Backlog and dead letters. Required when durable. Without it the bus does not support `deadLetters`, `inspect()`
+   * shows zeros, and a delivery that is settled as `dead` is deleted.
    */
   readonly admin?: ProviderAdmin | undefined;
-  /** Durable staging of grouped events. Without it a durable provider refuses groups. */
+  /** Durable staging of grouped events. Without it a durable provider does not support groups. */
   readonly groups?: GroupStaging | undefined;
   /**
    * Where instances show each other what they do. For a durable provider: without a board `inspect()` shows this
    * instance only, and `tail()` reads what happens in this process.
    */
   readonly board?: InstanceBoard | undefined;
-  /** Keeps schedules. Without it the bus refuses `schedules`. */
+  /** Keeps schedules. Without it the bus does not support `schedules`. */
   readonly schedules?: ScheduleStore | undefined;
   /**
-   * Counts runs over all processes. For a durable provider: without it the bus refuses the `rate` of a subscription. In
-   * memory the bus counts by itself.
+   * Counts runs over all processes. For a durable provider: without it the bus does not support the `rate` of a
+   * subscription. In memory the bus counts by itself.
    */
   readonly rates?: SharedRates | undefined;
   /** Looks whether the provider works, and changes nothing. */
@@ -384,11 +384,11 @@ export interface SubscriptionSpec {
   readonly ordering: Ordering;
   /** Whether the death of an ordered delivery blocks its key. */
   readonly onOrderedFailure: OrderedFailure;
-  /** Earlier ids: what waits or is dead under them belongs to this subscription from now on. */
+  /** Earlier ids: pending deliveries and dead letters under them belong to this subscription from now on. */
   readonly aliases: readonly string[];
   /**
-   * Somebody waits for one event. The bus retires such a subscription itself. A durable provider forgets it, with what
-   * waits in it, when no process has declared it for 5 minutes: its process has ended. A provider that leaves this
+   * Whether a caller waits for one event. The bus retires such a subscription itself. A durable provider forgets it, with
+   * its pending deliveries, when no process has declared it for 5 minutes: its process has ended. A provider that leaves this
    * out keeps such a subscription as an orphan.
    *
    * @default false
@@ -548,8 +548,8 @@ export interface ProviderAdmin {
     options: { readonly backlog: Exclude<RetiredBacklog, "keep"> },
   ): Promise<number>;
   /**
-   * Takes the deliveries of an event that are not in flight out of the queues of all subscriptions, or of one: also
-   * those that wait for a retry. Dead letters stay. Their `deduplicationId` may be used again, and the next delivery of an
+   * Takes the deliveries of an event that are not in flight out of the queues of all subscriptions, or of one. Retries
+   * are also taken. Dead letters stay. Their `deduplicationId` may be used again, and the next delivery of an
    * ordered key may begin. Resolves with the number of deliveries.
    */
   cancel?(

@@ -12,7 +12,7 @@ export interface ReservedStarts {
  */
 export interface SharedRates {
   /**
-   * Reserves the starts of at most `count` runs, so that no more than `max` runs start in any `perMs` milliseconds. A
+   * Reserves the starts of at most `count` runs, so that at most `max` runs start in any `perMs` milliseconds. A
    * start is as early as the starts of all processes before it allow. Starts that are more than `horizonMs`
    * milliseconds away are not reserved: a process that ends takes its reserved starts with it.
    */

@@ -18,8 +18,7 @@ export type ScheduleWrite = Pick<StoredSchedule, "id" | "record" | "dueAt">;
 
 /**
  * Keeps the schedules of a bus, as durably as the subscription list. The bus computes when they are due. A write of a
- * process that has not seen the last write does nothing, so that processes need no lease, and a crash leaves nothing
- * behind.
+ * process that has not seen the last write does nothing. So processes need no lease, and a crash leaves nothing behind.
  */
 export interface ScheduleStore {
   /** Resolves with every schedule. */
@@ -32,8 +31,8 @@ export interface ScheduleStore {
   /** Removes a schedule. Resolves with whether there was one. */
   remove(id: string): Promise<boolean>;
   /**
-   * Resolves with at most `limit` schedules whose time has come, the earliest first, with the time of the server, and
-   * with the time at which the next one is due that has not come yet.
+   * Resolves with at most `limit` schedules whose time has come, the earliest first. The answer also has the time of the
+   * server, and the time at which the first of the later schedules is due.
    */
   due(limit: number): Promise<{
     readonly now: number;

@@ -40,7 +40,7 @@ export class Pauses {
     return this.#registry === undefined || this.#answered > begun;
   }
 
-  /** Reads the list. Looks may overlap: the answer of the one that began last holds, whichever comes first. */
+  /** Reads the list. Looks may overlap: the answer to the look that began last holds, even if it comes first. */
   async look(): Promise<void> {
     if (!this.#registry) return;
     this.#begun += 1;

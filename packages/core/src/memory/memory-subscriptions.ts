@@ -65,7 +65,7 @@ export class MemorySubscriptions {
     return queues.filter((queue) => targets.has(queue));
   }
 
-  /** Refuses an envelope to a subscription that does not get it. */
+  /** Rejects an envelope to a subscription that does not get it. */
   unknownTarget({ name, to }: Envelope): PublishResult | undefined {
     const subscriptionId = to?.find((id) => !this.#gets(id, name));
     if (subscriptionId === undefined) return undefined;

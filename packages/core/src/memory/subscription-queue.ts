@@ -102,7 +102,7 @@ export class SubscriptionQueue {
     this.#host.consumerEnded(this);
   }
 
-  /** Of a retired subscription: what waits goes on waiting. */
+  /** Of a retired subscription: its pending deliveries stay. */
   park(parked: boolean): void {
     this.#handOver.pause(parked);
   }
@@ -172,8 +172,8 @@ export class SubscriptionQueue {
   }
 
   /**
-   * Removes what waits and is not wanted, the oldest first: as much as there is room for among the dead letters, if it
-   * becomes dead letters. Returns how many deliveries were removed.
+   * Removes the pending deliveries that are not wanted, the oldest first. If they become dead letters, it removes as many
+   * as there is room for. Returns how many deliveries were removed.
    */
   removeUnwanted(
     isWanted: (name: string) => boolean,
@@ -193,7 +193,7 @@ export class SubscriptionQueue {
     return removed.length;
   }
 
-  /** Removes what waits of an event. Returns how many deliveries there were. */
+  /** Removes the pending deliveries of an event. Returns how many there were. */
   cancel(eventId: string): number {
     const isOf = ({ envelope }: QueueItem): boolean => envelope.id === eventId;
     // To look takes less than to take out and to put back.
@@ -237,7 +237,7 @@ export class SubscriptionQueue {
   }
 
   /**
-   * Ends its consumers at once and drops what waits. Returns how much that was. Dead letters stay to
+   * Ends its consumers at once and drops its pending deliveries. Returns how many there were. Dead letters stay to
    * be read.
    */
   stop(): number {

@@ -96,6 +96,7 @@ const CORE_ROOMS = {
     "emit",
     "admin",
   ],
+  schedules: ["contract", "errors", "values", "causality", "deliver", "emit"],
   lifecycle: [
     "contract",
     "errors",
@@ -108,6 +109,7 @@ const CORE_ROOMS = {
     "groups",
     "admin",
     "operate",
+    "schedules",
     "events",
   ],
   events: ["contract", "errors", "values", "deliver"],
@@ -185,6 +187,7 @@ const WALL_CLOCK = new Map([
   ["packages/core/src/lifecycle/start-and-stop.ts", "since when the bus is healthy"],
   ["packages/core/src/deliver/engine.ts", "when an attempt failed"],
   ["packages/core/src/memory/memory-dead-letters.ts", "diedAt"],
+  ["packages/core/src/memory/memory-schedules.ts", "dueAt"],
   ["packages/core/src/memory/waiting-page.ts", "dueAt"],
   ["packages/core/src/operate/tail-feed.ts", "when it happened"],
   ["packages/core/src/groups/memory-group-staging.ts", "stagedAt"],

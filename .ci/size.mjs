@@ -15,10 +15,10 @@ const budgets = [
     what: "@busbar/core, the bus",
     entry: core,
     names: ["createEventBus"],
-    bytes: 39_800,
+    bytes: 43_300,
     external,
   },
-  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 43_250, external },
+  { what: "@busbar/core, all of it", entry: core, names: ["*"], bytes: 46_200, external },
   // Receivers load nothing else: what it imports must be its own.
   {
     what: "@busbar/webhooks/verify",
@@ -54,9 +54,9 @@ for (const { what, entry, names, bytes, external: left, platform = "node" } of b
     logLevel: "silent",
   });
   const loaded = loadedWith("stdin.js", metafile.outputs);
-  const size = outputFiles
-    .filter(({ path }) => loaded.has(basename(path)))
-    .reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0);
+  // Together, as they are one file of the package: how esbuild divides what is also loaded later is no matter.
+  const contents = outputFiles.filter(({ path }) => loaded.has(basename(path)));
+  const size = gzipSync(Buffer.concat(contents.map((file) => file.contents)), { level: 9 }).length;
   const line = `${what}: ${size} of ${bytes} bytes`;
   sizes.push(line);
   if (size > bytes) problems.push(`${line}: over its budget by ${size - bytes}`);
@@ -84,7 +84,7 @@ sizes.push(line);
 if (written > example.lines) problems.push(`${line}: a provider must stay this small`);
 
 // What authors of providers and plugins need is in entries of their own.
-const most = 100;
+const most = 106;
 const { module } = parseSync(core, readFileSync(join(root, core), "utf8"));
 const exported = module.staticExports.reduce((sum, { entries }) => sum + entries.length, 0);
 const names = `${core}: ${exported} of ${most} names`;

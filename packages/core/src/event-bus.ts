@@ -6,6 +6,7 @@ import type {
 } from "./contract/event-bus-module.ts";
 import type { Interceptor } from "./contract/interceptor.ts";
 import type { Middleware } from "./contract/middleware.ts";
+import type { Schedules } from "./contract/schedule.ts";
 import type { BusListener, BusNoticeName } from "./contract/notices.ts";
 import type {
   BatchOptions,
@@ -100,6 +101,11 @@ class Bus implements IEventBusModule, AsyncDisposable {
   /** The dead letters of this bus. */
   get deadLetters(): DeadLetters {
     return this.#runtime.deadLetters;
+  }
+
+  /** The schedules of this bus. */
+  get schedules(): Schedules {
+    return this.#runtime.schedules;
   }
 
   emit<T>(
@@ -455,8 +461,10 @@ export interface EventBus<
   Context extends DeliveryContext = DeliveryContext,
 >
   extends
-    Omit<Bus, keyof IEventBusModule | "use" | "withTransaction">,
+    Omit<Bus, keyof IEventBusModule | "schedules" | "use" | "withTransaction">,
     IEventBusModule<Events, Received, Context> {
+  /** The schedules of this bus: recurring emits. All processes of the bus share them. */
+  readonly schedules: Schedules<Events>;
   /**
    * Ends a subscription in this process, as {@link IEventBusModule.unsubscribe} does. If only a `subscriberId` is
    * passed, `unsubscribe` ends the subscription for all its events. It does nothing if this process has no such
@@ -549,7 +557,7 @@ export function createEventBus<
   Received extends object = Events,
   Tx = unknown,
 >(options: EventBusOptions<Events, Received, Tx>): EventBus<Events, Received, HandlerContext<Tx>> {
-  const bus: EventBus = new Bus(options);
   // One bus is behind all types.
+  const bus: EventBus = new Bus(options as unknown as EventBusOptions<object>);
   return bus as unknown as EventBus<Events, Received, HandlerContext<Tx>>;
 }

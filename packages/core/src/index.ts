@@ -38,6 +38,7 @@ export type { Interceptor } from "./contract/interceptor.ts";
 export type { Issue } from "./contract/issue.ts";
 export type { Logger } from "./contract/logger.ts";
 export type { Middleware } from "./contract/middleware.ts";
+export type { Schedule, ScheduleInfo, Schedules } from "./contract/schedule.ts";
 export type { BusListener, BusNotices, DeadReason } from "./contract/notices.ts";
 export type {
   BatchContext,

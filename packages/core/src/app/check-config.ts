@@ -32,6 +32,7 @@ const checks: Record<keyof BusbarConfig, Check> = {
     (value) => Array.isArray(value) && value.every(isFunction),
     "must be an array of functions",
   ),
+  schedules: rule(isRecord, "must be an object of schedules by their ids"),
   bus: (value, path) => issuesAt(path, busOptionIssues(value)),
   events: rule(
     (value) => isRecord(value) && isRecord(value["schemas"]) && isFunction(value["check"]),

@@ -5,6 +5,7 @@ import type { Logger } from "../contract/logger.ts";
 import type { Middleware } from "../contract/middleware.ts";
 import type { InboxStore, Plugin } from "../contract/plugin.ts";
 import type { EventCatalogue } from "../contract/catalogue.ts";
+import type { Schedule } from "../contract/schedule.ts";
 import type { SubscriptionDefaults } from "../contract/subscriber.ts";
 import type { BatchSubscriberArgs, SubscriberModule } from "../events/subscriber.ts";
 
@@ -108,6 +109,8 @@ export interface BusbarConfig<
   readonly inbox?: InboxStore<Tx> | undefined;
   /** Wraps every run of every delivery, the first one outermost. */
   readonly middleware?: readonly Middleware[] | undefined;
+  /** Recurring emits, by id, as the option `schedules` of `createEventBus`. None by default. */
+  readonly schedules?: Readonly<Record<string, Schedule<NoInfer<Events>>>> | undefined;
   /** Options of the bus that do not concern its provider, such as defaults of every emit. */
   readonly bus?: BusOptions | undefined;
   /** Types and validates events; made by `defineEvents`. */

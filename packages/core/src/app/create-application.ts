@@ -57,7 +57,7 @@ export async function createApplication<
   caller?: string,
 ): Promise<App<Events, Received, HandlerContext<Tx>>> {
   assertOptions("createApp()", overrides, OVERRIDES);
-  const source = await readConfig(config, overrides.root, caller);
+  const source = await readConfig(config as BusbarConfig | string, overrides.root, caller);
   const { places, file } = source;
   const role = resolveRole(overrides.role ?? source.config.role);
   const logger = loggerFor(overrides.logger ?? source.config.logger);
@@ -150,7 +150,7 @@ function assemble(parts: Assembly): App {
 
 function createBus(parts: Assembly, container: AppContainer<AppCradle>): EventBus {
   const { config, provider, inbox, role, logger } = parts;
-  const { name, events, plugins, middleware } = config;
+  const { name, events, plugins, middleware, schedules } = config;
   try {
     return createEventBus({
       ...config.bus,
@@ -163,6 +163,7 @@ function createBus(parts: Assembly, container: AppContainer<AppCradle>): EventBu
       plugins,
       inbox,
       middleware,
+      schedules,
     });
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;

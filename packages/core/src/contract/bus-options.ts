@@ -5,6 +5,7 @@ import type { Logger } from "./logger.ts";
 import type { Middleware } from "./middleware.ts";
 import type { InboxStore, Plugin } from "./plugin.ts";
 import type { EventProvider } from "./provider.ts";
+import type { Schedule } from "./schedule.ts";
 import type { EventCatalogue } from "./catalogue.ts";
 import type { SubscriptionDefaults } from "./subscriber.ts";
 
@@ -15,13 +16,18 @@ import type { SubscriptionDefaults } from "./subscriber.ts";
  * - `server` emits and never consumes. It needs a durable provider.
  * - `worker` consumes, and emits what its handlers emit.
  * - `tool` is an operator's process, such as a command. It emits, inspects and replays. It declares no subscription,
- *   consumes nothing, and releases no group that another process has left unfinished.
+ *   consumes nothing, emits for no due time of a schedule, and releases no group that another process has left unfinished.
  */
 export type Role = "shared" | "server" | "worker" | "tool";
 
 /** Whether a process of this role takes deliveries. */
 export function roleConsumes(role: Role): boolean {
   return role === "shared" || role === "worker";
+}
+
+/** Whether a process of this role emits what schedules are due for. */
+export function roleFires(role: Role): boolean {
+  return role !== "tool";
 }
 
 /** How long, and how many, dead letters are kept. */
@@ -140,6 +146,18 @@ export interface EventBusOptions<
   readonly inbox?: InboxStore<Tx> | undefined;
   /** Wraps every run of every delivery, the first one outermost. None by default. */
   readonly middleware?: readonly Middleware[] | undefined;
+  /**
+   * Recurring emits, by id: `start` calls `bus.schedules.set` for each. A schedule that is taken out of this option stays
+   * until `bus.schedules.remove` is called. A process with the role `tool` ignores the option. None by default.
+   *
+   * @example
+   * ```ts
+   * schedules: {
+   *   "nightly-report": { cron: "0 2 * * *", event: "report.requested", data: { report: "sales" } },
+   * }
+   * ```
+   */
+  readonly schedules?: Readonly<Record<string, Schedule<NoInfer<Events>>>> | undefined;
   /** The provider's by default, if it brings one, or else the system's. */
   readonly clock?: Clock | undefined;
   /** Numbers from 0 to below 1, for jitter. The provider's by default, or else `Math.random`. */

@@ -30,6 +30,13 @@ export interface EventMetadata {
    * `causationDepth` and ignores a value from the caller. It is absent from the first event, which has no cause.
    */
   readonly causationDepth?: number | undefined;
+  /** The id of the schedule that emitted the event. */
+  readonly scheduleId?: string | undefined;
+  /**
+   * The due time for which a schedule emitted the event, in ISO 8601, such as `2026-12-01T02:00:00.000Z`. For an event
+   * that `trigger` emitted, the time of that call.
+   */
+  readonly dueAt?: string | undefined;
   readonly [key: string]: unknown;
 }
 

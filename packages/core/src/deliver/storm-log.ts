@@ -13,9 +13,10 @@ export interface StormLine {
   readonly level: "warn" | "error";
   /** What is counted, such as `dead letters`. */
   readonly kind: string;
-  /** `subscriberId`, `reason` and what `err` says, apart from its numbers, tell lines apart. */
+  /** `subscriberId`, `scheduleId`, `reason` and what `err` says, apart from its numbers, tell lines apart. */
   readonly fields: {
-    readonly subscriberId: string;
+    readonly subscriberId?: string | undefined;
+    readonly scheduleId?: string | undefined;
     readonly reason?: string | undefined;
     readonly err?: unknown;
     readonly [name: string]: unknown;
@@ -106,9 +107,9 @@ export class StormLog {
 }
 
 function count(storm: Storm, line: StormLine): void {
-  const { subscriberId, reason = "", err } = line.fields;
+  const { subscriberId = "", scheduleId = "", reason = "", err } = line.fields;
   const said = err === undefined ? "" : messageOf(err).replaceAll(/\d+/g, "#");
-  const key = `${subscriberId} ${reason} ${said}`;
+  const key = `${subscriberId}${scheduleId} ${reason} ${said}`;
   const by = line.count ?? 1;
   storm.count += by;
   const group = storm.groups.get(key);

@@ -111,6 +111,29 @@ export class Emitter {
   }
 
   /**
+   * Does with messages what an emit does that is in no handler. `publish` publishes what interceptors keep: it takes the
+   * place of the provider's publish, and its answer is the answer.
+   *
+   * @throws BusbarError as an emit does, and what interceptors and `publish` throw.
+   */
+  async emitBy<T>(
+    messages: readonly EventMessage[],
+    publish: (envelopes: readonly Envelope[], deadline: number) => Promise<T>,
+  ): Promise<T> {
+    const { hooks, timeLimit } = this.#options;
+    const deadline = timeLimit.deadline();
+    const prepared = this.prepare(messages, undefined, undefined, undefined);
+    const envelopes =
+      "then" in prepared ? await this.#within(prepared, deadline, "A schema") : prepared;
+    const send = async (): Promise<T> => {
+      const kept = await this.interceptAtEmit(envelopes.map(staged), deadline);
+      const left = kept.map(({ envelope }) => envelope);
+      return publish(left, deadline);
+    };
+    return hooks ? hooks.run({ kind: "emit", envelopes, deadline, send }) : send();
+  }
+
+  /**
    * Writes events within the caller's transaction: those of groups into their groups.
    *
    * @throws BusbarError `BUSBAR_UNSUPPORTED` when groups are staged where the transaction has no say.

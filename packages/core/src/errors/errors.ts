@@ -83,7 +83,8 @@ export interface BusbarErrorDetails {
       | "webhook subscription"
       | "delivery"
       | "replay"
-      | "event";
+      | "event"
+      | "schedule";
     readonly id: string;
   } & Partial<EmitOutcome>;
   /** What somebody asks for at run time, such as a webhook subscription, is malformed; nothing was changed. */

@@ -36,6 +36,7 @@ import {
   inspectSubscriptions,
 } from "../admin/inspection.ts";
 import type { Holding } from "../contract/held-events.ts";
+import { LateSchedules } from "./late-schedules.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { type EventBusOptions, roleConsumes } from "../contract/bus-options.ts";
 import { Publisher } from "../emit/publisher.ts";
@@ -57,6 +58,7 @@ export class BusRuntime {
   readonly interceptors: Set<Interceptor> = new Set();
   readonly emitter: Emitter;
   readonly deadLetters: DeadLetters;
+  readonly schedules: LateSchedules;
   readonly holding: Holding;
   readonly notices: Notices;
   readonly #bus: IEventBusModule;
@@ -183,6 +185,17 @@ export class BusRuntime {
     this.holding = new EventHolder(this.#groups, this.emitter, () =>
       this.#ready("releaseGroupedEvents"),
     );
+    this.schedules = new LateSchedules({
+      ...shared,
+      provider,
+      emitter: this.emitter,
+      publisher: this.#publisher,
+      timeLimit,
+      role: settings.role,
+      given: options.schedules,
+      ready: this.#ready,
+      whenDeclared: () => this.#consumers.whenDeclared,
+    });
     this.#lifecycle = new Lifecycle(
       new StartAndStop({
         bus,
@@ -203,6 +216,7 @@ export class BusRuntime {
         consumers: this.#consumers,
         intakes,
         groups: this.#groups,
+        schedules: this.schedules,
         instanceId: this.#instanceId,
         operations: {
           // In memory there is no other process that would want to know.

@@ -73,6 +73,7 @@ const OPTIONS: Checks<EventBusOptions<object>> = {
     Array.isArray(value) && value.every((it) => typeof it === "function")
       ? undefined
       : "must be an array of functions",
+  schedules: checkObject,
   clock: hasMethods(["now", "setTimeout"], "a Clock"),
   random: checkFunction,
 };

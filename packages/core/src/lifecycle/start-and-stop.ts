@@ -16,6 +16,7 @@ import type { BusCounters } from "../observe/counters.ts";
 import type { Notices } from "../observe/notices.ts";
 import type { EmitTimeLimit } from "../emit/emit-time-limit.ts";
 import type { Groups } from "../groups/groups.ts";
+import type { LateSchedules } from "./late-schedules.ts";
 import type { HealthRecord } from "../admin/inspection.ts";
 import type { LifecycleSteps } from "./lifecycle.ts";
 import type { Publisher } from "../emit/publisher.ts";
@@ -64,6 +65,7 @@ export interface StartAndStopOptions {
   readonly consumers: Consumers;
   readonly intakes: Intakes;
   readonly groups: Groups;
+  readonly schedules: LateSchedules;
   /** Identifies this bus among the instances of all processes. */
   readonly instanceId: string;
   readonly operations: {
@@ -122,8 +124,12 @@ export class StartAndStop implements LifecycleSteps {
       await this.#orUnavailable("could not be told of the subscriptions", () =>
         this.#warnIfSlow("to take the subscriptions", () => this.#options.consumers.start()),
       );
+      await this.#orUnavailable("could not be told of the schedules", () =>
+        this.#warnIfSlow("to take the schedules", () => this.#options.schedules.start()),
+      );
     } catch (error) {
       this.#options.consumers.close(0);
+      this.#options.schedules.close();
       try {
         await this.#stopAll(started, 0, () => {});
       } catch (err) {
@@ -213,6 +219,7 @@ export class StartAndStop implements LifecycleSteps {
   async stop(graceMs: number): Promise<void> {
     const { clock } = this.#options.settings;
     this.#options.consumers.close(graceMs);
+    this.#options.schedules.close();
     this.#options.clocks.close();
     const reason = new Error(`The bus stops, and ${graceMs} ms have passed`);
     // What still runs is over then. The provider may give it up in the moment before the timer.
@@ -275,7 +282,7 @@ export class StartAndStop implements LifecycleSteps {
    * what handlers emit for as long. A plugin that does not end keeps nothing else from stopping.
    */
   async #stopAll(plugins: readonly Plugin[], graceMs: number, cutShort: () => void): Promise<void> {
-    const { consumers, groups, operations, provider, publisher } = this.#options;
+    const { consumers, groups, operations, provider, publisher, schedules } = this.#options;
     const { clock, logger } = this.#options.settings;
     const deadline = clock.monotonic() + graceMs;
     const left = (): { graceMs: number } => ({
@@ -308,6 +315,7 @@ export class StartAndStop implements LifecycleSteps {
       await inTime(consumers.drain(graceMs));
       cutShort();
     }
+    await inTime(schedules.whenIdle());
     await inTime(groups.close());
     await tell("stop");
     if (durable) await inTime(operations.close());

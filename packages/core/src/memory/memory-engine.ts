@@ -123,6 +123,18 @@ export class MemoryEngine implements QueueHost, PublishTarget {
     return this.#accepted[queues.length] as PublishResult;
   }
 
+  /** Puts all envelopes in all their queues now, or none of them in any. */
+  placeAll(batch: readonly Envelope[]): readonly PublishResult[] {
+    for (const envelope of batch) {
+      const queues = this.subscriptions.queuesOf(envelope);
+      const refusal =
+        this.subscriptions.unknownTarget(envelope) ??
+        (this.#room.obstacle(queues) && this.#room.overloaded(envelope));
+      if (refusal) return batch.map(() => refusal);
+    }
+    return batch.map((envelope) => this.place(envelope));
+  }
+
   declare(specs: readonly SubscriptionSpec[]): void {
     this.subscriptions.declare(specs);
     this.#room.regroup();

@@ -5,6 +5,7 @@ import type {
   ProviderCapabilities,
   SubscriptionRegistry,
 } from "../contract/provider.ts";
+import type { ScheduleStore } from "../contract/schedule-store.ts";
 import { defineProvider, notRunning, type OpenProvider } from "../provider/define-provider.ts";
 import {
   assertOptions,
@@ -15,6 +16,7 @@ import {
 } from "../values/arguments.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
 import { MemoryEngine } from "./memory-engine.ts";
+import { MemorySchedules } from "./memory-schedules.ts";
 
 /** Options of {@link createMemoryProvider}. */
 export interface MemoryProviderOptions {
@@ -50,6 +52,8 @@ export interface MemoryProvider extends EventProvider {
   readonly subscriptions: SubscriptionRegistry;
   /** Backlog and dead letters of this process. */
   readonly admin: ProviderAdmin;
+  /** The schedules of this process. */
+  readonly schedules: ScheduleStore;
   /** Says whether the provider has started and not stopped. */
   probe(): Promise<ProbeResult>;
 }
@@ -79,7 +83,7 @@ export function createMemoryProvider(options: MemoryProviderOptions): MemoryProv
   return defineProvider({
     name,
     capabilities: CAPABILITIES,
-    parts: ["subscriptions", "admin"],
+    parts: ["subscriptions", "admin", "schedules"],
     shortcuts: ["tryPublish"],
     optional: ["setPaused", "getDead", "listWaiting", "drain", "cancel"],
     readsAfterStop: true,
@@ -88,8 +92,11 @@ export function createMemoryProvider(options: MemoryProviderOptions): MemoryProv
   });
 }
 
-function openEngine(engine: MemoryEngine, name: string): OpenProvider<"subscriptions" | "admin"> {
-  const { subscriptions } = engine;
+function openEngine(
+  engine: MemoryEngine,
+  name: string,
+): OpenProvider<"subscriptions" | "admin" | "schedules"> {
+  const { clock, subscriptions } = engine;
   return {
     publish: (batch, options) =>
       engine.isStopped
@@ -115,6 +122,7 @@ function openEngine(engine: MemoryEngine, name: string): OpenProvider<"subscript
       cancel: async (eventId, { subscriptionId }) => engine.cancel(eventId, subscriptionId),
       discardDead: async (id, ids) => subscriptions.queue(id)?.discardDead(ids) ?? 0,
     },
+    schedules: new MemorySchedules({ clock, publish: (batch) => engine.placeAll(batch) }),
     // Ends the consumers as well, and reports what is left.
     drain: ({ graceMs }) => engine.stop(graceMs),
     close: async () => {},

@@ -50,6 +50,9 @@ export type DefinedProvider<Part extends ProviderPart = never> = EventProvider &
  */
 const GIVE_UP_MS = 100;
 
+/** The methods after which a consumer may find something. */
+const WAKING = { replayDead: true, complete: true, fire: true };
+
 /** The methods that change nothing. */
 const READS: ReadonlySet<string> = new Set([
   "subscriptions.list",
@@ -381,7 +384,7 @@ export function defineProvider<Part extends ProviderPart = never>(
         const open = running(`${part}.${method}`);
         const methodsOf = open[part] as unknown as Record<string, (...given: unknown[]) => unknown>;
         const result = await methodsOf[method]?.(...args);
-        if (method === "replayDead" || method === "complete") wake();
+        if (method in WAKING) wake();
         return result;
       };
       if (method === "queueName") return [method, queueName];

@@ -59,6 +59,7 @@ class FlakyProvider implements EventProvider {
   readonly subscriptions: EventProvider["subscriptions"];
   readonly admin: EventProvider["admin"];
   readonly groups: EventProvider["groups"];
+  readonly schedules: EventProvider["schedules"];
   readonly clock: EventProvider["clock"];
   readonly random: EventProvider["random"];
   readonly probe?: NonNullable<EventProvider["probe"]>;
@@ -77,6 +78,7 @@ class FlakyProvider implements EventProvider {
     this.subscriptions = inner.subscriptions;
     this.admin = inner.admin;
     this.groups = inner.groups;
+    this.schedules = inner.schedules;
     this.clock = inner.clock;
     this.random = inner.random;
     if (inner.probe) this.probe = inner.probe.bind(inner);

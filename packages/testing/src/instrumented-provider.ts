@@ -11,6 +11,7 @@ import type {
   ProviderContext,
   PublishOptions,
   PublishResult,
+  ScheduleStore,
   Settlement,
   SubscriptionRegistry,
   SubscriptionSpec,
@@ -22,7 +23,7 @@ import { FaultChannel } from "./fault-channel.ts";
 import { type Faults, firstOf } from "./faults.ts";
 import { FaultyDelivery } from "./faulty-delivery.ts";
 import { InjectedFaults } from "./injected-faults.ts";
-import { withSpecs, withTransit } from "./provider-parts.ts";
+import { withPublishes, withSpecs, withTransit } from "./provider-parts.ts";
 import { readOptions } from "./read-options.ts";
 import { type RecordedDelivery, Recorder } from "./recorder.ts";
 import { SystemTime } from "./system-time.ts";
@@ -41,6 +42,7 @@ export class InstrumentedProvider implements TestingProvider {
   readonly capabilities: ProviderCapabilities;
   readonly subscriptions: SubscriptionRegistry;
   readonly admin: ProviderAdmin;
+  readonly schedules: ScheduleStore;
   readonly recorder: Recorder;
   readonly #injected = new InjectedFaults();
   readonly #faults: Faults;
@@ -83,10 +85,11 @@ export class InstrumentedProvider implements TestingProvider {
       maxPending,
       deduplicationWindowMs,
     });
-    const { capabilities, subscriptions, admin } = this.#inner;
+    const { capabilities, subscriptions, admin, schedules } = this.#inner;
     this.capabilities = capabilities;
     this.subscriptions = withSpecs(subscriptions, this.#specs);
     this.admin = withTransit(admin, (id) => this.#channel.inTransit(id));
+    this.schedules = withPublishes(schedules, (...args) => this.#publish(...args));
     if (!virtual) return;
     this.#driver = new TimeDriver({
       clock: virtual,
@@ -112,10 +115,15 @@ export class InstrumentedProvider implements TestingProvider {
     this.#started = true;
   }
 
-  async publish(
+  publish(batch: readonly Envelope[], options: PublishOptions): Promise<readonly PublishResult[]> {
+    return this.#publish(batch, options, () => this.#inner.publish(batch, options));
+  }
+
+  async #publish<T extends readonly PublishResult[] | undefined>(
     batch: readonly Envelope[],
     options: PublishOptions,
-  ): Promise<readonly PublishResult[]> {
+    publish: () => Promise<T>,
+  ): Promise<T | readonly PublishResult[]> {
     const { recorder } = this;
     const fault = this.#faults.publish(batch);
     if (fault?.type === "reject") {
@@ -128,7 +136,8 @@ export class InstrumentedProvider implements TestingProvider {
       return this.#noAnswer(options);
     }
     for (const envelope of batch) recorder.publishing(envelope);
-    const results = await this.#inner.publish(batch, options);
+    const results = await publish();
+    if (!results) return results;
     batch.forEach((envelope, index) => {
       if (results[index]?.status === "accepted") recorder.accepted(envelope);
     });

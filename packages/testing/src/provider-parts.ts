@@ -1,4 +1,12 @@
-import type { ProviderAdmin, SubscriptionRegistry, SubscriptionSpec } from "@busbar/core/provider";
+import type {
+  Envelope,
+  ProviderAdmin,
+  PublishOptions,
+  PublishResult,
+  ScheduleStore,
+  SubscriptionRegistry,
+  SubscriptionSpec,
+} from "@busbar/core/provider";
 
 /** A registry that also writes what is declared into a map, by subscription. */
 export function withSpecs(
@@ -28,5 +36,21 @@ export function withTransit(
         delayed: entry.delayed + inTransit(entry.subscriptionId),
       }));
     },
+  };
+}
+
+/** What is done around a publish. `publish` publishes in the provider itself. */
+export type AroundPublish = <T extends readonly PublishResult[] | undefined>(
+  batch: readonly Envelope[],
+  options: PublishOptions,
+  publish: () => Promise<T>,
+) => Promise<T | readonly PublishResult[]>;
+
+/** Schedules whose emits are publishes like all others. */
+export function withPublishes(schedules: ScheduleStore, around: AroundPublish): ScheduleStore {
+  return {
+    ...schedules,
+    fire: (schedule, version, envelopes, options) =>
+      around(envelopes, options, () => schedules.fire(schedule, version, envelopes, options)),
   };
 }

@@ -62,11 +62,14 @@ export class TimeDriver {
     return this.#inTurn(async () => {
       const deadline = performance.now() + limitMs;
       for (;;) {
-        await this.#quiet(deadline, limitMs);
+        // Each step has a limit of its own: at the end of all it is known what is left.
+        const limit = performance.now() + limitMs;
+        await this.#quiet(limit, limitMs);
         if (!(await this.#options.isBusy())) return true;
+        // Housekeeping, such as the timer of a schedule, may come for ever.
+        if (performance.now() >= deadline) return false;
         const due = this.#nextStep();
-        if (due !== undefined) await this.#moveTo(due, deadline, limitMs);
-        else if (performance.now() >= deadline) return false;
+        if (due !== undefined) await this.#moveTo(due, limit, limitMs);
         else await wait(1);
       }
     });

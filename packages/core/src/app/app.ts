@@ -103,11 +103,15 @@ export interface App<
    * Looks into the folders of subscribers again, loads the files that are new or have changed, and replaces their
    * handlers without a restart. For development: each load stays in memory, and modules that a subscriber file
    * imports are not loaded again. Resolves once the bus has the new handlers. Runs in flight finish with the old
-   * ones, and subscriptions keep their ids and their backlog.
+   * ones, and subscriptions keep their ids, their backlog and their pause.
+   *
+   * If the bus refuses a subscriber, the others are replaced, and the earlier handler of that subscriber stays with all
+   * of its events. The next call tries the subscriber again.
    *
    * @throws BusbarError `BUSBAR_INVALID_CONFIG` when a file cannot be loaded, or is wrong: then nothing has changed.
-   *   When the bus refuses a subscriber, the others are replaced.
-   * @throws BusbarError `BUSBAR_UNSUPPORTED` when a file asks what the provider cannot do.
+   *   Also when the bus refuses a subscriber.
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` when the bus refuses subscribers only because they ask what the provider
+   *   cannot do.
    *
    * @example
    * ```ts

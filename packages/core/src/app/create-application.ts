@@ -19,7 +19,7 @@ import { configError } from "./config-error.ts";
 import type { BusbarConfig } from "./config.ts";
 import { readConfigFile } from "./load-config.ts";
 import { loadModule } from "./load-module.ts";
-import { type LoadedSubscriber, loadSubscribers, subscribeAll } from "./load-subscribers.ts";
+import { loadSubscribers, refusalError, subscribeAll } from "./load-subscribers.ts";
 import {
   anything,
   assertOptions,
@@ -72,36 +72,47 @@ export async function createApplication<
   const module = await loadModule(entry, { places, file, loader });
   const sources = [source.config.subscribers ?? []].flat();
   const files = { places, loader, logger };
-  let subscribers = await loadSubscribers(sources, files);
+  let loaded = await loadSubscribers(sources, files);
   // Last, because a provider may hold something open from here on.
   const own = await module.createProvider({ logger, name });
-  const provider = overrides.wrapProvider?.(own) ?? own;
-  if (entry === undefined) reportDefaultModule(logger);
+  let subscribed = loaded;
 
   async function reload(): Promise<ReloadedSubscribers> {
-    const loaded = subscribers;
-    const again = await loadSubscribers(sources, { ...files, loaded });
-    const changes = replaceSubscribers(app.bus, loaded, again);
-    subscribers = again;
-    return changes;
+    loaded = await loadSubscribers(sources, { ...files, loaded });
+    const replaced = replaceSubscribers(app.bus, subscribed, loaded);
+    subscribed = replaced.subscribed;
+    if (replaced.refused.length > 0) throw refusalError(replaced.refused);
+    return replaced.changes;
   }
   let reloaded: Promise<unknown> = Promise.resolve();
 
-  const app = assemble({
-    ...source,
-    provider,
-    inbox,
-    role,
-    logger,
-    signals: overrides.signals ?? true,
-    // One after the other: each looks for what has changed since the one before.
-    reloadSubscribers: () => {
-      const result = reloaded.then(reload, reload);
-      reloaded = result;
-      return result;
-    },
-  });
-  await subscribeOrStop(app, subscribers);
+  let app: App;
+  try {
+    if (entry === undefined) reportDefaultModule(logger);
+    app = assemble({
+      ...source,
+      provider: overrides.wrapProvider?.(own) ?? own,
+      inbox,
+      role,
+      logger,
+      signals: overrides.signals ?? true,
+      // One after the other: each looks for what has changed since the one before.
+      reloadSubscribers: () => {
+        const result = reloaded.then(reload, reload);
+        reloaded = result;
+        return result;
+      },
+    });
+  } catch (error) {
+    // No application has it that would stop it.
+    await giveUp(() => own.stop({ graceMs: 0 }));
+    throw error;
+  }
+  const refused = subscribeAll(app.bus, loaded);
+  if (refused.length > 0) {
+    await giveUp(() => app.stop({ graceMs: 0 }));
+    throw refusalError(refused);
+  }
   // One bus is behind both types.
   return app as unknown as App<Events, Received, HandlerContext<Tx>>;
 }
@@ -178,12 +189,9 @@ function reportDefaultModule(logger: Logger): void {
   else logger.info({ module: defaultModule }, message);
 }
 
-/** Awaits the stop of an application that is given up, and keeps the reason. */
-async function subscribeOrStop(app: App, subscribers: readonly LoadedSubscriber[]): Promise<void> {
+/** Awaits a stop. The reason for giving up says more than the failure of that stop. */
+async function giveUp(stop: () => Promise<void>): Promise<void> {
   try {
-    subscribeAll(app.bus, subscribers);
-  } catch (error) {
-    await app.stop({ graceMs: 0 }).catch(() => {});
-    throw error;
-  }
+    await stop();
+  } catch {}
 }

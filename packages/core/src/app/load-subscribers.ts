@@ -119,44 +119,72 @@ async function loadFolder(
     if (mistake !== undefined) issues.push({ origin: fileOrigin(file), path: "", reason: mistake });
     const before = loaded?.find(({ origin }) => origin.file === file);
     const subscriber =
-      mistake === undefined ? await loadOne(found, loader, issues, before) : undefined;
+      mistake === undefined
+        ? await loadOne(found, loader, issues, loaded && { before })
+        : undefined;
     if (subscriber !== undefined) subscribers.push(subscriber);
   }
   return subscribers;
 }
 
-/**
- * Subscribes what was loaded.
- *
- * @throws BusbarError `BUSBAR_INVALID_CONFIG` that lists every file that the bus refuses, and why.
- * @throws BusbarError `BUSBAR_UNSUPPORTED` for a file that asks what the provider cannot do.
- */
-export function subscribeAll(bus: EventBus, subscribers: readonly LoadedSubscriber[]): void {
-  const issues: SubscriberIssue[] = [];
-  for (const subscriber of subscribers) {
-    try {
-      subscribeOne(bus, subscriber);
-    } catch (cause) {
-      const { origin } = subscriber;
-      if (isBusbarError(cause, "BUSBAR_UNSUPPORTED")) throw unsupportedBy(origin, cause);
-      issues.push({ origin, path: "config", reason: messageOf(cause), cause });
-    }
-  }
-  if (issues.length > 0) throw subscribersError(issues);
+/** A subscriber that the bus refuses, and why. */
+export interface RefusedSubscriber {
+  readonly subscriber: LoadedSubscriber;
+  readonly cause: unknown;
 }
 
-function subscribeOne(bus: EventBus, subscriber: LoadedSubscriber): void {
+/**
+ * Subscribes what was loaded. A subscriber takes the place of the earlier one with its id. One that is refused
+ * changes nothing, and the others are subscribed.
+ *
+ * @param earlier - The subscribers that the bus has, by their ids. None by default.
+ * @returns The subscribers that the bus refuses.
+ */
+export function subscribeAll(
+  bus: EventBus,
+  subscribers: readonly LoadedSubscriber[],
+  earlier?: ReadonlyMap<string, LoadedSubscriber>,
+): readonly RefusedSubscriber[] {
+  const refused: RefusedSubscriber[] = [];
+  for (const subscriber of subscribers) {
+    try {
+      subscribeOne(bus, subscriber, earlier?.get(subscriber.context.subscriberId)?.events);
+    } catch (cause) {
+      refused.push({ subscriber, cause });
+    }
+  }
+  return refused;
+}
+
+/**
+ * Makes the error that lists every file that the bus refuses, and why: `BUSBAR_UNSUPPORTED` if all of them ask what the
+ * provider cannot do, or else `BUSBAR_INVALID_CONFIG`.
+ */
+export function refusalError(refused: readonly RefusedSubscriber[]): BusbarError {
+  const issues = refused.map(({ subscriber: { origin }, cause }): SubscriberIssue => {
+    const place = isBusbarError(cause, "BUSBAR_UNSUPPORTED") ? "" : "config";
+    return { origin, path: place, reason: messageOf(cause), cause };
+  });
+  const error = subscribersError(issues);
+  const causes = refused.map(({ cause }) => cause);
+  const unsupported = causes.filter((cause) => isBusbarError(cause, "BUSBAR_UNSUPPORTED"));
+  const [first] = unsupported;
+  if (!first || unsupported.length < causes.length) return error;
+  return new BusbarError(first.code, error.message, first.details, { cause: error.cause });
+}
+
+function subscribeOne(
+  bus: EventBus,
+  subscriber: LoadedSubscriber,
+  replaces: readonly string[] | undefined,
+): void {
   const { origin, handler, events, context, defaults } = subscriber;
   const { file, source } = origin;
   subscribeWith(bus, events, withOneArgument(handler, context), context, {
     defaults,
+    replaces,
     site: file !== undefined && source !== undefined ? { file, source } : undefined,
   });
-}
-
-function unsupportedBy({ name }: Origin, cause: BusbarError<"BUSBAR_UNSUPPORTED">): BusbarError {
-  const message = `Subscriber ${name}: ${cause.message}`;
-  return new BusbarError(cause.code, message, cause.details, { cause });
 }
 
 function list(
@@ -183,13 +211,14 @@ async function loadOne(
   { file, id }: SubscriberFile,
   loader: SourceLoader,
   issues: SubscriberIssue[],
-  before: ReadSubscriber | undefined,
+  again: { readonly before: ReadSubscriber | undefined } | undefined,
 ): Promise<ReadSubscriber | undefined> {
   const url = pathToFileURL(file);
   // Read first: a change while the file is loaded is found by the next look.
   const version = statSync(file, { bigint: true, throwIfNoEntry: false })?.mtimeNs ?? 0n;
-  if (before?.origin.version === version) return before;
-  if (before !== undefined) {
+  if (again?.before?.origin.version === version) return again.before;
+  // It may have been there before, and gone in between.
+  if (again !== undefined) {
     url.searchParams.set("busbar-version", String(version));
     // Of a CommonJS file Node looks at the path alone.
     Reflect.deleteProperty(requireFor(file).cache, file);

@@ -24,6 +24,12 @@ export interface Subscribing {
   readonly defaults?: SubscriptionDefaults | undefined;
   /** Who calls it, if the caller's file may be evaluated again. */
   readonly site?: CallSite | undefined;
+  /** The events of an earlier handler with the same id: the new one takes its place, whatever file it is in. */
+  readonly replaces?: readonly string[] | undefined;
+}
+
+interface Prepared extends Pick<Subscribing, "replaces"> {
+  readonly origin: Origin | undefined;
 }
 
 /** A subscription that lost events, and whether it has none left. */
@@ -60,7 +66,7 @@ export class Subscriptions implements Iterable<Subscription> {
     selector: EventSelector,
     handler: Subscriber,
     context: AnySubscriberContext = {},
-    { defaults, site }: Subscribing = {},
+    { defaults, site, replaces }: Subscribing = {},
   ): ReadonlySet<Subscription> {
     if (typeof handler !== "function") throw new TypeError("A subscriber must be a function");
     assertContext(context);
@@ -73,9 +79,9 @@ export class Subscriptions implements Iterable<Subscription> {
     const origin = site && this.#reload.originOf(site);
     const targets = events.map((event) => {
       assertPattern(event);
-      return this.#prepare(event, subscriberId, context, origin);
+      return this.#prepare(event, subscriberId, context, { origin, replaces });
     });
-    const isReloaded = targets.some(({ isAgain }) => isAgain);
+    const isReloaded = replaces !== undefined || targets.some(({ isAgain }) => isAgain);
     const [first] = targets;
     if (first) assertBatch(first, subscriberId, { ...this.#defaults, ...defaults });
     for (const { id, policy } of isReloaded ? [] : targets) {
@@ -139,13 +145,14 @@ export class Subscriptions implements Iterable<Subscription> {
     event: string,
     subscriberId: string | undefined,
     context: AnySubscriberContext,
-    origin: Origin | undefined,
+    { origin, replaces = [] }: Prepared,
   ): { event: string; id: string; policy: Subscription["policy"]; isAgain: boolean } {
     const id = subscriberId ?? anonymousId(event);
     const policy = readPolicy(context, id);
     const known = this.#byId.get(id);
     const isTaken = subscriberId !== undefined && known?.has(event) === true;
-    const isAgain = isTaken && this.#reload.isAgain(known.originOf(event), origin);
+    const isAgain =
+      isTaken && (replaces.includes(event) || this.#reload.isAgain(known.originOf(event), origin));
     if (isTaken && !isAgain) {
       throw new TypeError(`Subscriber ${quoted(id)} is already subscribed to ${quoted(event)}`);
     }

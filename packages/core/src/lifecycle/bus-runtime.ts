@@ -267,10 +267,11 @@ export class BusRuntime {
     selector: EventSelector,
     handler: Subscriber,
     context?: AnySubscriberContext,
-    { defaults, site }: Subscribing = {},
+    subscribing: Subscribing = {},
   ): void {
     const { state } = this.#lifecycle;
     const ofBus = this.#settings.subscriptionDefaults;
+    const { defaults, replaces = [] } = subscribing;
     const backoff = context?.backoff ?? defaults?.backoff ?? ofBus.backoff;
     const ordering = context?.ordering ?? defaults?.ordering ?? ofBus.ordering;
     const rate = context?.rate ?? defaults?.rate ?? ofBus.rate;
@@ -281,8 +282,11 @@ export class BusRuntime {
         `Subscriber ${quoted(subscriberId)} has a batch, and the bus has an inbox, which gives each event a transaction of its own: leave one of them out`,
       );
     }
-    const changed = this.subscriptions.add(selector, handler, context, { defaults, site });
+    const changed = this.subscriptions.add(selector, handler, context, subscribing);
     if (state === "starting" || state === "running") this.#consumers.changed(changed);
+    const dropped = replaces.filter((event) => [selector].flat().every((it) => it !== event));
+    // Only now: a subscription that loses all events ends, and its pause with it.
+    if (dropped.length > 0) this.unsubscribe(dropped, handler, context);
   }
 
   unsubscribe(selector: EventSelector, handler: Subscriber, context?: AnySubscriberContext): void {

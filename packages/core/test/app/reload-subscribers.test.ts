@@ -1,8 +1,9 @@
 import { EventEmitter } from "node:events";
 import { rmSync, statSync, utimesSync } from "node:fs";
 import path from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { App, AppOverrides } from "../../src/app/app.ts";
+import type { EventProvider } from "../../src/contract/provider.ts";
 import { createApp } from "../../src/create-app.ts";
 import { createMemoryProvider } from "../../src/memory/memory-provider.ts";
 import { configErrorOf } from "./support/expect-config-error.ts";
@@ -162,6 +163,115 @@ test("a file that is wrong changes nothing, and counts once it is right", async 
   expect(first.changed).toEqual(["a", "b"]);
   expect(second.changed).toEqual([]);
   expect(await emit("order.placed")).toEqual(["a 2", "b 3"]);
+});
+
+test("a file that comes back is loaded anew", async () => {
+  const { app, change, emit, root } = await running({ "subs/a.js": says("1") });
+  rmSync(path.join(root, "subs/a.js"));
+  await app.reloadSubscribers();
+  const changes = await change({ "subs/a.js": says("2") });
+  expect(changes.added).toEqual(["a"]);
+  expect(await emit("order.placed")).toEqual(["a 2"]);
+});
+
+describe("a subscriber that the bus refuses", () => {
+  const unordered: AppOverrides = {
+    wrapProvider: (provider) =>
+      providerLike(provider, { capabilities: { ...provider.capabilities, ordering: false } }),
+  };
+  const ordered = '{ ordering: "key" }';
+  const code = "BUSBAR_UNSUPPORTED";
+
+  test("leaves no other one out, and its earlier handler goes on with all of its events", async () => {
+    const { app, change, emit } = await running(
+      {
+        "subs/a.js": says("1", "order.placed order.paid"),
+        "subs/b.js": says("1", "order.placed order.paid"),
+        "subs/c.js": says("1", "order.placed order.paid"),
+      },
+      unordered,
+    );
+    const changed = change({
+      "subs/a.js": says("2", "order.placed"),
+      "subs/b.js": says("2", "order.placed", ordered),
+      "subs/c.js": says("2", "order.sent"),
+      "subs/d.js": says("2", "order.placed"),
+    });
+    await expect(changed).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining("b.js") as string,
+    });
+    expect(await emit("order.placed")).toEqual(["a 2", "b 1", "d 2"]);
+    expect(await emit("order.paid")).toEqual(["b 1"]);
+    expect(await emit("order.sent")).toEqual(["c 2"]);
+    await expect(app.reloadSubscribers()).rejects.toMatchObject({ code });
+    const mended = await change({ "subs/b.js": says("3", "order.sent") });
+    expect(mended).toEqual({ added: [], changed: ["b"], removed: [] });
+    expect(await emit("order.placed")).toEqual(["a 2", "d 2"]);
+    expect(await emit("order.sent")).toEqual(["b 3", "c 2"]);
+  });
+
+  test("is named with the others, and tried again by the next reload", async () => {
+    const { app, change, emit } = await running({ "subs/a.js": says("1") }, unordered);
+    const handler = (): void => {};
+    app.bus.subscribe("order.placed", handler, { subscriberId: "b" });
+    const error = await configErrorOf(
+      change({ "subs/a.js": says("2", "order.placed", ordered), "subs/b.js": says("2") }),
+    );
+    expect(error.details.issues.map(({ path: place }) => place)).toEqual([
+      expect.stringMatching(/a\.js/),
+      expect.stringMatching(/b\.js/),
+    ]);
+    expect(await emit("order.placed")).toEqual(["a 1"]);
+    app.bus.unsubscribe("order.placed", handler, { subscriberId: "b" });
+    const { added } = await change({ "subs/a.js": says("3") });
+    expect(added).toEqual(["b"]);
+    expect(await emit("order.placed")).toEqual(["a 3", "b 2"]);
+  });
+});
+
+describe.each([
+  ["in this process", {}],
+  ["everywhere", { everywhere: true }],
+])("a pause %s outlasts a reload", (_, options) => {
+  test.each([
+    ["of the handler", "subs/a.js", "order.placed"],
+    ["with other events only", "subs/a.js", "order.paid"],
+    ["from another file", "subs/more/a.js", "order.placed"],
+    ["from another file with other events", "subs/more/a.js", "order.paid"],
+  ])("%s", async (__, file, event) => {
+    const context = "{ subscriberId: 'mail', attempts: 2 }";
+    const { app, change, root } = await running({
+      "subs/a.js": says("1", "order.placed", "{ subscriberId: 'mail' }"),
+    });
+    await app.bus.pause("mail", options);
+    if (file !== "subs/a.js") rmSync(path.join(root, "subs/a.js"));
+    const { changed } = await change({ [file]: says("2", event, context) });
+    expect(changed).toEqual(["mail"]);
+    await app.bus.emit(event, {});
+    const [inspected] = (await app.bus.inspect()).subscriptions;
+    expect(inspected).toMatchObject({ ownEvents: [event], declaredEvents: [event], ready: 1 });
+    await app.bus.resume("mail", options);
+    await app.bus.settled();
+    expect((await app.bus.inspect()).counters).toMatchObject({ acknowledged: 1 });
+  });
+});
+
+test.each([
+  [
+    "throws",
+    () => {
+      throw new Error("no wrapper");
+    },
+  ],
+  ["returns no provider", () => ({}) as EventProvider],
+])("the provider is stopped when wrapProvider %s", async (_, wrapProvider) => {
+  const inner = createMemoryProvider({ name: "memory", channel: new EventEmitter() });
+  let stops = 0;
+  const provider = providerLike(inner, { stop: async () => void (stops += 1) });
+  const modules = [{ resolve: { name: "memory", provider: () => provider } }];
+  await expect(createApp({ modules }, { logger: false, wrapProvider })).rejects.toThrow();
+  expect(stops).toBe(1);
 });
 
 test("an option of createApp that is no function is refused", async () => {

@@ -108,11 +108,12 @@ class Bus implements IEventBusModule, AsyncDisposable {
     return this.#runtime.schedules;
   }
 
+  emit<T>(message: EventMessage<T>, options?: EmitOptions): Promise<readonly [string]>;
   emit<T>(
     message: EventMessage<T> | readonly EventMessage<T>[],
     options?: EmitOptions,
   ): Promise<readonly string[]>;
-  emit<T>(name: string | symbol, data: T, options?: EmitOptions): Promise<readonly string[]>;
+  emit<T>(name: string | symbol, data: T, options?: EmitOptions): Promise<readonly [string]>;
   emit(first: Emission, second?: unknown, third?: EmitOptions): Promise<readonly string[]> {
     return this.#runtime.emitter.emit(first, second, third);
   }
@@ -465,6 +466,15 @@ export interface EventBus<
     IEventBusModule<Events, Received, Context> {
   /** The schedules of this bus: recurring emits. All processes of the bus share them. */
   readonly schedules: Schedules<Events>;
+  /**
+   * Emits one event or several, as {@link IEventBusModule.emit} does. One event resolves with an array of one id.
+   *
+   * @example
+   * ```ts
+   * const [eventId] = await bus.emit("order.placed", { orderId: "42" });
+   * ```
+   */
+  readonly emit: EventMethods<Events, Received, Context, this, readonly [string]>["emit"];
   /**
    * Ends a subscription in this process, as {@link IEventBusModule.unsubscribe} does. If only a `subscriberId` is
    * passed, `unsubscribe` ends the subscription for all its events. It does nothing if this process has no such

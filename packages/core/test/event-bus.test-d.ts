@@ -26,11 +26,17 @@ interface Shop {
 }
 
 declare const bus: EventBus<Shop>;
+declare const busOfAll: EventBus;
 declare const provider: EventProvider;
 
 test("emit: data follows the name", () => {
   const ids = bus.emit("order.shipped", { orderId: "1", carrier: "a" }, { attempts: 3 });
-  expectTypeOf(ids).toEqualTypeOf<Promise<readonly string[]>>();
+  expectTypeOf(ids).toEqualTypeOf<Promise<readonly [string]>>();
+  const ping = { name: "ping", data: { at: 1 } } as const;
+  expectTypeOf(bus.emit(ping)).toEqualTypeOf<Promise<readonly [string]>>();
+  expectTypeOf(bus.emit([ping])).toEqualTypeOf<Promise<readonly string[]>>();
+  expectTypeOf(busOfAll.emit("any", 1)).toEqualTypeOf<Promise<readonly [string]>>();
+  expectTypeOf(busOfAll.emit([ping])).toEqualTypeOf<Promise<readonly string[]>>();
   void bus.emit("order.placed", { orderId: "1", items: [{ sku: "a" }] });
 
   // @ts-expect-error no such event
@@ -183,4 +189,12 @@ test("a bus within a transaction is typed too", () => {
 
 test("a bus without a catalogue is untyped", () => {
   expectTypeOf(createEventBus({ provider })).toEqualTypeOf<EventBus>();
+});
+
+test("a bus that knows its events stands in for one that does not", () => {
+  const any: EventBus = bus;
+  void any;
+  const ofNone = bus as unknown as EventBus<object>;
+  const other: EventBus = ofNone;
+  void other;
 });

@@ -26,6 +26,13 @@ export type EmitRest<Events extends object, Emitted> =
       ? [data: unknown, options?: EmitOptions | undefined]
       : [options?: EmitOptions | undefined];
 
+/** The ids of what is emitted. To compare a typed bus with an untyped one, the compiler asks for those of `any`. */
+type EmittedIds<Emitted, OneId> = 0 extends 1 & Emitted
+  ? OneId
+  : Emitted extends readonly unknown[]
+    ? readonly string[]
+    : OneId;
+
 /** The handler of what was selected where the events are known. `Batch` is the `batch` of its subscription. */
 export type TypedHandler<
   Events extends object,
@@ -47,12 +54,13 @@ export type HandlerOf<E extends Event, Context, Batch> = Batch extends BatchOpti
 // for methods only.
 
 /** The methods in which events stand, where nothing is known of the events. */
-interface UntypedMethods<Context extends DeliveryContext, Bus> {
+interface UntypedMethods<Context extends DeliveryContext, Bus, OneId> {
+  emit<T>(message: EventMessage<T>, options?: EmitOptions): Promise<OneId>;
   emit<T>(
     message: EventMessage<T> | readonly EventMessage<T>[],
     options?: EmitOptions,
   ): Promise<readonly string[]>;
-  emit<T>(name: string | symbol, data: T, options?: EmitOptions): Promise<readonly string[]>;
+  emit<T>(name: string | symbol, data: T, options?: EmitOptions): Promise<OneId>;
   subscribe<T>(
     event: string | symbol | readonly string[],
     subscriber: Subscriber<T, Context>,
@@ -71,6 +79,7 @@ interface TypedMethods<
   Received extends object,
   Context extends DeliveryContext,
   Bus,
+  OneId,
 > {
   // One signature, not several: for overloads the compiler only explains why the last did not fit.
   // Spelled out, so that the compiler lists the names of events to someone who misspells one.
@@ -83,7 +92,7 @@ interface TypedMethods<
   >(
     event: Emitted,
     ...rest: EmitRest<Events, Emitted>
-  ): Promise<readonly string[]>;
+  ): Promise<EmittedIds<Emitted, OneId>>;
   subscribe<
     const Selector extends EventSelector<Received> | symbol,
     Batch extends BatchOptions | undefined = undefined,
@@ -94,15 +103,16 @@ interface TypedMethods<
   ): Bus;
 }
 
-/** The methods in which events stand; `Bus` is what `subscribe` returns. */
+/** The methods in which events stand. `Bus` is what `subscribe` returns, and `OneId` the ids of one event. */
 export type EventMethods<
   Events extends object,
   Received extends object,
   Context extends DeliveryContext,
   Bus,
+  OneId = readonly string[],
 > = [Events] extends [never]
-  ? UntypedMethods<Context, Bus>
-  : TypedMethods<Events, Received, Context, Bus>;
+  ? UntypedMethods<Context, Bus, OneId>
+  : TypedMethods<Events, Received, Context, Bus, OneId>;
 
 /**
  * The event module: what applications, workflows and subscribers see, whichever provider carries

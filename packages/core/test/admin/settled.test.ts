@@ -294,7 +294,7 @@ describe("settled()", () => {
       },
       { subscriberId: "ticker" },
     );
-    const [first = ""] = await bus.emit("tick", null);
+    const [first] = await bus.emit("tick", null);
     await idle();
     const one = rejection(bus.settled({ eventId: first, timeoutMs: 100 }));
     const all = rejection(bus.settled({ timeoutMs: 100 }));

@@ -16,11 +16,11 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  // The reader of a pipe has enough, as `head` does: the command ends as with Ctrl-C, so that handlers may finish.
+  // The reader of a pipe has enough, as `head` does. The command ends as with Ctrl-C, so that running handlers may end.
   if (error.code !== "EPIPE") isOutputLost = true;
   ended.abort(error);
 });
-// Nobody can be told, and the command does its work without messages.
+// Without a reader of messages, the command does its work silently.
 process.stderr.on("error", () => {});
 const code = await run(process.argv.slice(2), processIo(ended.signal));
 // The configuration of an application may have opened what keeps a process alive, such as a pool of connections.

@@ -1,6 +1,6 @@
 /**
- * Remembers a value, and forgets the oldest one if there are more than `most`: what runs until Ctrl-C must not keep all
- * that it has ever seen.
+ * Remembers a value, and forgets the oldest value if there are more than `most`. A command that runs until Ctrl-C must
+ * not keep all ids that it has seen.
  */
 export function remember<T>(map: Map<string, T>, id: string, value: T, most: number): void {
   map.set(id, value);

@@ -38,7 +38,7 @@ export interface SubjectOptions {
 }
 
 /** A part of a provider that it may lack. */
-export type OptionalPart = "subscriptions" | "admin" | "groups" | "board" | "probe";
+export type OptionalPart = "subscriptions" | "admin" | "groups" | "board" | "rates" | "probe";
 
 /** A method of a part that the part may lack. */
 export type OptionalMethod = "setPaused" | "listWaiting" | "drain";
@@ -48,7 +48,14 @@ export type Requirement = (subject: Subject) => string | undefined;
 
 type Ability = "delay" | "retryDelay" | "priority" | "deduplication" | "ordering";
 
-const PARTS: readonly OptionalPart[] = ["subscriptions", "admin", "groups", "board", "probe"];
+const PARTS: readonly OptionalPart[] = [
+  "subscriptions",
+  "admin",
+  "groups",
+  "board",
+  "rates",
+  "probe",
+];
 
 /** Looks at a provider. */
 export function subjectOf(
@@ -140,6 +147,13 @@ export const listsWaiting: Requirement = ({ methods }) =>
 /** The provider drains queues. */
 export const drains: Requirement = ({ methods }) =>
   unless(methods.includes("drain"), "the provider does not drain");
+
+/** A subscription on a bus over the provider may have a rate. */
+export const limitsRates: Requirement = ({ capabilities, parts }) =>
+  unless(
+    !capabilities.durable || parts.includes("rates"),
+    "the provider is durable and counts no runs",
+  );
 
 /** The harness can make the option small. */
 export function adjusts(option: AdjustableOption): Requirement {

@@ -78,6 +78,8 @@ export function watchSecrets(secrets: readonly string[]): SecretWatch {
 
 type Look = SecretWatch["look"];
 
+const PARTS: ReadonlySet<string> = new Set(["admin", "subscriptions", "groups", "board", "rates"]);
+
 function watchCalls<T extends object>(
   target: T,
   path: string,
@@ -98,8 +100,7 @@ function watchCalls<T extends object>(
           return answer instanceof Promise ? looked(answer, `${path}${key}()`, look) : answer;
         };
       }
-      const isPart =
-        key === "admin" || key === "subscriptions" || key === "groups" || key === "board";
+      const isPart = PARTS.has(key);
       return isPart && member ? watchCalls(member, `${key}.`, look) : member;
     },
   });

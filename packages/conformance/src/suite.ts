@@ -2,6 +2,7 @@ import { admin } from "./cases/admin.ts";
 import { atOnce } from "./cases/at-once.ts";
 import { basics } from "./cases/basics.ts";
 import { batch } from "./cases/batch.ts";
+import { busBatches } from "./cases/bus-batches.ts";
 import { busDelivery } from "./cases/bus-delivery.ts";
 import { busEmit } from "./cases/bus-emit.ts";
 import { busIsolation } from "./cases/bus-isolation.ts";
@@ -26,6 +27,7 @@ import { identity } from "./cases/identity.ts";
 import { leftovers } from "./cases/leftovers.ts";
 import { lifecycle } from "./cases/lifecycle.ts";
 import { ordering } from "./cases/ordering.ts";
+import { rates } from "./cases/rates.ts";
 import { registry } from "./cases/registry.ts";
 import { operate } from "./cases/operate.ts";
 import { retiring } from "./cases/retiring.ts";
@@ -62,12 +64,14 @@ export const providerCases: readonly ConformanceCase[] = [
   ...groups,
   ...groupClaims,
   ...knownGroups,
+  ...rates,
   ...probe,
   ...capabilities,
   ...namespaces,
   ...busEmit,
   ...busSubscriptions,
   ...busDelivery,
+  ...busBatches,
   ...busIsolation,
   ...busGroups,
   ...busShutdown,

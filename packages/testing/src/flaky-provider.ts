@@ -60,6 +60,7 @@ class FlakyProvider implements EventProvider {
   readonly admin: EventProvider["admin"];
   readonly groups: EventProvider["groups"];
   readonly schedules: EventProvider["schedules"];
+  readonly rates: EventProvider["rates"];
   readonly clock: EventProvider["clock"];
   readonly random: EventProvider["random"];
   readonly probe?: NonNullable<EventProvider["probe"]>;
@@ -79,6 +80,7 @@ class FlakyProvider implements EventProvider {
     this.admin = inner.admin;
     this.groups = inner.groups;
     this.schedules = inner.schedules;
+    this.rates = inner.rates;
     this.clock = inner.clock;
     this.random = inner.random;
     if (inner.probe) this.probe = inner.probe.bind(inner);

@@ -1,6 +1,6 @@
 // Runs in a child process: a provider that does what the suite says, until it is killed.
 import { randomUUID } from "node:crypto";
-import { createEventBus, type EventBus } from "@busbar/core";
+import { type BatchSubscriber, createEventBus, type EventBus } from "@busbar/core";
 import {
   type ConsumerHandle,
   type EventProvider,
@@ -100,7 +100,13 @@ async function work(provider: EventProvider, name: string, it: Work): Promise<vo
     await pause(it.busyMs);
     say({ type: "handled", id });
   };
-  bus.subscribe(it.event, handle, { subscriberId, concurrency });
+  const handleAll: BatchSubscriber = async (events) => {
+    say({ type: "begun", ids: events.map(({ id }) => id) });
+    for (const event of events) await handle(event);
+  };
+  const context = { subscriberId, concurrency, rate: it.rate };
+  if (it.batch) bus.subscribe(it.event, handleAll, { ...context, batch: it.batch });
+  else bus.subscribe(it.event, handle, context);
   await bus.start();
 }
 

@@ -18,6 +18,7 @@ export class ChildProcess {
   /** Deliveries in the child, in order. */
   readonly delivered: Delivered[] = [];
   /** Ids of the events that the bus in it has handled, in order. */
+  readonly begun: string[] = [];
   readonly handled: string[] = [];
   /** Ids of the events whose publish the child has seen accepted. */
   readonly accepted: string[] = [];
@@ -158,6 +159,9 @@ export class ChildProcess {
         break;
       case "delivered":
         this.delivered.push(report);
+        break;
+      case "begun":
+        this.begun.push(...report.ids);
         break;
       case "handled":
         this.handled.push(report.id);

@@ -1,3 +1,4 @@
+import type { BatchOptions, RateLimit } from "@busbar/core";
 import type { ConsumeSpec, JsonValue, Settlement, SubscriptionSpec } from "@busbar/core/provider";
 
 /** How a child process makes its provider. */
@@ -21,6 +22,9 @@ export interface Work {
   readonly poison: string;
   /** Milliseconds that it takes for that. */
   readonly killsAfterMs: number;
+  readonly rate?: RateLimit | undefined;
+  /** Whether, and how, the handler gets several events at a time. */
+  readonly batch?: BatchOptions | undefined;
 }
 
 /** The commands of the suite to a child process. */
@@ -78,6 +82,11 @@ export type ChildReport =
       readonly crashes: number;
       /** Whether it comes with the state of a retry. */
       readonly retried: boolean;
+    }
+  | {
+      /** Said before a batch is handled. */
+      readonly type: "begun";
+      readonly ids: readonly string[];
     }
   | {
       /** Said before the delivery is settled. */

@@ -62,6 +62,7 @@ export type Mistake =
   | "takes the time from its clients"
   | "renews its leases by the wall clock"
   | "tells its own time for that of the broker"
+  | "counts no runs"
   | "keeps its socket";
 
 /** Calls back with each line that comes. Not by readline, to which U+2028, as JSON may have it, ends a line, too. */

@@ -14,6 +14,7 @@ import {
   type PublishResult,
   type PushLink,
   type Settlement,
+  type SharedRates,
   type Timer,
 } from "@busbar/core/provider";
 import { type Frame, type Mistake, onLines } from "./broker-protocol.ts";
@@ -69,6 +70,7 @@ export function brokerProvider(port: number, ...mistakes: readonly Mistake[]): E
     board: Object.fromEntries(
       ["post", "list", "remove", "watch", "show", "read"].map((it) => [it, call(`board.${it}`)]),
     ) as unknown as InstanceBoard,
+    rates: { reserve: call("rates.reserve") as SharedRates["reserve"] },
     groups: {
       ...part<GroupStaging>("stage", "mark", "complete", "abandon", "clear", "list"),
       list: call("listGroups") as GroupStaging["list"],

@@ -10,6 +10,7 @@ import {
   type ProviderReport,
   type PublishResult,
   type Settlement,
+  type SharedRates,
   type SubscriptionSpec,
   systemClock,
 } from "@busbar/core/provider";
@@ -21,6 +22,7 @@ import {
 } from "@busbar/core/memory";
 import type { Mistake } from "./broker-protocol.ts";
 import { createMapBoard } from "./map-board.ts";
+import { createMapRates } from "./map-rates.ts";
 
 /** What the first client of a namespace brings with it. */
 export interface WorldOptions {
@@ -43,6 +45,7 @@ export class BrokerWorld {
   readonly #provider: MemoryProvider;
   readonly #groups: MemoryGroupStaging;
   readonly #board = createMapBoard();
+  readonly #rates = createMapRates()();
   readonly #started: Promise<void>;
   readonly #options: WorldOptions;
   readonly #mistakes: ReadonlySet<Mistake>;
@@ -140,6 +143,11 @@ export class BrokerWorld {
       // JSON has no undefined.
       const given = args.map((it) => it ?? undefined);
       return (this.#board as unknown as Methods)[ofBoard as string]?.(...given);
+    }
+    if (part === "rates") {
+      // One that is made for the call counts this call alone.
+      const rates = this.#mistakes.has("counts no runs") ? createMapRates()() : this.#rates;
+      return rates.reserve(...(args as Parameters<SharedRates["reserve"]>));
     }
     const { subscriptions, admin } = this.#provider;
     if (method === "listGroups") return this.#groups.list();

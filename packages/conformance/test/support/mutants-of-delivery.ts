@@ -1,9 +1,34 @@
-import type { Envelope, JsonValue } from "@busbar/core/provider";
+import type { Envelope, JsonValue, Settlement } from "@busbar/core/provider";
 import { ACK } from "../../src/builders.ts";
 import { faulty, faultyDelivery, faultyFanOut } from "./faulty.ts";
 import type { Mutant } from "./mutants.ts";
 
 export const deliveryMutants: readonly Mutant[] = [
+  {
+    mistake: "hands over ten deliveries at a time at most",
+    caughtBy: ["bus-batches/full"],
+    harness: () =>
+      faulty((inner) => ({
+        consume: (spec, deliver) =>
+          inner.consume({ ...spec, concurrency: Math.min(10, spec.concurrency) }, deliver),
+      })),
+  },
+  {
+    mistake: "retries what was in flight beside a failure",
+    caughtBy: ["bus-batches/each-alone"],
+    harness: () =>
+      faultyDelivery((deliver) => {
+        const inFlight = new Set<Promise<Settlement>>();
+        return async (delivery) => {
+          const own = deliver(delivery);
+          inFlight.add(own);
+          const settlement = await own;
+          const retried = (await Promise.all(inFlight)).find(({ type }) => type === "retry");
+          inFlight.delete(own);
+          return settlement.type === "ack" && retried ? retried : settlement;
+        };
+      }),
+  },
   {
     mistake: "drops one delivery in 500",
     caughtBy: ["basics/a-thousand", "batch/five-thousand"],

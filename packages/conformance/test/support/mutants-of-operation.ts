@@ -2,10 +2,17 @@ import type { MemoryProvider } from "@busbar/core/memory";
 import type { ProviderHarness } from "../../src/harness.ts";
 import { faulty } from "./faulty.ts";
 import { type BoardMistake, createMapBoard } from "./map-board.ts";
+import { createMapRates, type RatesMistake } from "./map-rates.ts";
 import type { Mutant } from "./mutants.ts";
 import { makingRoom } from "./mutants-of-parts.ts";
 
 export const operationMutants: readonly Mutant[] = [
+  rates("counts each instance alone", "rates/window"),
+  rates("counts no reserved start that lies ahead", "rates/window"),
+  rates("reserves starts beyond the horizon", "rates/horizon"),
+  rates("says nothing of the next time to ask", "rates/horizon"),
+  rates("counts all subscriptions as one", "rates/apart"),
+  rates("counts at most as many starts as the last process asked for", "rates/two-releases"),
   board("keeps the first report", "operate/reports"),
   board("keeps reports for ever", "operate/reports-expire"),
   board("never says that anyone watches", "operate/watched"),
@@ -124,6 +131,19 @@ function board(mistake: BoardMistake, caughtBy: string): Mutant {
     faulty(() => ({ board: createMapBoard(made) }));
   return {
     mistake: `has a board that ${mistake}`,
+    caughtBy: [caughtBy],
+    harness: () => harness(mistake),
+    without: () => harness(),
+  };
+}
+
+function rates(mistake: RatesMistake, caughtBy: string): Mutant {
+  const harness = (made?: RatesMistake): ProviderHarness => {
+    const count = createMapRates(made);
+    return faulty(() => ({ rates: count() }));
+  };
+  return {
+    mistake: `has rates that ${mistake}`,
     caughtBy: [caughtBy],
     harness: () => harness(mistake),
     without: () => harness(),

@@ -58,7 +58,6 @@ export type {
   SubscriberConfig,
   SubscriberFactory,
   SubscriberModule,
-  TypedBatchSubscriberArgs,
   TypedSubscriber,
   TypedSubscriberArgs,
 } from "./events/subscriber.ts";

@@ -98,7 +98,7 @@ export class BatchCollector {
       this.#callAll();
     };
     const { clock } = this.#surroundings;
-    // What a provider hands over at once comes in one turn of the event loop.
+    // A provider that has several deliveries delivers them in one turn of the event loop.
     if (waitMs > 0) gathering.timer = clock.setTimeout(due, waitMs, { keepAlive: true });
     else gathering.immediate = setImmediate(due);
   }

@@ -302,7 +302,7 @@ export class Consumers {
   async #open(subscription: Subscription): Promise<void> {
     const { provider, intakes } = this.#options;
     const spec = subscription.consumeSpec;
-    const intake = intakes.open(subscription);
+    const intake = await intakes.open(subscription);
     subscription.consumedAs = { ...spec, way: subscription.way };
     try {
       subscription.consumer = intake.closing(await provider.consume(spec, intake.deliver));

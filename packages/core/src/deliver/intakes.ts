@@ -1,12 +1,9 @@
 import type { Clock } from "../contract/clock.ts";
+import type { ScopingContainer } from "../contract/container.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { ConsumerHandle, Deliver, EventProvider } from "../contract/provider.ts";
 import { type RunDelivery, toDeliver } from "../provider/run-delivery.ts";
-import { BatchCollector } from "./batch-collector.ts";
-import type { BatchSurroundings } from "./batch-call.ts";
 import type { DeliveryEngine } from "./engine.ts";
-import { RateGate } from "./rate-gate.ts";
-import { LocalStarts, SharedStarts } from "./starts.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** What a consumer delivers to. */
@@ -14,67 +11,44 @@ export interface Intake {
   readonly deliver: Deliver;
   /** Returns a handle that closes the intake before the consumer. */
   closing(consumer: ConsumerHandle): ConsumerHandle;
-  /** For a consumer that could not be made. */
+  /** For a consumer that could not be made. Safe to call twice. */
   close(): void;
 }
 
 /** What {@link Intakes} need. */
-export interface IntakesOptions extends Pick<BatchSurroundings, "handlerLogger" | "services"> {
+export interface IntakesOptions {
   readonly engine: DeliveryEngine;
   readonly provider: Pick<EventProvider, "capabilities" | "rates">;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** What handlers find in `context.logger`. */
+  readonly handlerLogger: Logger;
+  readonly services: ScopingContainer;
 }
 
-/** Makes what stands between consumers and the engine: nothing for most, the rate and the batches of the others. */
+/**
+ * Makes what stands between consumers and the engine: nothing for most, the rate and the batches of the others. The code
+ * for these is loaded with the first of them.
+ */
 export class Intakes {
   readonly #options: IntakesOptions;
-  readonly #surroundings: BatchSurroundings;
-  /** Those with a rate or batches, until nothing of theirs is in flight. */
+  /** Subscriptions with a rate or batches, until none of their deliveries is in flight. */
   readonly #open = new Set<Subscription>();
 
   constructor(options: IntakesOptions) {
-    const { engine } = options;
     this.#options = options;
-    this.#surroundings = {
-      ...options,
-      onLate: (run, tookMs) => engine.endedLate(run, tookMs),
-    };
   }
 
   /** Opens the intake of a consumer that is about to begin. */
-  open(subscription: Subscription): Intake {
+  async open(subscription: Subscription): Promise<Intake> {
     const { engine } = this.#options;
     const run: RunDelivery = (delivery, settle) => engine.run(subscription, delivery, settle);
-    const { rate, batch } = subscription;
-    if (!rate && !batch) {
+    if (!subscription.rate && !subscription.batch) {
       return { deliver: toDeliver(run), closing: (consumer) => consumer, close: () => {} };
     }
-    const gate = rate && (subscription.gate ??= this.#gateOf(subscription));
-    const collector =
-      batch && (subscription.collector ??= new BatchCollector(subscription, this.#surroundings));
-    gate?.open();
-    collector?.open();
+    const { openHolding } = await import("./holding-intake.ts");
     this.#open.add(subscription);
-    let isClosed = false;
-    const close = (): void => {
-      if (isClosed) return;
-      isClosed = true;
-      collector?.close();
-      gate?.close();
-    };
-    return {
-      // A batch is one run: its collector waits for the rate.
-      deliver: toDeliver(gate && !collector ? this.#paced(subscription, gate, run) : run),
-      closing: (consumer) => ({
-        close: async (options) => {
-          close();
-          await consumer.close(options);
-          if (!subscription.consumer) this.#open.delete(subscription);
-        },
-      }),
-      close,
-    };
+    return openHolding(subscription, run, this.#options, () => this.#open.delete(subscription));
   }
 
   /** The bus stops: nothing waits for what cannot happen within that time. */
@@ -91,29 +65,5 @@ export class Intakes {
       gate?.giveUp();
       collector?.cutShort(reason);
     }
-  }
-
-  #gateOf(subscription: Subscription): RateGate {
-    const { provider, clock, logger } = this.#options;
-    const { rates, capabilities } = provider;
-    const starts =
-      capabilities.durable && rates
-        ? new SharedStarts({ clock, logger, rates, subscriberId: subscription.id })
-        : new LocalStarts(clock);
-    return new RateGate({ clock, starts, rate: () => subscription.rate });
-  }
-
-  #paced(subscription: Subscription, gate: RateGate, run: RunDelivery): RunDelivery {
-    return (delivery, settle) => {
-      // What runs no handler needs no start.
-      if (!this.#options.engine.wouldRun(subscription, delivery)) run(delivery, settle);
-      else {
-        gate.hold({
-          begin: () => run(delivery, settle),
-          release: (delayMs) =>
-            settle({ type: "release", ...(delayMs !== undefined && { delayMs }) }),
-        });
-      }
-    };
   }
 }

@@ -27,7 +27,7 @@ const RESOLVED = Promise.resolve();
  */
 export class RateGate {
   readonly #options: RateGateOptions;
-  /** Whoever is held must not be found in what others do later. */
+  /** No run may find the async context of another. */
   readonly #scope = detachedScope();
   #held: HeldRun[] = [];
   #timer: Timer | undefined;
@@ -120,7 +120,7 @@ export class RateGate {
   };
 
   #wakeAfter(waitMs: number): void {
-    // Somebody else wakes it.
+    // `onChange` does.
     if (waitMs === Number.POSITIVE_INFINITY) return;
     // A timer counts whole milliseconds, and none must start too early.
     this.#timer = this.#options.clock.setTimeout(() => this.#pass(), Math.ceil(waitMs), {

@@ -21,7 +21,7 @@ export interface Starts {
   countWithin(rate: RateLimit, wanted: number, ms: number): number;
   /** Gives up the starts that nobody has taken. */
   forget(): void;
-  /** Set by whoever takes. */
+  /** Set by the caller of `take`. */
   onChange: () => void;
 }
 
@@ -118,7 +118,7 @@ export class SharedStarts implements Starts {
       return 0;
     }
     const waitMs = (next ?? Number.POSITIVE_INFINITY) - now;
-    // The answer wakes whoever waits.
+    // The answer calls `onChange`.
     const askMs = isShort && !this.#isAsking ? this.#askAgainAt - now : Number.POSITIVE_INFINITY;
     return Math.min(waitMs, askMs);
   }

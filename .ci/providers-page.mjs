@@ -14,6 +14,7 @@ const meanings = {
   priority: "the option `priority` works",
   deduplication: "the emit option `deduplicationId` works",
   ordering: 'subscriptions may set `ordering: "key"` or `"all"`',
+  targets: "the emit option `to` works",
   payload: "`fresh`: each delivery has its own object. `shared`: the bus copies the object",
   redeliverAfterMs: "the most milliseconds between a crash and the redelivery",
   maxBatch: "the most events in one publish",
@@ -26,6 +27,8 @@ const parts = {
   subscriptions: "the provider lists and retires subscriptions",
   admin: "the provider stores backlogs and dead letters",
   groups: "the provider stages groups. Without this part, the bus stages groups in memory",
+  schedules: "the bus keeps schedules",
+  rates: "the `rate` of a subscription counts the runs of all processes",
   board:
     "`inspect()` shows the instances of all processes, and `tail()` reads what happens in them",
   probe: "`health()` checks the provider",

@@ -82,8 +82,8 @@ export interface EnvelopePolicy {
 }
 
 /**
- * What a provider can do. Fixed when the provider is made; each is tested in both directions. The bus refuses what
- * is declined with `BUSBAR_UNSUPPORTED`; only `priority` it ignores, with one warning.
+ * What a provider can do. Fixed when the provider is made; each is tested in both directions. The bus rejects the use
+ * of a declined capability with `BUSBAR_UNSUPPORTED`. It ignores `priority`, with one warning.
  */
 export interface ProviderCapabilities {
   /** A published envelope, the subscription list and dead letters survive a crash of every process. */
@@ -123,9 +123,9 @@ export interface ProviderCapabilities {
    */
   readonly maxBatch?: number | undefined;
   /**
-   * `publish` takes every envelope of a batch, or none of them. A batch that is too much for one step it may
-   * take in part: then it refuses every envelope behind the first one that it refuses for the moment. So those
-   * with one `orderingKey` may be published together, and none overtakes another that was refused.
+   * `publish` accepts every envelope of a batch, or none of them. It may accept a part of a batch that is too large for
+   * one step. Then it rejects every envelope behind the first one that it rejects for the moment. So envelopes with one
+   * `orderingKey` may be published together, and none overtakes an envelope that was rejected.
    *
    * @default false
    */
@@ -198,7 +198,7 @@ export interface Delivery {
   /** The `state` of the last `retry` settlement, unchanged; undefined at first. */
   readonly state?: JsonValue | undefined;
   /**
-   * How many hand-overs before this one ended unsettled, since the last `retry`. Those in which something
+   * How many earlier deliveries of this envelope ended unsettled, since the last `retry`. Those in which something
    * else may have ended the process may be left out, a bounded number of times.
    */
   readonly crashes: number;
@@ -209,7 +209,7 @@ export type Settlement =
   | { readonly type: "ack" }
   | { readonly type: "retry"; readonly delayMs: number; readonly state: JsonValue }
   | { readonly type: "dead"; readonly reason: string; readonly state: JsonValue }
-  /** Handed back, not counted: for another process, or for later. */
+  /** Released, and not counted: for another process, or for later. */
   | { readonly type: "release"; readonly delayMs?: number | undefined };
 
 /** The bus's way to run a delivery once. Never rejects but for a bug. */
@@ -224,14 +224,14 @@ export interface ConsumeSpec extends SubscriptionSpec {
 /** A running consumer. */
 export interface ConsumerHandle {
   /**
-   * Takes no new deliveries, waits up to `graceMs` milliseconds for those in hand, and leaves the
-   * rest to others within `redeliverAfterMs`; it ignores a settlement that comes later.
+   * Takes no new deliveries, and waits up to `graceMs` milliseconds for deliveries in flight. It leaves the rest to other
+   * processes within `redeliverAfterMs`, and ignores a later settlement.
    * Idempotent, and works while a handler hangs.
    */
   close(options: { readonly graceMs: number }): Promise<void>;
 }
 
-/** What a provider tells the bus while it runs. */
+/** What a provider reports to the bus while it runs. */
 export type ProviderReport =
   | {
       readonly type: "state";
@@ -269,7 +269,7 @@ export interface ProviderContext {
   readonly deadLetters: { readonly maxPerSubscription: number; readonly maxAgeMs: number };
   /** Milliseconds without a `declare` after which a subscription gets no new events. */
   readonly orphanedAfterMs: number;
-  /** Tells the bus what happened in the background, where nothing can be thrown. */
+  /** Reports to the bus what happened in the background, where nothing can be thrown. */
   report(report: ProviderReport): void;
 }
 
@@ -320,15 +320,15 @@ export interface EventProvider {
   tryPublish?(batch: readonly Envelope[]): readonly PublishResult[] | undefined;
 
   /**
-   * Begins to hand over a subscription's envelopes, at most `concurrency` at a time, and settles each
-   * as `deliver` says. Consumers of one subscription compete; different subscriptions each get every
+   * Begins to deliver the envelopes of a subscription, at most `concurrency` at a time, and settles each as `deliver`
+   * says. Consumers of one subscription compete; different subscriptions each get every
    * envelope. Should `deliver` reject, the delivery is unsettled and comes again.
    */
   consume(subscription: ConsumeSpec, deliver: Deliver): Promise<ConsumerHandle>;
 
   /**
    * Ends every consumer as its `close` would, then closes only what the provider opened itself. One
-   * that is not durable first delivers what is due, as far as `graceMs` milliseconds allow. Safe to
+   * that is not durable first delivers what is due, within `graceMs` milliseconds. Safe to
    * call twice, and before `start`.
    */
   stop(options: { readonly graceMs: number }): Promise<void>;
@@ -447,7 +447,7 @@ export interface SubscriptionRegistry {
 export interface SubscriptionStats {
   /** The present id of the subscription. */
   readonly subscriptionId: string;
-  /** Deliveries that could be handed over now. */
+  /** Deliveries that could begin now. */
   readonly ready: number;
   /** Deliveries whose time has not come, and those that wait behind another of their key. */
   readonly delayed: number;
@@ -498,7 +498,7 @@ export interface Page<T> {
  * calls them.
  */
 export interface ProviderAdmin {
-  /** Numbers of every subscription with something waiting, in hand or dead. Others may be left out. */
+  /** Numbers of every subscription with a delivery that is pending, in flight or dead. Others may be left out. */
   stats(): Promise<readonly SubscriptionStats[]>;
   /** Dead letters of a subscription, the oldest first. Empty for an unknown one. */
   listDead(

@@ -21,6 +21,10 @@ import type { SubscriptionRecord } from "./registry.ts";
 
 /** How many jobs are read, or changed, in one go. */
 const PAGE = 100;
+/** Deliveries of a lane that are looked at in one go. As many before them are looked at again. */
+const LANE_PAGE = 250;
+/** How many lanes are emptied at the same time. */
+const LANES_AT_ONCE = 10;
 /** How many times `splitAfterMs` to wait for what workers have in hand and have not started. */
 const PARTS_AFTER = 5;
 
@@ -184,17 +188,40 @@ export async function retireBacklog(
     return waiting.filter((id) => eventsOf(id) > 0);
   }
 
+  /**
+   * Empties a lane page by page: Redis does nothing else during a script. What a worker takes from the head meanwhile
+   * moves the rest, so that each page begins before the end of the page before. Deliveries that come meanwhile stay.
+   */
   async function retireLane(name: string, key: string): Promise<void> {
+    const lane = `${keys.own}lane:${keys.queue(name)}${key}`;
+    let end = await client.llen(lane);
+    for (let from = 0; from < end && !isFull;) {
+      const first = Math.max(0, from - LANE_PAGE);
+      const to = Math.min(from + LANE_PAGE, end);
+      const items = await client.lrange(lane, first, to - 1);
+      const removed = await retireItems(name, key, first, items);
+      if (items.length < to - first) return;
+      from = to - removed;
+      end -= removed;
+    }
+  }
+
+  /** Resolves with how many of the items of a lane were taken out of it. */
+  async function retireItems(
+    name: string,
+    key: string,
+    first: number,
+    items: readonly string[],
+  ): Promise<number> {
     const queue = keys.queue(name);
     const owner = ownerOf(name) ?? "";
-    const items = await client.lrange(`${keys.own}lane:${queue}${key}`, 0, -1);
     const unwanted: (Letter & { readonly item: string })[] = [];
     for (const item of items) {
       const { subscription = owner, events, state } = readData(item).data;
       const [envelope = item as unknown as Envelope] = events ?? [];
       if (ids.has(subscription) && isUnwanted(envelope)) unwanted.push({ item, envelope, state });
     }
-    if (unwanted.length === 0) return;
+    if (unwanted.length === 0) return 0;
     const envelopes = unwanted.map(({ envelope }) => envelope);
     const { dead, data } = deadLetters(unwanted, queue, key, NORMAL_PRIORITY);
     const request = {
@@ -202,13 +229,17 @@ export async function retireBacklog(
       queue,
       key,
       subscription: subscriptionId,
+      first: Math.max(0, first - LANE_PAGE),
+      last: first + items.length - 1,
       count: unwanted.length,
       dead,
       maxDead,
       forget: remembered(envelopes),
     };
     const args = [...unwanted.map(({ item }) => item), ...data];
-    retired(await scripts.retireLane(`${keys.own}lanes:${queue}`, request, args), 1);
+    const done = await scripts.retireLane(`${keys.own}lanes:${queue}`, request, args);
+    retired(done, 1);
+    return Math.max(0, done);
   }
 
   async function retireQueue(name: string): Promise<void> {
@@ -217,10 +248,17 @@ export async function retireBacklog(
     for (const state of ["delayed", "prioritized", "wait"] as const) {
       await retireJobs(name, state);
     }
-    for (const key of await client.hkeys(`${keys.own}lanes:${queue}`)) {
-      if (isFull) return;
-      await retireLane(name, key);
-    }
+    const lanes = `${keys.own}lanes:${queue}`;
+    let cursor = "0";
+    do {
+      const [next, fields] = await client.hscan(lanes, cursor, "COUNT", PAGE);
+      const left = fields.filter((_, at) => at % 2 === 0).values();
+      const work = async (): Promise<void> => {
+        for (const key of left) await retireLane(name, key);
+      };
+      await Promise.all(Array.from({ length: LANES_AT_ONCE }, work));
+      cursor = next;
+    } while (cursor !== "0" && !isFull);
   }
 
   /** Whether a worker has a pack of which it may give back a part. */

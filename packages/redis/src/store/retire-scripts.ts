@@ -94,6 +94,9 @@ export interface RetireLaneRequest {
   readonly queue: string;
   readonly key: string;
   readonly subscription: string;
+  /** The part of the lane that has the deliveries: its first and last position. */
+  readonly first: number;
+  readonly last: number;
   /** How many deliveries to take out. */
   readonly count: number;
   /** One for each, or empty. */
@@ -146,25 +149,22 @@ for index = 1, count do
   unwanted[item] = unwanted[item] or {}
   table.insert(unwanted[item], index)
 end
-local kept, removed = {}, {}
-local items = redis.call("LRANGE", lane, inHand, -1)
-for _, item in ipairs(items) do
+local first = math.max(inHand, request.first)
+local gone = "gone"
+-- Writes first: this also tells a Redis that is full that this script must not be refused.
+redis.call("LTRIM", lane, 0, -1)
+local removed = {}
+for at, item in ipairs(redis.call("LRANGE", lane, first, request.last)) do
   local alike = unwanted[item]
   if alike and #alike > 0 and #removed < room then
     removed[#removed + 1] = table.remove(alike, 1)
-  else
-    kept[#kept + 1] = item
+    redis.call("LSET", lane, first + at - 1, gone)
   end
 end
 if #removed == 0 then return 0 end
 
-if inHand == 0 then
-  redis.call("DEL", lane)
-else
-  redis.call("LTRIM", lane, 0, inHand - 1)
-end
-for _, item in ipairs(kept) do redis.call("RPUSH", lane, item) end
-if inHand + #kept == 0 and place then
+redis.call("LREM", lane, #removed, gone)
+if place and redis.call("EXISTS", lane) == 0 then
   if place == "wait" then
     redis.call("LREM", queue .. "wait", 1, turn)
   else

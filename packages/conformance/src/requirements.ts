@@ -41,12 +41,12 @@ export interface SubjectOptions {
 export type OptionalPart = "subscriptions" | "admin" | "groups" | "board" | "rates" | "probe";
 
 /** A method of a part that the part may lack. */
-export type OptionalMethod = "setPaused" | "listWaiting" | "drain";
+export type OptionalMethod = "setPaused" | "listWaiting" | "drain" | "cancel";
 
 /** Answers why a case is not for a provider, or undefined if it is. */
 export type Requirement = (subject: Subject) => string | undefined;
 
-type Ability = "delay" | "retryDelay" | "priority" | "deduplication" | "ordering";
+type Ability = "delay" | "retryDelay" | "priority" | "deduplication" | "ordering" | "targets";
 
 const PARTS: readonly OptionalPart[] = [
   "subscriptions",
@@ -76,7 +76,9 @@ export function subjectOf(
     findsDead: provider.admin?.getDead !== undefined,
     methods: [
       ...(provider.subscriptions?.setPaused ? (["setPaused"] as const) : []),
-      ...(["listWaiting", "drain"] as const).filter((it) => provider.admin?.[it] !== undefined),
+      ...(["listWaiting", "drain", "cancel"] as const).filter(
+        (it) => provider.admin?.[it] !== undefined,
+      ),
     ],
     brings: (["clock", "random"] as const).filter((member) => provider[member] !== undefined),
     harness,
@@ -154,6 +156,10 @@ export const limitsRates: Requirement = ({ capabilities, parts }) =>
     !capabilities.durable || parts.includes("rates"),
     "the provider is durable and counts no runs",
   );
+
+/** The provider cancels events. */
+export const cancels: Requirement = ({ methods }) =>
+  unless(methods.includes("cancel"), "the provider does not cancel events");
 
 /** The harness can make the option small. */
 export function adjusts(option: AdjustableOption): Requirement {

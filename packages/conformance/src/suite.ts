@@ -9,6 +9,7 @@ import { busIsolation } from "./cases/bus-isolation.ts";
 import { busShutdown } from "./cases/bus-shutdown.ts";
 import { busSubscriptions } from "./cases/bus-subscriptions.ts";
 import { busGroups } from "./cases/bus-groups.ts";
+import { cancel } from "./cases/cancel.ts";
 import { clocks } from "./cases/clocks.ts";
 import { closing } from "./cases/closing.ts";
 import { backPressure, concurrency } from "./cases/concurrency.ts";
@@ -34,6 +35,7 @@ import { retiring } from "./cases/retiring.ts";
 import { routing } from "./cases/routing.ts";
 import { settlement } from "./cases/settlement.ts";
 import { skew } from "./cases/skew.ts";
+import { named } from "./cases/targets.ts";
 import { delay, priority } from "./cases/timing.ts";
 import type { ConformanceCase } from "./conformance-case.ts";
 
@@ -61,6 +63,8 @@ export const providerCases: readonly ConformanceCase[] = [
   ...retiring,
   ...admin,
   ...operate,
+  ...cancel,
+  ...named,
   ...groups,
   ...groupClaims,
   ...knownGroups,

@@ -1,5 +1,6 @@
 import { testBites } from "./support/expect-bite.ts";
 import { flawless } from "./support/faulty.ts";
+import { addressingMutants } from "./support/mutants-of-addressing.ts";
 import { lifecycleMutants } from "./support/mutants-of-lifecycle.ts";
 import { partMutants } from "./support/mutants-of-parts.ts";
 import { operationMutants } from "./support/mutants-of-operation.ts";
@@ -13,6 +14,7 @@ testBites(
     ...lifecycleMutants,
     ...partMutants,
     ...operationMutants,
+    ...addressingMutants,
     ...atOnceMutants,
     ...declinedMutants,
     ...numberMutants,

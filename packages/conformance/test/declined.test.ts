@@ -61,6 +61,7 @@ test("what a durable provider declines is tested too", async () => {
     ordering: false,
     deduplication: false,
     priority: false,
+    targets: false,
   };
   const subject = await inspect({
     ...harness,
@@ -83,6 +84,7 @@ test("what a durable provider declines is tested too", async () => {
     "no-retry-delay-refused",
     "no-ordering-refused",
     "no-deduplication-refused",
+    "no-targets-refused",
     "no-groups-refused",
   ]);
 });

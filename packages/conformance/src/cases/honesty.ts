@@ -99,6 +99,18 @@ export const capabilities: readonly ConformanceCase[] = defineCases("capabilitie
     },
   },
   {
+    id: "no-targets-refused",
+    name: "a provider that cannot address subscriptions has the option to refused by the bus",
+    promise: REFUSED,
+    when: cannot("targets"),
+    async run(context) {
+      const bus = await context.bus();
+      bus.subscribe("a", () => {}, { subscriberId: "mail" });
+      await bus.start();
+      await assert.rejects(bus.emit("a", 1, { to: ["mail"] }), UNSUPPORTED);
+    },
+  },
+  {
     id: "no-groups-refused",
     name: "a durable provider that stages no groups has them refused by the bus",
     promise: REFUSED,

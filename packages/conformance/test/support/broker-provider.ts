@@ -54,6 +54,7 @@ export function brokerProvider(port: number, ...mistakes: readonly Mistake[]): E
       priority: true,
       deduplication: true,
       ordering: true,
+      targets: true,
       redeliverAfterMs: 1_000,
       maxBatch: 1_000,
     },
@@ -66,6 +67,7 @@ export function brokerProvider(port: number, ...mistakes: readonly Mistake[]): E
       "discardDead",
       "listWaiting",
       "drain",
+      "cancel",
     ),
     board: Object.fromEntries(
       ["post", "list", "remove", "watch", "show", "read"].map((it) => [it, call(`board.${it}`)]),

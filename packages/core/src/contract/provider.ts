@@ -38,8 +38,8 @@ export interface Envelope {
   readonly deduplicationId?: string | undefined;
   /**
    * The ids of the only subscriptions that get the envelope, present or earlier ones; at least one. Each has to be in
-   * the list, and has to want the name: otherwise the envelope is rejected with the code `unknown-subscription`. Absent:
-   * every subscription that wants the name.
+   * the list, must not be orphaned, and has to want the name. Otherwise the envelope is rejected with the code
+   * `unknown-subscription`, and goes to nobody. Absent: every subscription that wants the name.
    */
   readonly to?: readonly string[] | undefined;
   /** The emitter's options for this provider: the member of `options.provider` with its name. */

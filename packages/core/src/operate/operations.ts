@@ -256,7 +256,7 @@ export class Operations {
     const { plugins, tracker } = this.#options;
     const admin = this.#admin("cancel");
     if (!admin.cancel) throw this.#unsupported("cancel", "cancelling events");
-    if (subscriptionId !== undefined) await this.#assertKnown(subscriptionId);
+    if (subscriptionId !== undefined) await this.#assertKnownOrWaiting(subscriptionId);
     // First where events are kept: from there they go to the queues.
     const stagings = subscriptionId === undefined ? plugins.map(({ staging }) => staging) : [];
     let staged = 0;

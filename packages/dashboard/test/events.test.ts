@@ -92,6 +92,25 @@ describe("events", () => {
   });
 });
 
+test("an event is emitted to one of its subscriptions, if the request names it", async () => {
+  const seen: string[] = [];
+  const { bus, client } = await startBoard({
+    subscribe: (it) => {
+      for (const subscriberId of ["receipt", "stock"]) {
+        it.subscribe("order.placed", () => void seen.push(subscriberId), { subscriberId });
+      }
+    },
+  });
+  const path = "/api/events/order.placed/emit";
+  const { eventId } = (await client.post(path, { data: {}, to: ["stock"] })).body;
+  await bus.settled();
+  expect(seen).toEqual(["stock"]);
+  expect((await client.post(path, { data: {}, to: ["nobody"] })).status).toBe(404);
+  expect((await client.post(path, { data: {}, to: [] })).status).toBe(422);
+  const [last] = (await client.get("/api/audit")).body.entries.slice(-1);
+  expect(last).toMatchObject({ action: "event.emit", details: { to: ["stock"], eventId } });
+});
+
 describe("the tail", () => {
   async function follow({ board, client }: Board, query: string) {
     const request = new Request(`http://shop.test/api/tail?${query}`, {

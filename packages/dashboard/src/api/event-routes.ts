@@ -26,6 +26,7 @@ const emitSchema: z.ZodType<EmitRequest> = z.strictObject({
   data: z.unknown() as z.ZodType<JsonValue>,
   metadata: (z.record(z.string(), z.unknown()) as unknown as z.ZodType<JsonObject>).optional(),
   delayMs: z.number().int().min(0).max(31_536_000_000).optional(),
+  to: z.array(z.string().min(1).max(1_000)).min(1).max(100).optional(),
 });
 
 /** Events: the catalogue, where they go, what happens to them, and tests. */
@@ -55,19 +56,19 @@ export function eventRoutes(started: () => Running, streams: EventStreams): read
     changes<EmitRequest>({
       path: "/events/:name/emit",
       body: emitSchema,
-      audit: ({ params, body: { delayMs } }) => ({
+      audit: ({ params, body: { delayMs, to } }) => ({
         action: "event.emit",
         target: params["name"]!,
-        details: delayMs === undefined ? {} : { delayMs },
+        details: { ...(delayMs !== undefined && { delayMs }), ...(to && { to }) },
       }),
-      async handle({ params, body: { data, metadata, delayMs } }): Promise<EmitResult> {
+      async handle({ params, body: { data, metadata, delayMs, to } }): Promise<EmitResult> {
         const [eventId] = await started().bus.emit({
           name: params["name"]!,
           data,
           ...(metadata && { metadata }),
-          ...(delayMs !== undefined && { options: { delay: delayMs } }),
+          options: { ...(delayMs !== undefined && { delay: delayMs }), ...(to && { to }) },
         });
-        return { eventId: eventId ?? "" };
+        return { eventId };
       },
     }),
     reads<TailFilter>({

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type {
   ActionResult,
+  CancelRequest,
   DrainRequest,
   PauseRequest,
   RetireRequest,
@@ -22,6 +23,11 @@ const drainSchema: z.ZodType<DrainRequest> = z.strictObject({
 const retireSchema: z.ZodType<RetireRequest> = z.strictObject({
   events: z.array(text).min(1).max(1_000).optional(),
   backlog: z.enum(["keep", "dead-letter", "discard"]).optional(),
+});
+
+const cancelSchema: z.ZodType<CancelRequest> = z.strictObject({
+  eventId: text,
+  subscriberId: text.optional(),
 });
 
 const waitingSchema = z.strictObject({
@@ -76,6 +82,21 @@ export function subscriptionRoutes(started: () => Running): readonly AnyRoute[] 
       async handle({ params, body }): Promise<ActionResult> {
         const { bus, sampler } = started();
         const count = await bus.retire(params["id"]!, body);
+        sampler.forget();
+        return { count };
+      },
+    }),
+    changes<CancelRequest>({
+      path: "/cancel",
+      body: cancelSchema,
+      audit: ({ body: { eventId, subscriberId } }) => ({
+        action: "event.cancel",
+        target: eventId,
+        details: subscriberId === undefined ? {} : { subscriberId },
+      }),
+      async handle({ body: { eventId, subscriberId } }): Promise<ActionResult> {
+        const { bus, sampler } = started();
+        const count = await bus.cancel(eventId, { subscriberId });
         sampler.forget();
         return { count };
       },

@@ -180,6 +180,12 @@ export interface PolicyView {
   readonly timeoutMs?: number | undefined;
   readonly concurrency?: number | undefined;
   readonly ordering?: string | undefined;
+  /** How many runs may start within a time, over all processes. */
+  readonly rate?: { readonly max: number; readonly perMs: number } | undefined;
+  /** How many events a batch has, and how long the first event waits for others. */
+  readonly batch?:
+    | { readonly maxEvents: number; readonly maxWaitMs?: number | undefined }
+    | undefined;
 }
 
 /** Runs of a subscription in all processes that record them. */
@@ -254,6 +260,8 @@ export interface EmitRequest {
   readonly metadata?: JsonObject | undefined;
   /** Milliseconds before the event is delivered. */
   readonly delayMs?: number | undefined;
+  /** The ids of the only subscriptions that get the event. By default all subscriptions of the event get it. */
+  readonly to?: readonly string[] | undefined;
 }
 
 /** Answer of `POST api/events/:name/emit`. */
@@ -337,6 +345,13 @@ export interface RetireRequest {
 /** Answer of an action: how many deliveries, dead letters or rows it has changed. */
 export interface ActionResult {
   readonly count: number;
+}
+
+/** `POST api/cancel`: cancels the pending deliveries of an event. The answer is an {@link ActionResult}. */
+export interface CancelRequest {
+  readonly eventId: string;
+  /** The delivery to this subscription only. By default every delivery of the event, also before it is published. */
+  readonly subscriberId?: string | undefined;
 }
 
 /** `GET api/subscriptions/:id/waiting?eventId=&cursor=`. */

@@ -97,14 +97,18 @@ export function policyView(policy: {
   readonly timeoutMs?: number | undefined;
   readonly concurrency?: number | undefined;
   readonly ordering?: string | undefined;
+  readonly rate?: PolicyView["rate"];
+  readonly batch?: PolicyView["batch"];
 }): PolicyView {
-  const { attempts, backoff, timeoutMs, concurrency, ordering } = policy;
+  const { attempts, backoff, timeoutMs, concurrency, ordering, rate, batch } = policy;
   return {
     ...(attempts !== undefined && { attempts }),
     ...(backoff !== undefined && { backoff: backoff as JsonValue }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(concurrency !== undefined && { concurrency }),
     ...(ordering !== undefined && { ordering }),
+    ...(rate !== undefined && { rate }),
+    ...(batch !== undefined && { batch }),
   };
 }
 

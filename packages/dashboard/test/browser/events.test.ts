@@ -128,7 +128,11 @@ describe("the page of events", () => {
     await dialog.getByLabel("email").fill("grace@example.com");
     await dialog.getByLabel("currency").selectOption("USD");
     await dialog.getByLabel("isGift").check();
+    await dialog.getByLabel("Deliver to").selectOption("order-ledger");
+    await dialog.getByText("1 subscription will get it (order-ledger)").waitFor();
+    const sent = page.waitForRequest((request) => request.method() === "POST");
     await dialog.getByRole("button", { name: "Emit", exact: true }).click();
+    expect((await sent).postDataJSON()).toMatchObject({ to: ["order-ledger"] });
     await page.getByText("Emitted order.placed with the id").waitFor();
     await expect
       .poll(() => shop.received)

@@ -83,6 +83,23 @@ describe("the page of subscriptions", () => {
     await page.getByText("No pending delivery of this event").waitFor();
   });
 
+  test("cancels a pending event for this subscription, and for all", async () => {
+    const shop = await openBusy();
+    const page = await openSubscription(shop, "order-emails");
+    const [first, second] = shop.ids;
+    await page.getByRole("button", { name: `Cancel the event ${first}` }).click();
+    const dialog = page.getByRole("dialog", { name: "Cancel order.placed?" });
+    await dialog.getByRole("button", { name: "Cancel the event" }).click();
+    await page.getByText("Cancelled 1 pending delivery of order.placed.").waitFor();
+    await figure(page, "Delayed").getByText("2").waitFor();
+
+    await page.getByRole("button", { name: `Cancel the event ${second}` }).click();
+    await dialog.getByLabel("The deliveries to all subscriptions").check();
+    await dialog.getByRole("button", { name: "Cancel the event" }).click();
+    await page.getByText("Cancelled 2 pending deliveries of order.placed.").waitFor();
+    expect((await shop.bus.waiting("order-ledger")).items).toHaveLength(2);
+  });
+
   test("pauses in this process, then everywhere, and resumes both", async () => {
     const shop = await openBusy();
     const page = await openSubscription(shop, "order-emails");

@@ -5,15 +5,28 @@ import { formatDuration, plural } from "../format.ts";
 /** Returns how deliveries run, in words: `3 attempts, 10 at a time, at most 30 s each`. */
 export function policyWords(policy: PolicyView | null | undefined): string {
   if (policy === null || policy === undefined) return "–";
-  const { attempts, backoff, timeoutMs, concurrency, ordering } = policy;
+  const { attempts, backoff, timeoutMs, concurrency, ordering, rate, batch } = policy;
   const words = [
     attempts === undefined ? undefined : plural(attempts, "attempt"),
     backoff === undefined ? undefined : `backoff ${backoffWords(backoff)}`,
-    concurrency === undefined ? undefined : `${concurrency} at a time`,
+    concurrency === undefined
+      ? undefined
+      : `${batch ? plural(concurrency, "batch", "batches") : concurrency} at a time`,
+    batch === undefined ? undefined : batchWords(batch),
+    rate === undefined
+      ? undefined
+      : `at most ${plural(rate.max, "run")} in ${formatDuration(rate.perMs)}`,
     timeoutMs === undefined ? undefined : `at most ${formatDuration(timeoutMs)} each`,
     ordering === undefined || ordering === "none" ? undefined : `order: ${ordering}`,
   ].filter((word) => word !== undefined);
   return words.length === 0 ? "–" : words.join(", ");
+}
+
+function batchWords({ maxEvents, maxWaitMs }: NonNullable<PolicyView["batch"]>): string {
+  const size = `batches of at most ${plural(maxEvents, "event")}`;
+  return maxWaitMs === undefined
+    ? size
+    : `${size}, which wait at most ${formatDuration(maxWaitMs)}`;
 }
 
 function backoffWords(backoff: JsonValue): string {

@@ -5,7 +5,7 @@ import type { EmitResult } from "../../../src/contract/api.ts";
 import { send } from "../../api.ts";
 import { ActionDialog } from "../../components/action-dialog.tsx";
 import { DataEditor, DataFaults } from "../../components/data-editor.tsx";
-import { TextField } from "../../components/field.tsx";
+import { SelectField, TextField } from "../../components/field.tsx";
 import { faultsOf } from "../../components/schema-form.tsx";
 import { startOf } from "../../components/start-of.ts";
 import { useToast } from "../../components/toast-context.ts";
@@ -26,6 +26,7 @@ export function EmitDialog(props: {
     () => examples[0] ?? (schema === null ? undefined : startOf(schema)),
   );
   const [delay, setDelay] = useState("");
+  const [to, setTo] = useState("");
   const [failure, setFailure] = useState<unknown>();
   const { byPointer, others } = faultsOf(failure, "#/data");
   // 1.1 seconds would be 1100.0000000000002 milliseconds.
@@ -41,6 +42,7 @@ export function EmitDialog(props: {
         {
           data: data ?? null,
           ...(delayMs > 0 && { delayMs }),
+          ...(to !== "" && { to: [to] }),
         },
       );
       showToast(`Emitted ${name} with the id ${eventId}.`);
@@ -60,7 +62,7 @@ export function EmitDialog(props: {
       showsProblem={false}
     >
       <p>
-        {audienceOf(subscriptions)}
+        {audienceOf(to === "" ? subscriptions : [to])}
         {schema === null
           ? " The event has no schema that can be shown."
           : " The bus checks the data against the schema first."}
@@ -72,6 +74,17 @@ export function EmitDialog(props: {
         onChange={setData}
         faults={byPointer}
       />
+      {subscriptions !== undefined && subscriptions.length > 1 && (
+        <SelectField
+          label="Deliver to"
+          value={to}
+          onChange={setTo}
+          choices={[
+            { value: "", label: "All subscriptions of the event" },
+            ...subscriptions.map((id) => ({ value: id, label: id })),
+          ]}
+        />
+      )}
       <TextField
         label="Delay in seconds"
         required={false}

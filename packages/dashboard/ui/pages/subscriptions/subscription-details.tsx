@@ -45,7 +45,7 @@ export function SubscriptionDetails(props: {
           <Numbers subscription={subscription} />
           <SubscriptionCharts subscription={subscription} at={list.at} />
           <About subscription={subscription} />
-          <Waiting subscription={subscription} />
+          <Waiting subscription={subscription} onChanged={onChanged} />
         </>
       )}
     </Page>

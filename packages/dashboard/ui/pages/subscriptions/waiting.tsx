@@ -10,6 +10,8 @@ import { Empty, Panel } from "../../components/page.tsx";
 import { Pager, usePages } from "../../components/pager.tsx";
 import { type Column, Table } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
+import { useReadOnly } from "../../session.ts";
+import { CancelDialog } from "./cancel-dialog.tsx";
 
 const words: Readonly<Record<WaitingView["state"], readonly [Tone, string]>> = {
   ready: ["info", "Ready"],
@@ -18,11 +20,18 @@ const words: Readonly<Record<WaitingView["state"], readonly [Tone, string]>> = {
 };
 
 /** The deliveries that have not begun, and a look-up by the id of an event. */
-export function Waiting({ subscription }: { readonly subscription: SubscriptionView }): VNode {
+export function Waiting(props: {
+  readonly subscription: SubscriptionView;
+  /** Called after an action. */
+  readonly onChanged: () => Promise<void>;
+}): VNode {
+  const { subscription, onChanged } = props;
   const { subscriberId } = subscription;
+  const readOnly = useReadOnly();
   const [typed, setTyped] = useState("");
   const [eventId, setEventId] = useState("");
   const [open, setOpen] = useState<WaitingView>();
+  const [cancelled, setCancelled] = useState<WaitingView>();
   const path = useCallback(
     (cursor: string | undefined) => {
       const query = new URLSearchParams({
@@ -46,9 +55,19 @@ export function Waiting({ subscription }: { readonly subscription: SubscriptionV
       title: "Actions",
       kind: "actions",
       cell: (row) => (
-        <Button small label={`Show the event ${row.event.id}`} onClick={() => setOpen(row)}>
-          Show
-        </Button>
+        <div class="row">
+          <Button small label={`Show the event ${row.event.id}`} onClick={() => setOpen(row)}>
+            Show
+          </Button>
+          <Button
+            small
+            reason={readOnly}
+            label={`Cancel the event ${row.event.id}`}
+            onClick={() => setCancelled(row)}
+          >
+            Cancel…
+          </Button>
+        </div>
       ),
     },
   ];
@@ -106,6 +125,16 @@ export function Waiting({ subscription }: { readonly subscription: SubscriptionV
           <JsonView value={open.event.data} label="the data" />
           <JsonView value={open.event.metadata} label="the metadata" />
         </Dialog>
+      )}
+      {cancelled !== undefined && (
+        <CancelDialog
+          event={cancelled.event}
+          subscriberId={subscriberId}
+          onChanged={async () => {
+            await Promise.all([list.reload(), onChanged()]);
+          }}
+          onClose={() => setCancelled(undefined)}
+        />
       )}
     </Panel>
   );

@@ -62,6 +62,22 @@ export function formatExact(at: number): string {
   return exact.format(at);
 }
 
+/** Returns a time as the clocks of a time zone show it. Undefined if the browser does not know the time zone. */
+export function formatInZone(at: number, timeZone: string): string | undefined {
+  try {
+    const format = new Intl.DateTimeFormat("en", {
+      dateStyle: "medium",
+      timeStyle: "short",
+      hourCycle: "h23",
+      timeZone,
+    });
+    return `${format.format(at)} ${timeZone}`;
+  } catch {
+    // Time zones are added over the years, and a browser may be older than the server.
+    return undefined;
+  }
+}
+
 /** Returns the time of day, such as `14:03:59`. */
 export function formatClock(at: number): string {
   return clock.format(at);

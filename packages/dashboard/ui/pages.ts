@@ -22,6 +22,7 @@ export const pages: readonly PageEntry[] = [
     title: "Subscriptions",
     load: () => import("./pages/subscriptions.tsx"),
   },
+  { path: "/schedules", title: "Schedules", load: () => import("./pages/schedules.tsx") },
   {
     path: "/dead-letters",
     title: "Dead letters",

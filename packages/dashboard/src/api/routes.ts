@@ -11,6 +11,7 @@ import { jobRoutes } from "./job-routes.ts";
 import { outboxRoutes } from "./outbox-routes.ts";
 import { overviewRoutes } from "./overview-routes.ts";
 import { runRoutes } from "./run-routes.ts";
+import { scheduleRoutes } from "./schedule-routes.ts";
 import { subscriptionRoutes } from "./subscription-routes.ts";
 import { type SessionEnvironment, sessionRoutes } from "./session-routes.ts";
 
@@ -32,6 +33,7 @@ export function allRoutes(environment: RouteEnvironment): readonly AnyRoute[] {
     ...overviewRoutes(started, streams),
     ...eventRoutes(started, streams),
     ...subscriptionRoutes(started),
+    ...scheduleRoutes(started),
     ...deadRoutes(started, jobs),
     ...jobRoutes(jobs),
     ...outboxRoutes(started),

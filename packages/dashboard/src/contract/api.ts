@@ -535,6 +535,48 @@ export interface GroupView {
   readonly marked: boolean;
 }
 
+/** `GET api/schedules`, ordered by id. 409: the provider does not keep schedules. */
+export interface ScheduleList {
+  readonly schedules: readonly ScheduleView[];
+}
+
+/** A recurring emit of the bus. */
+export interface ScheduleView {
+  readonly id: string;
+  /** When the schedule is due: by a cron expression in a time zone, or at an interval in milliseconds. */
+  readonly times:
+    | { readonly cron: string; readonly timeZone: string }
+    | { readonly everyMs: number };
+  readonly startAt: Timestamp | null;
+  readonly endAt: Timestamp | null;
+  /** The name of the event that the schedule emits. */
+  readonly event: string;
+  readonly data: JsonValue;
+  /** The options of each emit. */
+  readonly options: JsonObject;
+  /** What the schedule does about missed due times. */
+  readonly misfire: "once" | "all" | "skip";
+  readonly paused: boolean;
+  /** In the past while the emit of a due time fails. Null: the schedule is paused, or has ended. */
+  readonly nextDueAt: Timestamp | null;
+  readonly lastDueAt: Timestamp | null;
+  readonly lastFiredAt: Timestamp | null;
+  /** The number of events that the schedule has emitted. */
+  readonly emitted: number;
+  /** Why the last emit failed. Null after an emit that succeeded. */
+  readonly lastError: ScheduleErrorView | null;
+}
+
+/** Why a due time has not led to an event yet. */
+export interface ScheduleErrorView {
+  readonly message: string;
+  readonly code: string | null;
+  readonly at: Timestamp;
+  /** The number of emits that failed one after the other. */
+  readonly attempts: number;
+  readonly retryAt: Timestamp;
+}
+
 /** `GET api/audit`: the last actions in this process, the newest first. */
 export interface AuditList {
   readonly entries: readonly AuditView[];

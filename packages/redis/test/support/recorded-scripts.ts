@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { createInterface } from "node:readline";
 import type { Redis } from "ioredis";
 import type { Scripts } from "../../src/store/scripts.ts";
 
@@ -79,6 +82,32 @@ for _, key in ipairs(redis.call("KEYS", ARGV[1])) do
 end
 return contents
 `;
+
+/** Those of some keys that commands of scripts name while `work` runs. */
+export async function keysTouched(
+  redis: Redis,
+  keys: Iterable<string>,
+  work: () => Promise<unknown>,
+): Promise<readonly string[]> {
+  // Not with ioredis: it throws when the first line comes together with the answer to MONITOR.
+  const socket = connect(redis.options.port!, redis.options.host);
+  const lines = createInterface(socket);
+  const end = crypto.randomUUID();
+  const ofScripts: string[] = [];
+  socket.write("MONITOR\r\n");
+  await once(lines, "line");
+  const ended = new Promise<void>((resolve) => {
+    lines.on("line", (line) => {
+      if (/^\+[\d.]+ \[\d+ lua\]/.test(line)) ofScripts.push(line);
+      if (line.includes(end)) resolve();
+    });
+  });
+  await work();
+  await redis.echo(end);
+  await ended;
+  socket.destroy();
+  return [...keys].filter((key) => ofScripts.some((line) => line.includes(`"${key}"`)));
+}
 
 /** Everything that Redis holds under a prefix, to compare: each key as text. */
 export async function readContents(

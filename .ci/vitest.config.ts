@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { SpreadLongFiles } from "./spread-long-files.ts";
 
 /** One run over the tests of every package and example; `.ci/test.mjs` starts it. */
 export default defineConfig({
@@ -12,6 +13,7 @@ export default defineConfig({
       "examples/*/vitest.config.ts",
     ],
     passWithNoTests: true,
+    sequence: { sequencer: SpreadLongFiles },
     // Most tests wait for a server or a process: on two cores, two files at once take half the time.
     maxWorkers: Math.max(2, availableParallelism() - 1),
   },

@@ -30,12 +30,16 @@ export function roleFires(role: Role): boolean {
   return role !== "tool";
 }
 
-/** How long, and how many, dead letters are kept. */
+/** How many dead letters the bus keeps, and for how long. It deletes, counts and logs the oldest beyond these limits. */
 export interface DeadLetterOptions {
-  /** @default 10_000 */
+  /**
+   * The number of dead letters that a subscription keeps, at most.
+   *
+   * @default 10_000
+   */
   readonly maxPerSubscription?: number | undefined;
   /**
-   * Milliseconds.
+   * The milliseconds after which a dead letter is deleted.
    *
    * @default 2_592_000_000 (30 days)
    */
@@ -44,11 +48,14 @@ export interface DeadLetterOptions {
 
 /** Options of a bus that do not concern its provider. */
 export interface BusOptions {
-  /** Options of every emit that says nothing else. */
+  /**
+   * The default options of emits. The options of a message, of an emit and of a subscription take precedence. None by
+   * default.
+   */
   readonly defaults?: EmitOptions | undefined;
   /**
-   * How this process delivers to subscriptions that say nothing else. They go before `defaults`, and after the
-   * options of a message or an emit. None by default.
+   * The default options of subscriptions in this process. The options of a message or an emit take precedence over them.
+   * They take precedence over `defaults`. None by default.
    *
    * @example
    * ```ts
@@ -57,94 +64,115 @@ export interface BusOptions {
    */
   readonly subscriptionDefaults?: SubscriptionDefaults | undefined;
   /**
-   * `copy`: every handler gets an event of its own. `none`: the handlers of an event share one
-   * object, its data, metadata and dates included, for those who do so on purpose. The emitter's own
-   * objects are never shared.
+   * Whether handlers of an event share its object. `copy`: each handler receives its own copy. `none`: the handlers share
+   * one object with its data, metadata and dates, which saves the copies. Handlers must then not change the event. The
+   * emitter's own objects are never shared.
    *
    * @default "copy"
    */
   readonly isolation?: "copy" | "none" | undefined;
   /**
-   * Milliseconds after which an emit rejects.
+   * The milliseconds after which an emit rejects, with `BUSBAR_EMIT_TIMEOUT`, `BUSBAR_OVERLOADED` or
+   * `BUSBAR_UNAVAILABLE`.
    *
    * @default 10_000
    */
   readonly emitTimeoutMs?: number | undefined;
   /**
-   * Hand-overs of one delivery that may end in a crash; one more, and it is dead.
+   * The number of times that the process may crash during a delivery. After one more crash, the delivery is dead.
    *
    * @default 5
    */
   readonly maxCrashes?: number | undefined;
   /**
-   * How many events may stand between an event and the first cause of it, each emitted in the handler of the
-   * one before. An emit beyond that rejects with `BUSBAR_INVALID_MESSAGE`, so that handlers whose events lead
-   * back to themselves come to an end: as dead letters. Count what your longest chain needs; a handler that
-   * emits its own successor needs more each time.
+   * The longest chain of events in which each event was emitted in a handler of the previous event. An emit beyond the
+   * limit rejects with `BUSBAR_INVALID_MESSAGE`, so its handler fails. The limit ends endless chains, such as two
+   * handlers that emit each other's events. Choose a limit above your longest chain.
    *
-   * @default no limit; 1_000 are warned of, once for each subscription
+   * @default no limit. The bus warns once for each subscription with a chain of 1_000 events
    */
   readonly maxCausationDepth?: number | undefined;
-  /** The bound on dead letters. The oldest ones beyond it are deleted, counted and logged. */
+  /** The limits of dead letters. The bus deletes, counts and logs the oldest dead letters beyond them. */
   readonly deadLetters?: DeadLetterOptions | undefined;
   /**
-   * Milliseconds after which a subscription that no process declares gets no new events.
+   * The milliseconds after which a subscription that no process declares receives no new events.
    *
    * @default 604_800_000 (7 days)
    */
   readonly orphanedAfterMs?: number | undefined;
-  /** Milliseconds after which a group that is neither released nor cleared expires. Never by default. */
+  /** The milliseconds after which a group expires that is neither released nor cleared. Groups never expire by default. */
   readonly groupTtlMs?: number | undefined;
   /**
-   * UTF-8 bytes that the data of an event may have as JSON, together with the metadata that it is given. An
-   * emit of more is refused, the same on every provider. A larger limit needs a provider that takes it: Redis
-   * has `proto-max-bulk-len`, for one.
+   * The size of an event's data and of the caller's metadata together, at most, in bytes of JSON as UTF-8. A larger emit
+   * rejects, on every provider. For a larger limit, the server must also accept it: Redis has `proto-max-bulk-len`.
    *
    * @default 1_048_576 (1 MiB)
    */
   readonly maxPayloadBytes?: number | undefined;
-  /** Milliseconds that `stop` waits for deliveries in flight. @default 20_000 */
+  /**
+   * The milliseconds that `stop` waits for deliveries in flight.
+   *
+   * @default 20_000
+   */
   readonly graceMs?: number | undefined;
 }
 
 /**
- * Options of `createEventBus`. `Received` is what handlers get, where it differs from what is emitted, and `Tx` the
- * transaction of the inbox.
+ * The options of `createEventBus`.
+ *
+ * @typeParam Events The data of emitted events, by event name.
+ * @typeParam Received The data that handlers receive, by event name. It differs from `Events` if a schema transforms
+ *   the data.
+ * @typeParam Tx The transaction of the inbox.
+ *
+ * @example
+ * ```ts
+ * const options: EventBusOptions = {
+ *   name: "shop",
+ *   provider: localProvider(),
+ *   subscriptionDefaults: { attempts: 5, backoff: 1_000 },
+ * };
+ * ```
  */
 export interface EventBusOptions<
   Events extends object = never,
   Received extends object = Events,
   Tx = unknown,
 > extends BusOptions {
-  /** What carries the events, such as `localProvider()`. The bus starts and stops it. */
+  /** The provider that carries the events, such as `localProvider()`. The bus starts and stops the provider. */
   readonly provider: EventProvider;
   /**
-   * Prefixes everything that the provider names. Letters, digits, `.`, `_` and `-`.
+   * The prefix of everything that the provider stores: 1 to 100 letters, digits, `.`, `_` and `-`. Applications that
+   * share a server need different names.
    *
    * @default "busbar"
    */
   readonly name?: string | undefined;
-  /** Types and validates events; made by `defineEvents`. */
+  /** The catalogue that types and validates the events. `defineEvents` makes it. None by default. */
   readonly events?: EventCatalogue<Events, Received> | undefined;
-  /** @default "shared" */
+  /**
+   * The role of this process.
+   *
+   * @default "shared"
+   */
   readonly role?: Role | undefined;
   /**
-   * Where the bus logs. `false`: nowhere.
+   * The logger of the bus. With `false`, the bus logs nothing.
    *
-   * @default the console, for warnings and errors, one line each
+   * @default the console, with one line for each warning and error
    */
   readonly logger?: Logger | false | undefined;
-  /** What handlers find in `context.container`. */
+  /** The services that handlers find in `context.container`. Without a container, resolving a service throws. */
   readonly container?: ScopingContainer | undefined;
   /** Plugins, such as the outbox. They start in this order, and stop in the reverse one. None by default. */
   readonly plugins?: readonly Plugin[] | undefined;
   /**
-   * Where it is recorded which events a subscription has handled, such as `pgStore({ pool })` of
-   * `@busbar/outbox`. Each handler then runs in a transaction of that database, which it finds in
-   * `context.tx`, and what it writes by it happens once, however often the event is delivered.
+   * A store that records which events a subscription has handled, such as `pgStore({ pool })` of `@busbar/outbox`. Each
+   * handler then runs in a transaction of that database, `context.tx`. What the handler writes in the transaction is
+   * written once, even if the event is delivered several times. None by default.
    */
   readonly inbox?: InboxStore<Tx> | undefined;
-  /** Wraps every run of every delivery, the first one outermost. None by default. */
+  /** Functions that wrap every run of every delivery. The first function is the outermost. None by default. */
   readonly middleware?: readonly Middleware[] | undefined;
   /**
    * Recurring emits, by id: `start` calls `bus.schedules.set` for each. A schedule that is taken out of this option stays
@@ -158,8 +186,11 @@ export interface EventBusOptions<
    * ```
    */
   readonly schedules?: Readonly<Record<string, Schedule<NoInfer<Events>>>> | undefined;
-  /** The provider's by default, if it brings one, or else the system's. */
+  /** The clock of the bus. By default the clock of the provider, or the system's clock if the provider has none. */
   readonly clock?: Clock | undefined;
-  /** Numbers from 0 to below 1, for jitter. The provider's by default, or else `Math.random`. */
+  /**
+   * Returns a number from 0 to below 1, for jitter. By default the function of the provider, or `Math.random` if the
+   * provider has none.
+   */
   readonly random?: (() => number) | undefined;
 }

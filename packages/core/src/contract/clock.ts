@@ -7,8 +7,8 @@ export interface Timer {
 /** Options of {@link Clock.setTimeout}. */
 export interface TimerOptions {
   /**
-   * Whether a pending timer keeps the process alive. Work that was promised does (a retry that is
-   * due); housekeeping does not.
+   * Whether a pending timer keeps the process alive. Set it for work that the bus has promised, such as a retry, and not
+   * for housekeeping.
    *
    * @default false
    */
@@ -16,26 +16,26 @@ export interface TimerOptions {
 }
 
 /**
- * Time as the bus and its providers see it, so that tests can replace it.
+ * The source of time of the bus and its providers. Tests can replace it.
  *
- * A machine's wall clock may be set back or forward at any moment, and two machines rarely agree. So
- * {@link now} is for times that people read, {@link monotonic} is for every duration, deadline and timer,
- * and what several processes share goes by the clock of their server.
+ * The wall clock of a machine may be set at any moment, and two machines rarely agree. Therefore {@link now} is for times
+ * that people read, and {@link monotonic} is for durations, deadlines and timers. Times that several processes share come
+ * from the clock of their server.
  */
 export interface Clock {
   /**
-   * The wall clock in milliseconds since the Unix epoch. For times that people read, such as `createdAt`.
-   * A difference of two calls is no duration: the clock may have been set in between.
+   * Returns the time of the wall clock, in milliseconds since the Unix epoch. Use it for times that people read, such as
+   * `createdAt`. Do not subtract two times: the clock may have been set between the calls.
    */
   now(): number;
   /**
-   * Milliseconds since a fixed point of this clock's own choice. Never goes back, and takes no part when
-   * the wall clock is set. Comparable only with other values of the same clock in the same process.
+   * Returns the milliseconds since a fixed moment. The value never decreases, also when the wall clock is set. Compare it
+   * only with values of the same clock in the same process.
    */
   monotonic(): number;
   /**
-   * Calls `callback` once, `delayMs` milliseconds from now. Any delay is honoured, also one beyond
-   * the 24.8 days that Node's own timers can count.
+   * Calls `callback` once, `delayMs` milliseconds from now. `delayMs` may be longer than 24.8 days, the limit of Node's
+   * timers.
    */
   setTimeout(callback: () => void, delayMs: number, options?: TimerOptions): Timer;
 }

@@ -10,15 +10,15 @@ import type {
   SubscriberContext,
 } from "./subscriber.ts";
 
-/** Which events of a group to clear. Both given: those that match both. */
+/** The events of a group that `clearGroupedEvents` deletes. An event must match all members that are given. */
 export interface ClearGroupOptions {
   /** Names of the events to clear. Events of all names by default. */
   readonly eventNames?: readonly string[] | undefined;
-  /** Ids of workflow steps, as in `metadata.stepId`. */
+  /** The `metadata.stepId` of the events to clear: ids of workflow steps. Events of all steps by default. */
   readonly stepIds?: readonly string[] | undefined;
 }
 
-/** What `emit` takes after that. */
+/** The arguments of `emit` after the name or the messages. */
 export type EmitRest<Events extends object, Emitted> =
   Emitted extends EventName<Events>
     ? [data: Events[Emitted], options?: EmitOptions | undefined]
@@ -33,7 +33,7 @@ type EmittedIds<Emitted, OneId> = 0 extends 1 & Emitted
     ? readonly string[]
     : OneId;
 
-/** The handler of what was selected where the events are known. `Batch` is the `batch` of its subscription. */
+/** The handler of the selected events on a typed bus. `Batch` is the `batch` option of its subscription. */
 export type TypedHandler<
   Events extends object,
   Selector,
@@ -50,8 +50,8 @@ export type HandlerOf<E extends Event, Context, Batch> = Batch extends BatchOpti
   ? (events: readonly E[], context: BatchContext) => void | Promise<void>
   : (event: E, context: Context) => void | Promise<void>;
 
-// Methods, and not types of functions: TypeScript lets a bus that knows its events stand in for one that does not
-// for methods only.
+// Methods, not properties with function types: TypeScript assigns a typed bus to an untyped bus only if both have
+// methods.
 
 /** The methods in which events stand, where nothing is known of the events. */
 interface UntypedMethods<Context extends DeliveryContext, Bus, OneId> {
@@ -82,7 +82,7 @@ interface TypedMethods<
   OneId,
 > {
   // One signature, not several: for overloads the compiler only explains why the last did not fit.
-  // Spelled out, so that the compiler lists the names of events to someone who misspells one.
+  // Spelled out, so that the compiler lists the names of events after a spelling mistake.
   emit<
     Emitted extends
       | (keyof Events & string)
@@ -115,13 +115,14 @@ export type EventMethods<
   : TypedMethods<Events, Received, Context, Bus, OneId>;
 
 /**
- * The event module: what applications, workflows and subscribers see, whichever provider carries
- * the events. Registered in the container as `Modules.EVENT_BUS`.
+ * The event module. Applications, workflows and subscribers use it with every provider. The container has it as
+ * `Modules.EVENT_BUS`.
  *
- * @typeParam Events The payload that is emitted, by event name. Then `emit` takes no other names and no other data.
- *   Without it, every name and all data is taken.
- * @typeParam Received The payload that handlers get, where a schema changes it.
- * @typeParam Context What handlers get beside the event: on a bus with an inbox, with its transaction.
+ * @typeParam Events The data of emitted events, by event name. `emit` accepts only these names and their data. Without
+ *   `Events`, `emit` accepts every name and all data.
+ * @typeParam Received The data that handlers receive, by event name. It differs from `Events` if a schema transforms
+ *   the data.
+ * @typeParam Context The second argument of handlers. On a bus with an inbox, it has the transaction of the run.
  *
  * @example
  * ```ts
@@ -134,18 +135,18 @@ export interface IEventBusModule<
   Context extends DeliveryContext = DeliveryContext,
 > {
   /**
-   * Emits one event or several, and resolves with their ids, in order, once the provider has
-   * accepted them: durably, where it is durable. Handlers run later; one that fails never makes
-   * this reject. Grouped events resolve once they are staged. All messages are validated before
-   * any is sent.
+   * Emits one event or several events. Resolves with their ids, in the order of the messages, when the provider has
+   * accepted the events. A durable provider has then stored them. Handlers run later, and a handler that fails does not
+   * reject the emit. An emit of grouped events resolves when the events are staged. The bus validates all messages
+   * before it sends the first one.
    *
-   * @throws BusbarError `BUSBAR_INVALID_MESSAGE` when a message is malformed; none was sent.
-   * @throws BusbarError `BUSBAR_INVALID_EVENT` when data does not match the event's schema; none was sent.
-   * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider cannot do what an option asks; none was sent.
+   * @throws BusbarError `BUSBAR_INVALID_MESSAGE` when a message is malformed. No message was sent.
+   * @throws BusbarError `BUSBAR_INVALID_EVENT` when data does not match the schema of its event. No message was sent.
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider does not support an option. No message was sent.
    * @throws BusbarError `BUSBAR_OVERLOADED` when a subscription in memory had no room within `emitTimeoutMs`.
-   * @throws BusbarError `BUSBAR_UNAVAILABLE` when the provider refused; `details` say what was accepted.
-   * @throws BusbarError `BUSBAR_EMIT_TIMEOUT` when the provider did not answer within `emitTimeoutMs`: the
-   *   outcome is unknown, and emitting again with the same ids is safe where handlers are idempotent.
+   * @throws BusbarError `BUSBAR_UNAVAILABLE` when the provider rejected a message. `details` list what it accepted.
+   * @throws BusbarError `BUSBAR_EMIT_TIMEOUT` when the provider did not answer within `emitTimeoutMs`. The outcome is
+   *   unknown. If handlers are idempotent, it is safe to emit again with the same ids.
    * @throws BusbarError `BUSBAR_NOT_RUNNING` after `stop`.
    * @throws TypeError before `start`.
    *
@@ -161,11 +162,11 @@ export interface IEventBusModule<
   readonly emit: EventMethods<Events, Received, Context, this>["emit"];
 
   /**
-   * Subscribes to events by name or pattern: `order.*` is one more segment, `order.**` one or more,
-   * `*` every event. A symbol stands for its description. May be called before and after `start`;
-   * an emit that follows waits until the provider knows the subscription.
+   * Subscribes to events by name or by pattern. In a pattern, `order.*` matches one more segment, `order.**` matches one
+   * or more segments, and `*` matches every event. A symbol stands for its description. `subscribe` may be called before
+   * and after `start`. A later emit in this process waits until the provider has the subscription.
    *
-   * @throws TypeError when the same `subscriberId` is already on the event, or has another policy.
+   * @throws TypeError when the `subscriberId` is already subscribed to the event, or has another policy.
    *
    * @example
    * ```ts
@@ -179,9 +180,9 @@ export interface IEventBusModule<
   readonly subscribe: EventMethods<Events, Received, Context, this>["subscribe"];
 
   /**
-   * Ends a subscription in this process, by function or, with `context.subscriberId`, by id.
-   * Runs in flight finish. On a durable provider other processes go on with it, and its events wait
-   * for them: `retire` ends it everywhere.
+   * Ends a subscription in this process. Pass the subscriber, or its `subscriberId` in the context. Runs in flight
+   * finish. On a durable provider, the subscription continues in other processes, and keeps its events for them. To end
+   * a subscription everywhere, call `retire`.
    *
    * @example
    * ```ts
@@ -191,13 +192,14 @@ export interface IEventBusModule<
   readonly unsubscribe: EventMethods<Events, Received, Context, this>["subscribe"];
 
   /**
-   * Publishes the events of a group, in the order of their emits. Resolves once the provider has accepted
-   * them; where groups are staged durably, also once the group is marked for release and the provider fails:
-   * this process, or another, then publishes them as soon as it can. Safe to call again and from several places: each event is published once.
-   * Events that join the group later wait for the next release.
+   * Publishes the events of a group, in the order of their emits. Resolves when the provider has accepted the events. If
+   * the staging is durable and the provider fails, `releaseGroupedEvents` resolves when the group is marked for release.
+   * This process or another process then publishes the events as soon as possible.
    *
-   * @throws BusbarError `BUSBAR_UNAVAILABLE`, `BUSBAR_EMIT_TIMEOUT` or `BUSBAR_OVERLOADED`; `details.marked`
-   *   says whether the group is known to be marked.
+   * Idempotent: concurrent calls publish each event once. Events that join the group later wait for the next release.
+   *
+   * @throws BusbarError `BUSBAR_UNAVAILABLE`, `BUSBAR_EMIT_TIMEOUT` or `BUSBAR_OVERLOADED`. `details.marked` says
+   *   whether the group is marked for release.
    * @throws whatever an interceptor throws.
    *
    * @example
@@ -209,12 +211,24 @@ export interface IEventBusModule<
    */
   releaseGroupedEvents(eventGroupId: string): Promise<void>;
 
-  /** Drops the staged events of a group: all, or those that `options` name. */
+  /**
+   * Deletes staged events of a group: all of them, or those that `options` select. Published events stay.
+   *
+   * @example
+   * ```ts
+   * await bus.clearGroupedEvents("checkout-7", { eventNames: ["order.placed"] });
+   * ```
+   */
   clearGroupedEvents(eventGroupId: string, options?: ClearGroupOptions): Promise<void>;
 
   /**
    * Adds an interceptor, which sees each event before it is published. Interceptors run in the order in which they
    * were added.
+   *
+   * @example
+   * ```ts
+   * bus.addInterceptor((event) => ({ ...event, metadata: { ...event.metadata, region: "eu" } }));
+   * ```
    */
   addInterceptor(interceptor: Interceptor): this;
   /** Removes an interceptor. Does nothing if the interceptor was not added. */

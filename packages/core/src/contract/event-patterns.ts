@@ -4,8 +4,8 @@ import type { Event, EventMessage } from "./event.ts";
 export type EventName<Events extends object> = keyof Events & string;
 
 /**
- * What one can subscribe to in a map of events: each name, and each pattern that matches at least
- * one of them.
+ * The names and patterns that `subscribe` accepts for a map of events: each name, and each pattern that matches at least
+ * one name.
  */
 export type EventPattern<Events extends object> = "*" | "**" | PatternsOf<EventName<Events>>;
 
@@ -15,39 +15,38 @@ export type EventSelector<Events extends object> =
   | readonly EventPattern<Events>[];
 
 /**
- * The names in a map of events that a name, a pattern or an array of them stands for: with
- * `order.*` those with exactly one more segment, with `order.**` those with one or more, with `*`
- * all.
+ * The names in a map of events that a name, a pattern, or an array of names and patterns matches. `order.*` matches one
+ * more segment, `order.**` matches one or more segments, and `*` matches all names.
  */
 export type SelectedName<Events extends object, Selector> = NamesOf<
   EventName<Events>,
   Selector extends readonly (infer Pattern)[] ? Pattern : Selector
 >;
 
-/** An {@link Event} whose name is known, so that the name tells the type of the data. */
+/** An {@link Event} with a known name. The name decides the type of the data. */
 export interface NamedEvent<Name extends string, T> extends Event<T> {
   /** The name of the event, as a literal type. */
   readonly name: Name;
 }
 
-/** The events of some names in a map of events: a union that `name` tells apart. */
+/** The events with some names of a map of events. A union: a check of `name` narrows the type of the data. */
 export type TypedEvent<
   Events extends object,
   Name extends EventName<Events> = EventName<Events>,
 > = Name extends unknown ? NamedEvent<Name, Events[Name]> : never;
 
-/** The events that a name, a pattern or an array of them stands for, as a union. */
+/** The events that a name, a pattern, or an array of names and patterns matches, as a union. */
 export type SelectedEvent<Events extends object, Selector> = TypedEvent<
   Events,
   SelectedName<Events, Selector>
 >;
 
-/** An {@link EventMessage} whose name is known, so that the name tells the type of the data. */
+/** An {@link EventMessage} with a known name. The name decides the type of the data. */
 export interface NamedMessage<Name extends string, T> extends EventMessage<T> {
   readonly name: Name;
 }
 
-/** What one can hand to `emit` for a map of events. */
+/** The messages that `emit` accepts for a map of events. */
 export type TypedMessage<
   Events extends object,
   Name extends EventName<Events> = EventName<Events>,

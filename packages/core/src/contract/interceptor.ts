@@ -1,6 +1,6 @@
 import type { Event } from "./event.ts";
 
-/** Where an interceptor meets an event. */
+/** The stage at which an interceptor sees an event: at `emit`, or when its group is released. */
 export interface InterceptorContext {
   /** Whether the event comes from a group that is being released. */
   readonly isGrouped: boolean;
@@ -9,12 +9,14 @@ export interface InterceptorContext {
 }
 
 /**
- * Sees each event before it is published, also when nobody subscribes: at `emit`, and for a grouped
- * event at its release. Interceptors run one after the other and are awaited.
+ * Sees each event before it is published, even if no subscription matches the event. Interceptors run at `emit`, and for
+ * a grouped event at its release. The bus runs them one after another, and awaits each.
  *
- * Returning an event replaces the one seen (its `id` stays), `null` drops and counts it, a throw
- * rejects the emit and sends nothing of it. A release may run interceptors again after a crash;
- * its events still appear once.
+ * - If the interceptor returns an event, that event replaces the original. The `id` does not change.
+ * - If it returns `null`, the bus drops the event and counts it.
+ * - If it throws, the emit rejects, and none of its events is sent.
+ *
+ * After a crash, a release may run interceptors again. Its events are still published once.
  */
 export type Interceptor = (
   event: Event,

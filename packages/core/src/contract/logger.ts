@@ -1,17 +1,17 @@
 /**
- * Where the bus writes what an operator should read. A pino logger fits as it is. Without a logger, warnings and
- * errors go to the console, one line each.
+ * The logger of a bus. A pino logger is a `Logger`. By default the bus writes warnings and errors to the console, one
+ * line each.
  *
- * Payloads are never logged.
+ * The bus never logs the data of events.
  */
 export interface Logger {
-  /** Writes what only matters when something is being searched. */
+  /** Logs details that help to find the cause of a problem. */
   debug(fields: object, message: string): void;
-  /** Writes what is worth knowing and needs no action. */
+  /** Logs a change that needs no action, such as a start. */
   info(fields: object, message: string): void;
-  /** Writes what may need action, such as an attempt that failed. */
+  /** Logs an event that may need action, such as a failed attempt. */
   warn(fields: object, message: string): void;
-  /** Writes what needs action, such as a delivery that is dead. */
+  /** Logs an event that needs action, such as a dead letter. */
   error(fields: object, message: string): void;
 }
 

@@ -1,16 +1,26 @@
 import type { Event } from "./event.ts";
 import type { DeliveryContext } from "./subscriber.ts";
 
-/** One run of one delivery, as middleware sees it. */
+/** The run of a delivery that a {@link Middleware} wraps. */
 export interface DeliveryRun {
-  /** The event, as the first handler gets it. */
+  /** The event that the first handler receives. */
   readonly event: Event;
-  /** Middleware that begins a transaction for the run puts it into `tx`. */
+  /** The context of the run. Middleware that begins a transaction for the run stores the transaction in `tx`. */
   readonly context: Omit<DeliveryContext, "tx"> & { tx?: unknown };
 }
 
 /**
- * Wraps every run of every delivery. `next` runs the rest and rejects when the run fails; what the
- * middleware throws fails the run, and not calling `next` acknowledges without handling.
+ * Wraps every run of every delivery. `next()` runs the remaining middleware and the handler. It rejects if the run fails.
+ * If the middleware throws, the run fails. If it returns without calling `next()`, the delivery is acknowledged and the
+ * handler does not run.
+ *
+ * @example
+ * ```ts
+ * const timed: Middleware = async ({ event }, next) => {
+ *   const startedAt = performance.now();
+ *   await next();
+ *   timings.record(event.name, performance.now() - startedAt);
+ * };
+ * ```
  */
 export type Middleware = (delivery: DeliveryRun, next: () => Promise<void>) => void | Promise<void>;

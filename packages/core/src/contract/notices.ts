@@ -45,7 +45,7 @@ export interface BusNotices {
   readonly emitted: {
     /** The accepted event, without its data. */
     readonly event: NoticedEvent;
-    /** How many subscriptions the event goes to, as far as the provider knows. */
+    /** The number of subscriptions that the provider delivers the event to. */
     readonly subscriptions: number;
   };
   /** The provider accepted an event that no subscription anywhere wants. Follows `emitted`. */
@@ -65,8 +65,8 @@ export interface BusNotices {
     readonly delayMs: number | undefined;
   };
   /**
-   * A delivery that ran here has become a dead letter. Deliveries that become dead letters without a run are not
-   * among them: those that `retire` finds in a queue, and those that a provider cannot read.
+   * A delivery that ran here has become a dead letter. Deliveries without a run cause no notice: pending deliveries of a
+   * subscription that `retire` ends, and deliveries that the provider cannot read.
    */
   readonly dead: NoticedDelivery & {
     /** Why the delivery is dead. */

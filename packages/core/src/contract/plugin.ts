@@ -9,52 +9,51 @@ import type { Middleware } from "./middleware.ts";
 import type { ListenToBus } from "./notices.ts";
 import type { Envelope, ProviderCapabilities, PublishResult } from "./provider.ts";
 
-/** What a plugin may use of the bus it is attached to. */
+/** The parts of a bus that its plugins may use. */
 export interface PluginContext {
   /**
-   * What this process does. In the role `tool` a plugin offers its services, and does no work in the background.
+   * The role of this process. With the role `tool`, a plugin offers its services, and does no work in the background.
    */
   readonly role: Role;
-  /** The logger of the bus. Errors lose what must not be logged on their way through it. */
+  /** The logger of the bus. It removes payloads and secrets from errors. */
   readonly logger: Logger;
   /** The bus that the plugin is attached to. */
   readonly bus: IEventBusModule;
-  /** The plugins in the options of the bus, in their order. A plugin finds others by their names. */
+  /** The plugins of the bus, in the order of its options. A plugin finds another plugin by its name. */
   readonly plugins: readonly Plugin[];
   /**
    * The services of the application: the `container` of the bus. On a bus without a container, `resolve` throws.
    */
   readonly container: ScopingContainer;
-  /** What the provider can do, with what the bus adds to it. */
+  /** The capabilities of the provider and of the bus together. */
   readonly capabilities: ProviderCapabilities;
   /**
-   * Publishes envelopes that were made before, under the ids they have: no interceptors, no
-   * validation. Resolves with one result per envelope. Waits until the bus has started, so that every
-   * subscription gets what it wants: do not await it in `start`.
+   * Publishes existing envelopes with their ids, without interceptors and without validation. Resolves with one result
+   * for each envelope. `publishEnvelopes` waits until the bus has started and declared its subscriptions, so do not await
+   * it in `start`.
    */
   publishEnvelopes(envelopes: readonly Envelope[]): Promise<readonly PublishResult[]>;
   /** Listens to the bus, as `bus.on` does. */
   readonly on: ListenToBus;
   /**
-   * Calls back with the id of each event that is settled: it, and all that was emitted because of it,
-   * is acknowledged, dead or refused. Until then a crash of this process loses it. Returns a function
-   * that ends it. Undefined where the provider is durable: there, what is published is safe.
+   * Calls the callback with the id of each settled event. An event is settled when all deliveries of the event, and of
+   * the events that it caused, are acknowledged, dead or rejected. Before that, a crash of this process loses the event.
+   * Returns a function that ends the calls. Undefined on a durable provider, where published events survive a crash.
    */
   readonly onSettled: ((callback: (eventId: string) => void) => () => void) | undefined;
 }
 
-/** How a plugin keeps events until they may be published. */
+/** The part of a plugin that keeps events until they may be published, such as the tables of the outbox. */
 export interface StagingPlugin {
-  /** Takes the place of the provider's own staging of groups. */
+  /** Staging of groups that replaces the staging of the provider. */
   readonly groups?: GroupStaging | undefined;
   /**
-   * Writes events within the caller's own transaction, for `withTransaction(tx).emit(…)`. Their `delayMs`
-   * counts from now.
+   * Writes events in the caller's transaction, for `withTransaction(tx).emit(…)`. The `delayMs` of an event counts from
+   * this call.
    */
   stage?(transaction: unknown, envelopes: readonly Envelope[]): Promise<void>;
   /**
-   * Whether `stage` keeps events back for their `delayMs`, so that they may be delayed on a provider that
-   * cannot.
+   * Whether `stage` keeps events for their `delayMs`. Staged events can then be delayed on every provider.
    *
    * @default false
    */
@@ -97,13 +96,13 @@ export interface Plugin {
   /** Starts the plugin, after the provider. If it throws or rejects, so does the start of the bus. */
   start?(context: PluginContext): void | Promise<void>;
   /**
-   * Stops. The bus waits for `graceMs` milliseconds, and for at least a second: then it logs an error, and goes on
-   * stopping.
+   * Stops the plugin, before the provider stops. The bus waits for `graceMs` milliseconds, and for at least a second. Then
+   * it logs an error, and continues to stop.
    */
   stop?(options: { readonly graceMs: number }): void | Promise<void>;
   /**
-   * Called when the provider has stopped too: nothing is delivered or settled any more. The bus waits as for
-   * {@link Plugin.stop}.
+   * Closes what the plugin needs until the provider has stopped. The bus then delivers and settles nothing more. It waits
+   * as long as for {@link Plugin.stop}.
    */
   stopped?(options: { readonly graceMs: number }): void | Promise<void>;
   /**
@@ -111,11 +110,11 @@ export interface Plugin {
    * JSON. The bus calls it every 5 seconds, and for each `inspect()` of its own process. It never holds payloads.
    */
   report?(): JsonObject;
-  /** As {@link EventProvider.serverTime}, of the server on which the plugin keeps events. */
+  /** Resolves with the time of the server on which the plugin keeps events, as {@link EventProvider.serverTime} does. */
   serverTime?(): Promise<number | undefined>;
-  /** Keeps events until they may be published. None by default. */
+  /** The staging of events until they may be published. None by default. */
   readonly staging?: StagingPlugin | undefined;
-  /** Wraps every run of every delivery, within the middleware of the bus. None by default. */
+  /** Middleware that wraps every run of every delivery, inside the middleware of the bus. None by default. */
   readonly middleware?: Middleware | undefined;
   /**
    * Wraps every send of events, such as an emit. It runs after the messages are checked, and before interceptors. It
@@ -137,12 +136,12 @@ export interface Plugin {
 }
 
 /**
- * What can make the inbox of a bus: a store of `@busbar/outbox` can.
+ * A store that creates the inbox of a bus, such as a store of `@busbar/outbox`.
  *
  * @typeParam Tx The transaction that handlers find in `context.tx`.
  */
 export interface InboxStore<Tx = unknown> {
-  /** Makes a plugin that has each subscription handle an event once, within a transaction in `context.tx`. */
+  /** Creates a plugin with which each subscription handles an event once, in the transaction `context.tx`. */
   createInbox(): Plugin;
   /** Carries the type of transactions from the store to the handlers. Never set at run time. */
   readonly types?: { readonly transaction: Tx } | undefined;

@@ -9,12 +9,12 @@ import type { ScheduleStore } from "./schedule-store.ts";
 import type { OrderedFailure, Ordering } from "./subscriber.ts";
 
 /**
- * An {@link Event} on its way: a JSON value that the bus has validated. A provider whose
- * `capabilities.payload` is `"shared"` passes it on as it is; one that crosses a process boundary
- * encodes it once, with `encodeEnvelope`.
+ * An {@link Event} as the bus passes it to a provider: a JSON value that the bus has validated. A provider with the
+ * capability `payload: "shared"` delivers this object. A provider for several processes encodes it with
+ * `encodeEnvelope`.
  */
 export interface Envelope {
-  /** Any string of 1–255 characters. Two envelopes may carry the same one. */
+  /** The id of the event: 1 to 255 characters. Two envelopes may have the same id. */
   readonly id: string;
   /** The name of the event: 1 to 255 characters. */
   readonly name: string;
@@ -22,19 +22,18 @@ export interface Envelope {
   readonly data: JsonValue;
   /** The metadata of the event, as JSON. */
   readonly metadata: EnvelopeMetadata;
-  /** What the emitter said of delivery. Read by the bus, carried by the provider. */
+  /** The delivery options of the emitter. The provider carries them, and the bus reads them. */
   readonly policy?: EnvelopePolicy | undefined;
   /** Envelopes with the same key reach an ordered subscription in the order of their publishes. Absent: no order. */
   readonly orderingKey?: string | undefined;
-  /** From 1, the most urgent, to 2 097 151. Absent: 100, which is normal. */
+  /** The priority, from 1 (the most urgent) to 2 097 151. Absent: 100 (normal). */
   readonly priority?: number | undefined;
   /**
-   * Milliseconds for which the envelope must not be delivered, counted from `publish` by the clock of the
-   * provider's server. Later deliveries are not held up again: a replay, for example, is due at once.
-   * Absent or 0: none.
+   * The milliseconds before the first delivery, counted from `publish` by the clock of the provider's server. They do not
+   * delay later deliveries: a replay is due at once. Absent or 0: no delay.
    */
   readonly delayMs?: number | undefined;
-  /** A second envelope with this id is a `duplicate` for a while. Absent: never. */
+  /** The id for deduplication. For a time, another envelope with this id is a `duplicate`. Absent: no deduplication. */
   readonly deduplicationId?: string | undefined;
   /**
    * The ids of the only subscriptions that get the envelope, present or earlier ones; at least one. Each has to be in
@@ -47,19 +46,19 @@ export interface Envelope {
 }
 
 /**
- * {@link EventMetadata} as JSON: times are milliseconds since the epoch, by the wall clock of the process
- * that emitted. They are for people: nothing is decided by them.
+ * {@link EventMetadata} as JSON. Times are milliseconds since the epoch, by the wall clock of the emitting process. They
+ * are for people, and decide nothing.
  */
 export interface EnvelopeMetadata extends JsonObject {
   /** When `emit` was called. */
   readonly created_at: number;
-  /** When the envelope was handed to the provider. */
+  /** When the bus passed the envelope to the provider. */
   readonly published_at: number;
-  /** The id of the event that all the others were emitted because of. */
+  /** The id of the first event of the chain. */
   readonly correlationId: string;
-  /** The id of the event in whose handler this one was emitted. Absent: in none. */
+  /** The id of the event whose handler emitted this event. Absent: no handler emitted the event. */
   readonly causationId?: string | undefined;
-  /** How many events stand between this one and the first. Absent: 0. */
+  /** The number of causes of this event. Absent: 0. */
   readonly causationDepth?: number | undefined;
   /** The group that the event was staged in. Absent: in none. */
   readonly eventGroupId?: string | undefined;
@@ -67,92 +66,93 @@ export interface EnvelopeMetadata extends JsonObject {
   readonly stepId?: string | undefined;
 }
 
-/** The emitter's wishes for delivery, used where a subscription has none of its own. */
+/** The delivery options of an emit. An option of the subscription takes precedence. */
 export interface EnvelopePolicy {
-  /** How many runs of a delivery may fail. */
+  /** The number of runs of a delivery that may fail. */
   readonly attempts?: number | undefined;
   /** The wait between attempts. */
   readonly backoff?: Backoff | undefined;
   /** Whether failed attempts are logged at debug level. */
   readonly internal?: boolean | undefined;
-  /** Which of these are the `defaults` of the emitter's bus: `subscriptionDefaults` go before them. */
+  /** The options that come from the `defaults` of the emitting bus. `subscriptionDefaults` take precedence over them. */
   readonly byDefault?: readonly ("attempts" | "backoff")[] | undefined;
   /** When a grouped event may be delivered at the earliest: milliseconds since the epoch. Read at its release. */
   readonly dueAt?: number | undefined;
 }
 
 /**
- * What a provider can do. Fixed when the provider is made; each is tested in both directions. The bus rejects the use
- * of a declined capability with `BUSBAR_UNSUPPORTED`. It ignores `priority`, with one warning.
+ * The capabilities of a provider. They never change. The conformance suite tests each capability, whether it is present
+ * or absent. A call that needs an absent capability rejects with `BUSBAR_UNSUPPORTED`. For an absent `priority`, the bus
+ * logs one warning instead.
  */
 export interface ProviderCapabilities {
-  /** A published envelope, the subscription list and dead letters survive a crash of every process. */
+  /** Whether published envelopes, the subscription list and dead letters survive a crash of all processes. */
   readonly durable: boolean;
   /**
-   * `fresh`: each delivery's envelope is an object of its own, as decoding makes it. `shared`: several
-   * deliveries may carry the same object, so the bus copies it before a handler sees it.
+   * Whether deliveries share the object of an envelope. `fresh`: each delivery has a new object, as decoding creates it.
+   * `shared`: several deliveries may have the same object, and the bus copies it for each handler.
    */
   readonly payload: "shared" | "fresh";
-  /** The `delayMs` of an envelope is honoured: a publish can be held back. */
+  /** Whether `publish` delays an envelope by its `delayMs`. */
   readonly delay: boolean;
   /**
-   * The `delayMs` of a `retry` and of a `release` is honoured: what was delivered can be held back before it comes
-   * again. Some brokers have this delay and not the other, for example NATS JetStream.
+   * Whether a `retry` and a `release` delay the next delivery by their `delayMs`. Some brokers, such as NATS JetStream,
+   * have this delay but not `delay`.
    */
   readonly retryDelay: boolean;
-  /** `priority` is honoured. */
+  /** Whether the provider delivers envelopes by their `priority`. */
   readonly priority: boolean;
-  /** `deduplicationId` is honoured. */
+  /** Whether the provider recognizes duplicates by their `deduplicationId`. */
   readonly deduplication: boolean;
-  /** `orderingKey` and the `ordering` of a subscription are honoured, across retries too. */
+  /** Whether the provider delivers by `orderingKey` and by the `ordering` of a subscription, also across retries. */
   readonly ordering: boolean;
   /**
-   * The `to` of an envelope is honoured.
+   * Whether the provider delivers an envelope only to the subscriptions in its `to`.
    *
    * @default false
    */
   readonly targets?: boolean | undefined;
   /**
-   * The longest time in milliseconds from the death of a process to the redelivery of what it had in
-   * hand. 0 where nothing outlives the process.
+   * The longest time in milliseconds from the death of a process to the redelivery of its deliveries in flight. 0 if no
+   * delivery survives the process.
    */
   readonly redeliverAfterMs: number;
   /**
-   * The most envelopes that one `publish` takes. Given, the bus publishes one batch at a time, and
-   * what is emitted meanwhile leaves together in the next. Absent, every emit publishes at once.
+   * The number of envelopes that one `publish` accepts, at most. With a number, the bus publishes one batch at a time, and
+   * collects the next emits for the next batch. Absent: each emit publishes at once.
    */
   readonly maxBatch?: number | undefined;
   /**
-   * `publish` accepts every envelope of a batch, or none of them. It may accept a part of a batch that is too large for
-   * one step. Then it rejects every envelope behind the first one that it rejects for the moment. So envelopes with one
-   * `orderingKey` may be published together, and none overtakes an envelope that was rejected.
+   * Whether `publish` accepts all envelopes of a batch, or none of them. Of a batch that is too large for one step, it may
+   * accept a part. Then it rejects all envelopes after the first one that it rejects as retryable. No envelope of an
+   * `orderingKey` can then overtake a rejected one, so the bus publishes them together.
    *
    * @default false
    */
   readonly wholeBatches?: boolean | undefined;
   /**
-   * Milliseconds by which the numbers of `stats` may lag behind, for a broker that only estimates them. Up to that
-   * time a number may be an older one, and a waiting delivery may be counted as `ready`, `delayed` or `inFlight`
-   * whatever it is; later their sum is right. `dead` is always exact. `bus.settled()` then waits until all queues have
-   * been empty for so long, and `bus.inspect()` says that its numbers are approximate. Absent or 0: they are exact.
+   * The age in milliseconds that the numbers of `stats` may have, for a broker that estimates them. Within this time, a
+   * pending delivery may be counted as `ready`, `delayed` or `inFlight`, whatever its state. After this time, the sum of
+   * the three is right. `dead` is always exact. `bus.settled()` then waits until all queues have been empty for this time,
+   * and `bus.inspect()` says that its numbers are approximate. Absent or 0: the numbers are exact.
    *
    * @default 0
    */
   readonly statsLagMs?: number | undefined;
   /**
-   * What becomes of a settlement by a process that stood still for so long that another process has the delivery.
-   * `ignored`: the settlement changes nothing, because the broker can tell it from one in time, for example by the
-   * token of a lease. `applied`: the broker cannot tell, so the settlement counts. Then nothing is lost: a delivery
-   * that is running elsewhere may be acknowledged, be dead, or be delivered once more.
+   * The effect of a late settlement: its process stood still for so long that another process has the delivery.
+   * `ignored`: a late settlement has no effect, because the broker recognizes it, for example by the token of a lease.
+   * `applied`: the broker cannot recognize it, and applies it. Then a delivery that runs elsewhere may be acknowledged,
+   * dead, or delivered once more, and no delivery is lost.
    *
-   * It is about the broker only. A consumer that was closed knows by itself which settlements are late.
+   * A closed consumer recognizes late settlements by itself, on every provider.
    *
    * @default "ignored"
    */
   readonly lateSettlements?: "ignored" | "applied" | undefined;
 }
 
-/** What became of one envelope of a `publish`. */
+/** The result of `publish` for one envelope. */
 export type PublishResult =
   | {
       /** `duplicate`: accepted before under this `deduplicationId`, and not delivered again. */
@@ -172,9 +172,9 @@ export type PublishResult =
       /** The id in `to` that is the cause of `unknown-subscription`. */
       readonly subscriptionId?: string | undefined;
       /**
-       * `true`: the bus publishes it again, until the deadline. `"later"`: the emit rejects at once, and may be
-       * tried again later; the outbox does so. Otherwise no repetition would help: if the batch had emits of
-       * several callers that were all refused so, the bus publishes the part of each caller once, on its own.
+       * Whether to publish the envelope again. `true`: the bus repeats the publish until the deadline. `"later"`: the emit
+       * rejects at once, and its caller may repeat it later, as the outbox does. Absent or `false`: a repetition cannot
+       * help. If the batch had emits of several callers, the bus then publishes the emits of each caller separately, once.
        */
       readonly retryable?: boolean | "later" | undefined;
       readonly cause?: unknown;
@@ -182,37 +182,37 @@ export type PublishResult =
 
 /** Options of {@link EventProvider.publish}. */
 export interface PublishOptions {
-  /** When the caller no longer waits, on the scale of `clock.monotonic()`. */
+  /** The time after which the caller no longer waits, as a value of `clock.monotonic()`. */
   readonly deadline: number;
   /**
-   * The emit comes from inside a handler. A provider that makes an emit wait for room in memory must
-   * not make this one wait: the handler holds the slot that would make room.
+   * Whether a handler made the emit. Such an emit must not wait for room in memory, because the handler occupies the slot
+   * that would make room.
    */
   readonly inHandler: boolean;
 }
 
-/** One envelope handed to one subscription. */
+/** A delivery of one envelope to one subscription. */
 export interface Delivery {
   /** The envelope to deliver. */
   readonly envelope: Envelope;
   /** The `state` of the last `retry` settlement, unchanged; undefined at first. */
   readonly state?: JsonValue | undefined;
   /**
-   * How many earlier deliveries of this envelope ended unsettled, since the last `retry`. Those in which something
-   * else may have ended the process may be left out, a bounded number of times.
+   * The number of deliveries of this envelope since the last `retry` that ended without a settlement. A provider need not
+   * count a delivery if another delivery may have ended the process, but only a limited number of times.
    */
   readonly crashes: number;
 }
 
-/** The bus's word on a delivery. A provider does exactly that, and decides nothing itself. */
+/** The decision of the bus about a delivery. A provider carries it out, and decides nothing itself. */
 export type Settlement =
   | { readonly type: "ack" }
   | { readonly type: "retry"; readonly delayMs: number; readonly state: JsonValue }
   | { readonly type: "dead"; readonly reason: string; readonly state: JsonValue }
-  /** Released, and not counted: for another process, or for later. */
+  /** Releases the delivery, for another process or for later. A release does not count as an attempt. */
   | { readonly type: "release"; readonly delayMs?: number | undefined };
 
-/** The bus's way to run a delivery once. Never rejects but for a bug. */
+/** Runs a delivery once, and resolves with the decision of the bus. It rejects only because of a bug. */
 export type Deliver = (delivery: Delivery) => Promise<Settlement>;
 
 /** A subscription that this process runs, and how many of its deliveries at the same time. */
@@ -224,56 +224,56 @@ export interface ConsumeSpec extends SubscriptionSpec {
 /** A running consumer. */
 export interface ConsumerHandle {
   /**
-   * Takes no new deliveries, and waits up to `graceMs` milliseconds for deliveries in flight. It leaves the rest to other
-   * processes within `redeliverAfterMs`, and ignores a later settlement.
-   * Idempotent, and works while a handler hangs.
+   * Stops taking deliveries, and waits up to `graceMs` milliseconds for deliveries in flight. Within `redeliverAfterMs`,
+   * other consumers receive the unsettled deliveries. Later settlements are ignored. Idempotent. `close` also resolves
+   * while a handler hangs.
    */
   close(options: { readonly graceMs: number }): Promise<void>;
 }
 
-/** What a provider reports to the bus while it runs. */
+/** A report of a provider to the bus, while the provider runs. */
 export type ProviderReport =
   | {
       readonly type: "state";
       readonly state: "connecting" | "ready" | "degraded" | "down";
       readonly cause?: unknown;
       /**
-       * What the provider connects to, such as `redis.internal:6379`, for log lines: never with a password. The
-       * bus keeps it until another report has one.
+       * The server that the provider connects to, such as `redis.internal:6379`, for log lines. Never contains a password.
+       * The bus uses this value until another report has one.
        */
       readonly server?: string | undefined;
     }
-  /** Dead letters left because of their bound, by number or by age. */
+  /** Dead letters were deleted because of the limit of their number or age. */
   | {
       readonly type: "dead-letters-dropped";
       readonly subscriptionId: string;
       readonly count: number;
     }
-  /** Deliveries left unsettled by `stop` that nobody will take up. */
+  /** Deliveries were lost that `stop` has left unsettled, because no other process can receive them. */
   | { readonly type: "discarded"; readonly subscriptionId: string; readonly count: number };
 
-/** What the bus gives a provider at `start`. */
+/** The parts of the bus that a provider receives at `start`. */
 export interface ProviderContext {
-  /** Where the provider logs. Errors lose what must not be logged on their way through it. */
+  /** The logger for the provider. It removes payloads and secrets from errors. */
   readonly logger: Logger;
   /**
    * The provider's only source of time: `monotonic()` for durations, deadlines and timers, `now()` for
    * times that people read. A time that several processes share comes from the provider's server.
    */
   readonly clock: Clock;
-  /** The name of the application or bus: the prefix of everything the provider names. */
+  /** The name of the application or bus: the prefix of everything that the provider stores. */
   readonly namespace: string;
-  /** Unique to this bus in this process. */
+  /** The id of this bus in this process. No other bus has it. */
   readonly instanceId: string;
-  /** The bound on dead letters: per subscription, and by age in milliseconds. */
+  /** The limits of dead letters: the number for each subscription, and the age in milliseconds. */
   readonly deadLetters: { readonly maxPerSubscription: number; readonly maxAgeMs: number };
-  /** Milliseconds without a `declare` after which a subscription gets no new events. */
+  /** The milliseconds without a `declare` after which a subscription receives no new events. */
   readonly orphanedAfterMs: number;
-  /** Reports to the bus what happened in the background, where nothing can be thrown. */
+  /** Reports to the bus what happened in the background, where no caller can receive an error. */
   report(report: ProviderReport): void;
 }
 
-/** What {@link EventProvider.probe} found. */
+/** The result of {@link EventProvider.probe}. */
 export interface ProbeResult {
   /** Whether the provider works. */
   readonly ok: boolean;
@@ -301,35 +301,35 @@ export interface EventProvider {
   /** What the provider can do. Read once, when the bus is made. */
   readonly capabilities: ProviderCapabilities;
 
-  /** Resolves once an envelope could be published. Nothing is consumed yet. */
+  /** Connects the provider. Resolves when envelopes can be published. The provider delivers nothing yet. */
   start(context: ProviderContext): Promise<void>;
 
   /**
-   * Accepts envelopes, and routes each to every declared subscription that wants its name, in one
-   * atomic step. Resolves with one result per envelope, in order, once they are as safe as
-   * `capabilities.durable` says; does not wait for delivery, and does not retry.
+   * Accepts envelopes, and routes each envelope to all declared subscriptions that match its name, in one atomic step.
+   * Resolves with one result for each envelope, in order. A durable provider has then stored the envelopes. `publish` does
+   * not wait for delivery, and does not retry.
    */
   publish(batch: readonly Envelope[], options: PublishOptions): Promise<readonly PublishResult[]>;
 
   /**
-   * Publishes as `publish` does, and answers at once. It accepts the whole batch (a `duplicate` is accepted too),
-   * or does nothing and returns undefined: if it would have to wait, if another publish is waiting for the same
-   * room, before `start` and after `stop`. The bus then calls `publish`. No delivery begins before it has returned.
-   * Only for a provider in memory, where a promise costs more than the publish; others leave it out.
+   * Publishes as `publish` does, and returns at once. `tryPublish` accepts the whole batch, in which duplicates count as
+   * accepted, or does nothing and returns undefined. It returns undefined if it would have to wait, if another publish
+   * waits for the same room, before `start`, and after `stop`. The bus then calls `publish`. No delivery begins before
+   * `tryPublish` has returned. Only for a provider in memory, where a promise costs more than the publish.
    */
   tryPublish?(batch: readonly Envelope[]): readonly PublishResult[] | undefined;
 
   /**
-   * Begins to deliver the envelopes of a subscription, at most `concurrency` at a time, and settles each as `deliver`
-   * says. Consumers of one subscription compete; different subscriptions each get every
-   * envelope. Should `deliver` reject, the delivery is unsettled and comes again.
+   * Begins to deliver the envelopes of a subscription, at most `concurrency` at a time. The provider settles each delivery
+   * as `deliver` decides. If `deliver` rejects, the delivery is unsettled and is delivered again. Consumers of one
+   * subscription compete. Each subscription receives its own delivery of an envelope.
    */
   consume(subscription: ConsumeSpec, deliver: Deliver): Promise<ConsumerHandle>;
 
   /**
-   * Ends every consumer as its `close` would, then closes only what the provider opened itself. One
-   * that is not durable first delivers what is due, within `graceMs` milliseconds. Safe to
-   * call twice, and before `start`.
+   * Closes every consumer as `close` does, and then all connections that the provider opened itself. A provider that is
+   * not durable first delivers the deliveries that are due, within `graceMs` milliseconds. Safe to call twice, and before
+   * `start`.
    */
   stop(options: { readonly graceMs: number }): Promise<void>;
 
@@ -447,11 +447,11 @@ export interface SubscriptionRegistry {
 export interface SubscriptionStats {
   /** The present id of the subscription. */
   readonly subscriptionId: string;
-  /** Deliveries that could begin now. */
+  /** Deliveries that could run now. */
   readonly ready: number;
-  /** Deliveries whose time has not come, and those that wait behind another of their key. */
+  /** Deliveries that are not due yet, and deliveries that wait for another delivery of their key. */
   readonly delayed: number;
-  /** Deliveries that a process has, unsettled. */
+  /** Deliveries that a process has received and not settled. */
   readonly inFlight: number;
   /** Dead letters that are kept. */
   readonly dead: number;
@@ -461,9 +461,9 @@ export interface SubscriptionStats {
 
 /** A delivery that ended dead. */
 export interface DeadDelivery {
-  /** Unique in its subscription; an event emitted twice may die twice. */
+  /** The id of the dead letter within its subscription. An event that was emitted twice may have two dead letters. */
   readonly id: string;
-  /** The envelope that was delivered in vain. */
+  /** The envelope of the delivery. */
   readonly envelope: Envelope;
   /** The `reason` of the `dead` settlement, or the provider's own: `retired`, `drained` or `corrupt`. */
   readonly reason: string;
@@ -489,7 +489,7 @@ export interface WaitingDelivery {
 export interface Page<T> {
   /** The items of the page. May be empty. */
   readonly items: readonly T[];
-  /** Give it back for the next page. Absent on the last one. */
+  /** The cursor to pass for the next page. Absent on the last page. */
   readonly cursor?: string | undefined;
 }
 
@@ -498,7 +498,10 @@ export interface Page<T> {
  * calls them.
  */
 export interface ProviderAdmin {
-  /** Numbers of every subscription with a delivery that is pending, in flight or dead. Others may be left out. */
+  /**
+   * Resolves with the numbers of every subscription that has pending deliveries, deliveries in flight or dead letters.
+   * Other subscriptions may be left out.
+   */
   stats(): Promise<readonly SubscriptionStats[]>;
   /** Dead letters of a subscription, the oldest first. Empty for an unknown one. */
   listDead(
@@ -629,9 +632,9 @@ export interface StageOptions {
 }
 
 /**
- * Keeps grouped events until they are released or cleared. A release marks the group, claims it
- * under a lease, and publishes and deletes its events in one step, so that neither two releases at
- * once nor a crash between them loses or repeats an event.
+ * Keeps grouped events until they are released or cleared. A release marks the group, and claims it for the time of a
+ * lease. Then it publishes and deletes the events of the group in one step. So concurrent releases, and a crash between
+ * the steps, neither lose nor repeat an event.
  */
 export interface GroupStaging {
   /** Adds events to a group. Resolves once they are as safe as the staging is. */

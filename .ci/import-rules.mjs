@@ -129,6 +129,8 @@ const REDIS_ROOMS = {
   consume: ["store", "registry", "crash-isolation"],
   groups: ["store", "registry", "publish"],
   admin: ["store", "registry"],
+  schedules: ["store", "publish"],
+  rates: ["store", "registry"],
 };
 
 /** The folders of webhooks, and one file beside them. Each may depend on those before it, but see below. */

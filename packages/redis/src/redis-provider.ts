@@ -14,8 +14,10 @@ import { createGroups } from "./groups/groups.ts";
 import { createKeys } from "./store/keys.ts";
 import { type RedisProviderOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { createPublisher } from "./publish/publisher.ts";
+import { createRates } from "./rates/rates.ts";
 import { createRegistry } from "./registry/create-registry.ts";
 import { checkBullMq } from "./store/bullmq-scripts.ts";
+import { createSchedules } from "./schedules/schedules.ts";
 import { createScripts } from "./store/scripts.ts";
 import { VERSION } from "./version.ts";
 import type { Session } from "./registry/session.ts";
@@ -30,7 +32,7 @@ const START_LIMIT_MS = 70_000;
 const SLACK_MS = 1_000;
 
 /** The optional parts of a provider that Redis has. */
-type Part = "subscriptions" | "admin" | "groups" | "board";
+type Part = "subscriptions" | "admin" | "groups" | "board" | "schedules" | "rates";
 
 /**
  * Creates a provider that stores events in Redis, as jobs of BullMQ. Emitted events survive the end of every process.
@@ -57,12 +59,13 @@ export function redisProvider(options: RedisProviderOptions): EventProvider {
       priority: true,
       deduplication: true,
       ordering: true,
+      targets: true,
       redeliverAfterMs: resolved.lockDurationMs + 2 * resolved.stalledCheckMs + SLACK_MS,
       maxBatch: 1_000,
       wholeBatches: true,
     },
-    parts: ["subscriptions", "admin", "groups", "board"],
-    optional: ["setPaused", "getDead", "listWaiting", "drain", "queueName"],
+    parts: ["subscriptions", "admin", "groups", "board", "schedules", "rates"],
+    optional: ["setPaused", "getDead", "listWaiting", "drain", "cancel", "queueName"],
     versions: () => ({ "@busbar/redis": VERSION }),
     shortcuts: ["known"],
     open: (context, { signal }) => openRedis(resolved, context, signal),
@@ -106,6 +109,8 @@ async function openRedis(
     admin: createAdmin(session),
     groups: createGroups(session, publisher),
     board: createBoard(session),
+    schedules: createSchedules(session, publisher),
+    rates: createRates(session),
     serverTime: () => serverClock.read(),
     async probe() {
       const { detail } = registry.forgotten;

@@ -61,8 +61,13 @@ describe("a Redis with access lists", () => {
       },
       { subscriberId: "mail", attempts: 2, backoff: 10 },
     );
-    shop.subscribe("order.placed", () => {}, { subscriberId: "ledger", ordering: "all" });
+    const rate = { max: 100, perMs: 10 };
+    shop.subscribe("order.placed", () => {}, { subscriberId: "ledger", ordering: "all", rate });
     await shop.start();
+    await shop.schedules.set("nightly", { cron: "0 2 * * *", event: "report.wanted", data: {} });
+    await shop.schedules.trigger("nightly");
+    expect((await shop.schedules.list()).length).toBe(1);
+    await shop.schedules.remove("nightly");
     await shop.emit("order.placed", 1, { deduplicationId: "one", orderingKey: "a" });
     await shop.emit("order.placed", 2, { delay: 20, priority: "high" });
     await shop.emit({ name: "order.placed", data: 3, metadata: { eventGroupId: "group" } });
@@ -71,6 +76,8 @@ describe("a Redis with access lists", () => {
     isBroken = false;
     await shop.deadLetters.replay("mail");
     await eventually(() => expect(new Set(seen)).toEqual(new Set([1, 2, 3])));
+    const [late] = await shop.emit("order.placed", 4, { delay: 60_000, to: ["ledger"] });
+    expect(await shop.cancel(late)).toBe(1);
     await shop.inspect();
     await shop.retire("ledger");
     expect((await shop.health()).status).toBe("up");

@@ -21,7 +21,7 @@ function target(id: string, ordering: Ordering = "none"): Target {
 
 function route(...targets: readonly Target[]): Route {
   const has = (ordering: Ordering) => targets.some((it) => it.ordering === ordering);
-  return { targets, ordersAll: has("all"), ordersKeys: has("key") };
+  return { targets, ordersAll: has("all"), ordersKeys: has("key"), isNamed: false };
 }
 
 /** What a queue gets: ids of the events of each job, with its priority and delay. */
@@ -31,7 +31,7 @@ function pack(
   bounds: PackBounds = BOUNDS,
 ) {
   const none = route();
-  const packed = packBatch(batch, (name) => routes[name] ?? none, bounds, createJobIds());
+  const packed = packBatch(batch, ({ name }) => routes[name] ?? none, bounds, createJobIds());
   const jobs = packed.packs.map(({ target: at, events, count, job, tail }) => {
     const texts = events.map((position) => packed.texts[position - 1]);
     const head = packed.targets[at - 1]?.head;
@@ -58,7 +58,7 @@ function packedOf(
   bounds: PackBounds,
 ): number {
   const none = route();
-  return packBatch(batch, (name) => routes[name] ?? none, bounds, createJobIds()).routes.length;
+  return packBatch(batch, ({ name }) => routes[name] ?? none, bounds, createJobIds()).routes.length;
 }
 
 const numbered = (count: number, changes: Partial<Envelope> = {}) =>

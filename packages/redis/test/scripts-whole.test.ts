@@ -2,6 +2,8 @@ import type { Delivery, Settlement } from "@busbar/core/provider";
 import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 import { createBoard } from "../src/admin/board.ts";
+import { createRates } from "../src/rates/rates.ts";
+import { createSchedules } from "../src/schedules/schedules.ts";
 import type { Scripts } from "../src/store/scripts.ts";
 import { eventually } from "./support/eventually.ts";
 import {
@@ -14,7 +16,7 @@ import {
   recordScripts,
   restoreSnapshot,
 } from "./support/recorded-scripts.ts";
-import { envelope, subscription, type TestSession } from "./support/test-session.ts";
+import { envelope, inTime, subscription, type TestSession } from "./support/test-session.ts";
 import { useConsumers } from "./support/use-consumers.ts";
 import { useSessions } from "./support/use-sessions.ts";
 
@@ -182,10 +184,27 @@ async function recordEveryScript(): Promise<{
   await next.registry.declare([subscription("former", { events: ["never"] })]);
   await session.publish(...sent.map((it) => ({ ...it, id: `${it.id}-c` })));
   await admin.listWaiting?.("inorder", { limit: 100 });
+  for (const id of ["plain", "once", "behind", "later"]) await admin.cancel?.(`${id}-c`, {});
+  const lane = `${keys.own}lane:${keys.queue("inorder")}inorder:l`;
+  await scripts!.findInLane(lane, [0, 10, "dead-2-c"]);
   await next.registry.retire("former", { backlog: "discard" });
   await next.registry.retire("inorder", { backlog: "dead-letter" });
   await next.registry.retire("post", { backlog: "dead-letter" });
   await admin.stats();
+
+  const rates = createRates(session);
+  const limit = { max: 2, perMs: 60_000, count: 1, horizonMs: 60_000 };
+  for (let start = 0; start < 4; start += 1) await rates.reserve("mail", limit);
+  const schedules = createSchedules(session, session.publisher);
+  await registry.declare([subscription("mail", { events: ["order.*"] })]);
+  for (const scheduleId of ["s", "t"]) {
+    await schedules.write({ id: scheduleId, record: {}, dueAt: 1 }, undefined);
+  }
+  const due = await schedules.due(10);
+  const [first] = due.schedules;
+  await schedules.fire({ ...first!, dueAt: 2 }, first!.version, sent.slice(0, 1), inTime());
+  await schedules.due(10);
+  await schedules.remove("t");
 
   const board = createBoard(session);
   await board.post("one", { host: "a" }, { ttlMs: 60_000 });

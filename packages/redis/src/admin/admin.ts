@@ -11,6 +11,7 @@ import { placeOf } from "../registry/routes.ts";
 import { isShared, presentId } from "../registry/declarations.ts";
 import type { Session } from "../registry/session.ts";
 import { queueName } from "../store/keys.ts";
+import { cancelEvent } from "./cancel.ts";
 import { listWaiting } from "./waiting.ts";
 import { trimDead } from "../registry/upkeep.ts";
 import { readData } from "../store/job-data.ts";
@@ -151,6 +152,8 @@ export function createAdmin(session: Session): ProviderAdmin {
     listWaiting: (subscriptionId, page) => listWaiting(session, subscriptionId, page),
 
     drain: (subscriptionId, { backlog }) => registry.drain(subscriptionId, backlog),
+
+    cancel: (eventId, { subscriptionId }) => cancelEvent(session, jobIds, eventId, subscriptionId),
 
     queueName(subscriptionId) {
       const records = registry.present?.records;

@@ -205,7 +205,7 @@ export class QueueReader implements RunReader, NextJobs, SourceReader, JobDeadli
       job.size > 0
         ? new PackRun(job, subscription, consumer, this, batch)
         : new TurnRun(job, subscription, consumer, this, {
-            maxEvents: batch.maxEvents,
+            ...batch,
             before: known?.whenOver,
           });
     this.#held.set(job.id, run);

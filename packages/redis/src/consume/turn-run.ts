@@ -34,6 +34,7 @@ export class TurnRun implements HeldJob {
   readonly #reader: RunReader;
   readonly #subscription: string;
   readonly #maxEvents: number;
+  readonly #splitAfterMs: number;
   readonly #key: string;
   /** The same turn as this process had it before its lock ended. */
   readonly #before: Promise<void> | undefined;
@@ -41,6 +42,8 @@ export class TurnRun implements HeldJob {
   /** Entries at the head of the lane that are done, which Redis does not know of. */
   #done = 0;
   #delivered = 0;
+  /** When its first delivery began, on the clock's monotonic scale. */
+  #runsSince = 0;
   /** What is known of the head's crashes, besides those in its data. */
   #progress: typeof NO_CRASHES;
   /** After a crash each of its deliveries is a suspect. */
@@ -65,13 +68,18 @@ export class TurnRun implements HeldJob {
     subscription: string,
     owner: RunOwner,
     reader: RunReader,
-    options: { readonly maxEvents: number; readonly before: Promise<void> | undefined },
+    options: {
+      readonly maxEvents: number;
+      readonly splitAfterMs: number;
+      readonly before: Promise<void> | undefined;
+    },
   ) {
     this.job = job;
     this.#subscription = subscription;
     this.#owner = owner;
     this.#reader = reader;
     this.#maxEvents = options.maxEvents;
+    this.#splitAfterMs = options.splitAfterMs;
     this.#before = options.before;
     this.#key = job.data.key ?? "";
     this.#progress = { ...NO_CRASHES, ...job.progress };
@@ -143,6 +151,7 @@ export class TurnRun implements HeldJob {
 
   async #run(): Promise<void> {
     await this.#before;
+    this.#runsSince = this.#reader.queue.clock.monotonic();
     let entries = await this.#take();
     while (entries && entries.length > 0) {
       let answer: TurnAnswer | undefined;
@@ -162,10 +171,17 @@ export class TurnRun implements HeldJob {
   /** The lane's next entries; none if the turn is over. */
   async #take(): Promise<readonly string[] | undefined> {
     const isOver = this.#delivered >= this.#maxEvents;
-    const take = isOver ? 0 : this.#maxEvents - this.#delivered;
-    const step = isOver ? { next: this.#nextTurn() } : { take };
+    const step = isOver ? { next: this.#nextTurn() } : { take: this.#takeable };
     const answer = await this.#send(step, this.#progress);
     return answer[0] === "goes-on" ? answer[2] : undefined;
+  }
+
+  /** How many entries to take: what is slow stays in Redis until it begins, where it can be cancelled. */
+  get #takeable(): number {
+    const tookMs = this.#reader.queue.clock.monotonic() - this.#runsSince;
+    const averageMs = this.#delivered > 0 ? tookMs / this.#delivered : this.#owner.averageMs;
+    const soon = averageMs === undefined ? 1 : Math.floor(this.#splitAfterMs / averageMs);
+    return Math.min(Math.max(soon, 1), this.#maxEvents - this.#delivered);
   }
 
   /** Delivers the head. Answers with what anything but an acknowledgement led to. */
@@ -274,7 +290,7 @@ export class TurnRun implements HeldJob {
         ...death,
         ...(isOver || this.#stopping
           ? { next: this.#nextTurn({ front: this.#stopping }) }
-          : { take: this.#maxEvents - this.#delivered }),
+          : { take: this.#takeable }),
       },
       this.#progress,
     );

@@ -5,7 +5,7 @@ import { type Body, MOST_PACKS, takeBodies, type WholePack } from "./bodies.ts";
 import type { PackSpec, PublishAnswer, PublishRequest } from "../store/publish-script.ts";
 import type { JobIds } from "../store/job-ids.ts";
 import { NORMAL_PRIORITY } from "../store/job-data.ts";
-import { laneKey, type Route, type Target } from "../registry/routes.ts";
+import { laneKey, type Route, type RouteOf, type Target } from "../registry/routes.ts";
 import { createRuns, type Run, type RunBounds } from "./runs.ts";
 
 /** The bounds of packs. */
@@ -21,7 +21,7 @@ export interface PackBounds extends RunBounds {
 }
 
 /** A batch, or as much of it as the bounds allow, as the jobs and lane entries that carry it. */
-export interface PackedBatch extends Pick<PublishRequest, "targets" | "lanes"> {
+export interface PackedBatch extends Pick<PublishRequest, "targets" | "lanes" | "named"> {
   readonly packs: readonly PackSpec[];
   /** JSON of envelopes, joined by commas. Packs and lane entries refer to these by position. */
   readonly texts: readonly string[];
@@ -46,7 +46,7 @@ interface OpenPack {
 /** Packs a batch, in its order. */
 export function packBatch(
   batch: readonly Envelope[],
-  routeOf: (name: string) => Route,
+  routeOf: RouteOf,
   bounds: PackBounds,
   ids: JobIds,
 ): PackedBatch {
@@ -156,7 +156,7 @@ export function packBatch(
 
   for (let index = 0; index < batch.length && jobs < bounds.maxJobs; index += 1) {
     const envelope = batch[index] as Envelope;
-    const route = routeOf(envelope.name);
+    const route = routeOf(envelope);
     routes.push(route);
     if (route.targets.length === 0) continue;
     const { priority = NORMAL_PRIORITY, delayMs = 0 } = envelope;
@@ -183,7 +183,20 @@ export function packBatch(
     delete pack.tail;
   }
   const specs = targets.map(({ spec }) => spec);
-  return { texts, routes, targets: specs, lanes, deduplicated, ...taken };
+  const named = namedIn(routes, positions);
+  return { texts, routes, targets: specs, named, lanes, deduplicated, ...taken };
+}
+
+/** Positions of the targets that emitters have named. */
+function namedIn(
+  routes: readonly Route[],
+  positions: ReadonlyMap<Target, number>,
+): readonly number[] {
+  const named = new Set<number>();
+  for (const { isNamed, targets } of routes) {
+    if (isNamed) for (const target of targets) named.add(positions.get(target) as number);
+  }
+  return [...named];
 }
 
 /** Whether packs of two runs may be packs of one body. */

@@ -15,7 +15,7 @@ import {
   refusalReason,
 } from "../store/redis-errors.ts";
 import type { RegistrySnapshot } from "../registry/registry.ts";
-import type { GroupRelease, PublishRequest } from "../store/publish-script.ts";
+import type { GroupRelease, PublishRequest, ScheduleFiring } from "../store/publish-script.ts";
 import { ONE_ANSWER } from "../store/publish-one-script.ts";
 import type { Session } from "../registry/session.ts";
 import { LARGE_BYTES } from "../store/text-sizes.ts";
@@ -27,9 +27,10 @@ import {
 } from "./group-publishes.ts";
 import { createJobIds } from "../store/job-ids.ts";
 import { loneJobOfEvent, type PublishSource } from "./lone-job.ts";
+import { refuseOrphaned, refuseUnknown } from "./named-targets.ts";
 import { packBatch, type PackBounds, resultsOf } from "./packs.ts";
 import { type Answered, createRequestSender, largestOf } from "./request-sender.ts";
-import { createRoutes, type Route } from "../registry/routes.ts";
+import { createRoutes, type RouteOf } from "../registry/routes.ts";
 
 /** Milliseconds to wait for Redis before the bus is told to try again. */
 const PATIENCE_MS = 250;
@@ -52,6 +53,12 @@ const ONE_WANTED_ONCE: readonly PublishResult[] = [{ status: "accepted", subscri
 export interface Publisher {
   publish(batch: readonly Envelope[], options: PublishOptions): Promise<readonly PublishResult[]>;
   readonly publishGroup: PublishGroup;
+  /** Publishes envelopes and writes their schedule in one step, unless somebody else has written the schedule. */
+  publishScheduled(
+    schedule: ScheduleFiring,
+    envelopes: readonly Envelope[],
+    options: PublishOptions,
+  ): Promise<readonly PublishResult[] | undefined>;
 }
 
 export function createPublisher(session: Session): Publisher {
@@ -66,7 +73,7 @@ export function createPublisher(session: Session): Publisher {
   /** Undefined while there is none. */
   let lastPublish: Promise<void> | undefined;
   let routed: RegistrySnapshot | undefined;
-  let routeOf: (name: string) => Route;
+  let routeOf: RouteOf;
 
   function boundsNow(): Omit<PackBounds, "bodies" | "maxJobs"> {
     // With what stands around the events.
@@ -124,9 +131,11 @@ export function createPublisher(session: Session): Publisher {
     batch: readonly Envelope[],
     deadline: number,
     groups?: readonly GroupRelease[],
+    schedule?: ScheduleFiring,
   ): Promise<readonly PublishResult[]> {
+    const isWhole = groups !== undefined || schedule !== undefined;
     // A group leaves as a whole.
-    const maxJobs = groups?.length === 1 ? Number.POSITIVE_INFINITY : MOST_JOBS;
+    const maxJobs = groups?.length === 1 || schedule ? Number.POSITIVE_INFINITY : MOST_JOBS;
     let bodies = true;
     for (let isStale = false; ; isStale = true) {
       // Nothing is waited for where nothing has to be asked.
@@ -137,18 +146,25 @@ export function createPublisher(session: Session): Publisher {
         const refused = await routeAnew(batch, deadline, isStale);
         if (refused) return refused;
       }
+      const snapshot = routed as RegistrySnapshot;
+      const refusal = refuseUnknown(snapshot, batch);
+      if (refusal) {
+        // Another process may just have declared it.
+        if (!isStale) continue;
+        return batch.map(() => refusal);
+      }
       const seq = (lastSeq += 1);
       const source: PublishSource = {
         own: keys.own,
-        version: routed?.version ?? "0",
+        version: snapshot.version,
         orphanedAfterMs: context.orphanedAfterMs,
         emitter: { id: ids.emitter, seq, ttlMs: REMEMBER_MS },
       };
       const [only] = batch;
       // To find it out from a batch that is packed takes longer than all the rest of an emit.
       const lone =
-        only && batch.length === 1
-          ? loneJobOfEvent(source, groups, only, routeOf(only.name), ids)
+        only && batch.length === 1 && !schedule
+          ? loneJobOfEvent(source, groups, only, routeOf(only), ids)
           : undefined;
       // Not another async function: an emit that is awaited alone waits for each of them.
       let inShort: number | undefined;
@@ -166,27 +182,29 @@ export function createPublisher(session: Session): Publisher {
       const largest = largestOf(packed);
       if (largest > 0) {
         await link.learnMostBytes();
-        if (largest > link.mostBytes) return sendWithoutLarge(batch, deadline, groups);
+        if (largest > link.mostBytes) return sendWithoutLarge(batch, deadline, isWhole);
       }
       const request: PublishRequest = {
         ...source,
         targets: packed.targets,
+        named: packed.named,
         packs: packed.packs,
         lanes: packed.lanes,
         bodies: packed.bodies.map(({ id, packs }) => ({ id, packs: packs.length })),
         drafts: `${keys.own}draft:${ids.emitter}:${seq}:`,
         ...(groups && { groups }),
+        ...(schedule && { schedule }),
       };
       let answer: Answered;
       try {
-        const isInShort = inShort !== ONE_ANSWER.other;
+        const isInShort = inShort !== ONE_ANSWER.other && !schedule;
         answer = await sendUntilAnswered(request, packed, deadline, isInShort);
       } catch (cause) {
         if (isTooLarge(cause) && largest > 0) {
           await learnLimit(largest, deadline);
           continue;
         }
-        const large = cause instanceof LostWhileSent && !groups ? batch.map(isLarge) : [];
+        const large = cause instanceof LostWhileSent && !isWhole ? batch.map(isLarge) : [];
         if (batch.length > 1 && large.includes(true)) {
           await link.whenReady(deadline);
           // Which of the large events does not get through is not the others' fault.
@@ -207,6 +225,12 @@ export function createPublisher(session: Session): Publisher {
       }
       if (answer[0] === "stale") continue;
       if (answer[0] === "unclaimed") throw new Unclaimed(answer[1]);
+      if (answer[0] === "unfired") throw new Unfired();
+      if (answer[0] === "unknown") {
+        const orphan = packed.targets[(answer[1][0] ?? 0) - 1]?.subscription ?? "";
+        const refused = refuseOrphaned(snapshot, batch, orphan);
+        return batch.map(() => refused);
+      }
       return resultsOf(packed, answer);
     }
   }
@@ -228,11 +252,11 @@ export function createPublisher(session: Session): Publisher {
     return results;
   }
 
-  /** Publishes what is not too large. What belongs to groups is published as a whole, or not at all. */
+  /** Publishes what is not too large. What is whole is published so, or not at all. */
   async function sendWithoutLarge(
     batch: readonly Envelope[],
     deadline: number,
-    groups: readonly GroupRelease[] | undefined,
+    isWhole: boolean,
   ): Promise<readonly PublishResult[]> {
     const room = link.mostBytes - ROOM_BYTES;
     const bytes = batch.map((envelope) => Buffer.byteLength(encodeEnvelope(envelope)));
@@ -242,7 +266,7 @@ export function createPublisher(session: Session): Publisher {
       code: "refused",
       reason: `an event of ${bytes[index]} bytes is larger than Redis takes (proto-max-bulk-len: ${link.mostBytes})`,
     });
-    if (groups || !large.includes(true)) {
+    if (isWhole || !large.includes(true)) {
       const largest = bytes.indexOf(bytes.reduce((most, count) => Math.max(most, count), 0));
       return batch.map(() => tooLarge(largest));
     }
@@ -289,7 +313,9 @@ export function createPublisher(session: Session): Publisher {
     const { present } = registry;
     if (!present) return false;
     routeBy(present);
-    return batch.every(({ name }) => routeOf(name).targets.length === 0);
+    return batch.every(
+      (envelope) => envelope.to === undefined && routeOf(envelope).targets.length === 0,
+    );
   }
 
   /** Looks whether that is still so: another process may just have declared a subscription. */
@@ -311,8 +337,19 @@ export function createPublisher(session: Session): Publisher {
       (work) => inTurn(() => Promise.resolve().then(work)),
       send,
     ),
+    async publishScheduled(schedule, envelopes, { deadline }) {
+      try {
+        return await inTurn(() => sendSome(envelopes, deadline, undefined, schedule));
+      } catch (error) {
+        if (error instanceof Unfired) return undefined;
+        throw error;
+      }
+    },
   };
 }
+
+/** Somebody else has written the schedule: nothing was done. */
+class Unfired extends Error {}
 
 /** Whether an event alone makes a text large. */
 function isLarge(envelope: Envelope): boolean {

@@ -164,6 +164,7 @@ export function createRegistry(session: Store): Registry {
     const ids = [subscriptionId, ...earlierIds(records, subscriptionId)];
     if (record.retired) {
       await insistently(session, () => link.client.srem(keys.paused, ...ids));
+      await insistently(session, () => link.client.unlink(keys.rate(subscriptionId)));
     }
     const count =
       backlog === "keep"

@@ -26,18 +26,24 @@ const LANE_PAGE = 250;
 /** How many lanes are emptied at the same time. */
 const LANES_AT_ONCE = 10;
 /** How many times `splitAfterMs` to wait for what workers have in hand and have not started. */
-const PARTS_AFTER = 5;
+export const PARTS_AFTER = 5;
 
-/** What waits in a subscription that lost some of its events, or all. */
-export interface Retirement {
+/** Which deliveries leave the queues of a subscription, and what becomes of them. */
+export interface Removal {
   readonly record: SubscriptionRecord;
   /** The ids that its jobs may have in their data. */
   readonly ids: ReadonlySet<string>;
-  /** Names and patterns that it still wants. */
-  readonly wanted: readonly string[];
+  /** Whether a delivery leaves. What cannot be read is given as it is. */
+  readonly isUnwanted: (envelope: Envelope) => boolean;
   readonly backlog: Exclude<RetiredBacklog, "keep">;
   /** Why they are dead, if they become dead letters. */
   readonly reason: "retired" | "drained";
+}
+
+/** What waits in a subscription that lost some of its events, or all. */
+export interface Retirement extends Omit<Removal, "isUnwanted"> {
+  /** Names and patterns that it still wants. */
+  readonly wanted: readonly string[];
 }
 
 /** A delivery that becomes a dead letter, with what it has behind it. */
@@ -49,38 +55,33 @@ interface Letter {
 type Parts = Store;
 type Job = Pick<RetireJobRequest, "id" | "state">;
 
-/**
- * Takes what is not wanted any more out of the queues of a subscription: a job at a time, each in one
- * step. What a worker has in hand is left alone, but the part of a pack that it gives back because it is
- * slow is waited for. Ends when dead letters have no room for more. Safe to call again. Calls `onRetired` with how
- * many deliveries there were, bit by bit.
- *
- * @returns Whether dead letters had room for all.
- */
-export async function retireBacklog(
+/** Takes deliveries out of jobs and lanes, each in one step. */
+export interface Remover {
+  /** Dead letters have no room for more. */
+  readonly isFull: boolean;
+  /** Takes them out of a job that waits. What was read of the job is read anew. */
+  removeFromJob(queueName: string, job: Job): Promise<void>;
+  removeFromLane(queueName: string, key: string): Promise<void>;
+}
+
+/** @param onRemoved Called with how many deliveries there were, bit by bit. */
+export function createRemover(
   parts: Parts,
   jobIds: JobIds,
-  retirement: Retirement,
-  onRetired: (count: number) => void,
-): Promise<boolean> {
-  const { record, ids, wanted, backlog, reason: why } = retirement;
+  removal: Removal,
+  onRemoved: (count: number) => void,
+): Remover {
+  const { record, ids, isUnwanted, backlog, reason: why } = removal;
   const { link, keys, scripts, context } = parts;
   const { client } = link;
-  const { splitAfterMs } = parts.options.batch;
   const { subscriptionId } = record;
   const maxDead = context.deadLetters.maxPerSubscription;
   let isFull = false;
 
   /** @param done What a script has answered. */
-  function retired(done: number, events: number): void {
-    if (done > 0) onRetired(done * events);
+  function removed(done: number, events: number): void {
+    if (done > 0) onRemoved(done * events);
     isFull ||= done < 0;
-  }
-
-  /** What cannot be read is nobody's, once nothing of the subscription is wanted. */
-  function isUnwanted(envelope: Envelope): boolean {
-    if (!isEnvelope(envelope)) return wanted.length === 0;
-    return !wanted.some((pattern) => matchesPattern(pattern, envelope.name));
   }
 
   /** The ids and arguments of dead letters, none if they are to be discarded. */
@@ -124,13 +125,11 @@ export async function retireBacklog(
     });
   }
 
-  async function retireJob(
-    name: string,
-    { id, state }: Job,
-    [json, progress, priority]: readonly (string | null)[],
-  ): Promise<void> {
-    if (!json) return;
+  async function removeFromJob(name: string, { id, state }: Job): Promise<void> {
     const queue = keys.queue(name);
+    const fields = await client.hmget(`${queue}${id}`, "data", "progress", "priority");
+    const [json, progress, priority] = fields;
+    if (!json) return;
     const { data } = readData(json);
     const owner = data.subscription ?? ownerOf(name);
     if (owner === undefined || !ids.has(owner)) return;
@@ -163,51 +162,29 @@ export async function retireBacklog(
     const part = hasBody(data) ? partOf(data, keptAt) : { events: kept };
     const keptData = kept.length > 0 ? JSON.stringify({ ...data, ...part }) : "";
     const done = await scripts.retireJob(`${queue}${id}`, request, [keptData, ...deadData]);
-    retired(done, unwanted.length);
-  }
-
-  async function retireJobs(name: string, state: Job["state"]): Promise<void> {
-    const queue = keys.queue(name);
-    const waiting = await idsIn(queue, state);
-    for (let from = 0; from < waiting.length && !isFull; from += PAGE) {
-      const page = waiting.slice(from, from + PAGE).map(async (id) => {
-        const fields = await client.hmget(`${queue}${id}`, "data", "progress", "priority");
-        await retireJob(name, { id, state }, fields);
-      });
-      await Promise.all(page);
-    }
-  }
-
-  /** In the order in which they would be handed over. Turns have their deliveries in lanes. */
-  async function idsIn(queue: string, state: Job["state"]): Promise<readonly string[]> {
-    const key = `${queue}${state}`;
-    const waiting =
-      state === "wait"
-        ? (await client.lrange(key, 0, -1)).toReversed()
-        : await client.zrange(key, "0", "-1");
-    return waiting.filter((id) => eventsOf(id) > 0);
+    removed(done, unwanted.length);
   }
 
   /**
    * Empties a lane page by page: Redis does nothing else during a script. What a worker takes from the head meanwhile
    * moves the rest, so that each page begins before the end of the page before. Deliveries that come meanwhile stay.
    */
-  async function retireLane(name: string, key: string): Promise<void> {
+  async function removeFromLane(name: string, key: string): Promise<void> {
     const lane = `${keys.own}lane:${keys.queue(name)}${key}`;
     let end = await client.llen(lane);
     for (let from = 0; from < end && !isFull;) {
       const first = Math.max(0, from - LANE_PAGE);
       const to = Math.min(from + LANE_PAGE, end);
       const items = await client.lrange(lane, first, to - 1);
-      const removed = await retireItems(name, key, first, items);
+      const gone = await removeItems(name, key, first, items);
       if (items.length < to - first) return;
-      from = to - removed;
-      end -= removed;
+      from = to - gone;
+      end -= gone;
     }
   }
 
   /** Resolves with how many of the items of a lane were taken out of it. */
-  async function retireItems(
+  async function removeItems(
     name: string,
     key: string,
     first: number,
@@ -238,8 +215,62 @@ export async function retireBacklog(
     };
     const args = [...unwanted.map(({ item }) => item), ...data];
     const done = await scripts.retireLane(`${keys.own}lanes:${queue}`, request, args);
-    retired(done, 1);
+    removed(done, 1);
     return Math.max(0, done);
+  }
+
+  return {
+    get isFull() {
+      return isFull;
+    },
+    removeFromJob,
+    removeFromLane,
+  };
+}
+
+/**
+ * Takes what is not wanted any more out of the queues of a subscription: a job at a time, each in one
+ * step. What a worker has in hand is left alone, but the part of a pack that it gives back because it is
+ * slow is waited for. Ends when dead letters have no room for more. Safe to call again. Calls `onRetired` with how
+ * many deliveries there were, bit by bit.
+ *
+ * @returns Whether dead letters had room for all.
+ */
+export async function retireBacklog(
+  parts: Parts,
+  jobIds: JobIds,
+  { wanted, ...retirement }: Retirement,
+  onRetired: (count: number) => void,
+): Promise<boolean> {
+  const { record } = retirement;
+  const { link, keys, context } = parts;
+  const { client } = link;
+  const { splitAfterMs } = parts.options.batch;
+  const remover = createRemover(parts, jobIds, { ...retirement, isUnwanted }, onRetired);
+
+  /** What cannot be read is nobody's, once nothing of the subscription is wanted. */
+  function isUnwanted(envelope: Envelope): boolean {
+    if (!isEnvelope(envelope)) return wanted.length === 0;
+    return !wanted.some((pattern) => matchesPattern(pattern, envelope.name));
+  }
+
+  async function retireJobs(name: string, state: Job["state"]): Promise<void> {
+    const queue = keys.queue(name);
+    const waiting = await idsIn(queue, state);
+    for (let from = 0; from < waiting.length && !remover.isFull; from += PAGE) {
+      const page = waiting.slice(from, from + PAGE);
+      await Promise.all(page.map((id) => remover.removeFromJob(name, { id, state })));
+    }
+  }
+
+  /** In the order in which they would be handed over. Turns have their deliveries in lanes. */
+  async function idsIn(queue: string, state: Job["state"]): Promise<readonly string[]> {
+    const key = `${queue}${state}`;
+    const waiting =
+      state === "wait"
+        ? (await client.lrange(key, 0, -1)).toReversed()
+        : await client.zrange(key, "0", "-1");
+    return waiting.filter((id) => eventsOf(id) > 0);
   }
 
   async function retireQueue(name: string): Promise<void> {
@@ -254,11 +285,11 @@ export async function retireBacklog(
       const [next, fields] = await client.hscan(lanes, cursor, "COUNT", PAGE);
       const left = fields.filter((_, at) => at % 2 === 0).values();
       const work = async (): Promise<void> => {
-        for (const key of left) await retireLane(name, key);
+        for (const key of left) await remover.removeFromLane(name, key);
       };
       await Promise.all(Array.from({ length: LANES_AT_ONCE }, work));
       cursor = next;
-    } while (cursor !== "0" && !isFull);
+    } while (cursor !== "0" && !remover.isFull);
   }
 
   /** Whether a worker has a pack of which it may give back a part. */
@@ -272,12 +303,12 @@ export async function retireBacklog(
     const queue = keys.queue(name);
     const partsUntil = clock.monotonic() + PARTS_AFTER * splitAfterMs;
     await retireQueue(name);
-    while (!isFull && clock.monotonic() < partsUntil && (await isPackInHand(queue))) {
+    while (!remover.isFull && clock.monotonic() < partsUntil && (await isPackInHand(queue))) {
       await new Promise<void>((resolve) => {
         clock.setTimeout(resolve, splitAfterMs, { keepAlive: true });
       });
       await retireQueue(name);
     }
   }
-  return !isFull;
+  return !remover.isFull;
 }

@@ -1,6 +1,7 @@
-import type { Ordering } from "@busbar/core/provider";
+import type { Envelope, Ordering } from "@busbar/core/provider";
 import { encodeKey } from "../store/key-text.ts";
 import type { Keys } from "../store/keys.ts";
+import { presentId } from "./declarations.ts";
 import type { RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
 import type { Place, PublishRequest } from "../store/publish-script.ts";
 
@@ -14,25 +15,34 @@ export interface Target {
   readonly turnHead: string;
 }
 
-/** Where the events of a name go. Events of different names that go to the same have the same one. */
+/** Where events go. Those that go to the same targets have the same route. */
 export interface Route {
   readonly targets: readonly Target[];
   /** Some target keeps all events in order. */
   readonly ordersAll: boolean;
   /** Some target keeps the events of a key in order. */
   readonly ordersKeys: boolean;
+  /** The targets are those that the emitter has named. */
+  readonly isNamed: boolean;
 }
+
+/** Finds the route of an event. */
+export type RouteOf = (envelope: Pick<Envelope, "name" | "to">) => Route;
+
+/** How many routes to named targets are remembered. */
+const MOST_NAMED = 1_000;
 
 /** The routes of one version of the list of subscriptions. */
 export function createRoutes(
   { router, records }: RegistrySnapshot,
   keys: Keys,
   reviveAfterMs: number,
-): (name: string) => Route {
+): RouteOf {
   const targets = new Map<string, Target>();
   // The router finds the same list again for a name that it knows.
   const byList = new WeakMap<readonly string[], Route>();
   const byIds = new Map<string, Route>();
+  const named = new Map<string, Route>();
 
   function targetOf(id: string): Target {
     let target = targets.get(id);
@@ -43,12 +53,26 @@ export function createRoutes(
     return target;
   }
 
-  return (name) => {
+  function routeTo(name: string, to: readonly string[]): Route {
+    const wanted = new Set(to.map((id) => presentId(records, id)));
+    const list = router.match(name).filter((id) => wanted.has(id));
+    const ids = JSON.stringify(list);
+    let route = named.get(ids);
+    if (!route) {
+      if (named.size === MOST_NAMED) named.clear();
+      route = createRoute(list.map(targetOf), true);
+      named.set(ids, route);
+    }
+    return route;
+  }
+
+  return ({ name, to }) => {
+    if (to) return routeTo(name, to);
     const list = router.match(name);
     let route = byList.get(list);
     if (!route) {
       const ids = JSON.stringify(list);
-      route = byIds.get(ids) ?? createRoute(list.map(targetOf));
+      route = byIds.get(ids) ?? createRoute(list.map(targetOf), false);
       byIds.set(ids, route);
       byList.set(list, route);
     }
@@ -97,8 +121,9 @@ function createTarget(record: SubscriptionRecord, keys: Keys, reviveAfterMs: num
   };
 }
 
-function createRoute(targets: readonly Target[]): Route {
+function createRoute(targets: readonly Target[], isNamed: boolean): Route {
   return {
+    isNamed,
     targets,
     ordersAll: targets.some(({ ordering }) => ordering === "all"),
     ordersKeys: targets.some(({ ordering }) => ordering === "key"),

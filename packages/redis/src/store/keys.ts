@@ -18,6 +18,10 @@ export interface Keys {
   readonly paused: string;
   /** Sorted set: group id by the time of its first event. */
   readonly groups: string;
+  /** Hash: schedule id to its version, when it is due next, and its record. */
+  readonly schedules: string;
+  /** Sorted set: starts of runs of a subscription by their time. */
+  rate(subscriptionId: string): string;
   /** The key prefix of a queue, with its last colon. */
   queue(name: string): string;
 }
@@ -36,6 +40,8 @@ export function createKeys(prefix: string): Keys {
     withheld: `${own}withheld`,
     paused: `${own}paused`,
     groups: `${own}groups`,
+    schedules: `${own}schedules`,
+    rate: (subscriptionId) => `${own}rate:${subscriptionId}`,
     queue: (name) => `${prefix}:${name}:`,
   };
 }

@@ -1,3 +1,5 @@
+import { TURNS } from "./turn-library.ts";
+
 /** Where the turn of a lane is: at work, blocked by a dead letter, or waiting for its time or for a worker. */
 export type LaneLook = readonly [
   state: "active" | "blocked" | "delayed" | "ready",
@@ -13,7 +15,7 @@ export type LaneLook = readonly [
  * Looks into a lane. KEYS[1]: the queue's lanes. ARGV: the queue's key prefix, the key of the lane's list, the lane's
  * key, the first delivery to look at, and how many.
  */
-export const LANE_LOOK_SCRIPT: string = `
+export const LANE_LOOK_SCRIPT: string = `${TURNS}
 local queue, lane, key, from, count = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local turn = redis.call("HGET", KEYS[1], key)
 local state, inHand, score = "ready", 0, ""
@@ -23,10 +25,8 @@ elseif turn then
   local due = redis.call("ZSCORE", queue .. "delayed", turn)
   if due then
     state, score = "delayed", due
-  elseif not redis.call("ZSCORE", queue .. "prioritized", turn) and not redis.call("LPOS", queue .. "wait", turn) then
-    state = "active"
-    -- A turn tells how many deliveries it has taken from the head of the lane.
-    inHand = tonumber(redis.call("HGET", queue .. turn, "taken")) or redis.call("LLEN", lane)
+  elseif not place_of_turn(queue, turn) then
+    state, inHand = "active", in_hand_of(queue, lane, turn)
   end
 end
 return { state, inHand, score, redis.call("LRANGE", lane, from, from + count - 1) }

@@ -1,5 +1,6 @@
 import { GROUPS } from "./group-library.ts";
 import { withLibrary } from "./lua-library.ts";
+import { SCHEDULES } from "./schedule-scripts.ts";
 
 /** A job to add: see `add_job`. Ids may neither look like integers nor hold a colon. */
 export interface JobSpec {
@@ -79,6 +80,8 @@ export interface PublishRequest {
     /** What stands before the events in the data of a job: `{"subscription":"…","events":[`. */
     readonly head: string;
   })[];
+  /** Positions from 1 of targets that an emitter has named. If one is orphaned, nothing is done. */
+  readonly named: readonly number[];
   readonly packs: readonly PackSpec[];
   readonly bodies: readonly BodySpec[];
   /** What the keys of the bodies' drafts begin with. Their positions follow, from 1. */
@@ -94,6 +97,18 @@ export interface PublishRequest {
   }[];
   /** The groups whose events these are, which leave them in the same step. */
   readonly groups?: readonly GroupRelease[];
+  /** The schedule whose events these are, which is written in the same step. */
+  readonly schedule?: ScheduleFiring;
+}
+
+/** A schedule that emits events, if its version is still that one. */
+export interface ScheduleFiring {
+  readonly id: string;
+  readonly version: string;
+  /** What is left of it: as `writeSchedule` makes it, without its version. */
+  readonly text: string;
+  /** When it is due next: milliseconds since the epoch. Absent: never. */
+  readonly dueAt?: number;
 }
 
 /** Why the events of a group may be published: by a claim, or because they are all that it holds. */
@@ -113,13 +128,17 @@ export type GroupRelease = { readonly id: string } & (
 
 /**
  * What the script answers. `stale`: the list of subscriptions has changed. `undrafted`: a draft is not
- * there. `unclaimed`: positions from 1 of groups that may not be released so, and nothing was done. `done`: positions from 1 of the targets that are
+ * there. `unclaimed`: positions from 1 of groups that may not be released so, and nothing was done. `unknown`: positions
+ * from 1 of named targets that are orphaned, and nothing was done. `unfired`: somebody else has written the schedule, and
+ * nothing was done. `done`: positions from 1 of the targets that are
  * orphaned, and got nothing, and of the packs and of the lane entries that were dropped as duplicates.
  */
 export type PublishAnswer =
   | readonly ["stale"]
   | readonly ["undrafted"]
   | readonly ["unclaimed", groups: readonly number[]]
+  | readonly ["unknown", targets: readonly number[]]
+  | readonly ["unfired"]
   | readonly [
       "done",
       orphanedTargets: readonly number[],
@@ -142,7 +161,7 @@ end
 /** KEYS[1]: the version of the list of subscriptions. All keys of a bus are in one hash slot. */
 export const PUBLISH_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "LANES", "BODIES", "BODY_HOLDERS"],
-  `${GROUPS}
+  `${GROUPS}${SCHEDULES}
 local request = cjson.decode(ARGV[1])
 local own, now, emitter = request.own, server_now(), request.emitter
 
@@ -158,6 +177,12 @@ if last then
   if seq >= emitter.seq then return { "done", {}, {}, {} } end
 end
 if (redis.call("GET", KEYS[1]) or "0") ~= request.version then return { "stale" } end
+
+local schedule = request.schedule
+if schedule then
+  local text = expect_schedules(own) and redis.call("HGET", own .. "schedules", schedule.id)
+  if not text or string.match(text, "^%d+") ~= schedule.version then return { "unfired" } end
+end
 
 -- Lua hashes each string that it is given or makes, byte by byte. Bodies do not enter it.
 local bodies = request.bodies
@@ -183,6 +208,11 @@ for index, target in ipairs(request.targets) do
     table.insert(orphaned, index)
   end
 end
+local unknown = {}
+for _, index in ipairs(request.named) do
+  if withheld[index] then table.insert(unknown, index) end
+end
+if #unknown > 0 then return { "unknown", unknown } end
 
 -- Tells a Redis that is full that a release must not be refused: what it adds was staged.
 if groups[1] and areAllStaged then redis.call("HDEL", group_meta(own, groups[1].id), "") end
@@ -265,6 +295,7 @@ for index, count in pairs(withheld) do
 end
 
 complete_groups(own, groups, now)
+if schedule then write_schedule(own, schedule.id, schedule.text, schedule.dueAt, now) end
 for index, body in ipairs(bodies) do keep_body(own, body.id, request.drafts .. index, now) end
 
 local answer = { "done", orphaned, duplicates, duplicateLanes }

@@ -1,4 +1,5 @@
 import { withLibrary } from "./lua-library.ts";
+import { TURNS } from "./turn-library.ts";
 
 /** A delivery that becomes a dead letter; what is known of it and its data are arguments. */
 export interface RetiredDead {
@@ -109,11 +110,12 @@ export interface RetireLaneRequest {
 
 /**
  * Takes deliveries out of a lane. KEYS[1]: the queue's lanes. Those that a turn has in hand stay, and those that dead
- * letters have no room for. Answers with how many were taken out, or -1 if there is no room at all.
+ * letters have no room for. If the first goes, the next need not wait for its retry. Answers with how many were taken
+ * out, or -1 if there is no room at all.
  */
 export const RETIRE_LANE_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS"],
-  `
+  `${TURNS}
 local request = cjson.decode(ARGV[1])
 local own, queue, key, count = request.own, request.queue, request.key, request.count
 local now = server_now()
@@ -128,19 +130,8 @@ if #request.dead > 0 then
 end
 
 local lane = lane_key(own, queue, key)
-local isBlocked = string.sub(turn, 1, 1) == "!"
-local place
-if not isBlocked then
-  for _, state in ipairs({ "prioritized", "delayed" }) do
-    if redis.call("ZSCORE", queue .. state, turn) then place = state end
-  end
-  if not place and redis.call("LPOS", queue .. "wait", turn) then place = "wait" end
-end
-local inHand = 0
-if not isBlocked and not place then
-  -- A turn tells how many deliveries it has taken from the head of the lane.
-  inHand = tonumber(redis.call("HGET", queue .. turn, "taken")) or redis.call("LLEN", lane)
-end
+local place = place_of_turn(queue, turn)
+local inHand = in_hand_of(queue, lane, turn)
 
 -- Several may be alike.
 local unwanted = {}
@@ -153,12 +144,13 @@ local first = math.max(inHand, request.first)
 local gone = "gone"
 -- Writes first: this also tells a Redis that is full that this script must not be refused.
 redis.call("LTRIM", lane, 0, -1)
-local removed = {}
+local removed, isHeadGone = {}, false
 for at, item in ipairs(redis.call("LRANGE", lane, first, request.last)) do
   local alike = unwanted[item]
   if alike and #alike > 0 and #removed < room then
     removed[#removed + 1] = table.remove(alike, 1)
     redis.call("LSET", lane, first + at - 1, gone)
+    isHeadGone = isHeadGone or first + at == 1
   end
 end
 if #removed == 0 then return 0 end
@@ -172,6 +164,8 @@ if place and redis.call("EXISTS", lane) == 0 then
   end
   redis.call("DEL", queue .. turn)
   redis.call("HDEL", KEYS[1], key)
+elseif place == "delayed" and isHeadGone then
+  begin_turn_now(queue, turn, now)
 end
 
 for _, index in ipairs(removed) do

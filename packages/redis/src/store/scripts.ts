@@ -21,6 +21,8 @@ import {
   BOARD_SHOW_SCRIPT,
   BOARD_WATCH_SCRIPT,
 } from "./board-scripts.ts";
+import { CANCEL_IN_LANE_SCRIPT } from "./cancel-script.ts";
+import { FIND_IN_LANE_SCRIPT, FIND_IN_LANES_SCRIPT, FIND_JOBS_SCRIPT } from "./find-scripts.ts";
 import { FIND_STALLED_SCRIPT } from "./find-stalled-script.ts";
 import {
   GIVE_BACK_SCRIPT,
@@ -52,6 +54,7 @@ import {
 } from "./retire-scripts.ts";
 import { POLICIES_SCRIPT } from "./policies-script.ts";
 import { PUBLISH_ONE_SCRIPT } from "./publish-one-script.ts";
+import { RESERVE_SCRIPT } from "./rate-script.ts";
 import { REVIVE_SCRIPT } from "./revive-script.ts";
 import {
   COMPLETE_SCRIPT,
@@ -62,6 +65,11 @@ import {
 import { LANE_LOOK_SCRIPT, type LaneLook } from "./lane-look-script.ts";
 import { TIME_SCRIPT } from "./server-time.ts";
 import { STATS_SCRIPT, type QueueNumbers } from "./stats-script.ts";
+import {
+  DUE_SCHEDULES_SCRIPT,
+  REMOVE_SCHEDULE_SCRIPT,
+  WRITE_SCHEDULE_SCRIPT,
+} from "./schedule-scripts.ts";
 import { SWEEP_BODIES_SCRIPT } from "./sweep-bodies-script.ts";
 import { TURN_SCRIPT, type TurnAnswer, type TurnRequest } from "./turn-script.ts";
 
@@ -129,6 +137,19 @@ export interface Scripts {
     data: readonly string[],
   ): Promise<number>;
   stats(queue: string, args: readonly Argument[]): Promise<QueueNumbers>;
+  findJobs(
+    placeKey: string,
+    args: readonly Argument[],
+  ): Promise<readonly [cursor: string, ids: readonly string[]]>;
+  findInLanes(
+    lanesKey: string,
+    args: readonly Argument[],
+  ): Promise<
+    readonly [cursor: string, keysAndItems: readonly string[], longLanes: readonly string[]]
+  >;
+  findInLane(laneKey: string, args: readonly Argument[]): Promise<readonly string[]>;
+  /** Answers with 1, or 0 if the delivery is not there, or in hand. */
+  cancelInLane(lanesKey: string, args: readonly Argument[]): Promise<number>;
   laneLook(lanesKey: string, args: readonly Argument[]): Promise<LaneLook>;
   /** Answers with 1 if anybody watches the feed. */
   boardPost(boardKey: string, args: readonly Argument[]): Promise<number>;
@@ -141,6 +162,17 @@ export interface Scripts {
     feedKey: string,
     args: readonly Argument[],
   ): Promise<readonly [cursor: string, entries: readonly string[]]>;
+  reserve(
+    rateKey: string,
+    args: readonly Argument[],
+  ): Promise<readonly [now: number, waitsMs: readonly number[], laterMs: number]>;
+  /** Answers with 1, or 0 if the schedule has another version. */
+  writeSchedule(schedulesKey: string, args: readonly Argument[]): Promise<number>;
+  removeSchedule(schedulesKey: string, args: readonly Argument[]): Promise<number>;
+  dueSchedules(
+    schedulesKey: string,
+    args: readonly Argument[],
+  ): Promise<readonly [now: number, idsAndTexts: readonly string[], nextDueAt: string]>;
   stage(groupsKey: string, args: readonly Argument[]): Promise<number>;
   mark(groupsKey: string, args: readonly Argument[]): Promise<number>;
   claim(
@@ -182,6 +214,10 @@ const PLAIN: Readonly<Record<PlainName, string>> = {
   revive: REVIVE_SCRIPT,
   sweepBodies: SWEEP_BODIES_SCRIPT,
   stats: STATS_SCRIPT,
+  findJobs: FIND_JOBS_SCRIPT,
+  findInLanes: FIND_IN_LANES_SCRIPT,
+  findInLane: FIND_IN_LANE_SCRIPT,
+  cancelInLane: CANCEL_IN_LANE_SCRIPT,
   laneLook: LANE_LOOK_SCRIPT,
   boardPost: BOARD_POST_SCRIPT,
   boardList: BOARD_LIST_SCRIPT,
@@ -189,6 +225,10 @@ const PLAIN: Readonly<Record<PlainName, string>> = {
   boardWatch: BOARD_WATCH_SCRIPT,
   boardShow: BOARD_SHOW_SCRIPT,
   boardRead: BOARD_READ_SCRIPT,
+  reserve: RESERVE_SCRIPT,
+  writeSchedule: WRITE_SCHEDULE_SCRIPT,
+  removeSchedule: REMOVE_SCHEDULE_SCRIPT,
+  dueSchedules: DUE_SCHEDULES_SCRIPT,
   stage: STAGE_SCRIPT,
   mark: MARK_SCRIPT,
   claim: CLAIM_SCRIPT,

@@ -67,7 +67,7 @@ function fillIn(event: LeanEvent, { name, at }: CommonParts): void {
 
 function leanOf(envelope: Envelope, common: CommonParts): object {
   const { id, name, data, policy, orderingKey, priority, delayMs } = envelope;
-  const { deduplicationId, providerOptions } = envelope;
+  const { deduplicationId, to, providerOptions } = envelope;
   const metadata = leanMetadata(envelope, common.at);
   if (
     name === common.name &&
@@ -77,6 +77,7 @@ function leanOf(envelope: Envelope, common: CommonParts): object {
     priority === undefined &&
     delayMs === undefined &&
     deduplicationId === undefined &&
+    to === undefined &&
     providerOptions === undefined
   ) {
     // The same text as of the one below, in five sixths of the time.
@@ -92,6 +93,7 @@ function leanOf(envelope: Envelope, common: CommonParts): object {
     priority,
     delayMs,
     deduplicationId,
+    to,
     providerOptions,
   };
 }

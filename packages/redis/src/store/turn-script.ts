@@ -68,7 +68,13 @@ if request.dead then
 end
 if not is_repeated(KEYS[1], request.token, request.step) then
   mark_step(KEYS[1], request.token, request.step, request.lockDuration)
-  if request.done > 0 then redis.call("LTRIM", lane, request.done, -1) end
+  if request.done > 0 then
+    redis.call("LTRIM", lane, request.done, -1)
+    if request.take == 0 and not request.next then
+      local inHand = tonumber(redis.call("HGET", KEYS[1], "taken")) or length
+      redis.call("HSET", KEYS[1], "taken", math.max(inHand - request.done, 0))
+    end
+  end
   -- Somebody may have emptied it by hand.
   if request.replacesHead and length > request.done then redis.call("LSET", lane, 0, ARGV[2]) end
   if request.dead then
@@ -89,7 +95,11 @@ if not blocked then
     add_turn(own, queue, key, request.next, now)
   else
     local taken = {}
-    if request.take > 0 then taken = redis.call("LRANGE", lane, 0, request.take - 1) end
+    -- What is behind those in hand may be cancelled, retired and drained.
+    if request.take > 0 then
+      taken = redis.call("LRANGE", lane, 0, request.take - 1)
+      redis.call("HSET", KEYS[1], "taken", #taken)
+    end
     return { "goes-on", dropped, taken }
   end
 end

@@ -1,0 +1,85 @@
+/**
+ * Finds jobs that have a text in their data, or in the body that their data refers to. KEYS[1]: where the jobs wait.
+ * ARGV: prefix of our own keys, key prefix of the queue, `zset` or `list`, cursor, how many jobs to look at, and the
+ * text. Answers with the next cursor ("0" at the end) and the ids. A list is looked at as a whole: BullMQ has few jobs
+ * in one.
+ */
+export const FIND_JOBS_SCRIPT = `
+local own, queue, kind, cursor, count, needle = unpack(ARGV)
+local ids = {}
+if kind == "list" then
+  cursor, ids = "0", redis.call("LRANGE", KEYS[1], 0, -1)
+else
+  local page = redis.call("ZSCAN", KEYS[1], cursor, "COUNT", count)
+  cursor = page[1]
+  for index = 1, #page[2], 2 do table.insert(ids, page[2][index]) end
+end
+
+local bodies = {}
+local function is_in_body(body)
+  if bodies[body] == nil then
+    bodies[body] = false
+    local packs = redis.pcall("HVALS", own .. "body:" .. body)
+    for _, pack in ipairs(packs) do
+      if string.find(pack, needle, 1, true) then bodies[body] = true end
+    end
+  end
+  return bodies[body]
+end
+local function has_it(data)
+  if type(data) ~= "string" then return false end
+  if string.find(data, needle, 1, true) then return true end
+  local body = string.match(data, '"body":"([^"]+)"')
+  return body and is_in_body(body)
+end
+
+local found = {}
+for _, id in ipairs(ids) do
+  -- The turn of a lane has no events.
+  if not string.find(id, "x0$") and has_it(redis.pcall("HGET", queue .. id, "data")) then
+    table.insert(found, id)
+  end
+end
+return { cursor, found }
+`;
+
+/** How many deliveries of one lane are looked at in one step. */
+const MOST_OF_LANE = 500;
+
+/**
+ * Finds deliveries in the lanes of ordered keys. KEYS[1]: the queue's lanes. ARGV: prefix of our own keys, key prefix of
+ * the queue, cursor, how many lanes to look at, and the text. Answers with the next cursor ("0" at the end), pairs of
+ * keys and deliveries, and the keys of lanes that are too long to be looked at in this step.
+ */
+export const FIND_IN_LANES_SCRIPT: string = `
+local own, queue, cursor, count, needle = unpack(ARGV)
+local page = redis.call("HSCAN", KEYS[1], cursor, "COUNT", count)
+local found, long = {}, {}
+for index = 1, #page[2], 2 do
+  local key = page[2][index]
+  local items = redis.pcall("LRANGE", own .. "lane:" .. queue .. key, 0, ${MOST_OF_LANE})
+  if #items > ${MOST_OF_LANE} then
+    table.insert(long, key)
+  else
+    for _, item in ipairs(items) do
+      if string.find(item, needle, 1, true) then
+        table.insert(found, key)
+        table.insert(found, item)
+      end
+    end
+  end
+end
+return { page[1], found, long }
+`;
+
+/**
+ * Finds deliveries in a part of one lane. KEYS[1]: the lane. ARGV: the first position and the last, as of LRANGE, and the
+ * text. Answers with the deliveries.
+ */
+export const FIND_IN_LANE_SCRIPT = `
+local found = {}
+for _, item in ipairs(redis.pcall("LRANGE", KEYS[1], ARGV[1], ARGV[2])) do
+  if string.find(item, ARGV[3], 1, true) then table.insert(found, item) end
+end
+return found
+`;

@@ -1,4 +1,4 @@
-import type { EmitOptions, EventMessage } from "./contract/event.ts";
+import type { EmitOptions, Event, EventMessage } from "./contract/event.ts";
 import type {
   ClearGroupOptions,
   EventMethods,
@@ -17,6 +17,7 @@ import type {
   SubscriberContext,
 } from "./contract/subscriber.ts";
 import type { AnySubscriberContext } from "./deliver/policy.ts";
+import type { NextOptions } from "./deliver/next-events.ts";
 import type { Subscription } from "./deliver/subscription.ts";
 import type { EventSelector, Subscribing } from "./deliver/subscriptions.ts";
 import { callSiteOf } from "./values/call-site.ts";
@@ -50,6 +51,7 @@ import type { SettledOptions } from "./admin/settled.ts";
 import { TransactionalBus } from "./emit/transactional-bus.ts";
 
 export type { CancelOptions, DrainOptions, RetireOptions } from "./operate/operations.ts";
+export type { NextOptions } from "./deliver/next-events.ts";
 export { busOptionIssues } from "./lifecycle/settings.ts";
 
 /** Set once, by {@link Bus}. */
@@ -367,6 +369,11 @@ class Bus implements IEventBusModule, AsyncDisposable {
     return this.#runtime.change("cancel", (it) => it.cancel(eventId, options));
   }
 
+  async next<T>(event: string | symbol, options: NextOptions = {}): Promise<Event<T>> {
+    assertOptions("next()", options, { signal: checkSignal, timeoutMs: checkTimeLimit });
+    return (await this.#runtime.next(event, options)) as Event<T>;
+  }
+
   /**
    * Lists the pending deliveries of a subscription, roughly in the order in which they will run. If deliveries begin
    * while you read, a page may repeat a delivery or omit a delivery that has moved.
@@ -414,7 +421,7 @@ class Bus implements IEventBusModule, AsyncDisposable {
    */
   tail(options: TailOptions = {}): AsyncIterable<TailEntry> {
     assertOptions("tail()", options, {
-      signal: (value) => (value instanceof AbortSignal ? undefined : "must be an AbortSignal"),
+      signal: checkSignal,
     });
     return this.#runtime.tail(options.signal);
   }
@@ -462,7 +469,7 @@ export interface EventBus<
   Context extends DeliveryContext = DeliveryContext,
 >
   extends
-    Omit<Bus, keyof IEventBusModule | "schedules" | "use" | "withTransaction">,
+    Omit<Bus, keyof IEventBusModule | "next" | "schedules" | "use" | "withTransaction">,
     IEventBusModule<Events, Received, Context> {
   /** The schedules of this bus: recurring emits. All processes of the bus share them. */
   readonly schedules: Schedules<Events>;
@@ -482,6 +489,24 @@ export interface EventBus<
    */
   readonly unsubscribe: ((subscription: SubscriptionRef) => this) &
     EventMethods<Events, Received, Context, this>["subscribe"];
+  /**
+   * Waits for the next event of a name or a pattern, from any process. Events that this process emits after the call
+   * are included. `next` adds a temporary subscription for the wait, with the id `next:` and a UUID. Middleware runs as
+   * for other subscriptions. To process every event, call `subscribe`.
+   *
+   * @throws BusbarError `BUSBAR_TIMEOUT` when no event arrives within `timeoutMs`.
+   * @throws BusbarError `BUSBAR_NOT_RUNNING` when the bus stops or has stopped.
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` in a role that never consumes.
+   * @throws The reason of `signal`, when the signal is aborted.
+   *
+   * @example
+   * ```ts
+   * const paid = bus.next("order.paid", { timeoutMs: 30_000 });
+   * await bus.emit("order.placed", { orderId: "42" });
+   * console.log((await paid).data);
+   * ```
+   */
+  readonly next: EventMethods<Events, Received, Context, this>["next"];
   /**
    * Adds middleware that wraps every run of every delivery. The middleware runs inside the middleware of the options,
    * of the plugins and of earlier calls. The `inbox` of the bus runs inside all middleware.
@@ -537,6 +562,10 @@ export function subscribeWith(
   more: Subscribing,
 ): void {
   runtimeOf(bus as unknown as Bus).subscribe(event, subscriber as Subscriber, context, more);
+}
+
+function checkSignal(value: unknown): string | undefined {
+  return value instanceof AbortSignal ? undefined : "must be an AbortSignal";
 }
 
 function assertFunction(call: string, what: string, value: unknown): void {

@@ -76,6 +76,7 @@ export {
   createEventBus,
   type DrainOptions,
   type EventBus,
+  type NextOptions,
   type PauseOptions,
   type RetireOptions,
   type StopOptions,

@@ -1,5 +1,6 @@
 import type { EmitOptions, Event, EventMessage } from "./event.ts";
-import type { EventName, EventSelector, SelectedEvent, TypedMessage } from "./event-patterns.ts";
+import type { EventName, EventPattern, EventSelector, SelectedEvent, TypedMessage } from "./event-patterns.ts";
+import type { NextOptions } from "../deliver/next-events.ts";
 import type { Interceptor } from "./interceptor.ts";
 import type {
   BatchContext,
@@ -71,6 +72,8 @@ interface UntypedMethods<Context extends DeliveryContext, Bus, OneId> {
     subscriber: BatchSubscriber<T>,
     context: SubscriberContext<BatchOptions>,
   ): Bus;
+  // oxlint-disable-next-line typescript/no-explicit-any -- the caller says what the data is
+  next(event: string | symbol, options?: NextOptions): Promise<Event<any>>;
 }
 
 /** The same where a catalogue or a type says which events there are. */
@@ -101,6 +104,13 @@ interface TypedMethods<
     subscriber: TypedHandler<Received, Selector, Context, Batch>,
     context?: SubscriberContext<Batch>,
   ): Bus;
+  next<const Selector extends EventPattern<Received> | symbol>(
+    event: Selector,
+    options?: NextOptions,
+  ): Promise<
+    // oxlint-disable-next-line typescript/no-explicit-any -- nothing is known of the data behind a symbol
+    Selector extends symbol ? Event<any> : SelectedEvent<Received, Selector>
+  >;
 }
 
 /** The methods in which events stand. `Bus` is what `subscribe` returns, and `OneId` the ids of one event. */

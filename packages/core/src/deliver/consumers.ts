@@ -366,7 +366,7 @@ export class Consumers {
     if (!provider.capabilities.durable || !provider.subscriptions || own.size === 0) return;
     let known: readonly string[] = [];
     const listed = provider.subscriptions.list().then((all) => {
-      known = all.filter(({ orphaned }) => !orphaned).flatMap(idsOf);
+      known = all.filter(({ orphaned, temporary }) => !orphaned && !temporary).flatMap(idsOf);
     });
     await this.#wait(LIST_AT_MOST_MS, listed);
     if (known.length === 0 || known.some((id) => own.has(id))) return;

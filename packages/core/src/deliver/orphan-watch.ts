@@ -25,7 +25,7 @@ export class OrphanWatch {
     const { logger, notices, provider } = this.#options;
     try {
       const listed = (await provider.subscriptions?.list()) ?? [];
-      const orphans = listed.filter(({ orphaned }) => orphaned);
+      const orphans = listed.filter(({ orphaned, temporary }) => orphaned && !temporary);
       for (const { subscriptionId: subscriberId, withheld, ...orphan } of orphans) {
         if (this.#known.has(subscriberId)) continue;
         const lastSeenAt = new Date(orphan.lastSeenAt);

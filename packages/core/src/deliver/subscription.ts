@@ -22,6 +22,8 @@ const REMEMBERED_NAMES = 1000;
 export class Subscription {
   readonly id: string;
   policy: SubscriptionPolicy;
+  /** Whether it ends with the wait for one event. */
+  readonly isTemporary: boolean;
   /** What holds where the policy says nothing. */
   defaults: SubscriptionDefaults;
   paused = false;
@@ -40,10 +42,16 @@ export class Subscription {
   /** Names and patterns that were taken from it for good. */
   readonly #retired = new Set<string>();
 
-  constructor(id: string, policy: SubscriptionPolicy, defaults: SubscriptionDefaults) {
+  constructor(
+    id: string,
+    policy: SubscriptionPolicy,
+    defaults: SubscriptionDefaults,
+    isTemporary: boolean = false,
+  ) {
     this.id = id;
     this.policy = policy;
     this.defaults = defaults;
+    this.isTemporary = isTemporary;
   }
 
   /** The names and patterns that it has code for. */
@@ -58,6 +66,7 @@ export class Subscription {
       ordering: this.policy.ordering ?? this.defaults.ordering ?? "none",
       onOrderedFailure: this.policy.onOrderedFailure ?? this.defaults.onOrderedFailure ?? "park",
       aliases: this.policy.aliases ?? [],
+      ...(this.isTemporary && { temporary: true }),
     };
   }
 

@@ -101,6 +101,21 @@ export class Subscriptions implements Iterable<Subscription> {
     return changed;
   }
 
+  /**
+   * Adds a subscription of a single wait, with an id of its own. The defaults of the bus do not apply.
+   *
+   * @throws TypeError when the event is not a name or a pattern.
+   */
+  addTemporary(event: string, handler: Subscriber): Subscription {
+    const [selected] = selectedEvents(event) as [string];
+    assertPattern(selected);
+    const policy = { attempts: 1, concurrency: 1 };
+    const subscription = new Subscription(`next:${crypto.randomUUID()}`, policy, {}, true);
+    subscription.add(selected, handler);
+    this.#byId.set(subscription.id, subscription);
+    return subscription;
+  }
+
   /** Removes by id, if the context names one, or else by function. */
   remove(
     selector: EventSelector,

@@ -1,3 +1,4 @@
+import type { Event } from "../contract/event.ts";
 import type { ClearGroupOptions, IEventBusModule } from "../contract/event-bus-module.ts";
 import type { Interceptor } from "../contract/interceptor.ts";
 import type { Middleware } from "../contract/middleware.ts";
@@ -8,6 +9,7 @@ import { quoted } from "../errors/quoted.ts";
 import { Intakes } from "../deliver/intakes.ts";
 import type { AnySubscriberContext } from "../deliver/policy.ts";
 import { DeliveryEngine } from "../deliver/engine.ts";
+import { NextEvents, type NextOptions } from "../deliver/next-events.ts";
 import { StormLog } from "../deliver/storm-log.ts";
 import { HandlerRunner } from "../deliver/handler-runner.ts";
 import type { Subscription } from "../deliver/subscription.ts";
@@ -81,6 +83,7 @@ export class BusRuntime {
   readonly #engine: DeliveryEngine;
   readonly #consumers: Consumers;
   readonly #groups: Groups;
+  readonly #nextEvents: NextEvents;
   readonly #instanceId = crypto.randomUUID();
   #startedAt = 0;
   #loading: Promise<Operations> | undefined;
@@ -154,6 +157,12 @@ export class BusRuntime {
       declares: settings.role !== "tool",
       isNamed: options.name !== undefined,
     });
+    this.#nextEvents = new NextEvents({
+      ...shared,
+      provider,
+      subscriptions: this.subscriptions,
+      consumers: this.#consumers,
+    });
     this.#groups = new Groups({
       provider,
       settings,
@@ -216,6 +225,7 @@ export class BusRuntime {
         consumers: this.#consumers,
         intakes,
         groups: this.#groups,
+        nextEvents: this.#nextEvents,
         schedules: this.schedules,
         instanceId: this.#instanceId,
         operations: {
@@ -346,6 +356,14 @@ export class BusRuntime {
     const method = paused ? "pause" : "resume";
     const { done } = await this.change(method, (it) => it.pauseEverywhere(subscriberId, paused));
     if (!this.emitter.isInHandler) await done;
+  }
+
+  next(event: string | symbol, options: NextOptions): Promise<Event> {
+    this.#lifecycle.assertRunning("next", false);
+    const { role } = this.#settings;
+    if (roleConsumes(role)) return this.#nextEvents.next(event, options);
+    const what = `next() in the role "${role}": the process consumes no events`;
+    throw unsupported(this.#provider.name, "next", what);
   }
 
   tail(signal: AbortSignal | undefined): AsyncIterable<TailEntry> {

@@ -15,6 +15,7 @@ import type { Intakes } from "../deliver/intakes.ts";
 import type { BusCounters } from "../observe/counters.ts";
 import type { Notices } from "../observe/notices.ts";
 import type { EmitTimeLimit } from "../emit/emit-time-limit.ts";
+import type { NextEvents } from "../deliver/next-events.ts";
 import type { Groups } from "../groups/groups.ts";
 import type { LateSchedules } from "./late-schedules.ts";
 import type { HealthRecord } from "../admin/inspection.ts";
@@ -65,6 +66,7 @@ export interface StartAndStopOptions {
   readonly consumers: Consumers;
   readonly intakes: Intakes;
   readonly groups: Groups;
+  readonly nextEvents: NextEvents;
   readonly schedules: LateSchedules;
   /** Identifies this bus among the instances of all processes. */
   readonly instanceId: string;
@@ -219,6 +221,7 @@ export class StartAndStop implements LifecycleSteps {
   async stop(graceMs: number): Promise<void> {
     const { clock } = this.#options.settings;
     this.#options.consumers.close(graceMs);
+    void this.#options.nextEvents.close();
     this.#options.schedules.close();
     this.#options.clocks.close();
     const reason = new Error(`The bus stops, and ${graceMs} ms have passed`);
@@ -315,6 +318,7 @@ export class StartAndStop implements LifecycleSteps {
       await inTime(consumers.drain(graceMs));
       cutShort();
     }
+    await inTime(this.#options.nextEvents.close());
     await inTime(schedules.whenIdle());
     await inTime(groups.close());
     await tell("stop");

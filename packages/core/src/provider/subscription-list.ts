@@ -153,6 +153,7 @@ export function createSubscriptionList(
       aliases: union(before?.aliases, spec.aliases),
       withheld: before?.withheld,
       ...(former.some((it) => it?.paused) && { paused: true }),
+      ...(spec.temporary && { temporary: true }),
       ...seenNow(spec, declaredAt),
     });
     router.add(subscriptionId, spec.events);
@@ -256,6 +257,7 @@ function union(known: readonly string[] = [], added: readonly string[]): readonl
 }
 
 function specOf(stored: StoredSubscription): SubscriptionSpec {
-  const { subscriptionId, events, ordering, onOrderedFailure, aliases } = stored;
-  return { subscriptionId, events, ordering, onOrderedFailure, aliases };
+  const { subscriptionId, events, ordering, onOrderedFailure, aliases, temporary } = stored;
+  const spec = { subscriptionId, events, ordering, onOrderedFailure, aliases };
+  return temporary ? { ...spec, temporary } : spec;
 }

@@ -5,4 +5,4 @@ export {
   asValue,
   type ServiceResolver,
 } from "./app/container.ts";
-export type { ScopingContainer } from "./contract/container.ts";
+export { type ContainerKey, containerKey, type ScopingContainer } from "./contract/container.ts";

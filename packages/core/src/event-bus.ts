@@ -3,6 +3,7 @@ import type {
   ClearGroupOptions,
   EventMethods,
   IEventBusModule,
+  NextOptions,
 } from "./contract/event-bus-module.ts";
 import type { Interceptor } from "./contract/interceptor.ts";
 import type { Middleware } from "./contract/middleware.ts";
@@ -17,7 +18,6 @@ import type {
   SubscriberContext,
 } from "./contract/subscriber.ts";
 import type { AnySubscriberContext } from "./deliver/policy.ts";
-import type { NextOptions } from "./deliver/next-events.ts";
 import type { Subscription } from "./deliver/subscription.ts";
 import type { EventSelector, Subscribing } from "./deliver/subscriptions.ts";
 import { callSiteOf } from "./values/call-site.ts";
@@ -51,7 +51,7 @@ import type { SettledOptions } from "./admin/settled.ts";
 import { TransactionalBus } from "./emit/transactional-bus.ts";
 
 export type { CancelOptions, DrainOptions, RetireOptions } from "./operate/operations.ts";
-export type { NextOptions } from "./deliver/next-events.ts";
+export type { NextOptions } from "./contract/event-bus-module.ts";
 export { busOptionIssues } from "./lifecycle/settings.ts";
 
 /** Set once, by {@link Bus}. */

@@ -1,5 +1,12 @@
+import { createContainer } from "awilix";
 import { expectTypeOf, test } from "vitest";
 import { z } from "zod";
+import type { AppContainer } from "../src/app/container.ts";
+import {
+  containerKey,
+  type ScopingContainer,
+  type ServiceContainer,
+} from "../src/contract/container.ts";
 import type { IEventBusModule } from "../src/contract/event-bus-module.ts";
 import type { Event } from "../src/contract/event.ts";
 import type { DeliveryContext } from "../src/contract/subscriber.ts";
@@ -197,4 +204,37 @@ test("a bus that knows its events stands in for one that does not", () => {
   const ofNone = bus as unknown as EventBus<object>;
   const other: EventBus = ofNone;
   void other;
+});
+
+test("next: the event follows the name or the pattern", () => {
+  expectTypeOf(bus.next("ping")).resolves.toEqualTypeOf<NamedEvent<"ping", { at: number }>>();
+  expectTypeOf(bus.next("order.*", { timeoutMs: 1 })).resolves.toHaveProperty("data");
+  expectTypeOf(busOfAll.next("any")).resolves.toEqualTypeOf<Event<any>>(); // oxlint-disable-line typescript/no-explicit-any -- the caller says it
+  // @ts-expect-error no such event
+  void bus.next("order.lost");
+  // @ts-expect-error no such option
+  void bus.next("ping", { timeout: 1 });
+});
+
+test("a container resolves keys to the types of their services", () => {
+  const events = defineEvents({ ping: z.object({ at: z.number() }) });
+  const pricing = containerKey<{ priceOf(sku: string): number }>("pricing");
+  const check = (container: ServiceContainer, app: AppContainer): void => {
+    expectTypeOf(container.resolve(pricing).priceOf("tea")).toEqualTypeOf<number>();
+    expectTypeOf(app.resolve(pricing).priceOf("tea")).toEqualTypeOf<number>();
+    void container.resolve(events.bus).emit("ping", { at: 1 });
+    void app.resolve(events.bus).emit("ping", { at: 1 });
+    // @ts-expect-error no such event
+    void container.resolve(events.bus).emit("pong", { at: 1 });
+    // @ts-expect-error no such event
+    void app.resolve(events.bus).emit("pong", { at: 1 });
+    expectTypeOf(container.resolve("event_bus")).toEqualTypeOf<IEventBusModule>();
+    // A container of Awilix fits as it is.
+    const given: ScopingContainer = createContainer();
+    void given;
+    const own: ScopingContainer = app;
+    void own;
+  };
+  void check;
+  expectTypeOf(pricing).toExtend<string>();
 });

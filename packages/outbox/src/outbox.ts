@@ -10,6 +10,7 @@ import {
   prepareTables,
   quoteText,
 } from "@busbar/sql/feature";
+import { cancelEvent } from "./cancel-event.ts";
 import { CommitWatch } from "./commit-watch.ts";
 import { type DrainedOptions, whenDrained } from "./drained.ts";
 import { type FailedEvents, failedEvents } from "./failed-events.ts";
@@ -133,6 +134,7 @@ export function outbox<Tx>(options: OutboxOptions<Tx>): Outbox {
         await addRows(store.within(transaction as Tx), sql, { events }, options);
         if (relay && !listener?.isConnected) commits.staged();
       },
+      cancel: (eventId) => cancelEvent(store, eventId),
     },
 
     async start(context) {

@@ -167,4 +167,21 @@ describe.each(databases)("groups in the outbox on %s", (_, createDatabase) => {
     await until(() => seen.length === 1, "the event");
     expect(seen).toEqual([{ orderId: "1" }]);
   });
+
+  test("are cancelled event by event, and delayed events of transactions too", async () => {
+    const { bus, seen } = await start();
+    await bus.emit([message(1), message(2)]);
+    const [staged] = await bus.emit(message(3) as { name: string; data: unknown });
+    const delayed = await database.transaction((tx) =>
+      bus.withTransaction(tx).emit("a", 4, { delay: 60_000, to: ["all"] }),
+    );
+    expect(await bus.cancel(staged)).toBe(1);
+    expect(await bus.cancel(staged)).toBe(0);
+    expect(await bus.cancel(delayed[0] as string, { subscriberId: "all" })).toBe(0);
+    expect(await bus.cancel(delayed[0] as string)).toBe(1);
+    await bus.releaseGroupedEvents("g");
+    await database.transaction((tx) => bus.withTransaction(tx).emit("a", 5, { to: ["all"] }));
+    await until(() => seen.length === 3, "the events that were not cancelled");
+    expect(seen).toEqual([1, 2, 5]);
+  });
 });

@@ -9,6 +9,7 @@ import {
   type Resolver,
 } from "awilix/browser";
 
+import type { ContainerKey } from "../contract/container.ts";
 import { quoted } from "../errors/quoted.ts";
 import { didYouMean } from "../values/arguments.ts";
 
@@ -24,7 +25,9 @@ export type ServiceResolver<T = unknown> = Resolver<T>;
  * An application's container: Awilix, with PROXY injection and in strict mode. Its `loadModules` throws: name services in
  * the configuration, or register them.
  */
-export type AppContainer<Cradle extends object = object> = AwilixContainer<Cradle>;
+export type AppContainer<Cradle extends object = object> = {
+  resolve<T>(key: ContainerKey<T>, options?: ResolveOptions): T;
+} & AwilixContainer<Cradle>;
 
 /** Whether a value is a resolver, as {@link asValue} and its siblings make them. */
 export function isServiceResolver(value: unknown): value is ServiceResolver {

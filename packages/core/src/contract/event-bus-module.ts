@@ -1,6 +1,11 @@
 import type { EmitOptions, Event, EventMessage } from "./event.ts";
-import type { EventName, EventPattern, EventSelector, SelectedEvent, TypedMessage } from "./event-patterns.ts";
-import type { NextOptions } from "../deliver/next-events.ts";
+import type {
+  EventName,
+  EventPattern,
+  EventSelector,
+  SelectedEvent,
+  TypedMessage,
+} from "./event-patterns.ts";
 import type { Interceptor } from "./interceptor.ts";
 import type {
   BatchContext,
@@ -17,6 +22,14 @@ export interface ClearGroupOptions {
   readonly eventNames?: readonly string[] | undefined;
   /** The `metadata.stepId` of the events to clear: ids of workflow steps. Events of all steps by default. */
   readonly stepIds?: readonly string[] | undefined;
+}
+
+/** Options of {@link EventBus.next}. */
+export interface NextOptions {
+  /** Ends the wait: `next` rejects with the reason of the signal. None by default. */
+  readonly signal?: AbortSignal | undefined;
+  /** The milliseconds to wait for an event. By default `next` waits until the bus stops. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** The arguments of `emit` after the name or the messages. */

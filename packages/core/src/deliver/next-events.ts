@@ -1,4 +1,5 @@
 import type { Clock } from "../contract/clock.ts";
+import type { NextOptions } from "../contract/event-bus-module.ts";
 import type { Event } from "../contract/event.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { EventProvider } from "../contract/provider.ts";
@@ -9,14 +10,6 @@ import { nameOf } from "../values/event-names.ts";
 import type { Consumers } from "./consumers.ts";
 import type { Subscription } from "./subscription.ts";
 import type { Subscriptions } from "./subscriptions.ts";
-
-/** Options of {@link EventBus.next}. */
-export interface NextOptions {
-  /** Ends the wait: `next` rejects with the reason of the signal. None by default. */
-  readonly signal?: AbortSignal | undefined;
-  /** The milliseconds to wait for an event. By default `next` waits until the bus stops. */
-  readonly timeoutMs?: number | undefined;
-}
 
 /** What {@link NextEvents} needs. */
 export interface NextEventsOptions {
@@ -58,7 +51,6 @@ export class NextEvents {
         settle();
       };
       const stop = (): void => end(() => reject(stopped()));
-      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the reason is the caller's
       const abort = (): void => end(() => reject(signal?.reason));
       const timer =
         timeoutMs === undefined

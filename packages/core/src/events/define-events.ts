@@ -2,6 +2,8 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { checkEventName } from "../values/event-names.ts";
 import { assertOptions, checkBoolean, checkObject } from "../values/arguments.ts";
 import type { CheckResult, EventCatalogue, ParseResult } from "../contract/catalogue.ts";
+import { type ContainerKey, containerKey, Modules } from "../contract/container.ts";
+import type { IEventBusModule } from "../contract/event-bus-module.ts";
 import { isPromiseLike, isStandardSchema, toIssues } from "./schema-issues.ts";
 import { makeSubscriber, type SubscriberFactory } from "./subscriber.ts";
 
@@ -60,6 +62,15 @@ export interface DefinedEvents<
    * ```
    */
   readonly subscriber: SubscriberFactory<Received>;
+  /**
+   * The key of the bus in a container, `Modules.EVENT_BUS`, with the types of these events.
+   *
+   * @example
+   * ```ts
+   * await container.resolve(events.bus).emit("order.placed", { orderId: "42" });
+   * ```
+   */
+  readonly bus: ContainerKey<IEventBusModule<Events, Received>>;
 }
 
 /**
@@ -107,6 +118,7 @@ export function defineEvents<const Schemas extends EventSchemas, AtConsume exten
     check,
     parse: options.validateAtConsume === true ? parse : undefined,
     subscriber: makeSubscriber,
+    bus: containerKey(Modules.EVENT_BUS),
   };
 }
 

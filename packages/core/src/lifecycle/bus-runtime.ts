@@ -1,5 +1,9 @@
 import type { Event } from "../contract/event.ts";
-import type { ClearGroupOptions, IEventBusModule } from "../contract/event-bus-module.ts";
+import type {
+  ClearGroupOptions,
+  IEventBusModule,
+  NextOptions,
+} from "../contract/event-bus-module.ts";
 import type { Interceptor } from "../contract/interceptor.ts";
 import type { Middleware } from "../contract/middleware.ts";
 import type { Plugin, StagingPlugin } from "../contract/plugin.ts";
@@ -9,7 +13,7 @@ import { quoted } from "../errors/quoted.ts";
 import { Intakes } from "../deliver/intakes.ts";
 import type { AnySubscriberContext } from "../deliver/policy.ts";
 import { DeliveryEngine } from "../deliver/engine.ts";
-import { NextEvents, type NextOptions } from "../deliver/next-events.ts";
+import { NextEvents } from "../deliver/next-events.ts";
 import { StormLog } from "../deliver/storm-log.ts";
 import { HandlerRunner } from "../deliver/handler-runner.ts";
 import type { Subscription } from "../deliver/subscription.ts";

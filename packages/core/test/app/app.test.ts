@@ -27,6 +27,7 @@ describe("createApp", () => {
       },
     });
     expect(app.container.resolve(Modules.EVENT_BUS)).toBe(app.bus);
+    expect(app.container.resolve(defineEvents({}).bus)).toBe(app.bus);
     expect(app.container.resolve(Modules.EVENT)).toBe(app.bus);
     expect(app.container.resolve("greeter")).toBe("hello world");
     expect(app.container.cradle.logger).toHaveProperty("info");

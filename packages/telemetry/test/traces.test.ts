@@ -90,6 +90,31 @@ describe("spans", () => {
     expect(linkedBy(run)).toEqual([]);
   });
 
+  test("each event of a batch has a run of its own, and what the handler emits belongs to the first", async () => {
+    const { bus, spans } = await startBus();
+    let inHandler: string | undefined;
+    bus.subscribe<number>(
+      "a",
+      async (events, { fail }) => {
+        inHandler = activeSpan()?.spanId;
+        await bus.emit("b", 1);
+        fail(events[1]!, new PermanentError("never"));
+      },
+      { ...SEND, batch: { maxEvents: 3 } },
+    );
+    const ids = await bus.emit([1, 2, 3].map((data) => ({ name: "a", data })));
+    await bus.settled();
+    const runs = spans.all().filter(({ name }) => name === "process send-receipt");
+    const outcomes = ids.map((id) => {
+      const run = runs.find(({ attributes }) => attributes["messaging.message.id"] === id);
+      return run?.attributes["busbar.delivery.outcome"];
+    });
+    expect(outcomes).toEqual(["acknowledged", "dead", "acknowledged"]);
+    const first = runs.find(({ attributes }) => attributes["messaging.message.id"] === ids[0])!;
+    expect(inHandler).toBe(idOf(first));
+    expect(parentOf(spans.only("publish b"))).toBe(idOf(first));
+  });
+
   test("what a handler emits belongs to its run, whatever metadata it passes on", async () => {
     const { bus, spans } = await startBus();
     let inHandler: string | undefined;

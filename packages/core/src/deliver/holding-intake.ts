@@ -20,13 +20,11 @@ export function openHolding(
 ): Intake {
   const { rate, batch } = subscription;
   const { engine } = options;
-  const gate = rate && (subscription.gate ??= gateOf(subscription, options));
-  const collector =
-    batch &&
-    (subscription.collector ??= new BatchCollector(subscription, {
-      ...options,
-      onLate: (first, tookMs) => engine.endedLate(first, tookMs),
-    }));
+  const gate = rate && (subscription.gate ?? gateOf(subscription, options));
+  // The file that subscribes may be evaluated again, without a rate: then its batches wait for none.
+  subscription.gate = gate;
+  // It stays for runs that have begun with batches.
+  const collector = batch && (subscription.collector ??= collectorOf(subscription, options));
   gate?.open();
   collector?.open();
   let isClosed = false;
@@ -48,6 +46,14 @@ export function openHolding(
     }),
     close,
   };
+}
+
+function collectorOf(subscription: Subscription, options: IntakesOptions): BatchCollector {
+  const { engine } = options;
+  return new BatchCollector(subscription, {
+    ...options,
+    onLate: (first, tookMs) => engine.endedLate(first, tookMs),
+  });
 }
 
 function gateOf(subscription: Subscription, { provider, clock, logger }: IntakesOptions): RateGate {

@@ -50,6 +50,25 @@ describe("a file that is evaluated again", () => {
     expect(seen).toEqual(["old", "new"]);
   });
 
+  test("may take the rate from a subscription of batches, and the batches", async () => {
+    const { bus, clock } = createTestBus();
+    const seen: string[] = [];
+    const batch = "batch: { maxEvents: 2 }";
+    evaluate("file:///app/mail.js", bus, seen, "slow", `${batch}, rate: { max: 1, perMs: 1e9 }`);
+    await bus.start();
+    await bus.emit("order.placed", {});
+    await bus.settled();
+    await bus.emit("order.placed", {});
+    await clock.advance(1_000);
+    evaluate("file:///app/mail.js?t=1", bus, seen, "quick", batch);
+    await bus.settled();
+    evaluate("file:///app/mail.js?t=2", bus, seen, "single");
+    await bus.emit("order.placed", {});
+    await bus.settled();
+    await bus.stop();
+    expect(seen).toEqual(["slow", "quick", "single"]);
+  });
+
   test("by a development server, which keeps the URL, replaces its subscriber", async () => {
     vi.stubEnv("NODE_ENV", "development");
     const { bus } = createTestBus();

@@ -15,9 +15,11 @@ async function openBusy({ pending = 3 } = {}): Promise<Shop & { readonly ids: re
     bus.subscribe("order.placed", () => undefined, {
       subscriberId: "order-emails",
       concurrency: 2,
+      rate: { max: 100, perMs: 60_000 },
     });
-    bus.subscribe(["order.placed", "invoice.created"], () => undefined, {
+    bus.subscribe(["order.placed", "invoice.created"], (_events, _context) => undefined, {
       subscriberId: "order-ledger",
+      batch: { maxEvents: 50, maxWaitMs: 500 },
     });
   };
   const shop = await shops.open({ prepare });
@@ -61,6 +63,7 @@ describe("the page of subscriptions", () => {
     const shop = await openBusy({ pending: 120 });
     const page = await openSubscription(shop, "order-emails");
     await figure(page, "Delayed").getByText("120").waitFor();
+    await page.getByText("2 at a time, at most 100 runs in 1 min").waitFor();
     await page.getByRole("button", { name: "Show more" }).waitFor();
     await takePicture(page, "subscription");
     const table = page.getByRole("table", { name: "Pending deliveries" });
@@ -139,6 +142,8 @@ describe("the page of subscriptions", () => {
 
     await page.getByRole("link", { name: "All subscriptions" }).click();
     await page.getByRole("link", { name: "order-ledger" }).click();
+    const batches = "1 batch at a time, at most 50 events in each, collected for at most 500 ms";
+    await page.getByText(batches).waitFor();
     await page.getByRole("button", { name: "Drain…" }).click();
     await page.getByLabel("Discard them").check();
     const discard = page.getByRole("button", { name: "Discard the backlog" });

@@ -23,10 +23,10 @@ export function policyWords(policy: PolicyView | null | undefined): string {
 }
 
 function batchWords({ maxEvents, maxWaitMs }: NonNullable<PolicyView["batch"]>): string {
-  const size = `batches of at most ${plural(maxEvents, "event")}`;
+  const size = `at most ${plural(maxEvents, "event")} in each`;
   return maxWaitMs === undefined
     ? size
-    : `${size}, which wait at most ${formatDuration(maxWaitMs)}`;
+    : `${size}, collected for at most ${formatDuration(maxWaitMs)}`;
 }
 
 function backoffWords(backoff: JsonValue): string {

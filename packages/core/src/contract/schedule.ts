@@ -47,7 +47,7 @@ export interface ScheduledEvent<Name extends string, T> {
   /** The data of each event. */
   readonly data: T;
   /** The options of each emit. By default the `defaults` of the bus that emits. */
-  readonly options?: Omit<EmitOptions, "delay"> | undefined;
+  readonly options?: Omit<EmitOptions, "delay" | "deduplicationId"> | undefined;
   /**
    * What the schedule does about missed due times.
    *
@@ -115,7 +115,7 @@ export interface ScheduleError {
   readonly at: Date;
   /** The number of emits that failed one after the other. */
   readonly attempts: number;
-  /** When the bus tries the emit again. */
+  /** When the process whose emit failed tries it again. Other processes may emit before that. */
   readonly retryAt: Date;
 }
 

@@ -62,7 +62,7 @@ export class LateSchedules implements Schedules {
   }
 
   get(id: string): Promise<ScheduleInfo | undefined> {
-    return this.#call("get", (it) => it.get(id), id);
+    return this.#callFor(id, "get", (it) => it.get(id));
   }
 
   list(): Promise<readonly ScheduleInfo[]> {
@@ -70,30 +70,32 @@ export class LateSchedules implements Schedules {
   }
 
   remove(id: string): Promise<boolean> {
-    return this.#call("remove", (it) => it.remove(id), id);
+    return this.#callFor(id, "remove", (it) => it.remove(id));
   }
 
   pause(id: string): Promise<void> {
-    return this.#call("pause", (it) => it.pause(id), id);
+    return this.#callFor(id, "pause", (it) => it.pause(id));
   }
 
   resume(id: string): Promise<void> {
-    return this.#call("resume", (it) => it.resume(id), id);
+    return this.#callFor(id, "resume", (it) => it.resume(id));
   }
 
   trigger(id: string): Promise<string> {
-    return this.#call("trigger", (it) => it.trigger(id), id);
+    return this.#callFor(id, "trigger", (it) => it.trigger(id));
   }
 
-  /** @param id Checked here, if the call has one that is not checked later. */
-  async #call<T>(
+  async #callFor<T>(
+    id: string,
     name: string,
     work: (schedules: BusSchedules) => Promise<T>,
-    id: string = "none",
   ): Promise<T> {
-    const method = `schedules.${name}`;
-    assertText(`${method}()`, "id", id);
-    await this.#options.ready(method);
+    assertText(`schedules.${name}()`, "id", id);
+    return this.#call(name, work);
+  }
+
+  async #call<T>(name: string, work: (schedules: BusSchedules) => Promise<T>): Promise<T> {
+    await this.#options.ready(`schedules.${name}`);
     return work(await this.#load());
   }
 

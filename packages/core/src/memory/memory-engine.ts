@@ -125,11 +125,17 @@ export class MemoryEngine implements QueueHost, PublishTarget {
 
   /** Puts all envelopes in all their queues now, or none of them in any. */
   placeAll(batch: readonly Envelope[]): readonly PublishResult[] {
+    const counts = new Map<SubscriptionQueue, number>();
+    // An empty queue takes a batch that is larger than it: otherwise the batch would wait for ever.
+    const isTooMuch = (queue: SubscriptionQueue): boolean =>
+      queue.pending > 0 && queue.pending + (counts.get(queue) ?? 0) > this.maxPending;
     for (const envelope of batch) {
       const queues = this.subscriptions.queuesOf(envelope);
+      for (const queue of queues) counts.set(queue, (counts.get(queue) ?? 0) + 1);
+      const hasRoom = !this.#room.obstacle(queues) && !queues.some(isTooMuch);
       const refusal =
         this.subscriptions.unknownTarget(envelope) ??
-        (this.#room.obstacle(queues) && this.#room.overloaded(envelope));
+        (hasRoom ? undefined : this.#room.overloaded(envelope));
       if (refusal) return batch.map(() => refusal);
     }
     return batch.map((envelope) => this.place(envelope));

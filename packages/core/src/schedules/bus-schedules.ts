@@ -5,6 +5,7 @@ import type { ScheduleWrite, StoredSchedule } from "../contract/schedule-store.t
 import { checkSubscriberId } from "../deliver/policy.ts";
 import { BusbarError, isBusbarError } from "../errors/errors.ts";
 import { quoted } from "../errors/quoted.ts";
+import { isSame } from "../values/same-json.ts";
 import { nearestHint } from "../values/arguments.ts";
 import { assertDueOnce, type Given, readSchedule } from "./definition.ts";
 import { dueTimesOf } from "./due-times.ts";
@@ -22,6 +23,15 @@ import {
 /** Writes of others that one change may lose against, one after the other. */
 const MOST_LOST_WRITES = 100;
 
+/** A schedule as a look has found it, and the time of the server then. */
+interface Seen {
+  readonly stored: StoredSchedule | undefined;
+  readonly now: number;
+}
+
+/** What to write of a schedule. Undefined: nothing. */
+type Change = (seen: Seen) => Promise<ScheduleRecord | undefined>;
+
 /** The schedules of a bus. Loaded when they are used, as most programs never do. */
 export class BusSchedules implements Schedules {
   readonly #options: FiringOptions;
@@ -34,8 +44,14 @@ export class BusSchedules implements Schedules {
 
   /** Sets the schedules in the options of the bus. */
   async setAll(schedules: Readonly<Record<string, Schedule>>): Promise<void> {
-    for (const [id, schedule] of Object.entries(schedules)) {
-      await this.#set(id, schedule, { call: "createEventBus()", path: ["schedules", id] });
+    const { store } = this.#options;
+    const entries = Object.entries(schedules);
+    if (entries.length === 0) return;
+    const stored = new Map((await store.list()).map((it) => [it.id, it]));
+    const { now } = await store.due(1);
+    for (const [id, schedule] of entries) {
+      const given = { call: "createEventBus()", path: ["schedules", id] };
+      await this.#set(id, schedule, given, { stored: stored.get(id), now });
     }
   }
 
@@ -73,14 +89,14 @@ export class BusSchedules implements Schedules {
   }
 
   async pause(id: string): Promise<void> {
-    await this.#change(id, async (stored) => {
+    await this.#change(id, async ({ stored }) => {
       const record = withoutFailure(await this.#known(id, stored));
       return record.paused ? undefined : { ...record, paused: true, nextDueAt: undefined };
     });
   }
 
   async resume(id: string): Promise<void> {
-    await this.#change(id, async (stored, now) => {
+    await this.#change(id, async ({ stored, now }) => {
       const record = await this.#known(id, stored);
       return record.paused ? this.#dueAfter({ ...record, paused: undefined }, now) : undefined;
     });
@@ -100,11 +116,12 @@ export class BusSchedules implements Schedules {
     return eventId as string;
   }
 
-  async #set(id: string, schedule: Schedule, given: Given): Promise<void> {
+  /** @param seen What is known of the schedule, so that it need not be read first. */
+  async #set(id: string, schedule: Schedule, given: Given, seen?: Seen): Promise<void> {
     const reason = checkSubscriberId(id);
     if (reason !== undefined) throw new TypeError(`${given.call}: the id of a schedule ${reason}`);
     const definition = await readSchedule(schedule, given, (it) => this.#asData(id, it));
-    await this.#change(id, async (stored, now) => {
+    const change: Change = async ({ stored, now }) => {
       const before = stored && recordOf(stored);
       if (before && isSame(before.definition, definition)) return undefined;
       if (before && hasSameTimes(before.definition, definition)) {
@@ -115,7 +132,8 @@ export class BusSchedules implements Schedules {
       const { lastDueAt, lastFiredAt, emitted = 0, paused } = before ?? {};
       const record = { definition, anchor, paused, lastDueAt, lastFiredAt, emitted };
       return paused ? record : this.#dueAfter(record, now);
-    });
+    };
+    await this.#change(id, change, seen);
   }
 
   async #dueAfter(record: ScheduleRecord, now: number): Promise<ScheduleRecord> {
@@ -146,26 +164,25 @@ export class BusSchedules implements Schedules {
   }
 
   /** Writes a schedule as `change` says, which is asked again if another process has written it in between. */
-  async #change(
-    id: string,
-    change: (
-      stored: StoredSchedule | undefined,
-      now: number,
-    ) => Promise<ScheduleRecord | undefined>,
-  ): Promise<void> {
+  async #change(id: string, change: Change, seen?: Seen): Promise<void> {
     const { provider, store } = this.#options;
     for (let lost = 0; lost < MOST_LOST_WRITES; lost += 1) {
-      const stored = await this.#find(id);
-      const { now } = await store.due(1);
-      const record = await change(stored, now);
+      const present = lost === 0 && seen ? seen : await this.#see(id);
+      const record = await change(present);
       if (!record) return;
       const write: ScheduleWrite = writeOf(id, record);
-      if (!(await store.write(write, stored?.version))) continue;
+      if (!(await store.write(write, present.stored?.version))) continue;
       this.#firing.wake();
       return;
     }
     const message = `Schedule ${quoted(id)} is written by others all the time`;
     throw new BusbarError("BUSBAR_UNAVAILABLE", message, { provider: provider.name });
+  }
+
+  async #see(id: string): Promise<Seen> {
+    const stored = await this.#find(id);
+    const { now } = await this.#options.store.due(1);
+    return { stored, now };
   }
 
   async #find(id: string): Promise<StoredSchedule | undefined> {
@@ -187,11 +204,6 @@ export class BusSchedules implements Schedules {
 /** Whether two definitions have the same due times: what they emit may differ. */
 function hasSameTimes(one: Definition, other: Definition): boolean {
   return isSame(timesOf(one), timesOf(other));
-}
-
-/** Whether two values are the same JSON. A provider may have changed the order of members. */
-function isSame(one: unknown, other: unknown): boolean {
-  return process.getBuiltinModule("node:util").isDeepStrictEqual(one, other);
 }
 
 function timesOf({ cron, timeZone, everyMs, startAt, endAt }: Definition): readonly unknown[] {

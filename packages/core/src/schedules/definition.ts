@@ -18,6 +18,8 @@ import type { Definition } from "./record.ts";
 type AnySchedule = { readonly [Name in keyof Schedule]?: unknown };
 
 const LEAST_INTERVAL_MS = 1_000;
+/** A due time is emitted once already, and at that time. */
+const NOT_FOR_SCHEDULES = ["delay", "deduplicationId"];
 
 const CHECKS: Checks<AnySchedule> = {
   cron: checkText,
@@ -27,7 +29,10 @@ const CHECKS: Checks<AnySchedule> = {
   data: anything,
   options: (value) => [
     ...emitOptionIssues(value),
-    ...(hasDelay(value) ? [{ path: ["delay"], reason: "is not an option of a schedule" }] : []),
+    ...NOT_FOR_SCHEDULES.filter((name) => has(value, name)).map((name) => ({
+      path: [name],
+      reason: "is not an option of a schedule",
+    })),
   ],
   misfire: oneOf("once", "all", "skip"),
   startAt: checkDate,
@@ -104,8 +109,8 @@ function contradiction({ cron, timeZone, everyMs, ...others }: Schedule): Option
     : { path: ["timeZone"], reason: "must not be given with everyMs" };
 }
 
-function hasDelay(options: unknown): boolean {
-  return (options as { readonly delay?: unknown } | undefined)?.delay !== undefined;
+function has(options: unknown, name: string): boolean {
+  return (options as Readonly<Record<string, unknown>> | undefined)?.[name] !== undefined;
 }
 
 function checkDate(value: unknown): ReturnType<Check> {

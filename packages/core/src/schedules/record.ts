@@ -28,7 +28,6 @@ export interface ScheduleRecord extends JsonObject {
   /** A due time of an interval, from which the others are counted. */
   readonly anchor: number;
   readonly paused?: boolean | undefined;
-  /** Unlike the `dueAt` of the stored schedule, not moved by a failed emit. */
   readonly nextDueAt?: number | undefined;
   readonly lastDueAt?: number | undefined;
   readonly lastFiredAt?: number | undefined;
@@ -62,7 +61,7 @@ export function recordOf({ record }: StoredSchedule): ScheduleRecord {
 
 /** What to write of a schedule whose next due time is known. */
 export function writeOf(id: string, record: ScheduleRecord): ScheduleWrite {
-  const dueAt = record.failure?.retryAt ?? record.nextDueAt;
+  const { nextDueAt: dueAt } = record;
   return { id, record, ...(dueAt !== undefined && { dueAt }) };
 }
 

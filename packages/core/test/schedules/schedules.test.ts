@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
-import { createEventBus } from "../../src/event-bus.ts";
+import { createEventBus, type EventBus } from "../../src/event-bus.ts";
 import { defineEvents } from "../../src/events/define-events.ts";
 import type { Schedule } from "../../src/contract/schedule.ts";
 import { collect } from "../support/collect.ts";
@@ -16,6 +16,8 @@ import {
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+/** When the clock of a test begins. */
+const BEGIN = Date.UTC(2026, 0, 1);
 const everyMinute: Schedule = { everyMs: MINUTE, event: "tick", data: { n: 1 } };
 
 describe("a schedule", () => {
@@ -313,7 +315,7 @@ describe("an emit that fails", () => {
     expect(logger.at("error")).toMatchObject([
       {
         fields: { scheduleId: "tick", attempts: 1 },
-        message: 'Schedule "tick" could not emit; it is tried again in 1000 ms',
+        message: 'Schedule "tick" could not emit; this process tries it again in 1000 ms',
       },
     ]);
     await clock.advance(61_000);
@@ -326,6 +328,47 @@ describe("an emit that fails", () => {
       "tick@2026-01-01T00:02:00.000Z",
     ]);
     expect(await bus.schedules.get("tick")).not.toHaveProperty("lastError");
+  });
+
+  test("keeps no other process from emitting, even if that takes longer", async () => {
+    const clock = createManualClock();
+    const inner = memoryProvider();
+    const second = providerLike(inner, {
+      start: async () => {},
+      stop: async () => {},
+      schedules: inner.schedules,
+    });
+    const [slow, refusing] = [inner, second].map((provider) => {
+      const bus = createEventBus({ provider, clock, logger: false });
+      onTestFinished(() => bus.stop({ graceMs: 0 }));
+      return bus;
+    }) as [EventBus, EventBus];
+    slow.addInterceptor(() => new Promise((resolve) => clock.setTimeout(() => resolve(), 30)));
+    // A release that is older, or newer.
+    refusing.addInterceptor(() => {
+      throw new Error("no such event");
+    });
+    await slow.start();
+    await refusing.start();
+    const { events } = collect(slow);
+    await slow.schedules.set("tick", everyMinute);
+    // The other process looks when it has set one itself.
+    await refusing.schedules.set("tock", everyMinute);
+    await clock.advance(10 * MINUTE + 1_000);
+    const ticks = events.filter(({ id }) => id.startsWith("tick@"));
+    expect(ticks.map(({ metadata }) => metadata["dueAt"])).toEqual(
+      Array.from({ length: 10 }, (_, at) => new Date(BEGIN + (at + 1) * MINUTE).toISOString()),
+    );
+  });
+
+  test("delays no other schedule while it hangs", async () => {
+    const { bus, clock } = await startTestBus({ emitTimeoutMs: 10 * MINUTE });
+    const { events } = collect(bus);
+    bus.addInterceptor(({ name }) => (name === "slow" ? new Promise(() => {}) : undefined));
+    await bus.schedules.set("slow", { ...everyMinute, event: "slow" });
+    await bus.schedules.set("tick", everyMinute);
+    await clock.advance(5 * MINUTE);
+    expect(events.map(({ name }) => name)).toEqual(Array.from({ length: 5 }, () => "tick"));
   });
 
   test("keeps no other schedule from emitting", async () => {
@@ -391,6 +434,25 @@ describe("an emit that fails", () => {
     expect(events.map(({ name }) => name)).toEqual(["other", "tick"]);
   });
 
+  test("does not fill a queue beyond its bound, unless that is empty", async () => {
+    const { bus, clock } = await startTestBus({ provider: memoryProvider({ maxPending: 5 }) });
+    collect(bus);
+    await bus.pause("collector");
+    await bus.emit("other", null);
+    await bus.schedules.set("tick", { ...everyMinute, misfire: "all" });
+    clock.stepWall(60 * MINUTE);
+    await clock.advance(2 * MINUTE);
+    const pending = async (): Promise<number | undefined> =>
+      (await bus.inspect()).subscriptions[0]?.ready;
+    expect(await pending()).toBe(1);
+    expect((await bus.schedules.get("tick"))?.lastError).toMatchObject({
+      code: "BUSBAR_OVERLOADED",
+    });
+    await bus.drain("collector", { backlog: "discard" });
+    await clock.advance(5 * MINUTE);
+    expect(await pending()).toBeGreaterThan(5);
+  });
+
   test("waits for the subscriptions that it names", async () => {
     const { bus, clock } = await startTestBus();
     await bus.schedules.set("tick", { ...everyMinute, options: { to: ["mail"] } });
@@ -433,6 +495,36 @@ describe("the life of a bus", () => {
     await bus.start();
     await clock.advance(MINUTE);
     expect(events).toHaveLength(1);
+  });
+
+  test("reads the stored schedules once, however many the options have", async () => {
+    const inner = memoryProvider();
+    const calls = { list: 0, due: 0 };
+    const provider = providerLike(inner, {
+      schedules: {
+        ...inner.schedules,
+        list: () => ((calls.list += 1), inner.schedules.list()),
+        due: (limit) => ((calls.due += 1), inner.schedules.due(limit)),
+      },
+    });
+    const schedules = Object.fromEntries(
+      Array.from({ length: 50 }, (_, at) => [`tick-${at}`, everyMinute]),
+    );
+    const { bus } = await startTestBus({ provider, schedules });
+    await idle();
+    expect(calls.list).toBe(1);
+    expect(calls.due).toBeLessThan(60);
+    expect(await bus.schedules.list()).toHaveLength(50);
+  });
+
+  test("refuses a call without an id", async () => {
+    const { bus } = await startTestBus();
+    const none = undefined as unknown as string;
+    for (const method of ["get", "remove", "pause", "resume", "trigger"] as const) {
+      await expect(bus.schedules[method](none)).rejects.toThrow(
+        `schedules.${method}(): id must be a string`,
+      );
+    }
   });
 
   test("ends the firing, and leaves no timer", async () => {
@@ -504,6 +596,11 @@ describe("a schedule is refused", () => {
       "with a delay",
       { event: "a", data: 1, everyMs: 1_000, options: { delay: 5 } },
       /options.delay is not an option of a schedule/,
+    ],
+    [
+      "with a deduplication id",
+      { event: "a", data: 1, everyMs: 1_000, options: { deduplicationId: "a" } },
+      /options.deduplicationId is not an option of a schedule/,
     ],
     [
       "with emit options that are wrong",

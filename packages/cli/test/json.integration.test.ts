@@ -55,9 +55,16 @@ test("commands on the provider write one JSON document", async () => {
   await json("dead discard", ["--all", "--yes"]);
   await json("subscriptions pause", ["send-receipt"]);
   await json("subscriptions resume", ["send-receipt"]);
-  await json("emit", ["order.placed", "{}", "--delay", "3600000"]);
+  const emitted = await json("emit", ["order.placed", "{}", "--delay", "3600000"]);
   await json("subscriptions waiting", ["send-receipt"]);
   await json("events explain", ["order.placed"]);
+  await json("cancel", [(emitted.json() as { id: string }).id]);
+  await bus.schedules.set("nightly", { cron: "0 2 * * *", event: "order.placed", data: {} });
+  await json("schedules list");
+  for (const command of ["show", "pause", "resume", "trigger"]) {
+    await json(`schedules ${command}`, ["nightly"]);
+  }
+  await json("schedules remove", ["nightly", "--yes"]);
   await json("subscriptions drain", ["send-receipt", "--yes"]);
   await json("subscriptions retire", ["send-receipt", "--yes"]);
 });

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Does } from "../cli.ts";
+import { addCancel } from "./cancel.ts";
 import { addCompletion } from "./completion.ts";
 import { addCreate } from "./create.ts";
 import { addDashboard } from "./dashboard.ts";
@@ -10,6 +11,7 @@ import { addEmit } from "./emit.ts";
 import { addEvents } from "./events.ts";
 import { addHealth } from "./health.ts";
 import { addOutbox } from "./outbox.ts";
+import { addSchedules } from "./schedules.ts";
 import { addSubscriptions } from "./subscriptions.ts";
 import { addTail } from "./tail.ts";
 import { addWebhooks } from "./webhooks.ts";
@@ -21,8 +23,10 @@ export function addCommands(program: Command, does: Does): void {
   addDev(program, does);
   addWorker(program, does);
   addEmit(program, does);
+  addCancel(program, does);
   addTail(program, does);
   addSubscriptions(program, does);
+  addSchedules(program, does);
   addEvents(program, does);
   addDead(program, does);
   addOutbox(program, does);

@@ -13,6 +13,7 @@ interface EmitFlags {
   readonly priority?: string;
   readonly key?: string;
   readonly deduplicationId?: string;
+  readonly to?: readonly string[];
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
@@ -28,6 +29,7 @@ export function addEmit(program: Command, does: Does): void {
     .option("--priority <priority>", "high, normal or low, or a number from 1")
     .option("--key <key>", "ordering key: events of one key are delivered in order")
     .option("--deduplication-id <id>", "ignore the event if this id was used a short time ago")
+    .option("--to <id...>", "deliver the event to these subscriptions only")
     .option("-m, --metadata <key=value>", "add a text to the metadata; may be repeated", pair)
     .addHelpText(
       "after",
@@ -50,6 +52,7 @@ export function addEmit(program: Command, does: Does): void {
               priority: priorityOf(flags.priority),
               orderingKey: flags.key,
               deduplicationId: flags.deduplicationId,
+              to: flags.to,
             },
           }),
         );

@@ -55,10 +55,11 @@ export function loneJobOfEvent(
 function argumentsOf(
   { own, version, orphanedAfterMs, emitter }: PublishSource,
   groups: readonly GroupRelease[] | undefined,
-  { subscription, queue }: PublishRequest["targets"][number],
+  target: PublishRequest["targets"][number],
   { id, name, priority }: Pick<JobSpec, "id" | "name" | "priority">,
   data: string,
 ): LoneJob | undefined {
+  const { subscription, queue } = target;
   const release = groups && unstagedArgs(own, groups);
   if (groups && !release) return undefined;
   const args: readonly (string | number)[] = [
@@ -68,7 +69,7 @@ function argumentsOf(
     emitter.ttlMs,
     `${own}seen`,
     subscription,
-    orphanedAfterMs,
+    target.orphanedAfterMs ?? orphanedAfterMs,
     queue,
     id,
     name,

@@ -9,7 +9,12 @@ import { letGoOfFormerQueues } from "./former-queues.ts";
 import { type Changes, changesFor, declaredIds, isShared, presentId } from "./declarations.ts";
 import { differenceOf, readLivePolicies } from "./live-policies.ts";
 import { createRemembered } from "./remembered.ts";
-import type { Registry, RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
+import {
+  type Registry,
+  type RegistrySnapshot,
+  type SubscriptionRecord,
+  TEMPORARY_MS,
+} from "./registry.ts";
 import { createRegistryCopy } from "./registry-copy.ts";
 import { retireBacklog, type Retirement } from "./retirement.ts";
 
@@ -174,6 +179,19 @@ export function createRegistry(session: Store): Registry {
     return count;
   }
 
+  /** Retires temporary subscriptions whose processes have ended, again where something was left of them. */
+  async function retireEnded({ records }: RegistrySnapshot): Promise<void> {
+    const temporary = [...records.values()].filter((it) => it.temporary && !it.renamedTo);
+    if (temporary.length === 0) return;
+    const endedBefore = session.serverClock.now() - TEMPORARY_MS;
+    for (const { subscriptionId } of temporary) {
+      const seenAt = await insistently(session, () =>
+        link.client.zscore(keys.seen, subscriptionId),
+      );
+      if (Number(seenAt ?? 0) <= endedBefore) await retire(subscriptionId, undefined, "discard");
+    }
+  }
+
   async function emptyQueues(retirement: Retirement): Promise<number> {
     const { subscriptionId } = retirement.record;
     let count = 0;
@@ -233,6 +251,7 @@ export function createRegistry(session: Store): Registry {
       await letGoOfFormerQueues(session, copy, present);
       await reviveLanes(session, await copy.read(), present);
       await sweepBodies(session);
+      await retireEnded(await copy.read());
     },
 
     async list() {
@@ -247,12 +266,12 @@ export function createRegistry(session: Store): Registry {
       for (let index = 0; index < seen.length; index += 2) {
         lastSeen.set(seen[index] as string, Number(seen[index + 1]));
       }
-      const orphanedAt = session.serverClock.now() - context.orphanedAfterMs;
+      const now = session.serverClock.now();
       return [...records.values()]
         .filter(({ renamedTo, retired }) => renamedTo === undefined && !retired)
-        .map(({ subscriptionId, events, ordering, onOrderedFailure, aliases }) => {
+        .map(({ subscriptionId, events, ordering, onOrderedFailure, aliases, temporary }) => {
           const lastSeenAt = lastSeen.get(subscriptionId) ?? 0;
-          const orphaned = lastSeenAt <= orphanedAt;
+          const orphaned = lastSeenAt <= now - (temporary ? TEMPORARY_MS : context.orphanedAfterMs);
           return {
             subscriptionId,
             events,
@@ -263,6 +282,7 @@ export function createRegistry(session: Store): Registry {
             orphaned,
             withheld: Number(withheld[subscriptionId] ?? 0),
             ...(paused.has(subscriptionId) && { paused: true }),
+            ...(temporary && { temporary }),
           };
         });
     },

@@ -68,6 +68,7 @@ export function changesFor(
             )
           : queuesOf(id, [before, ...taken], sharedQueues),
       scope: (before ?? taken[0])?.scope ?? id,
+      ...(spec.temporary === true && { temporary: true }),
     });
     for (const alias of earlier) rename(alias, id);
   }

@@ -35,8 +35,9 @@ export function createForgotten({
 
   function miss(list: RegistrySnapshot, present: RegistrySnapshot): void {
     const ids = new Set<string>(missing?.ids);
-    for (const { subscriptionId, renamedTo, retired } of list.records.values()) {
-      if (renamedTo === undefined && !retired) ids.add(subscriptionId);
+    for (const { subscriptionId, renamedTo, retired, temporary } of list.records.values()) {
+      // Whoever waits for one event declares again what it waits with, if it is still there.
+      if (renamedTo === undefined && !retired && !temporary) ids.add(subscriptionId);
     }
     for (const id of present.records.keys()) ids.delete(id);
     if (ids.size === 0) return;

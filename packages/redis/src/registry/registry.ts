@@ -6,6 +6,9 @@ import type {
   SubscriptionRegistry,
 } from "@busbar/core/provider";
 
+/** Milliseconds without a declaration after which the process of a temporary subscription has ended. */
+export const TEMPORARY_MS = 300_000;
+
 /** A subscription as Redis keeps it. */
 export interface SubscriptionRecord {
   readonly subscriptionId: string;
@@ -22,6 +25,8 @@ export interface SubscriptionRecord {
   readonly scope: string;
   /** Given: it gets no new events. It is here for what waits in its queues. */
   readonly retired?: true | undefined;
+  /** Given: somebody waits for one event. It is forgotten once nobody has declared it for {@link TEMPORARY_MS}. */
+  readonly temporary?: true | undefined;
   /** Given: this is an earlier id, and everything is with the present one. */
   readonly renamedTo?: string | undefined;
 }

@@ -2,7 +2,7 @@ import type { Envelope, Ordering } from "@busbar/core/provider";
 import { encodeKey } from "../store/key-text.ts";
 import type { Keys } from "../store/keys.ts";
 import { presentId } from "./declarations.ts";
-import type { RegistrySnapshot, SubscriptionRecord } from "./registry.ts";
+import { type RegistrySnapshot, type SubscriptionRecord, TEMPORARY_MS } from "./registry.ts";
 import type { Place, PublishRequest } from "../store/publish-script.ts";
 
 /** A subscription as a publish sees it. */
@@ -111,10 +111,15 @@ export function placeOf(
 }
 
 function createTarget(record: SubscriptionRecord, keys: Keys, reviveAfterMs: number): Target {
-  const { subscriptionId, ordering, scope } = record;
+  const { subscriptionId, ordering, scope, temporary } = record;
   const place = placeOf(record, keys, reviveAfterMs);
   return {
-    spec: { subscription: subscriptionId, ...place, head: packHead(subscriptionId) },
+    spec: {
+      subscription: subscriptionId,
+      ...place,
+      head: packHead(subscriptionId),
+      ...(temporary && { orphanedAfterMs: TEMPORARY_MS }),
+    },
     ordering,
     scope: encodeURIComponent(scope),
     turnHead: turnHead(subscriptionId),

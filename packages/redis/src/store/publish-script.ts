@@ -79,6 +79,8 @@ export interface PublishRequest {
     readonly subscription: string;
     /** What stands before the events in the data of a job: `{"subscription":"…","events":[`. */
     readonly head: string;
+    /** Given if it is another time than that of the request. */
+    readonly orphanedAfterMs?: number;
   })[];
   /** Positions from 1 of targets that an emitter has named. If one is orphaned, nothing is done. */
   readonly named: readonly number[];
@@ -203,7 +205,7 @@ if #unclaimed > 0 then return { "unclaimed", unclaimed } end
 local orphaned, withheld = {}, {}
 for index, target in ipairs(request.targets) do
   local seenAt = redis.call("ZSCORE", own .. "seen", target.subscription)
-  if not seenAt or now - tonumber(seenAt) >= request.orphanedAfterMs then
+  if not seenAt or now - tonumber(seenAt) >= (target.orphanedAfterMs or request.orphanedAfterMs) then
     withheld[index] = 0
     table.insert(orphaned, index)
   end

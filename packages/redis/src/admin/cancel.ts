@@ -26,6 +26,8 @@ interface Search {
   readonly eventId: string;
   /** The text that the data of a job has, if it holds the event. */
   readonly needle: string;
+  /** Whether the bodies that were looked into hold the event. */
+  readonly bodies: Map<string, boolean>;
   /** The present record of the subscription that a job or lane entry belongs to, if it is to be looked at. */
   recordOf(subscriptionId: string): SubscriptionRecord | undefined;
   removerOf(record: SubscriptionRecord): Remover;
@@ -54,6 +56,7 @@ export async function cancelEvent(
     session,
     eventId,
     needle: `"id":${JSON.stringify(eventId)}`,
+    bodies: new Map(),
     cancelled: (more) => {
       count += more;
     },
@@ -123,7 +126,7 @@ async function isOnItsWay(search: Search, name: string): Promise<boolean> {
 }
 
 async function findJobs(
-  { session, needle }: Search,
+  { session, needle, bodies }: Search,
   name: string,
   state: string,
   kind: "zset" | "list",
@@ -133,9 +136,16 @@ async function findJobs(
   const all = new Set<string>();
   let cursor = "0";
   do {
-    const args = [keys.own, queue, kind, cursor, LOOKED_AT_ONCE, needle];
-    const [next, found] = await scripts.findJobs(`${queue}${state}`, args);
+    const args = [queue, kind, cursor, LOOKED_AT_ONCE, needle];
+    const [next, found, referring] = await scripts.findJobs(`${queue}${state}`, args);
     for (const id of found) all.add(id);
+    for (let at = 0; at < referring.length; at += 2) {
+      const body = referring[at + 1] as string;
+      const isInBody =
+        bodies.get(body) ?? (await scripts.findInBody(`${keys.own}body:${body}`, [needle])) > 0;
+      bodies.set(body, isInBody);
+      if (isInBody) all.add(referring[at] as string);
+    }
     cursor = next;
   } while (cursor !== "0");
   return all;

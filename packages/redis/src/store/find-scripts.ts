@@ -1,11 +1,11 @@
 /**
- * Finds jobs that have a text in their data, or in the body that their data refers to. KEYS[1]: where the jobs wait.
- * ARGV: prefix of our own keys, key prefix of the queue, `zset` or `list`, cursor, how many jobs to look at, and the
- * text. Answers with the next cursor ("0" at the end) and the ids. A list is looked at as a whole: BullMQ has few jobs
- * in one.
+ * Finds jobs that have a text in their data. KEYS[1]: where the jobs wait. ARGV: key prefix of the queue, `zset` or
+ * `list`, cursor, how many jobs to look at, and the text. Answers with the next cursor ("0" at the end), the ids, and
+ * ids with bodies in turn of jobs whose data refers to a body. A list is looked at as a whole: BullMQ has few jobs in
+ * one.
  */
 export const FIND_JOBS_SCRIPT = `
-local own, queue, kind, cursor, count, needle = unpack(ARGV)
+local queue, kind, cursor, count, needle = unpack(ARGV)
 local ids = {}
 if kind == "list" then
   cursor, ids = "0", redis.call("LRANGE", KEYS[1], 0, -1)
@@ -15,32 +15,21 @@ else
   for index = 1, #page[2], 2 do table.insert(ids, page[2][index]) end
 end
 
-local bodies = {}
-local function is_in_body(body)
-  if bodies[body] == nil then
-    bodies[body] = false
-    local packs = redis.pcall("HVALS", own .. "body:" .. body)
-    for _, pack in ipairs(packs) do
-      if string.find(pack, needle, 1, true) then bodies[body] = true end
-    end
-  end
-  return bodies[body]
-end
-local function has_it(data)
-  if type(data) ~= "string" then return false end
-  if string.find(data, needle, 1, true) then return true end
-  local body = string.match(data, '"body":"([^"]+)"')
-  return body and is_in_body(body)
-end
-
-local found = {}
+local found, referring = {}, {}
 for _, id in ipairs(ids) do
   -- The turn of a lane has no events.
-  if not string.find(id, "x0$") and has_it(redis.pcall("HGET", queue .. id, "data")) then
-    table.insert(found, id)
+  local data = not string.find(id, "x0$") and redis.pcall("HGET", queue .. id, "data")
+  if type(data) == "string" then
+    local body = string.match(data, '"body":"([^"]+)"')
+    if string.find(data, needle, 1, true) then
+      table.insert(found, id)
+    elseif body then
+      table.insert(referring, id)
+      table.insert(referring, body)
+    end
   end
 end
-return { cursor, found }
+return { cursor, found, referring }
 `;
 
 /** How many deliveries of one lane are looked at in one step. */
@@ -82,4 +71,12 @@ for _, item in ipairs(redis.pcall("LRANGE", KEYS[1], ARGV[1], ARGV[2])) do
   if string.find(item, ARGV[3], 1, true) then table.insert(found, item) end
 end
 return found
+`;
+
+/** Says with 1 whether a body has a text in one of its packs. KEYS[1]: the body. ARGV: the text. */
+export const FIND_IN_BODY_SCRIPT = `
+for _, pack in ipairs(redis.pcall("HGETALL", KEYS[1])) do
+  if string.find(pack, ARGV[1], 1, true) then return 1 end
+end
+return 0
 `;

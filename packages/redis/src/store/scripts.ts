@@ -22,7 +22,12 @@ import {
   BOARD_WATCH_SCRIPT,
 } from "./board-scripts.ts";
 import { CANCEL_IN_LANE_SCRIPT } from "./cancel-script.ts";
-import { FIND_IN_LANE_SCRIPT, FIND_IN_LANES_SCRIPT, FIND_JOBS_SCRIPT } from "./find-scripts.ts";
+import {
+  FIND_IN_BODY_SCRIPT,
+  FIND_IN_LANE_SCRIPT,
+  FIND_IN_LANES_SCRIPT,
+  FIND_JOBS_SCRIPT,
+} from "./find-scripts.ts";
 import { FIND_STALLED_SCRIPT } from "./find-stalled-script.ts";
 import {
   GIVE_BACK_SCRIPT,
@@ -140,7 +145,8 @@ export interface Scripts {
   findJobs(
     placeKey: string,
     args: readonly Argument[],
-  ): Promise<readonly [cursor: string, ids: readonly string[]]>;
+  ): Promise<readonly [cursor: string, ids: readonly string[], idsAndBodies: readonly string[]]>;
+  findInBody(bodyKey: string, args: readonly Argument[]): Promise<number>;
   findInLanes(
     lanesKey: string,
     args: readonly Argument[],
@@ -215,6 +221,7 @@ const PLAIN: Readonly<Record<PlainName, string>> = {
   sweepBodies: SWEEP_BODIES_SCRIPT,
   stats: STATS_SCRIPT,
   findJobs: FIND_JOBS_SCRIPT,
+  findInBody: FIND_IN_BODY_SCRIPT,
   findInLanes: FIND_IN_LANES_SCRIPT,
   findInLane: FIND_IN_LANE_SCRIPT,
   cancelInLane: CANCEL_IN_LANE_SCRIPT,

@@ -88,6 +88,55 @@ describe("cancel()", () => {
   });
 });
 
+describe("cancel() meets something else", () => {
+  test("leaves an event that waits for its batch, and events of a group that is not released", async () => {
+    const { bus, clock } = await startTestBus();
+    const seen: unknown[] = [];
+    bus.subscribe("a", (events) => void seen.push(...events.map(({ data }) => data)), {
+      subscriberId: "batches",
+      batch: { maxEvents: 10, maxWaitMs: 1_000 },
+    });
+    const [collected] = await bus.emit("a", 1);
+    const [grouped] = await bus.emit({ name: "a", data: 2, metadata: { eventGroupId: "g" } });
+    await idle();
+    expect(await bus.cancel(collected)).toBe(0);
+    expect(await bus.cancel(grouped)).toBe(0);
+    await bus.releaseGroupedEvents("g");
+    await clock.advance(1_000);
+    await bus.settled();
+    expect(seen).toEqual([1, 2]);
+  });
+
+  test("settles the event, also for those who wait for it already", async () => {
+    const { bus } = await startTestBus();
+    bus.subscribe("a", () => {}, { subscriberId: "mail" });
+    const [eventId] = await bus.emit("a", 1, { delay: 60_000 });
+    const settled = bus.settled({ eventId });
+    await bus.cancel(eventId);
+    await settled;
+  });
+
+  test("counts nothing of an emit that waits for room, which is delivered later", async () => {
+    const provider = memoryProvider({ maxPending: 1 });
+    const { bus } = await startTestBus({ provider });
+    const gate = createGate();
+    const seen: unknown[] = [];
+    const mail = { subscriberId: "mail", concurrency: 1 };
+    bus.subscribe("a", async ({ data }) => void (await gate.opened, seen.push(data)), mail);
+    await bus.emit("a", 1);
+    await idle();
+    const [waits] = await bus.emit("a", 2);
+    const emitted = bus.emit({ id: "under way", name: "a", data: 3 });
+    await idle();
+    expect(await bus.cancel("under way")).toBe(0);
+    expect(await bus.cancel(waits)).toBe(1);
+    await emitted;
+    gate.open();
+    await bus.settled();
+    expect(seen).toEqual([1, 3]);
+  });
+});
+
 describe("the emit option `to`", () => {
   test("delivers to the named subscriptions only", async () => {
     const { bus } = await startTestBus();

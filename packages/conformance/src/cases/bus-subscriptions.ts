@@ -184,6 +184,32 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
     },
   },
   {
+    id: "next",
+    name: "next resolves with the next event from any process, and leaves no subscription behind",
+    promise: "bus: next waits for one event",
+    when: has("subscriptions"),
+    async run(context) {
+      const bus = await context.bus();
+      const other = context.capabilities.durable ? await context.bus() : bus;
+      await bus.start();
+      if (other !== bus) await other.start();
+      const [next, aborted] = [bus.next("order.*"), bus.next("order.*", aborts())];
+      await assert.rejects(aborted, { name: "AbortError" });
+      // It waits until the provider knows the subscription.
+      await bus.emit("other", 1);
+      await other.emit([2, 3].map((data) => ({ name: "order.placed", data })));
+      assert.equal((await next).data, 2);
+      const stopped = assert.rejects(bus.next("never"), { code: "BUSBAR_NOT_RUNNING" });
+      await context.waiting.eventually("the first wait to be forgotten", async () => {
+        const { subscriptions } = await other.inspect();
+        return subscriptions.length <= 1;
+      });
+      await bus.stop();
+      await stopped;
+      if (other !== bus) assert.deepEqual((await other.inspect()).subscriptions, []);
+    },
+  },
+  {
     id: "health",
     name: "health is up while the bus works, and down when it has stopped",
     promise: "bus: health says whether the bus works",
@@ -196,3 +222,10 @@ export const busSubscriptions: readonly ConformanceCase[] = defineCases("bus", [
     },
   },
 ]);
+
+/** Options of a wait that ends at once. */
+function aborts(): { readonly signal: AbortSignal } {
+  const controller = new AbortController();
+  queueMicrotask(() => controller.abort());
+  return { signal: controller.signal };
+}

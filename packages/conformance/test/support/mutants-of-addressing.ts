@@ -6,7 +6,7 @@ import type { Mutant } from "./mutants.ts";
 
 type Cancel = NonNullable<MemoryProvider["admin"]["cancel"]>;
 
-/** Of `cancel` and of the `to` of envelopes. */
+/** Of `cancel`, of the `to` of envelopes, and of `next`. */
 export const addressingMutants: readonly Mutant[] = [
   {
     mistake: "says that it has cancelled, and has not",
@@ -155,6 +155,18 @@ export const addressingMutants: readonly Mutant[] = [
         return publish(envelope);
       });
     },
+  },
+  {
+    mistake: "keeps temporary subscriptions",
+    caughtBy: ["bus/next"],
+    harness: () =>
+      faulty((inner) => ({
+        subscriptions: {
+          ...inner.subscriptions,
+          retire: async (id, options) =>
+            id.startsWith("next:") ? 0 : inner.subscriptions.retire(id, options),
+        },
+      })),
   },
 ];
 

@@ -74,7 +74,7 @@ if (pageSize === 0) problems.push(`${page.folder} is empty: build the packages f
 if (pageSize > page.bytes) problems.push(`${pageLine}: the page must stay this small`);
 
 // If it takes more than this, the contract or core is at fault: see docs/decisions/0015-*.md.
-const example = { folder: "examples/custom-module/src", lines: 312 };
+const example = { folder: "examples/custom-module/src", lines: 322 };
 const written = readdirSync(join(root, example.folder), { recursive: true })
   .filter((name) => name.endsWith(".ts"))
   .map((name) => readFileSync(join(root, example.folder, name), "utf8").split("\n").length - 1)

@@ -14,6 +14,8 @@ type Scope = ReturnType<NonNullable<ScopingContainer["createScope"]>>;
 export interface Member {
   readonly event: Event;
   readonly run: DeliveryRun;
+  /** When it came, on the scale of `clock.monotonic()`. */
+  readonly joinedAt: number;
   /** The async context that the handler of this event alone would have. */
   readonly scope: AsyncResource;
   readonly resolve: () => void;

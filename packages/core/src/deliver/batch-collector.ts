@@ -7,6 +7,7 @@ import type { BatchSubscriber } from "../contract/subscriber.ts";
 import { ReleaseDelivery } from "../errors/errors.ts";
 import { BatchCall, type BatchSurroundings, type Member } from "./batch-call.ts";
 import type { DeliveryRun } from "./delivery-run.ts";
+import type { RateGate } from "./rate-gate.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** The events that wait for the next batch of one handler. */
@@ -34,7 +35,10 @@ export class BatchCollector {
   #running = 0;
   /** Whether a batch waits for the rate to let it start. */
   #isHeld = false;
-  #consumers = 0;
+  /** The rates of the open consumers, the latest last. Undefined: the consumer has none. */
+  readonly #open: (RateGate | undefined)[] = [];
+  /** That of the latest of them, also when it is closed: its gate gives up what comes then. */
+  #gate: RateGate | undefined;
   /** Whether the bus stops. */
   #isEnding = false;
 
@@ -43,14 +47,16 @@ export class BatchCollector {
     this.#surroundings = surroundings;
   }
 
-  /** A consumer has begun. */
-  open(): void {
-    this.#consumers += 1;
+  /** A consumer has begun. Its batches wait for `gate`, if it is given. */
+  open(gate: RateGate | undefined): void {
+    this.#open.push(gate);
+    this.#gate = gate;
   }
 
-  /** A consumer ends: nothing waits for further events. */
-  close(): void {
-    this.#consumers -= 1;
+  /** A consumer ends, which was opened with `gate`: nothing waits for further events. */
+  close(gate: RateGate | undefined): void {
+    this.#open.splice(this.#open.indexOf(gate), 1);
+    if (this.#open.length > 0) this.#gate = this.#open.at(-1);
     this.#hurry();
   }
 
@@ -71,7 +77,8 @@ export class BatchCollector {
     return new Promise((resolve, reject) => {
       // Of the first event: its batch runs in the context of its middleware, as a handler of one event does.
       const scope = new AsyncResource("BusbarBatch");
-      const member: Member = { event, run, scope, resolve, reject, isSettled: false };
+      const joinedAt = this.#surroundings.clock.monotonic();
+      const member: Member = { event, run, joinedAt, scope, resolve, reject, isSettled: false };
       this.#scope.runInAsyncScope(() => this.#add(handler, member));
     });
   }
@@ -109,7 +116,7 @@ export class BatchCollector {
   }
 
   get #maxWaitMs(): number {
-    const isLast = this.#isEnding || this.#consumers <= 0;
+    const isLast = this.#isEnding || this.#open.length === 0;
     return isLast ? 0 : (this.#subscription.batch?.maxWaitMs ?? 0);
   }
 
@@ -119,10 +126,10 @@ export class BatchCollector {
 
   /** Calls handlers for as long as there is a free slot and a batch that is due. */
   #callAll(): void {
-    const { gate, concurrency } = this.#subscription;
-    while (this.#running < concurrency && !this.#isHeld) {
+    while (this.#running < this.#subscription.concurrency && !this.#isHeld) {
       const next = this.#nextDue();
       if (!next) return;
+      const gate = this.#gate;
       if (!gate) {
         this.#call(next);
         continue;
@@ -164,9 +171,9 @@ export class BatchCollector {
     call.run(freeSlot, () => this.#calls.delete(call));
   }
 
-  /** Takes the next batch. The events that stay begin to wait again, unless they have waited long enough. */
+  /** Takes the next batch. The events that stay wait for what is left of their own time. */
   #take(gathering: Gathering): readonly Member[] {
-    const { handler, members, isDue, timer, immediate } = gathering;
+    const { handler, members, timer, immediate } = gathering;
     timer?.cancel();
     clearImmediate(immediate);
     this.#gatherings.delete(handler);
@@ -177,7 +184,11 @@ export class BatchCollector {
       const fits = isAlone ? taken.length === 0 : taken.length < this.#maxEvents;
       (fits ? taken : rest).push(member);
     }
-    if (rest.length > 0) this.#gather(handler, rest, isDue ? 0 : this.#maxWaitMs);
+    const [first] = rest;
+    if (first) {
+      const waitedMs = this.#surroundings.clock.monotonic() - first.joinedAt;
+      this.#gather(handler, rest, this.#maxWaitMs - waitedMs);
+    }
     return taken;
   }
 

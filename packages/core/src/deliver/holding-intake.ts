@@ -10,7 +10,7 @@ import type { Subscription } from "./subscription.ts";
  * Opens the intake of a consumer whose subscription has a rate or batches.
  *
  * @param run Runs a delivery of the subscription.
- * @param onClosed Called when the last consumer of the subscription has ended.
+ * @param onClosed Called once, when the consumer and all its runs have ended.
  */
 export function openHolding(
   subscription: Subscription,
@@ -20,18 +20,17 @@ export function openHolding(
 ): Intake {
   const { rate, batch } = subscription;
   const { engine } = options;
-  const gate = rate && (subscription.gate ?? gateOf(subscription, options));
-  // The file that subscribes may be evaluated again, without a rate: then its batches wait for none.
-  subscription.gate = gate;
+  // It stays when the file that subscribes is evaluated again without a rate: the rate may come back.
+  const gate = rate && (subscription.gate ??= gateOf(subscription, options));
   // It stays for runs that have begun with batches.
   const collector = batch && (subscription.collector ??= collectorOf(subscription, options));
   gate?.open();
-  collector?.open();
+  collector?.open(gate);
   let isClosed = false;
   const close = (): void => {
     if (isClosed) return;
     isClosed = true;
-    collector?.close();
+    collector?.close(gate);
     gate?.close();
   };
   return {
@@ -41,10 +40,13 @@ export function openHolding(
       close: async (closeOptions) => {
         close();
         await consumer.close(closeOptions);
-        if (!subscription.consumer) onClosed();
+        onClosed();
       },
     }),
-    close,
+    close: () => {
+      close();
+      onClosed();
+    },
   };
 }
 

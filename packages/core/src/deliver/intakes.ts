@@ -11,7 +11,7 @@ export interface Intake {
   readonly deliver: Deliver;
   /** Returns a handle that closes the intake before the consumer. */
   closing(consumer: ConsumerHandle): ConsumerHandle;
-  /** For a consumer that could not be made. Safe to call twice. */
+  /** For a consumer that could not be made. */
   close(): void;
 }
 
@@ -32,8 +32,11 @@ export interface IntakesOptions {
  */
 export class Intakes {
   readonly #options: IntakesOptions;
-  /** Subscriptions with a rate or batches, until none of their deliveries is in flight. */
-  readonly #open = new Set<Subscription>();
+  /**
+   * Subscriptions with a rate or batches, and how many of their consumers are open or still have runs. After a pause,
+   * an earlier consumer may end later than the next.
+   */
+  readonly #open = new Map<Subscription, number>();
 
   constructor(options: IntakesOptions) {
     this.#options = options;
@@ -47,13 +50,19 @@ export class Intakes {
       return { deliver: toDeliver(run), closing: (consumer) => consumer, close: () => {} };
     }
     const { openHolding } = await import("./holding-intake.ts");
-    this.#open.add(subscription);
-    return openHolding(subscription, run, this.#options, () => this.#open.delete(subscription));
+    this.#count(subscription, 1);
+    return openHolding(subscription, run, this.#options, () => this.#count(subscription, -1));
+  }
+
+  #count(subscription: Subscription, change: 1 | -1): void {
+    const count = (this.#open.get(subscription) ?? 0) + change;
+    if (count > 0) this.#open.set(subscription, count);
+    else this.#open.delete(subscription);
   }
 
   /** The bus stops: nothing waits for what cannot happen within that time. */
   end(graceMs: number): void {
-    for (const { gate, collector } of this.#open) {
+    for (const { gate, collector } of this.#open.keys()) {
       collector?.end();
       gate?.endWithin(graceMs);
     }
@@ -61,7 +70,7 @@ export class Intakes {
 
   /** The grace of the stop is over. */
   cutShort(reason: unknown): void {
-    for (const { gate, collector } of this.#open) {
+    for (const { gate, collector } of this.#open.keys()) {
       gate?.giveUp();
       collector?.cutShort(reason);
     }

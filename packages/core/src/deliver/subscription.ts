@@ -6,6 +6,7 @@ import type {
   Subscriber,
   SubscriptionDefaults,
 } from "../contract/subscriber.ts";
+import { ReleaseDelivery } from "../errors/errors.ts";
 import { matchesPattern } from "../provider/router.ts";
 import type { BatchCollector } from "./batch-collector.ts";
 import type { DeliveryRun } from "./delivery-run.ts";
@@ -15,6 +16,8 @@ import type { RateGate } from "./rate-gate.ts";
 
 const DEFAULT_CONCURRENCY = 10;
 const DEFAULT_BATCHES = 1;
+/** Milliseconds for which an event is released that comes before its subscription is consumed in batches. */
+const BATCHES_SOON_MS = 50;
 /** Names may be made at run time: past this many, what was found for them is found again. */
 const REMEMBERED_NAMES = 1000;
 
@@ -170,7 +173,18 @@ export class Subscription {
 
   /** Stands in for a handler of batches: its run ends with what becomes of its event in the batch. */
   #joining(handler: Subscriber): Subscriber {
-    return (event, run) =>
-      this.collector?.join(handler as unknown as BatchSubscriber, event, run as DeliveryRun);
+    return (event, run) => {
+      if (this.collector) {
+        return this.collector.join(
+          handler as unknown as BatchSubscriber,
+          event,
+          run as DeliveryRun,
+        );
+      }
+      // The file that subscribes was evaluated again, and an earlier consumer delivers one event at a time.
+      throw new ReleaseDelivery("The subscription is not consumed in batches yet", {
+        delayMs: BATCHES_SOON_MS,
+      });
+    };
   }
 }

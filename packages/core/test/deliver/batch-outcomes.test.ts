@@ -261,6 +261,27 @@ describe("the end of a consumer", () => {
     expect(it.clock.pendingTimers()).toBe(0);
   });
 
+  test("a call that began before pauses is aborted at the end of graceMs", async () => {
+    const it = await startTestBus({ provider: durableProvider() });
+    let signal: AbortSignal | undefined;
+    watchBatches(it, { maxEvents: 2 }, {}, (_, context) => {
+      signal = context.signal;
+      return new Promise(() => {});
+    });
+    await emitMany(it, [0]);
+    await idle();
+    for (let pauses = 0; pauses < 2; pauses += 1) {
+      void it.bus.pause("mail");
+      await idle();
+      // This consumer has nothing in flight.
+      if (pauses === 0) await it.bus.resume("mail");
+    }
+    const stopping = it.bus.stop({ graceMs: 1_000 });
+    await it.clock.advance(1_000);
+    await stopping;
+    expect(signal?.aborted).toBe(true);
+  });
+
   test("a handler that ends by its signal after graceMs fails nothing", async () => {
     const it = await startTestBus({ provider: durableProvider() });
     watchBatches(it, { maxEvents: 2 }, {}, (_, { signal }) => {

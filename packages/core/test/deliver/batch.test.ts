@@ -1,11 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { Event } from "../../src/contract/event.ts";
-import type {
-  BatchOptions,
-  BatchSubscriber,
-  SubscriberContext,
-} from "../../src/contract/subscriber.ts";
+import type { BatchOptions, BatchSubscriber } from "../../src/contract/subscriber.ts";
 import { defineEvents } from "../../src/events/define-events.ts";
 import { crashingProvider, deadData, emitMany, numbers, watchBatches } from "../support/batches.ts";
 import { idle } from "../support/manual-clock.ts";
@@ -39,6 +35,28 @@ describe("which events come together", () => {
       [2, 3, 4, 5],
     ]);
     expect(it.clock.pendingTimers({ keepAlive: true })).toBe(0);
+  });
+
+  test("an event that stays behind a full batch waits no longer than maxWaitMs in all", async () => {
+    const it = await startTestBus();
+    const from = it.clock.monotonic();
+    const starts: number[] = [];
+    const gate = createGate();
+    const batch = { maxEvents: 3, maxWaitMs: 300 };
+    const batches = watchBatches(it, batch, { concurrency: 2 }, () => {
+      starts.push(it.clock.monotonic() - from);
+      return starts.length > 2 ? undefined : gate.opened;
+    });
+    for (const data of [0, 1]) {
+      await emitMany(it, [data]);
+      await it.clock.advance(300);
+    }
+    await emitMany(it, numbers(4, 2));
+    await it.clock.advance(200);
+    gate.open();
+    await it.clock.advance(1_000);
+    expect(batches).toEqual([[0], [1], [2, 3, 4], [5]]);
+    expect(starts).toEqual([300, 600, 800, 900]);
   });
 
   test("one batch runs at a time, or as many as concurrency says", async () => {
@@ -155,7 +173,7 @@ describe("batch and other options", () => {
   const subscribe =
     (context: object, handler: BatchSubscriber = () => {}) =>
     (bus: TestBus["bus"]): unknown =>
-      bus.subscribe("a", handler, context as SubscriberContext<BatchOptions>);
+      bus.subscribe("a", handler, context as { readonly batch: BatchOptions });
 
   test.each([
     [{ maxEvents: 0 }, "option batch.maxEvents must be a whole number from 1 to 1000"],

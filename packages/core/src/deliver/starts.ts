@@ -2,9 +2,14 @@ import type { Clock } from "../contract/clock.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { ReservedStarts, SharedRates } from "../contract/rates.ts";
 import type { RateLimit } from "../contract/subscriber.ts";
+import { waitFor } from "../values/wait-for.ts";
 
 /** Milliseconds before starts are asked for again after a failure. */
 const RETRY_AFTER_MS = 1_000;
+/** Milliseconds after which a provider that has not answered counts as one that cannot. */
+const ASK_AT_MOST_MS = 5_000;
+/** Milliseconds by which a run may begin later than its start without delaying the runs after it. */
+const LATE_AT_MOST_MS = 50;
 /** Starts that are further away are not reserved: they would be lost with this process. */
 const HORIZON_MS = 1_000;
 
@@ -40,12 +45,13 @@ export class LocalStarts implements Starts {
     this.#clock = clock;
   }
 
-  take(rate: RateLimit): number {
+  /** @param notBefore The start that is recorded if the rate allows it: no later than now. Now by default. */
+  take(rate: RateLimit, _wanted?: number, notBefore?: number): number {
     const now = this.#clock.monotonic();
-    this.#dropBefore(now - rate.perMs);
-    const waitMs = nextStart(this.#starts, this.#first, rate, now) - now;
-    if (waitMs > 0) return waitMs;
-    this.#starts.push(now);
+    this.#dropBefore(now - rate.perMs - LATE_AT_MOST_MS);
+    const start = nextStart(this.#starts, this.#first, rate, notBefore ?? now);
+    if (start > now) return start - now;
+    this.#starts.push(start);
     return 0;
   }
 
@@ -88,38 +94,42 @@ export interface SharedStartsOptions {
 
 /**
  * Reserves starts that are counted over all processes, by the provider's server. Asks once at a time, for all that
- * wait, and not before half of them have no start.
+ * wait, and not before half of them have no start. Counts by itself as well: after the process was blocked, several
+ * reserved starts are due.
  */
 export class SharedStarts implements Starts {
   readonly #options: SharedStartsOptions;
   /** Reserved starts that are not taken, on the scale of `clock.monotonic()`, ascending. */
   #reserved: number[] = [];
-  #isAsking = false;
+  readonly #begun: LocalStarts;
+  /** Ends the wait for the answer to the last call. An answer to an earlier call belongs to runs that were given up. */
+  #endAsking: (() => void) | undefined;
   /** Before that, there is nothing to ask for. */
   #askAgainAt = Number.NEGATIVE_INFINITY;
-  /** An answer to an earlier round belongs to runs that were given up. */
-  #round = 0;
   #isFailing = false;
   onChange: () => void = () => {};
 
   constructor(options: SharedStartsOptions) {
     this.#options = options;
+    this.#begun = new LocalStarts(options.clock);
   }
 
   take(rate: RateLimit, wanted: number): number {
     const now = this.#options.clock.monotonic();
     const [next] = this.#reserved;
     const isShort = this.#reserved.length * 2 <= wanted;
-    if (isShort && !this.#isAsking && now >= this.#askAgainAt) {
+    if (isShort && !this.#endAsking && now >= this.#askAgainAt) {
       void this.#ask(rate, wanted - this.#reserved.length);
     }
     if (next !== undefined && next <= now) {
-      this.#reserved.shift();
-      return 0;
+      const lateMs = Math.min(LATE_AT_MOST_MS, rate.perMs / 2);
+      const waitMs = this.#begun.take(rate, wanted, Math.max(next, now - lateMs));
+      if (waitMs === 0) this.#reserved.shift();
+      return waitMs;
     }
     const waitMs = (next ?? Number.POSITIVE_INFINITY) - now;
     // The answer calls `onChange`.
-    const askMs = isShort && !this.#isAsking ? this.#askAgainAt - now : Number.POSITIVE_INFINITY;
+    const askMs = isShort && !this.#endAsking ? this.#askAgainAt - now : Number.POSITIVE_INFINITY;
     return Math.min(waitMs, askMs);
   }
 
@@ -129,29 +139,35 @@ export class SharedStarts implements Starts {
   }
 
   forget(): void {
-    this.#round += 1;
+    this.#endAsking?.();
+    this.#endAsking = undefined;
     this.#reserved = [];
   }
 
   async #ask({ max, perMs }: RateLimit, count: number): Promise<void> {
     const { clock, rates, subscriberId } = this.#options;
-    const round = this.#round;
-    this.#isAsking = true;
-    let answer: ReservedStarts;
-    try {
-      answer = await rates.reserve(subscriberId, { max, perMs, count, horizonMs: HORIZON_MS });
-      this.#isFailing = false;
-    } catch (error) {
-      this.#warn(error);
-      answer = { waitsMs: [], retryAfterMs: RETRY_AFTER_MS };
-    }
-    this.#isAsking = false;
+    let endAsking = (): void => {};
+    const ended = new Promise<void>((resolve) => (endAsking = resolve));
+    this.#endAsking = endAsking;
+    let answer: ReservedStarts | undefined;
+    let failure: unknown = new Error(`The provider has not answered for ${ASK_AT_MOST_MS} ms`);
+    const asked = async (): Promise<void> => {
+      try {
+        answer = await rates.reserve(subscriberId, { max, perMs, count, horizonMs: HORIZON_MS });
+      } catch (error) {
+        failure = error;
+      }
+    };
+    await waitFor(clock, Promise.race([asked(), ended]), ASK_AT_MOST_MS);
+    if (this.#endAsking !== endAsking) return;
+    this.#endAsking = undefined;
+    if (answer) this.#isFailing = false;
+    else this.#warn(failure);
+    answer ??= { waitsMs: [], retryAfterMs: RETRY_AFTER_MS };
     const now = clock.monotonic();
-    if (round === this.#round) {
-      for (const waitMs of answer.waitsMs) this.#reserved.push(now + waitMs);
-      // Its own clock may have been read later than that of another process.
-      this.#reserved.sort((a, b) => a - b);
-    }
+    for (const waitMs of answer.waitsMs) this.#reserved.push(now + waitMs);
+    // Its own clock may have been read later than that of another process.
+    this.#reserved.sort((a, b) => a - b);
     const isComplete = answer.waitsMs.length >= count;
     const { retryAfterMs = isComplete ? 0 : RETRY_AFTER_MS } = answer;
     this.#askAgainAt = now + retryAfterMs;

@@ -271,6 +271,44 @@ describe("rate on a durable provider", () => {
     expect(starts).toEqual([2_000]);
   });
 
+  test("a provider that does not answer is asked again after 5 seconds, and its late answer is ignored", async () => {
+    const rates = silentRates();
+    const it = await startTestBus({ provider: durableProvider({ rates }) });
+    const { starts } = watchStarts(it, { rate: { max: 1, perMs: 100 } });
+    await emitCount(it, 2);
+    await it.clock.advance(4_999);
+    expect(rates.answers).toHaveLength(1);
+    expect(it.logger.at("warn")).toEqual([]);
+    await it.clock.advance(1_001);
+    expect(rates.answers).toHaveLength(2);
+    expect(it.logger.at("warn")).toMatchObject([
+      { fields: { err: new Error("The provider has not answered for 5000 ms") } },
+    ]);
+    rates.answers[0]?.({ waitsMs: [0] });
+    await idle();
+    expect(starts).toEqual([]);
+    rates.answers[1]?.({ waitsMs: [0, 100] });
+    await it.clock.advance(100);
+    expect(starts).toEqual([6_000, 6_100]);
+  });
+
+  test("after a pause, a provider that did not answer is asked at once", async () => {
+    const rates = silentRates();
+    const it = await startTestBus({ provider: durableProvider({ rates }) });
+    const { starts } = watchStarts(it, { rate: { max: 1, perMs: 100 } });
+    await emitCount(it, 1);
+    await idle();
+    await it.bus.pause("mail");
+    await it.bus.resume("mail");
+    await idle();
+    expect(rates.answers).toHaveLength(2);
+    rates.answers[1]?.({ waitsMs: [0] });
+    await idle();
+    expect(starts).toEqual([0]);
+    await it.bus.stop();
+    expect(it.clock.pendingTimers()).toBe(0);
+  });
+
   test("a provider that reserves less than it was asked for, and says nothing else, is not asked in a loop", async () => {
     const rates = fakeRates();
     const it = await startTestBus({ provider: durableProvider({ rates }) });
@@ -366,6 +404,15 @@ describe("rate and other options", () => {
     expect(it.clock.pendingTimers()).toBe(0);
   });
 });
+
+/** Answers each call when the test says so, or never. */
+function silentRates() {
+  const answers: ((answer: Awaited<ReturnType<SharedRates["reserve"]>>) => void)[] = [];
+  const rates: SharedRates = {
+    reserve: () => new Promise((resolve) => void answers.push(resolve)),
+  };
+  return { ...rates, answers };
+}
 
 /** Answers when the test says so. */
 function fakeRates() {

@@ -156,6 +156,11 @@ export class Groups {
     await this.staging.clear(eventGroupId, options);
   }
 
+  /** Deletes an event from the groups in the memory of this process. Resolves with how many events that were. */
+  async cancel(eventId: string): Promise<number> {
+    return (await this.#inMemory?.cancel(eventId)) ?? 0;
+  }
+
   async list(): Promise<readonly StagedGroup[]> {
     return (await this.staging?.list()) ?? [];
   }

@@ -134,17 +134,22 @@ export class MemoryGroupStaging implements GroupStaging {
   async clear(eventGroupId: string, { eventNames, stepIds }: ClearGroupOptions): Promise<number> {
     const group = this.#groups.get(eventGroupId);
     if (!group) return 0;
-    const claimed = new Set(this.#isClaimed(group) ? group.claim?.staged : undefined);
-    const gone = group.staged.filter((staged) => {
-      const { name, metadata } = staged.event.envelope;
-      return (
-        !claimed.has(staged) &&
+    return this.#removeUnclaimed(
+      eventGroupId,
+      group,
+      ({ name, metadata: { stepId } }) =>
         (!eventNames || eventNames.includes(name)) &&
-        (!stepIds || (metadata.stepId !== undefined && stepIds.includes(metadata.stepId)))
-      );
-    });
-    this.#remove(eventGroupId, group, new Set(gone));
-    return gone.length;
+        (!stepIds || (stepId !== undefined && stepIds.includes(stepId))),
+    );
+  }
+
+  /** Deletes the events with an id from all groups. Resolves with how many. */
+  async cancel(eventId: string): Promise<number> {
+    let count = 0;
+    for (const [eventGroupId, group] of this.#groups) {
+      count += this.#removeUnclaimed(eventGroupId, group, ({ id }) => id === eventId);
+    }
+    return count;
   }
 
   async list(): Promise<readonly StagedGroup[]> {
@@ -180,6 +185,20 @@ export class MemoryGroupStaging implements GroupStaging {
     return (
       claim !== undefined && (claim.publishing || claim.endsAt > this.#options.clock.monotonic())
     );
+  }
+
+  /** Returns how many. */
+  #removeUnclaimed(
+    eventGroupId: string,
+    group: Group,
+    isUnwanted: (envelope: StagedEvent["envelope"]) => boolean,
+  ): number {
+    const claimed = new Set(this.#isClaimed(group) ? group.claim?.staged : undefined);
+    const gone = group.staged.filter(
+      (staged) => !claimed.has(staged) && isUnwanted(staged.event.envelope),
+    );
+    this.#remove(eventGroupId, group, new Set(gone));
+    return gone.length;
   }
 
   #remove(eventGroupId: string, group: Group, gone: ReadonlySet<Staged>): void {

@@ -468,6 +468,7 @@ export class BusRuntime {
         instanceId: this.#instanceId,
         provider: this.#provider,
         plugins: this.#plugins,
+        groups: this.#groups,
         subscriptions: this.subscriptions,
         consumers: this.#consumers,
         catalogue: this.#catalogue,

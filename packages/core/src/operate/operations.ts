@@ -76,6 +76,8 @@ export interface OperationsOptions extends Omit<InstanceReporterOptions, "onWatc
   readonly consumers: Consumers;
   readonly catalogue: Pick<EventCatalogue<object>, "schemas"> | undefined;
   readonly notices: Notices;
+  /** Where groups are kept, if no plugin and no provider keeps them. */
+  readonly groups: { cancel(eventId: string): Promise<number> };
   /** Present where every delivery runs in this process. */
   readonly tracker: SettlementTracker | undefined;
   /** How many dead letters a subscription keeps. */
@@ -253,13 +255,13 @@ export class Operations {
     assertText("cancel()", "eventId", eventId);
     assertOptions("cancel()", options, { subscriberId: checkText });
     const { subscriberId: subscriptionId } = options;
-    const { plugins, tracker } = this.#options;
+    const { plugins, groups, tracker } = this.#options;
     const admin = this.#admin("cancel");
     if (!admin.cancel) throw this.#unsupported("cancel", "cancelling events");
     if (subscriptionId !== undefined) await this.#assertKnownOrWaiting(subscriptionId);
     // First where events are kept: from there they go to the queues.
     const stagings = subscriptionId === undefined ? plugins.map(({ staging }) => staging) : [];
-    let staged = 0;
+    let staged = subscriptionId === undefined ? await groups.cancel(eventId) : 0;
     for (const staging of stagings) staged += (await staging?.cancel?.(eventId)) ?? 0;
     const count = await admin.cancel(eventId, { subscriptionId });
     if (count > 0) tracker?.cancelled(eventId, count);

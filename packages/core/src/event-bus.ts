@@ -12,6 +12,7 @@ import type { BusListener, BusNoticeName } from "./contract/notices.ts";
 import type {
   BatchOptions,
   BatchSubscriber,
+  ContextOf,
   DeliveryContext,
   HandlerContext,
   Subscriber,
@@ -124,7 +125,7 @@ class Bus implements IEventBusModule, AsyncDisposable {
   subscribe<T>(
     event: EventSelector,
     subscriber: BatchSubscriber<T>,
-    context: SubscriberContext<BatchOptions>,
+    context: ContextOf<BatchOptions>,
   ): this;
   subscribe(
     event: EventSelector,
@@ -148,7 +149,7 @@ class Bus implements IEventBusModule, AsyncDisposable {
   unsubscribe<T>(
     event: EventSelector,
     subscriber: BatchSubscriber<T>,
-    context: SubscriberContext<BatchOptions>,
+    context?: SubscriberContext<BatchOptions | undefined>,
   ): this;
   unsubscribe(subscription: SubscriptionRef): this;
   unsubscribe(
@@ -353,8 +354,11 @@ class Bus implements IEventBusModule, AsyncDisposable {
   /**
    * Cancels the pending deliveries of an event in every process: those that are due, those that are delayed, and those
    * that wait for a retry. Deliveries in flight continue, and dead letters stay. An event that the outbox still keeps is
-   * deleted there, unless `subscriberId` is given. Resolves with the number of deliveries that were cancelled; an event
-   * in the outbox counts as one. 0 means that nothing was pending.
+   * deleted there, unless `subscriberId` is given. So is an event of a group that is not released, if the outbox or the
+   * memory of this process keeps the group. Resolves with the number of deliveries that were cancelled; an event in the
+   * outbox or in a group counts as one. 0 means that nothing was pending.
+   *
+   * Events of groups that a durable provider keeps are not cancelled: clear them with `clearGroupedEvents`.
    *
    * @throws BusbarError `BUSBAR_NOT_FOUND` when nobody knows the subscription.
    * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider cannot cancel events.
@@ -488,7 +492,7 @@ export interface EventBus<
    * subscription.
    */
   readonly unsubscribe: ((subscription: SubscriptionRef) => this) &
-    EventMethods<Events, Received, Context, this>["subscribe"];
+    EventMethods<Events, Received, Context, this>["unsubscribe"];
   /**
    * Waits for the next event of a name or a pattern, from any process. Events that this process emits after the call
    * are included. `next` adds a temporary subscription for the wait, with the id `next:` and a UUID. Middleware runs as

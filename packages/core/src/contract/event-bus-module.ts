@@ -11,6 +11,7 @@ import type {
   BatchContext,
   BatchOptions,
   BatchSubscriber,
+  ContextOf,
   DeliveryContext,
   Subscriber,
   SubscriberContext,
@@ -83,7 +84,17 @@ interface UntypedMethods<Context extends DeliveryContext, Bus, OneId> {
   subscribe<T>(
     event: string | symbol | readonly string[],
     subscriber: BatchSubscriber<T>,
-    context: SubscriberContext<BatchOptions>,
+    context: ContextOf<BatchOptions>,
+  ): Bus;
+  unsubscribe<T>(
+    event: string | symbol | readonly string[],
+    subscriber: Subscriber<T, Context>,
+    context?: SubscriberContext,
+  ): Bus;
+  unsubscribe<T>(
+    event: string | symbol | readonly string[],
+    subscriber: BatchSubscriber<T>,
+    context?: SubscriberContext<BatchOptions | undefined>,
   ): Bus;
   // oxlint-disable-next-line typescript/no-explicit-any -- the caller says what the data is
   next(event: string | symbol, options?: NextOptions): Promise<Event<any>>;
@@ -115,7 +126,17 @@ interface TypedMethods<
   >(
     event: Selector,
     subscriber: TypedHandler<Received, Selector, Context, Batch>,
-    context?: SubscriberContext<Batch>,
+    context?: ContextOf<Batch>,
+  ): Bus;
+  unsubscribe<const Selector extends EventSelector<Received> | symbol>(
+    event: Selector,
+    subscriber: TypedHandler<Received, Selector, Context, undefined>,
+    context?: SubscriberContext,
+  ): Bus;
+  unsubscribe<const Selector extends EventSelector<Received> | symbol>(
+    event: Selector,
+    subscriber: TypedHandler<Received, Selector, Context, BatchOptions>,
+    context?: SubscriberContext<BatchOptions | undefined>,
   ): Bus;
   next<const Selector extends EventPattern<Received> | symbol>(
     event: Selector,
@@ -126,7 +147,10 @@ interface TypedMethods<
   >;
 }
 
-/** The methods in which events stand. `Bus` is what `subscribe` returns, and `OneId` the ids of one event. */
+/**
+ * The methods in which events stand. `Bus` is what `subscribe` and `unsubscribe` return, and `OneId` the ids of one
+ * event.
+ */
 export type EventMethods<
   Events extends object,
   Received extends object,
@@ -212,7 +236,7 @@ export interface IEventBusModule<
    * bus.unsubscribe("order.placed", sendReceipt);
    * ```
    */
-  readonly unsubscribe: EventMethods<Events, Received, Context, this>["subscribe"];
+  readonly unsubscribe: EventMethods<Events, Received, Context, this>["unsubscribe"];
 
   /**
    * Publishes the events of a group, in the order of their emits. Resolves when the provider has accepted the events. If

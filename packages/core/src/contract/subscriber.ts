@@ -113,8 +113,8 @@ export interface BatchOptions {
   /** The number of events in a batch, at most: 1 to 1 000. */
   readonly maxEvents: number;
   /**
-   * The milliseconds that the first event of a batch waits for others. With 0, a batch has the events that have arrived
-   * when the handler is free.
+   * The milliseconds that the first event of a batch waits for others, counted from the arrival of the event. With 0, a
+   * batch has the events that have arrived when the handler is free.
    *
    * @default 0
    */
@@ -125,7 +125,11 @@ export interface BatchOptions {
 export interface RateLimit {
   /** The number of runs: a whole number from 1. */
   readonly max: number;
-  /** The time in milliseconds. At most `max` runs start in any span of this length. */
+  /**
+   * The time in milliseconds. In memory, at most `max` runs start in any span of this length. On a durable provider, at
+   * most `max` starts are reserved in any such span, in all processes together. A run may begin later than its start.
+   * If a process is late, its runs may be closer by up to 50 ms, or half of `perMs` if that is less.
+   */
   readonly perMs: number;
 }
 
@@ -178,7 +182,8 @@ export interface SubscriberContext<Batch extends BatchOptions | undefined = unde
   readonly onOrderedFailure?: OrderedFailure | undefined;
   /**
    * The number of runs that may start within a time, in all processes together if the provider is durable. A retry is a
-   * run, and a batch is one run. By default there is no limit.
+   * run, and a batch is one run. A process holds up to `concurrency` deliveries until they may start. By default there
+   * is no limit.
    *
    * @example
    * ```ts
@@ -196,6 +201,10 @@ export interface SubscriberContext<Batch extends BatchOptions | undefined = unde
   /** Earlier ids of this subscription. Pending deliveries of these ids are delivered to this subscription. */
   readonly aliases?: readonly string[] | undefined;
 }
+
+/** A {@link SubscriberContext} that has its `batch`, where the subscriber is one of batches. */
+export type ContextOf<Batch extends BatchOptions | undefined> = SubscriberContext<Batch> &
+  (Batch extends BatchOptions ? { readonly batch: Batch } : unknown);
 
 /**
  * The default delivery options of subscriptions. The `attempts` and `backoff` of a message or an emit take precedence

@@ -4,6 +4,7 @@ import type { Interceptor } from "../contract/interceptor.ts";
 import type {
   BatchOptions,
   BatchSubscriber,
+  ContextOf,
   Subscriber,
   SubscriberContext,
 } from "../contract/subscriber.ts";
@@ -43,7 +44,7 @@ export class TransactionalBus implements IEventBusModule {
   subscribe<T>(
     event: EventSelector,
     handler: BatchSubscriber<T>,
-    context: SubscriberContext<BatchOptions>,
+    context: ContextOf<BatchOptions>,
   ): this;
   subscribe(event: EventSelector, handler: AnyHandler, context?: AnySubscriberContext): this {
     this.#bus.subscribe(event, handler as Subscriber, context as SubscriberContext);
@@ -54,7 +55,7 @@ export class TransactionalBus implements IEventBusModule {
   unsubscribe<T>(
     event: EventSelector,
     handler: BatchSubscriber<T>,
-    context: SubscriberContext<BatchOptions>,
+    context?: SubscriberContext<BatchOptions | undefined>,
   ): this;
   unsubscribe(event: EventSelector, handler: AnyHandler, context?: AnySubscriberContext): this {
     this.#bus.unsubscribe(event, handler as Subscriber, context as SubscriberContext);

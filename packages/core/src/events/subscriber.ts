@@ -4,6 +4,7 @@ import type {
   BatchContext,
   BatchOptions,
   BatchSubscriber,
+  ContextOf,
   DeliveryContext,
   HandlerContext,
   Subscriber,
@@ -173,7 +174,7 @@ export interface TypedSubscriber<
   readonly subscription: readonly [
     event: Selector,
     subscriber: Batch extends BatchOptions ? BatchSubscriber<E["data"]> : Subscriber<E["data"]>,
-    context: SubscriberContext<Batch>,
+    context: ContextOf<Batch>,
   ];
 }
 
@@ -184,7 +185,7 @@ export type SubscriberFactory<Events extends object> = <
 >(
   event: Selector,
   handler: (args: TypedArgs<SelectedEvent<Events, Selector>, Batch>) => void | Promise<void>,
-  context?: SubscriberContext<Batch>,
+  context?: ContextOf<Batch>,
 ) => TypedSubscriber<SelectedEvent<Events, Selector>, Selector, Batch>;
 
 /** Puts a handler together with its events and its policy. */

@@ -4,6 +4,7 @@ import type { Event } from "../../src/contract/event.ts";
 import type { NamedEvent } from "../../src/contract/event-patterns.ts";
 import type {
   BatchContext,
+  BatchOptions,
   BatchSubscriber,
   DeliveryContext,
   Subscriber,
@@ -84,6 +85,32 @@ test("a bus that does not know its events takes handlers of both kinds", () => {
     subscriberId: "pings",
     batch,
   });
+});
+
+test("a handler of several events needs a context that has a batch", () => {
+  const handler: BatchSubscriber<{ at: number }> = () => {};
+  const mayLack: SubscriberContext<BatchOptions> = { subscriberId: "a" };
+  // @ts-expect-error without batch
+  untyped.subscribe("ping", handler, { subscriberId: "a" });
+  // @ts-expect-error batch may be missing
+  untyped.subscribe("ping", handler, mayLack);
+  // @ts-expect-error batch may be missing
+  bus.subscribe("ping", handler, mayLack);
+  // @ts-expect-error without batch
+  (bus as IEventBusModule).subscribe("ping", handler, { subscriberId: "a" });
+});
+
+test("unsubscribe takes the handler and the id, without the rest of the context", () => {
+  const handler: BatchSubscriber<{ at: number }> = () => {};
+  bus.unsubscribe("ping", handler);
+  bus.unsubscribe("ping", handler, { subscriberId: "a" });
+  bus.unsubscribe("ping", handler, { subscriberId: "a", batch });
+  untyped.unsubscribe("ping", handler);
+  untyped.unsubscribe("ping", handler, { subscriberId: "a" });
+  (bus as IEventBusModule<Shop>).unsubscribe("ping", handler, { subscriberId: "a" });
+  bus.unsubscribe("order.*", ({ data }) => void data, { subscriberId: "a" });
+  // @ts-expect-error no such event
+  bus.unsubscribe("pong", handler, { subscriberId: "a" });
 });
 
 test("a context of which nothing more is known is that of a handler of one event", () => {

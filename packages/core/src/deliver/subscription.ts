@@ -147,7 +147,7 @@ export class Subscription {
     return true;
   }
 
-  /** Takes events from it for good, with what waits of them. */
+  /** Takes events from the subscription for good, with their pending deliveries. */
   retire(events: readonly string[]): void {
     for (const event of events) this.#retired.add(event);
   }

@@ -176,7 +176,7 @@ function isPassing(error: unknown): boolean {
   return isBusbarError(error, "BUSBAR_EMIT_TIMEOUT") || isBusbarError(error, "BUSBAR_OVERLOADED");
 }
 
-/** The error of a release, told whether the group is marked. */
+/** Returns the error of a release with a detail: whether the group is marked. */
 function withMark(error: unknown, marked: boolean): unknown {
   if (
     isBusbarError(error, "BUSBAR_UNAVAILABLE") ||

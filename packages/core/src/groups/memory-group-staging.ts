@@ -21,7 +21,7 @@ export interface MemoryGroupStagingOptions {
     envelopes: readonly Envelope[],
     options: PublishOptions,
   ) => Promise<readonly PublishResult[]>;
-  /** Tells that a group's time has run out, and how many events went with it. */
+  /** Called when a group has expired, with the number of events that expired with the group. */
   readonly onExpired?: ((eventGroupId: string, count: number) => void) | undefined;
 }
 
@@ -52,8 +52,8 @@ interface Claim {
 
 /**
  * Stages groups in the memory of this process, for a provider that is not durable and has no staging
- * of its own. Events whose release was asked for do not expire, and `clear` passes over those that a
- * claim has.
+ * of its own. Events whose release was asked for do not expire, and `clear` and `cancel` skip the
+ * events of a claim.
  */
 export class MemoryGroupStaging implements GroupStaging {
   readonly #options: MemoryGroupStagingOptions;

@@ -210,6 +210,7 @@ const WALL_CLOCK = new Map([
   ["packages/conformance/src/cases/leftovers.ts", "is a clock"],
   ["packages/conformance/src/cases/operate.ts", "writtenAt and dueAt"],
   ["packages/conformance/src/cases/registry.ts", "lastSeenAt"],
+  ["packages/conformance/src/cases/schedules.ts", "due"],
   ["packages/conformance/src/cases/settlement.ts", "diedAt"],
 ]);
 

@@ -38,7 +38,14 @@ export interface SubjectOptions {
 }
 
 /** A part of a provider that it may lack. */
-export type OptionalPart = "subscriptions" | "admin" | "groups" | "board" | "rates" | "probe";
+export type OptionalPart =
+  | "subscriptions"
+  | "admin"
+  | "groups"
+  | "board"
+  | "rates"
+  | "schedules"
+  | "probe";
 
 /** A method of a part that the part may lack. */
 export type OptionalMethod = "setPaused" | "listWaiting" | "drain" | "cancel";
@@ -54,6 +61,7 @@ const PARTS: readonly OptionalPart[] = [
   "groups",
   "board",
   "rates",
+  "schedules",
   "probe",
 ];
 

@@ -78,7 +78,14 @@ export function watchSecrets(secrets: readonly string[]): SecretWatch {
 
 type Look = SecretWatch["look"];
 
-const PARTS: ReadonlySet<string> = new Set(["admin", "subscriptions", "groups", "board", "rates"]);
+const PARTS: ReadonlySet<string> = new Set([
+  "admin",
+  "subscriptions",
+  "groups",
+  "board",
+  "rates",
+  "schedules",
+]);
 
 function watchCalls<T extends object>(
   target: T,

@@ -33,6 +33,7 @@ import { registry } from "./cases/registry.ts";
 import { operate } from "./cases/operate.ts";
 import { retiring } from "./cases/retiring.ts";
 import { routing } from "./cases/routing.ts";
+import { schedules } from "./cases/schedules.ts";
 import { settlement } from "./cases/settlement.ts";
 import { skew } from "./cases/skew.ts";
 import { named } from "./cases/targets.ts";
@@ -63,6 +64,7 @@ export const providerCases: readonly ConformanceCase[] = [
   ...retiring,
   ...admin,
   ...operate,
+  ...schedules,
   ...cancel,
   ...named,
   ...groups,

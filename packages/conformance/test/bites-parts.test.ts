@@ -6,6 +6,7 @@ import { partMutants } from "./support/mutants-of-parts.ts";
 import { operationMutants } from "./support/mutants-of-operation.ts";
 import { numberMutants } from "./support/mutants-of-numbers.ts";
 import { atOnceMutants, declinedMutants } from "./support/mutants-of-shortcuts.ts";
+import { scheduleMutants } from "./support/mutants-of-schedules.ts";
 import { timingMutants } from "./support/mutants-of-timing.ts";
 
 testBites(
@@ -14,6 +15,7 @@ testBites(
     ...lifecycleMutants,
     ...partMutants,
     ...operationMutants,
+    ...scheduleMutants,
     ...addressingMutants,
     ...atOnceMutants,
     ...declinedMutants,

@@ -39,6 +39,7 @@ export function like(inner: MemoryProvider, members: Partial<EventProvider>): Ev
     stop: (options) => inner.stop(options),
     subscriptions: inner.subscriptions,
     admin: inner.admin,
+    schedules: inner.schedules,
     probe: () => inner.probe(),
     ...members,
   };

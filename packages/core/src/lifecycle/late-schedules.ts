@@ -2,18 +2,17 @@ import { type Role, roleFires } from "../contract/bus-options.ts";
 import type { EventProvider } from "../contract/provider.ts";
 import type { Schedule, ScheduleInfo, Schedules } from "../contract/schedule.ts";
 import { unsupported } from "../emit/support.ts";
-import type { BusSchedules } from "../schedules/bus-schedules.ts";
-import type { FiringOptions } from "../schedules/firing.ts";
+import type { BusSchedules, BusSchedulesOptions } from "../schedules/bus-schedules.ts";
 import { assertText } from "../values/arguments.ts";
 
 /** What {@link LateSchedules} need. */
-export interface LateSchedulesOptions extends Omit<FiringOptions, "store" | "provider"> {
+export interface LateSchedulesOptions extends Omit<BusSchedulesOptions, "store" | "provider"> {
   readonly provider: EventProvider;
   readonly role: Role;
   /** Those in the options of the bus. */
   readonly given: Readonly<Record<string, Schedule>> | undefined;
   /**
-   * Passes, or tells what to wait for, before a call.
+   * Passes, or returns a promise to wait for, before a call.
    *
    * @throws TypeError before start, and BusbarError `BUSBAR_NOT_RUNNING` after stop.
    */

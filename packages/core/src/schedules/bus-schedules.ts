@@ -8,7 +8,7 @@ import { quoted } from "../errors/quoted.ts";
 import { isSame } from "../values/same-json.ts";
 import { nearestHint } from "../values/arguments.ts";
 import { assertDueOnce, type Given, readSchedule } from "./definition.ts";
-import { dueTimesOf } from "./due-times.ts";
+import { Calendar } from "./due-times.ts";
 import { Firing, type FiringOptions } from "./firing.ts";
 import {
   type Definition,
@@ -32,14 +32,18 @@ interface Seen {
 /** What to write of a schedule. Undefined: nothing. */
 type Change = (seen: Seen) => Promise<ScheduleRecord | undefined>;
 
+/** What {@link BusSchedules} need. */
+export type BusSchedulesOptions = Omit<FiringOptions, "calendar">;
+
 /** The schedules of a bus. Loaded when they are used, as most programs never do. */
 export class BusSchedules implements Schedules {
-  readonly #options: FiringOptions;
+  readonly #options: BusSchedulesOptions;
+  readonly #calendar = new Calendar();
   readonly #firing: Firing;
 
-  constructor(options: FiringOptions) {
+  constructor(options: BusSchedulesOptions) {
     this.#options = options;
-    this.#firing = new Firing(options);
+    this.#firing = new Firing({ ...options, calendar: this.#calendar });
   }
 
   /** Sets the schedules in the options of the bus. */
@@ -120,7 +124,9 @@ export class BusSchedules implements Schedules {
   async #set(id: string, schedule: Schedule, given: Given, seen?: Seen): Promise<void> {
     const reason = checkSubscriberId(id);
     if (reason !== undefined) throw new TypeError(`${given.call}: the id of a schedule ${reason}`);
-    const definition = await readSchedule(schedule, given, (it) => this.#asData(id, it));
+    const definition = await readSchedule(schedule, given, this.#calendar, (it) =>
+      this.#asData(id, it),
+    );
     const change: Change = async ({ stored, now }) => {
       const before = stored && recordOf(stored);
       if (before && isSame(before.definition, definition)) return undefined;
@@ -128,7 +134,7 @@ export class BusSchedules implements Schedules {
         return { ...withoutFailure(before), definition };
       }
       const anchor = definition.startAt ?? now + (definition.everyMs ?? 0);
-      await assertDueOnce(definition, given, anchor);
+      await assertDueOnce(definition, given, this.#calendar, anchor);
       const { lastDueAt, lastFiredAt, emitted = 0, paused } = before ?? {};
       const record = { definition, anchor, paused, lastDueAt, lastFiredAt, emitted };
       return paused ? record : this.#dueAfter(record, now);
@@ -137,7 +143,7 @@ export class BusSchedules implements Schedules {
   }
 
   async #dueAfter(record: ScheduleRecord, now: number): Promise<ScheduleRecord> {
-    const times = await dueTimesOf(record.definition, record.anchor);
+    const times = await this.#calendar.dueTimesOf(record.definition, record.anchor);
     return { ...record, nextDueAt: times.after(now) };
   }
 

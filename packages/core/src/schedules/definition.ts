@@ -12,7 +12,7 @@ import {
   optionIssues,
   wholeFrom,
 } from "../values/arguments.ts";
-import { dueTimesOf, timesMistake } from "./due-times.ts";
+import type { Calendar } from "./due-times.ts";
 import type { Definition } from "./record.ts";
 
 type AnySchedule = { readonly [Name in keyof Schedule]?: unknown };
@@ -56,6 +56,7 @@ export interface Given {
 export async function readSchedule(
   schedule: Schedule,
   given: Given,
+  calendar: Calendar,
   asData: (schedule: Schedule) => Promise<JsonValue>,
 ): Promise<Definition> {
   for (const issue of optionIssues(schedule, CHECKS)) throw mistake(given, issue);
@@ -66,7 +67,7 @@ export async function readSchedule(
   const times = { startAt: startAt?.getTime(), endAt: endAt?.getTime() };
   // As every provider gives it back: without members that are undefined.
   const definition = JSON.parse(JSON.stringify({ ...others, ...times, data })) as Definition;
-  const wrong = await timesMistake(definition);
+  const wrong = await calendar.mistakeIn(definition);
   if (wrong) throw mistake(given, { path: [wrong.option], reason: wrong.reason });
   return definition;
 }
@@ -77,15 +78,16 @@ export async function readSchedule(
 export async function assertDueOnce(
   definition: Definition,
   given: Given,
+  calendar: Calendar,
   anchor: number,
 ): Promise<void> {
   const { startAt, endAt, ...unbounded } = definition;
-  const always = await dueTimesOf(unbounded, anchor);
+  const always = await calendar.dueTimesOf(unbounded, anchor);
   if (always.after(anchor) === undefined) {
     throw mistake(given, { path: ["cron"], reason: "never comes due: there is no such day" });
   }
   if (startAt === undefined || endAt === undefined) return;
-  const times = await dueTimesOf(definition, anchor);
+  const times = await calendar.dueTimesOf(definition, anchor);
   if (times.after(startAt - 1) !== undefined) return;
   throw mistake(given, { path: ["endAt"], reason: "is before the first due time from startAt on" });
 }

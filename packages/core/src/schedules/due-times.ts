@@ -24,20 +24,62 @@ const FIELDS = ["second", "minute", "hour", "day of month", "month", "day of wee
  */
 const RULES = { mode: "5-or-6-parts", fixedTimeRule: "no-wildcard", paused: true } as const;
 
-/**
- * Returns the due times of a definition.
- *
- * @param anchor A due time of an interval, from which the others are counted.
- */
-export async function dueTimesOf(definition: Definition, anchor: number): Promise<DueTimes> {
-  const { startAt = Number.NEGATIVE_INFINITY, endAt = Number.POSITIVE_INFINITY } = definition;
-  const next = await unboundedTimes(definition, anchor);
-  return {
-    after(time) {
-      const due = next(Math.max(time, startAt - 1));
-      return due === undefined || due > endAt ? undefined : due;
-    },
-  };
+/** Loads the parser of expressions, once and with the first of them. */
+export class Calendar {
+  #loading: Promise<typeof Cron> | undefined;
+
+  /**
+   * Returns the due times of a definition.
+   *
+   * @param anchor A due time of an interval, from which the others are counted.
+   */
+  async dueTimesOf(definition: Definition, anchor: number): Promise<DueTimes> {
+    const { startAt = Number.NEGATIVE_INFINITY, endAt = Number.POSITIVE_INFINITY } = definition;
+    const next = await this.#unboundedTimes(definition, anchor);
+    return {
+      after(time) {
+        const due = next(Math.max(time, startAt - 1));
+        return due === undefined || due > endAt ? undefined : due;
+      },
+    };
+  }
+
+  /** What is wrong with the expression or the time zone of a definition, if anything. */
+  async mistakeIn({ cron, timeZone }: Definition): Promise<TimesMistake | undefined> {
+    if (timeZone !== undefined && !isTimeZone(timeZone)) {
+      const hint = nearestHint(timeZone, Intl.supportedValuesOf("timeZone"));
+      const example = hint || ', such as "Europe/Berlin"';
+      const reason = `must be a time zone of the IANA database, not ${quoted(timeZone)}${example}`;
+      return { option: "timeZone", reason };
+    }
+    if (cron === undefined) return undefined;
+    const reason = cronMistake(cron, await this.#load());
+    return reason === undefined ? undefined : { option: "cron", reason };
+  }
+
+  async #unboundedTimes(
+    { cron, timeZone, everyMs }: Definition,
+    anchor: number,
+  ): Promise<DueTimes["after"]> {
+    if (everyMs !== undefined) {
+      return (time) =>
+        time < anchor ? anchor : anchor + (Math.floor((time - anchor) / everyMs) + 1) * everyMs;
+    }
+    if (cron === undefined) throw new Error("This release does not know when the schedule is due");
+    const Expression = await this.#load();
+    const expression = new Expression(cron, { ...RULES, timezone: timeZone ?? "UTC" });
+    return (time) => {
+      // Before the epoch nothing is due.
+      const due = expression.nextRun(new Date(Math.max(time, 0)));
+      return due?.getTime();
+    };
+  }
+
+  /** Not an import each time: with a loader of TypeScript, an import takes longer than a turn of virtual time. */
+  #load(): Promise<typeof Cron> {
+    this.#loading ??= import("croner").then((croner) => croner.Cron);
+    return this.#loading;
+  }
 }
 
 /** The latest due time that is not after `now`. `from` is a due time that is not after `now` either. */
@@ -51,40 +93,6 @@ export function latestUntil(times: DueTimes, from: number, now: number): number 
     else latest = due;
   }
   return latest;
-}
-
-/** What is wrong with the expression or the time zone of a definition, if anything. */
-export async function timesMistake({
-  cron,
-  timeZone,
-}: Definition): Promise<TimesMistake | undefined> {
-  if (timeZone !== undefined && !isTimeZone(timeZone)) {
-    const hint = nearestHint(timeZone, Intl.supportedValuesOf("timeZone"));
-    const example = hint || ', such as "Europe/Berlin"';
-    const reason = `must be a time zone of the IANA database, not ${quoted(timeZone)}${example}`;
-    return { option: "timeZone", reason };
-  }
-  if (cron === undefined) return undefined;
-  const reason = cronMistake(cron, (await import("croner")).Cron);
-  return reason === undefined ? undefined : { option: "cron", reason };
-}
-
-async function unboundedTimes(
-  { cron, timeZone, everyMs }: Definition,
-  anchor: number,
-): Promise<DueTimes["after"]> {
-  if (everyMs !== undefined) {
-    return (time) =>
-      time < anchor ? anchor : anchor + (Math.floor((time - anchor) / everyMs) + 1) * everyMs;
-  }
-  if (cron === undefined) throw new Error("This release does not know when the schedule is due");
-  const { Cron: Expression } = await import("croner");
-  const expression = new Expression(cron, { ...RULES, timezone: timeZone ?? "UTC" });
-  return (time) => {
-    // Before the epoch nothing is due.
-    const due = expression.nextRun(new Date(Math.max(time, 0)));
-    return due?.getTime();
-  };
 }
 
 function cronMistake(cron: string, Expression: typeof Cron): string | undefined {

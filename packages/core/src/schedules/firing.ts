@@ -12,7 +12,7 @@ import { assertAccepted, type Publisher } from "../emit/publisher.ts";
 import { isBusbarError } from "../errors/errors.ts";
 import { quoted } from "../errors/quoted.ts";
 import { safeError } from "../errors/safe-error.ts";
-import { dueTimesOf } from "./due-times.ts";
+import type { Calendar } from "./due-times.ts";
 import {
   type Definition,
   type Due,
@@ -46,6 +46,7 @@ export interface FiringOptions {
   readonly timeLimit: EmitTimeLimit;
   readonly storms: StormLog;
   readonly clock: Clock;
+  readonly calendar: Calendar;
   /** Resolves when the provider knows every subscription of this process. Undefined if it does now. */
   readonly whenDeclared: () => Promise<void> | undefined;
 }
@@ -89,7 +90,7 @@ export class Firing {
       return;
     }
     this.#timer?.cancel();
-    // Whoever sets a schedule, perhaps in a handler, is not the cause of what it emits.
+    // A handler that sets a schedule is not the cause of the events that it emits.
     this.#looking = detached(() => this.#look());
   }
 
@@ -158,7 +159,7 @@ export class Firing {
     const record = recordOf(stored);
     const { definition, anchor, nextDueAt = stored.dueAt ?? now } = record;
     try {
-      const times = await dueTimesOf(definition, anchor);
+      const times = await this.#options.calendar.dueTimesOf(definition, anchor);
       // The clock of the server may have been set back.
       if (nextDueAt > now) return this.#rest(stored, this.#failuresOf(stored), LOST_MS);
       const due = dueUntil(now, nextDueAt, times, definition.misfire);

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { dueTimesOf, latestUntil } from "../../src/schedules/due-times.ts";
+import { Calendar, latestUntil } from "../../src/schedules/due-times.ts";
 import { type Definition, dueUntil } from "../../src/schedules/record.ts";
 
 const event = { event: "a", data: null };
+const calendar = new Calendar();
 
 /** The due times from a time to another, in UTC and to the minute. */
 async function between(
@@ -10,7 +11,7 @@ async function between(
   from: string,
   to: string,
 ): Promise<readonly string[]> {
-  const times = await dueTimesOf({ ...event, ...definition }, Date.parse(from));
+  const times = await calendar.dueTimesOf({ ...event, ...definition }, Date.parse(from));
   const found: string[] = [];
   let due = times.after(Date.parse(from) - 1);
   while (due !== undefined && due <= Date.parse(to)) {
@@ -97,7 +98,7 @@ describe("due times", () => {
   });
 
   test("of an interval do not drift", async () => {
-    const times = await dueTimesOf({ ...event, everyMs: 7_000 }, 1_000);
+    const times = await calendar.dueTimesOf({ ...event, everyMs: 7_000 }, 1_000);
     expect([0, 1_000, 1_001, 7_999, 8_000, 1_000_000].map((it) => times.after(it))).toEqual([
       1_000, 8_000, 8_000, 8_000, 15_000, 1_002_000,
     ]);
@@ -111,7 +112,7 @@ describe("due times", () => {
   });
 
   test("find the latest in few steps, however many were missed", async () => {
-    const everySecond = await dueTimesOf({ ...event, cron: "* * * * * *" }, 0);
+    const everySecond = await calendar.dueTimesOf({ ...event, cron: "* * * * * *" }, 0);
     let asked = 0;
     const counted = { after: (time: number) => ((asked += 1), everySecond.after(time)) };
     const now = Date.parse("2026-06-01T12:00:00.250Z");
@@ -125,7 +126,7 @@ describe("missed due times", () => {
   const from = now - 30_000 - 300 * 60_000;
 
   async function due(misfire: Definition["misfire"], since = from) {
-    const times = await dueTimesOf({ ...event, cron: "* * * * *" }, 0);
+    const times = await calendar.dueTimesOf({ ...event, cron: "* * * * *" }, 0);
     const { times: emitted, last, next } = dueUntil(now, since, times, misfire);
     const ago = emitted.map((time) => (now - time) / 1_000);
     return { ago, last: (now - last) / 1_000, next: next && (next - now) / 1_000 };
@@ -144,7 +145,7 @@ describe("missed due times", () => {
 
   test("lead to no event if they are more than 60 seconds ago", async () => {
     expect(await due("skip")).toEqual({ ago: [30], last: 30, next: 30 });
-    const times = await dueTimesOf({ ...event, cron: "0 * * * *" }, 0);
+    const times = await calendar.dueTimesOf({ ...event, cron: "0 * * * *" }, 0);
     const hourly = dueUntil(now + 60_000, now - 30_000, times, "skip");
     expect(hourly).toEqual({ times: [], last: now - 30_000, next: now - 30_000 + 3_600_000 });
   });

@@ -27,7 +27,7 @@ const parts = {
   subscriptions: "the provider lists and retires subscriptions",
   admin: "the provider stores backlogs and dead letters",
   groups: "the provider stages groups. Without this part, the bus stages groups in memory",
-  schedules: "the bus keeps schedules",
+  schedules: "the provider keeps [schedules](../how-to/schedule-events.md)",
   rates: "the `rate` of a subscription counts the runs of all processes",
   board:
     "`inspect()` shows the instances of all processes, and `tail()` reads what happens in them",

@@ -1,20 +1,20 @@
-/** Starts of runs that {@link SharedRates.reserve} has reserved. */
+/** The starts of runs that {@link SharedRates.reserve} has reserved. */
 export interface ReservedStarts {
-  /** How many milliseconds from now each reserved start is, the earliest first. 0 is now. May be empty. */
+  /** The milliseconds from now until each reserved start, the earliest first. 0 means now. May be empty. */
   readonly waitsMs: readonly number[];
-  /** When to ask again, in milliseconds. Absent if every start that was asked for is reserved. */
+  /** The milliseconds after which to call `reserve` again. Absent if all requested starts are reserved. */
   readonly retryAfterMs?: number | undefined;
 }
 
 /**
- * Counts the runs of subscriptions over all processes, by the clock of the provider's server. The bus asks before it
- * begins a run of a subscription that has a `rate`, and waits by itself.
+ * Counts the runs of subscriptions in all processes together, on the clock of the provider's server. Before the bus
+ * begins a run of a subscription with a `rate`, it reserves a start. The bus then waits for the start by itself.
  */
 export interface SharedRates {
   /**
-   * Reserves the starts of at most `count` runs, so that at most `max` runs start in any `perMs` milliseconds. A
-   * start is as early as the starts of all processes before it allow. Starts that are more than `horizonMs`
-   * milliseconds away are not reserved: a process that ends takes its reserved starts with it.
+   * Reserves the starts of at most `count` runs, so that at most `max` runs start in any `perMs` milliseconds. Each
+   * start is as early as the earlier starts of all processes allow. Starts that are more than `horizonMs` milliseconds
+   * away are not reserved, because the reserved starts of a process are lost when the process ends.
    */
   reserve(
     subscriptionId: string,

@@ -1,38 +1,41 @@
 import type { JsonObject } from "./json.ts";
 import type { Envelope, PublishOptions, PublishResult } from "./provider.ts";
 
-/** A schedule as a provider keeps it. */
+/** A schedule as a provider stores it. */
 export interface StoredSchedule {
   /** The id of the schedule: 1 to 200 printable characters. */
   readonly id: string;
-  /** What the bus has written about the schedule. The provider does not look into it. */
+  /** The schedule and its state, in a format of the bus. The provider stores the record and does not read it. */
   readonly record: JsonObject;
-  /** When it is due next: milliseconds since the epoch, by the clock of the provider's server. Absent: never. */
+  /**
+   * The next due time, in milliseconds since the epoch on the clock of the provider's server. A schedule without `dueAt`
+   * is not due.
+   */
   readonly dueAt?: number | undefined;
-  /** Another number after each write of this schedule, also after it was removed and written again. */
+  /** The version of this schedule, a new number after each write. A number is never used again, even after a removal. */
   readonly version: number;
 }
 
-/** What a write leaves of a schedule: its record, and when it is due next. */
+/** The values that a write stores: the record of the schedule, and its next due time. */
 export type ScheduleWrite = Pick<StoredSchedule, "id" | "record" | "dueAt">;
 
 /**
- * Keeps the schedules of a bus, as durably as the subscription list. The bus computes when they are due. A write of a
- * process that has not seen the last write does nothing. So processes need no lease, and a crash leaves nothing behind.
+ * Stores the schedules of a bus, as durably as the subscription list. The bus computes the due times. A write with an
+ * outdated version does nothing. So processes need no lock, and a crash leaves no lock behind.
  */
 export interface ScheduleStore {
-  /** Resolves with every schedule. */
+  /** Resolves with all schedules, in any order. */
   list(): Promise<readonly StoredSchedule[]>;
   /**
-   * Writes a schedule, if its version is still `version`; undefined means that it does not exist. Resolves with whether
-   * it was written.
+   * Writes a schedule if its version is still `version`. With `version` undefined, writes the schedule only if it does
+   * not exist. Resolves with whether the schedule was written.
    */
   write(schedule: ScheduleWrite, version: number | undefined): Promise<boolean>;
-  /** Removes a schedule. Resolves with whether there was one. */
+  /** Removes a schedule. Resolves with whether the schedule existed. */
   remove(id: string): Promise<boolean>;
   /**
-   * Resolves with at most `limit` schedules whose time has come, the earliest first. The answer also has the time of the
-   * server, and the time at which the first of the later schedules is due.
+   * Resolves with at most `limit` schedules that are due, the earliest first. `now` is the time of the server.
+   * `nextDueAt` is the next due time of the schedules that are not due yet.
    */
   due(limit: number): Promise<{
     readonly now: number;
@@ -40,9 +43,9 @@ export interface ScheduleStore {
     readonly nextDueAt?: number | undefined;
   }>;
   /**
-   * Publishes `envelopes` as `publish` does, and writes the schedule, in one atomic step, if its version is still
-   * `version`. Otherwise it does nothing, and resolves with undefined. If an envelope is refused, nothing is published
-   * and nothing is written.
+   * Publishes `envelopes` as `publish` does and writes the schedule, in one atomic step, if the version of the schedule
+   * is still `version`. Otherwise does nothing, and resolves with undefined. If the provider rejects an envelope, nothing
+   * is published and nothing is written.
    */
   fire(
     schedule: ScheduleWrite,

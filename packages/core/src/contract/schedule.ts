@@ -1,11 +1,11 @@
 import type { EmitOptions } from "./event.ts";
 import type { EventName } from "./event-patterns.ts";
 
-/** Due times that a cron expression describes. */
+/** Due times that a cron expression describes, for {@link Schedule}. */
 export interface CronTimes {
   /**
-   * A cron expression with five fields: minute, hour, day of month, month, day of week. A sixth field in front is the
-   * second. `@hourly`, `@daily`, `@weekly`, `@monthly` and `@yearly` are allowed.
+   * A cron expression with five fields: minute, hour, day of month, month, day of week. With six fields, the first is
+   * the second. `@hourly`, `@daily`, `@weekly`, `@monthly` and `@yearly` are allowed.
    */
   readonly cron: string;
   /**
@@ -14,39 +14,39 @@ export interface CronTimes {
    * @default "UTC"
    */
   readonly timeZone?: string | undefined;
-  /** Never with `cron`. */
+  /** Not allowed with `cron`. */
   readonly everyMs?: undefined;
 }
 
-/** Due times at a fixed interval. */
+/** Due times at a fixed interval, for {@link Schedule}. */
 export interface IntervalTimes {
   /**
-   * The milliseconds from one due time to the next, at least 1 000. The first due time is `startAt`. Without `startAt`
-   * it is one interval after the schedule was set.
+   * The milliseconds from one due time to the next, at least 1 000. The first due time is `startAt`. Without `startAt`,
+   * the first due time is one interval after the schedule was set.
    */
   readonly everyMs: number;
-  /** Never with `everyMs`. */
+  /** Not allowed with `everyMs`. */
   readonly cron?: undefined;
-  /** Never with `everyMs`. */
+  /** Not allowed with `everyMs`. */
   readonly timeZone?: undefined;
 }
 
 /**
- * What a schedule does about due times at which no process could emit.
+ * What a schedule does about missed due times, for example because no process was running.
  *
- * - `once` emits one event, for the latest due time.
- * - `all` emits an event for each due time, in order.
+ * - `once` emits one event, for the latest missed due time.
+ * - `all` emits one event for each missed due time, in order.
  * - `skip` emits no event for a due time that is more than 60 seconds ago.
  */
 export type Misfire = "once" | "all" | "skip";
 
-/** The event that a schedule emits, and when it begins and ends. */
+/** The event that a schedule emits, and when the schedule begins and ends. */
 export interface ScheduledEvent<Name extends string, T> {
   /** The name of the event. */
   readonly event: Name;
   /** The data of each event. */
   readonly data: T;
-  /** The options of each emit. By default the `defaults` of the bus that emits. */
+  /** The options of each emit. By default the bus that emits uses its `defaults`. */
   readonly options?: Omit<EmitOptions, "delay" | "deduplicationId"> | undefined;
   /**
    * What the schedule does about missed due times.
@@ -54,14 +54,15 @@ export interface ScheduledEvent<Name extends string, T> {
    * @default "once"
    */
   readonly misfire?: Misfire | undefined;
-  /** The time of the first due time, at the earliest. By default the schedule begins when it is set. */
+  /** The earliest possible due time. By default the schedule begins when it is set. */
   readonly startAt?: Date | undefined;
-  /** The time of the last due time, at the latest. By default the schedule has no end. */
+  /** The latest possible due time. By default the schedule has no end. */
   readonly endAt?: Date | undefined;
 }
 
 /**
- * A recurring emit: when it is due, and the event that it emits.
+ * A recurring emit: its due times, and the event that it emits. Set a schedule with {@link Schedules.set}, or with the
+ * option `schedules` of a bus.
  *
  * @example
  * ```ts
@@ -85,37 +86,40 @@ type TypedScheduledEvent<
   Name extends EventName<Events> = EventName<Events>,
 > = Name extends unknown ? ScheduledEvent<Name, Events[Name]> : never;
 
-/** A schedule of the bus, and what has become of it. */
+/** A schedule of the bus, and its state. */
 export interface ScheduleInfo {
   /** The id of the schedule. */
   readonly id: string;
-  /** The schedule, as `set` was given it. */
+  /** The schedule, as it was set. */
   readonly schedule: Schedule;
   /** Whether the schedule is paused. */
   readonly paused: boolean;
-  /** The next due time. In the past while the emit of a due time fails. Absent while paused, and after the last one. */
+  /**
+   * The next due time. While the emit for a due time fails, `nextDueAt` stays in the past. Absent while the schedule is
+   * paused, and after its last due time.
+   */
   readonly nextDueAt?: Date | undefined;
-  /** The latest due time for which an event was emitted, or skipped. */
+  /** The latest due time for which the schedule has emitted an event, or which it has skipped. */
   readonly lastDueAt?: Date | undefined;
-  /** When the latest event was emitted. */
+  /** The time at which the schedule last emitted an event. */
   readonly lastFiredAt?: Date | undefined;
   /** The number of events that the schedule has emitted since it was set for the first time. */
   readonly emitted: number;
-  /** Why the last emit failed. Absent after an emit that succeeded. */
+  /** The error of the last emit. Absent if the last emit succeeded. */
   readonly lastError?: ScheduleError | undefined;
 }
 
-/** Why a due time has not led to an event yet. */
+/** The failure of the last emit of a schedule. */
 export interface ScheduleError {
   /** The message of the error, without payloads. */
   readonly message: string;
   /** The code of the error, such as `BUSBAR_INVALID_EVENT`. */
   readonly code?: string | undefined;
-  /** When the emit failed. */
+  /** The time at which the emit failed. */
   readonly at: Date;
-  /** The number of emits that failed one after the other. */
+  /** The number of consecutive emits that have failed. */
   readonly attempts: number;
-  /** When the process whose emit failed tries it again. Other processes may emit before that. */
+  /** The time at which the process whose emit failed tries again. Other processes may emit earlier. */
   readonly retryAt: Date;
 }
 
@@ -125,21 +129,23 @@ type SetMethod<Events extends object> = [Events] extends [never]
   : { set(id: string, schedule: Schedule<Events>): Promise<void> };
 
 /**
- * The schedules of a bus. All processes of the bus share them, and each due time leads to one event. The time is the
- * time of the provider's server.
+ * Manages the schedules of a bus. All processes of the bus share the schedules, and each due time emits one event. The
+ * clock of the provider's server decides when a schedule is due.
  *
  * Every method rejects with `BUSBAR_UNSUPPORTED` if the provider does not keep schedules.
  */
 export interface Schedules<Events extends object = never> {
   /**
-   * Creates a schedule, or replaces it. Does nothing if the schedule is equal to the stored one, so that every process
-   * can call it at its start. A new expression, interval, time zone or start counts from now on. A new event, new data
-   * or new options keep the due times. A paused schedule stays paused.
+   * Creates a schedule, or replaces the schedule with this id. Does nothing if the stored schedule is equal, so every
+   * process can call `set` at its start.
+   *
+   * If the expression, interval, time zone, start or end changes, the due times are computed again from now on. If only
+   * the event, data or options change, the due times stay the same. A paused schedule stays paused.
    *
    * @param id The id of the schedule: 1 to 200 printable characters.
-   * @throws TypeError when the schedule is malformed, or never comes due.
-   * @throws BusbarError `BUSBAR_INVALID_MESSAGE` or `BUSBAR_INVALID_EVENT` when the bus would refuse its event.
-   * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider does not support its options.
+   * @throws TypeError when the schedule is malformed, or is never due.
+   * @throws BusbarError `BUSBAR_INVALID_MESSAGE` or `BUSBAR_INVALID_EVENT` when an emit of the event would reject.
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` when the provider does not support the emit options of the schedule.
    *
    * @example
    * ```ts
@@ -152,11 +158,11 @@ export interface Schedules<Events extends object = never> {
    * ```
    */
   readonly set: SetMethod<Events>["set"];
-  /** Resolves with a schedule, or with undefined if there is none with this id. */
+  /** Resolves with the schedule and its state, or with undefined if no schedule has this id. */
   get(id: string): Promise<ScheduleInfo | undefined>;
-  /** Resolves with every schedule, ordered by id. */
+  /** Resolves with all schedules and their state, ordered by id. */
   list(): Promise<readonly ScheduleInfo[]>;
-  /** Removes a schedule in every process. Events that it has emitted stay. Resolves with whether there was one. */
+  /** Removes a schedule in every process. Events that it has emitted stay. Resolves with whether the schedule existed. */
   remove(id: string): Promise<boolean>;
   /**
    * Pauses a schedule in every process, until `resume` is called.
@@ -165,15 +171,15 @@ export interface Schedules<Events extends object = never> {
    */
   pause(id: string): Promise<void>;
   /**
-   * Resumes a schedule that is paused. It continues with the first due time from now on: due times during the pause are
-   * not missed, and lead to no event.
+   * Resumes a paused schedule in every process. The schedule continues with its first due time from now on. Due times
+   * during the pause do not count as missed, and emit no event.
    *
    * @throws BusbarError `BUSBAR_NOT_FOUND` when there is no schedule with this id.
    */
   resume(id: string): Promise<void>;
   /**
-   * Emits the event of a schedule now, also while the schedule is paused. Its due times stay as they are. Resolves with
-   * the id of the event, and rejects as `emit` does.
+   * Emits the event of a schedule now, even if the schedule is paused. The due times of the schedule do not change.
+   * Resolves with the id of the event. Rejects as `emit` does.
    *
    * @throws BusbarError `BUSBAR_NOT_FOUND` when there is no schedule with this id.
    *

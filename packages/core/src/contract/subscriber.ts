@@ -10,7 +10,7 @@ export interface DeliveryContext {
   readonly attempt: number;
   /** The id of the subscription that this run belongs to. */
   readonly subscriberId: string;
-  /** The `orderingKey` with which the event was emitted. Undefined without one. */
+  /** The `orderingKey` with which the event was emitted. Undefined if the event has no key. */
   readonly orderingKey?: string | undefined;
   /**
    * The services of the application. `createApp` gives each run its own scope and disposes the scope after the run. On
@@ -38,7 +38,7 @@ export interface TransactionContext<Tx> extends DeliveryContext {
   readonly tx: Tx;
 }
 
-/** What the handlers of a bus may know of a run. `Tx` is the transaction of its inbox; `unknown` where there is none. */
+/** The context type of the handlers of a bus. `Tx` is the transaction type of its inbox, or `unknown` without an inbox. */
 export type HandlerContext<Tx> = unknown extends Tx ? DeliveryContext : TransactionContext<Tx>;
 
 /**
@@ -63,33 +63,39 @@ export type Ordering = "none" | "key" | "all";
 export type OrderedFailure = "park" | "block";
 
 /**
- * The context of a call of a {@link BatchSubscriber}. Each event of the batch is acknowledged or fails on its own, and
- * the bus retries only the events that failed. A handler may take the functions out of the context.
+ * The second argument of a {@link BatchSubscriber}. Each event of the batch is acknowledged or fails on its own, and
+ * the bus retries only the events that failed. Its functions can be destructured.
  *
- * `signal` aborts when the call has taken `timeoutMs`, or when the `graceMs` of a shutdown have passed. `container` is a
- * scope of the call.
+ * `signal` aborts when the call has taken `timeoutMs`, or when the `graceMs` of a shutdown have passed. `container` is
+ * one scope for the whole batch.
  */
 export interface BatchContext extends Pick<
   DeliveryContext,
   "signal" | "subscriberId" | "container" | "logger"
 > {
-  /** Returns the number of the attempt of an event of this batch, as {@link DeliveryContext.attempt}. */
+  /** Returns the number of the attempt of one event of this batch, as {@link DeliveryContext.attempt} counts it. */
   readonly attempt: (event: Event) => number;
   /**
-   * Acknowledges an event of this batch now: a later failure of the handler does not concern the event. The first call
-   * of `ack` or `fail` for an event counts.
+   * Acknowledges one event of this batch now. A later failure of the handler does not affect the event. Only the first
+   * call of `ack` or `fail` for an event counts.
+   *
+   * @throws TypeError when the event is not an object that the handler received.
    */
   readonly ack: (event: Event) => void;
   /**
-   * Fails an event of this batch now, as if a handler of this event had thrown `error`. A `PermanentError` makes the event
-   * a dead letter, and a `ReleaseDelivery` releases the event. The other events are acknowledged when the handler returns.
+   * Fails one event of this batch now, as if a handler of this event alone had thrown `error`. A `PermanentError` makes
+   * the event a dead letter. A `ReleaseDelivery` releases the event. The other events are acknowledged when the handler
+   * returns.
+   *
+   * @throws TypeError when the event is not an object that the handler received.
    */
   readonly fail: (event: Event, error: unknown) => void;
 }
 
 /**
- * A handler of several events at a time. If the handler returns or its promise fulfils, the bus acknowledges the events
- * that `context.fail` has not failed. If the handler throws or rejects, all events fail that are not acknowledged.
+ * A handler of several events at a time. If the handler returns or its promise fulfils, the bus acknowledges all events
+ * except those that the handler passed to `context.fail`. If the handler throws or rejects, all events fail except those
+ * that the handler passed to `context.ack`.
  *
  * @example
  * ```ts
@@ -108,27 +114,27 @@ export type BatchSubscriber<T = unknown> = (
   context: BatchContext,
 ) => void | Promise<void>;
 
-/** How many events a batch has, and how long the bus waits for them. */
+/** The size of batches, and how long the bus waits for events to fill a batch. */
 export interface BatchOptions {
-  /** The number of events in a batch, at most: 1 to 1 000. */
+  /** The largest number of events in a batch: 1 to 1 000. */
   readonly maxEvents: number;
   /**
-   * The milliseconds that the first event of a batch waits for others, counted from the arrival of the event. With 0, a
-   * batch has the events that have arrived when the handler is free.
+   * The milliseconds that the first event of a batch waits for others, counted from the arrival of the event. With 0,
+   * the bus does not wait: a batch has the events that have arrived when the handler is free.
    *
    * @default 0
    */
   readonly maxWaitMs?: number | undefined;
 }
 
-/** How many runs of a subscription may start within a time. */
+/** A limit on the runs of a subscription that start within a time. */
 export interface RateLimit {
-  /** The number of runs: a whole number from 1. */
+  /** The largest number of runs that start within `perMs`: a whole number, at least 1. */
   readonly max: number;
   /**
-   * The time in milliseconds. In memory, at most `max` runs start in any span of this length. On a durable provider, at
-   * most `max` starts are reserved in any such span, in all processes together. A run may begin later than its start.
-   * If a process is late, its runs may be closer by up to 50 ms, or half of `perMs` if that is less.
+   * The length of the time window in milliseconds. In memory, at most `max` runs start in any window of this length. On
+   * a durable provider, all processes together reserve at most `max` starts in any such window. A run may begin later
+   * than its start. If a process is late, its runs may be closer by up to 50 ms, or half of `perMs` if that is less.
    */
   readonly perMs: number;
 }
@@ -181,9 +187,9 @@ export interface SubscriberContext<Batch extends BatchOptions | undefined = unde
    */
   readonly onOrderedFailure?: OrderedFailure | undefined;
   /**
-   * The number of runs that may start within a time, in all processes together if the provider is durable. A retry is a
-   * run, and a batch is one run. A process holds up to `concurrency` deliveries until they may start. By default there
-   * is no limit.
+   * A limit on the runs that start within a time. On a durable provider, all processes share the limit. Each retry
+   * counts as a run, and a batch counts as one run. A process holds up to `concurrency` deliveries until they may start.
+   * By default there is no limit.
    *
    * @example
    * ```ts
@@ -192,22 +198,29 @@ export interface SubscriberContext<Batch extends BatchOptions | undefined = unde
    */
   readonly rate?: RateLimit | undefined;
   /**
-   * Calls the subscriber with several events at a time: the subscriber is a {@link BatchSubscriber}. `concurrency` is
-   * the number of batches that run at the same time, by default 1. `timeoutMs` counts from the call. With
-   * `ordering: "key"`, a batch has at most one event of each key. `batch` needs a `subscriberId`. It cannot be combined
-   * with `ordering: "all"`, or with the `inbox` of a bus.
+   * The size of batches, for a subscriber that gets several events at a time: see {@link BatchSubscriber}.
+   *
+   * - `concurrency` is the number of batches that run at the same time, by default 1.
+   * - `timeoutMs` counts from the call of the handler.
+   * - With `ordering: "key"`, a batch has at most one event of each key.
+   * - `batch` needs a `subscriberId`. It cannot be combined with `ordering: "all"`, or with the `inbox` of a bus.
+   *
+   * @example
+   * ```ts
+   * batch: { maxEvents: 100, maxWaitMs: 500 }
+   * ```
    */
   readonly batch?: Batch;
   /** Earlier ids of this subscription. Pending deliveries of these ids are delivered to this subscription. */
   readonly aliases?: readonly string[] | undefined;
 }
 
-/** A {@link SubscriberContext} that has its `batch`, where the subscriber is one of batches. */
+/** A {@link SubscriberContext} whose `batch` is required if the subscriber handles batches. */
 export type ContextOf<Batch extends BatchOptions | undefined> = SubscriberContext<Batch> &
   (Batch extends BatchOptions ? { readonly batch: Batch } : unknown);
 
 /**
  * The default delivery options of subscriptions. The `attempts` and `backoff` of a message or an emit take precedence
- * over them. They take precedence over the emit `defaults` of the bus.
+ * over these defaults. These defaults take precedence over the emit `defaults` of the bus.
  */
 export type SubscriptionDefaults = Omit<SubscriberContext, "subscriberId" | "aliases" | "batch">;

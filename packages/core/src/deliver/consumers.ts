@@ -243,8 +243,11 @@ export class Consumers {
       const isKept = provider.subscriptions !== undefined && !subscription.isOutdated;
       const outdated = isKept ? undefined : subscription.consumer;
       if (outdated) subscription.consumer = undefined;
-      await this.#consume(subscription);
-      if (outdated) void this.#close(outdated, subscription.id);
+      try {
+        await this.#consume(subscription);
+      } finally {
+        if (outdated) void this.#close(outdated, subscription.id);
+      }
     }
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { createGate, startTestBus } from "../support/test-bus.ts";
+import { idle } from "../support/manual-clock.ts";
+import { createGate, memoryProvider, providerLike, startTestBus } from "../support/test-bus.ts";
 
 describe("subscribe while the bus runs", () => {
   test("is effective for the very next emit", async () => {
@@ -35,6 +36,36 @@ describe("subscribe while the bus runs", () => {
     await bus.emit("b", 1);
     await bus.settled();
     expect(seen).toEqual(["a", "b"]);
+  });
+
+  test("leaves one consumer, also when the provider could not open the new one at first", async () => {
+    const inner = memoryProvider();
+    let [opened, closed, fails] = [0, 0, false];
+    // Without a list, a provider learns of new events by a new consumer.
+    const provider = providerLike(inner, {
+      subscriptions: undefined,
+      consume: async (spec, deliver) => {
+        if (fails) throw new Error("not now");
+        opened += 1;
+        const handle = await inner.consume(spec, deliver);
+        return {
+          close: async (options) => {
+            closed += 1;
+            await handle.close(options);
+          },
+        };
+      },
+    });
+    const { bus, clock } = await startTestBus({ provider });
+    const context = { subscriberId: "mail" };
+    bus.subscribe("a", () => {}, context);
+    await bus.emit("a", 1);
+    fails = true;
+    bus.subscribe("b", () => {}, context);
+    await idle();
+    fails = false;
+    await clock.advance(5_000);
+    expect({ opened, closed }).toEqual({ opened: 2, closed: 1 });
   });
 
   test("inside a handler is effective for what the handler emits next", async () => {

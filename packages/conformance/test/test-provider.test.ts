@@ -123,7 +123,7 @@ describe("the scorecard", () => {
     const scorecard = createScorecard(subject, cases, outcomes);
     expect(scorecard).toMatchObject({
       provider: "memory",
-      parts: ["subscriptions", "admin", "probe"],
+      parts: ["subscriptions", "admin", "schedules", "probe"],
       counts: { passed: 1, failed: 1, skipped: 1 },
     });
     expect(scorecard.groups[0]?.cases[0]).toMatchObject({ status: "passed", note: "loosely" });

@@ -6,6 +6,8 @@ export interface RedisServer {
   readonly url: string;
   /** Bytes that the server holds, without the buffers of its clients. Needs the peers. */
   usedMemory(): Promise<number>;
+  /** Commands that the server has run, those of scripts included. Needs the peers. */
+  commands(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -36,12 +38,19 @@ export async function startRedisServer(): Promise<RedisServer> {
     async usedMemory() {
       client ??= connectToRedis(url);
       const info = await client.info("memory");
-      const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, "m").exec(info)?.[1]);
-      return field("used_memory") - field("mem_clients_normal");
+      return fieldOf(info, "used_memory") - fieldOf(info, "mem_clients_normal");
+    },
+    async commands() {
+      client ??= connectToRedis(url);
+      return fieldOf(await client.info("stats"), "total_commands_processed");
     },
     async close() {
       client?.disconnect();
       await end();
     },
   };
+}
+
+function fieldOf(info: string, name: string): number {
+  return Number(new RegExp(`^${name}:(\\d+)`, "m").exec(info)?.[1]);
 }

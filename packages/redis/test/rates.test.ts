@@ -32,13 +32,36 @@ describe("the rate of a subscription", () => {
     const session = await open();
     const { keys, redis, registry } = session;
     const rates = createRates(session);
+    const limit = { max: 3, perMs: 60_000, horizonMs: 0, count: 1 };
     await registry.declare([subscription("mail")]);
+    expect((await rates.reserve("mail", limit)).waitsMs).toEqual([0]);
+    const narrow = { ...limit, max: 2, perMs: 1_000 };
+    expect((await rates.reserve("post", narrow)).waitsMs).toEqual([0]);
     await registry.declare([subscription("post", { aliases: ["mail"] })]);
-    const limit = { max: 1, perMs: 60_000, horizonMs: 0, count: 1 };
+    expect(await redis.exists(keys.rate("mail"))).toBe(0);
+    expect(await redis.zscore(keys.rate("post"), "max")).toBe("-3");
+    expect(await redis.pttl(keys.rate("post"))).toBeGreaterThan(50_000);
     expect((await rates.reserve("post", limit)).waitsMs).toEqual([0]);
     expect((await rates.reserve("mail", limit)).waitsMs).toEqual([]);
     await registry.retire("post", { backlog: "discard" });
     expect(await redis.exists(keys.rate("post"))).toBe(0);
+  });
+
+  test("goes on when the clock of Redis was set back", async () => {
+    const session = await open();
+    const { keys, redis } = session;
+    const rates = createRates(session);
+    const limit = { max: 2, perMs: 10_000, count: 2, horizonMs: 1_000 };
+    await rates.reserve("mail", limit);
+    const [max, ...starts] = await redis.zrange(keys.rate("mail"), "0", "-1");
+    expect(max).toBe("max");
+    for (const start of starts) await redis.zincrby(keys.rate("mail"), 3_600_000, String(start));
+    await redis.pexpire(keys.rate("mail"), 3_610_000);
+    const { waitsMs, retryAfterMs } = await rates.reserve("mail", limit);
+    expect(waitsMs).toEqual([]);
+    expect(retryAfterMs).toBeLessThanOrEqual(10_000);
+    expect(await redis.pttl(keys.rate("mail"))).toBeLessThan(20_000);
+    expect(await redis.zcard(keys.rate("mail"))).toBe(3);
   });
 
   test("holds for three buses together, within 5 % over two seconds, with few requests", async () => {

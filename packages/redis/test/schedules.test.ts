@@ -61,7 +61,7 @@ describe("the schedules", () => {
   test("are written once when the answer to a write is lost", async () => {
     const { session } = await openStore();
     const { keys, scripts } = session;
-    const args = [keys.own, "t", "", 1, "token", "1 token {}"];
+    const args = [keys.own, "t", "", 1, "token", "1 token {}", ""];
     expect(await scripts.writeSchedule(keys.schedules, args)).toBe(1);
     expect(await scripts.writeSchedule(keys.schedules, args)).toBe(1);
     args[4] = "other";
@@ -127,6 +127,23 @@ describe("the schedules", () => {
     }
     expect(errors).toHaveLength(1);
     expect(await redis.zscore(`${keys.own}schedules-due`, "gone")).toBeNull();
+  });
+
+  test("of which the text cannot be read are set again, although it begins with a version", async () => {
+    const { store, session } = await openStore();
+    const { redis, keys } = session;
+    const text = (await redis.hget(keys.schedules, "s")) ?? "";
+    const again = { id: "s", record: { n: 2 }, dueAt: 1 };
+    for (const damaged of [text.slice(0, -1), "1", "1 - t {}x", "1 x t {}", `9${"{".repeat(9)}`]) {
+      await redis.hset(keys.schedules, "s", damaged);
+      expect(await store.list()).toEqual([]);
+      expect(await store.write(again, 5)).toBe(false);
+      expect(await store.write(again, undefined)).toBe(true);
+      expect(await store.list()).toMatchObject([again]);
+      expect(await store.write(again, undefined)).toBe(false);
+    }
+    await store.remove("s");
+    expect(await store.write(again, 5)).toBe(false);
   });
 
   test("emit for each due time once: of three processes one is killed, and a clock is an hour off", async () => {

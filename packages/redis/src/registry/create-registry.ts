@@ -5,6 +5,7 @@ import { insistently } from "../store/insistently.ts";
 import { createJobIds } from "../store/job-ids.ts";
 import type { Store } from "../store/store.ts";
 import { createForgotten } from "./forgotten.ts";
+import { createEnded, dropRemains } from "./ended.ts";
 import { letGoOfFormerQueues } from "./former-queues.ts";
 import { type Changes, changesFor, declaredIds, isShared, presentId } from "./declarations.ts";
 import { differenceOf, readLivePolicies } from "./live-policies.ts";
@@ -41,6 +42,7 @@ export function createRegistry(session: Store): Registry {
   /** What was warned of. */
   const differences = new Map<string, string | undefined>();
   const forgotten = createForgotten(context);
+  const ended = createEnded(session);
   /** The copy, while nothing has to be asked before it is used. Looked at by each publish. */
   let sure: RegistrySnapshot | undefined;
   let timer: Timer | undefined;
@@ -105,7 +107,7 @@ export function createRegistry(session: Store): Registry {
     for (let isStale = false; ; isStale = true) {
       const snapshot = await copy.read(isStale);
       const { version, records, unreadable } = snapshot;
-      const { set: changes, seen, unseen, policies, moves } = await change(snapshot);
+      const { set: changes, seen, unseen, policies, moves, ...rest } = await change(snapshot);
       // What nobody can read is written anew, also where it is as this process knows it.
       const written = new Set(changes.map(({ subscriptionId }) => subscriptionId));
       const spoilt = [...unreadable].filter((id) => seen.includes(id) && !written.has(id));
@@ -123,9 +125,11 @@ export function createRegistry(session: Store): Registry {
         queues: [...queues].map((queue) => keys.queue(queue)),
         maxLenEvents: options.maxLenEvents,
         moves,
+        ...(rest.ended !== undefined && { ended: { id: rest.ended, afterMs: TEMPORARY_MS } }),
       };
       const answer = await insistently(session, () => scripts.save(keys.version, request));
       if (answer[0] === "stale") continue;
+      if (answer[0] === "live") return snapshot;
       if (set.length === 0) return snapshot;
       return copy.replace(answer[1], changed);
     }
@@ -148,9 +152,11 @@ export function createRegistry(session: Store): Registry {
     subscriptionId: string,
     events: readonly string[] | undefined,
     backlog: RetiredBacklog,
+    hasEnded = false,
   ): Promise<number> {
     let wanted: readonly string[] = [];
-    remembered.forget(subscriptionId, events);
+    const unless = hasEnded && { ended: subscriptionId };
+    if (!hasEnded) remembered.forget(subscriptionId, events);
     const snapshot = await save(({ records }) => {
       const record = records.get(subscriptionId);
       if (!record || record.renamedTo !== undefined) return NO_CHANGES;
@@ -158,7 +164,7 @@ export function createRegistry(session: Store): Registry {
       if (wanted.length === 0) {
         const retired: SubscriptionRecord = { ...record, events: [], retired: true };
         const set = record.retired ? [] : [retired];
-        return { ...NO_CHANGES, set, unseen: [subscriptionId] };
+        return { ...NO_CHANGES, set, unseen: [subscriptionId], ...unless };
       }
       const set = wanted.length < record.events.length ? [{ ...record, events: wanted }] : [];
       return { ...NO_CHANGES, set };
@@ -166,10 +172,17 @@ export function createRegistry(session: Store): Registry {
     const { records } = snapshot;
     const record = records.get(subscriptionId);
     if (!record || record.renamedTo !== undefined) return 0;
+    if (hasEnded) {
+      if (!record.retired) return 0; // It was declared meanwhile.
+      remembered.forget(subscriptionId, events);
+    }
     const ids = [subscriptionId, ...earlierIds(records, subscriptionId)];
     if (record.retired) {
       await insistently(session, () => link.client.srem(keys.paused, ...ids));
       await insistently(session, () => link.client.unlink(keys.rate(subscriptionId)));
+    }
+    if (record.retired && record.temporary && backlog === "discard") {
+      await dropRemains(session, records, record);
     }
     const count =
       backlog === "keep"
@@ -181,14 +194,16 @@ export function createRegistry(session: Store): Registry {
 
   /** Retires temporary subscriptions whose processes have ended, again where something was left of them. */
   async function retireEnded({ records }: RegistrySnapshot): Promise<void> {
-    const temporary = [...records.values()].filter((it) => it.temporary && !it.renamedTo);
-    if (temporary.length === 0) return;
-    const endedBefore = session.serverClock.now() - TEMPORARY_MS;
-    for (const { subscriptionId } of temporary) {
-      const seenAt = await insistently(session, () =>
-        link.client.zscore(keys.seen, subscriptionId),
-      );
-      if (Number(seenAt ?? 0) <= endedBefore) await retire(subscriptionId, undefined, "discard");
+    for (const subscriptionId of await ended.find(records)) {
+      try {
+        await retire(subscriptionId, undefined, "discard", true);
+      } catch (err) {
+        if (!link.isReady) throw err;
+        logger.error(
+          { err, subscriptionId },
+          `Subscription "${subscriptionId}" has no process any more, and cannot be removed: it is tried again`,
+        );
+      }
     }
   }
 

@@ -15,8 +15,10 @@ export interface Changes {
   readonly unseen: readonly string[];
   /** Fields of the hash of policies: what was declared. */
   readonly policies: readonly string[];
-  /** Whose dead letters and policies become whose. */
+  /** Whose dead letters, policies and starts of runs become whose. */
   readonly moves: readonly (readonly [from: string, to: string])[];
+  /** Given: nothing is written if this subscription has a process. It is temporary. */
+  readonly ended?: string | undefined;
 }
 
 type Records = ReadonlyMap<string, SubscriptionRecord>;

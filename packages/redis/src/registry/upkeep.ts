@@ -8,12 +8,16 @@ import type { RegistrySnapshot } from "./registry.ts";
 const LOOKED_FOR_MS = 50_000;
 
 /** Drops dead letters beyond their bounds, and reports how many. */
-export async function trimDead(session: Store, subscriptionId: string): Promise<void> {
+export async function trimDead(
+  session: Store,
+  subscriptionId: string,
+  max: number = session.context.deadLetters.maxPerSubscription,
+): Promise<void> {
   const { context, keys, scripts } = session;
-  const { maxPerSubscription, maxAgeMs } = context.deadLetters;
+  const { maxAgeMs } = context.deadLetters;
   let dropped = 0;
   for (;;) {
-    const args = [keys.own, subscriptionId, maxPerSubscription, maxAgeMs];
+    const args = [keys.own, subscriptionId, max, maxAgeMs];
     const count = await insistently(session, () =>
       scripts.trim(`${keys.own}dead:${subscriptionId}`, args),
     );

@@ -51,8 +51,15 @@ export function createSchedules(
         token,
         textOf(schedule, token),
       ];
-      const written = await insistently(session, () => scripts.writeSchedule(keys.schedules, args));
-      return written > 0;
+      const write = (unreadable: string): Promise<number> =>
+        insistently(session, () => scripts.writeSchedule(keys.schedules, [...args, unreadable]));
+      if ((await write("")) > 0) return true;
+      if (version !== undefined) return false;
+      // What cannot be read counts as none: it is replaced, if nobody has written anything else meanwhile.
+      const key = encodeKey(schedule.id);
+      const text = await insistently(session, () => link.client.hget(keys.schedules, key));
+      if (!text || readSchedule(schedule.id, text)) return false;
+      return (await write(text)) > 0;
     },
 
     async remove(id) {

@@ -9,6 +9,8 @@ import { SERVER_TIME } from "./server-time.ts";
  *
  * The run that is `max` runs later starts a window later at the earliest. The set keeps as many starts as the largest
  * `max` that was asked for: the member "max" has it as a negative score. It expires a window after its last start.
+ * No start is later than the horizon and the window, unless the clock was set back since. Then it counts from now on,
+ * and so does the expiry.
  */
 export const RESERVE_SCRIPT: string = `${SERVER_TIME}${READING}
 local starts = KEYS[1]
@@ -18,6 +20,14 @@ expect(starts, "zset")
 -- Tells a Redis that is full that this script must not be refused: runs make room.
 redis.call("ZREM", starts, "")
 local now = server_now()
+local function set_back()
+  local late = redis.call("ZRANGEBYSCORE", starts, string.format("(%.0f", now + math.max(horizon, window)), "+inf", "WITHSCORES")
+  if #late == 0 then return end
+  local ttl = redis.call("PTTL", starts) - (tonumber(late[#late]) - now)
+  for index = 1, #late, 2 do redis.call("ZADD", starts, now, late[index]) end
+  redis.call("PEXPIRE", starts, string.format("%.0f", math.max(ttl, window)))
+end
+set_back()
 local most = math.max(-(tonumber(redis.call("ZSCORE", starts, "max") or 0)), max)
 local waits, later = {}, -1
 local expireAt = 0

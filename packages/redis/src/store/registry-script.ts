@@ -19,12 +19,20 @@ export interface SaveRequest {
   /** Key prefixes of queues of theirs, and the most entries that their streams of events keep. */
   readonly queues: readonly string[];
   readonly maxLenEvents: number;
-  /** Whose dead letters and policies become whose. */
+  /** Whose dead letters, policies and starts of runs become whose. */
   readonly moves: readonly (readonly [from: string, to: string])[];
+  /** Nothing is written if the subscription was declared within that many milliseconds. */
+  readonly ended?: { readonly id: string; readonly afterMs: number };
 }
 
-/** `stale`: the list is another one by now, and nothing was done. */
-export type SaveAnswer = readonly ["stale"] | readonly ["saved", version: string];
+/**
+ * `stale`: the list is another one by now, and nothing was done. `live`: nothing was done, because the subscription
+ * has not ended.
+ */
+export type SaveAnswer =
+  | readonly ["stale"]
+  | readonly ["live"]
+  | readonly ["saved", version: string];
 
 /**
  * A version is `<birth>-<number>`: when the list was begun, and a time, or later. None is used twice, not
@@ -73,7 +81,13 @@ for _, move in ipairs(request.moves) do
     expect(own .. "dead:" .. id, "zset")
     expect(own .. "dead-info:" .. id, "hash")
     expect(own .. "dead-data:" .. id, "hash")
+    expect(own .. "rate:" .. id, "zset")
   end
+end
+local now = server_now()
+if request.ended then
+  local seenAt = tonumber(redis.call("ZSCORE", own .. "seen", request.ended.id) or 0)
+  if now - seenAt <= request.ended.afterMs then return { "live" } end
 end
 -- Tells a Redis that is full that this script must not be refused: who cannot start cannot drain.
 redis.call("ZREM", own .. "seen", "")
@@ -84,7 +98,6 @@ end
 for _, queue in ipairs(request.queues) do
   redis.call("HSET", queue .. "meta", "opts.maxLenEvents", request.maxLenEvents)
 end
-local now = server_now()
 for _, id in ipairs(request.seen) do redis.call("ZADD", own .. "seen", now, id) end
 for _, move in ipairs(request.moves) do move_policies(own, move[1], move[2]) end
 for _, field in ipairs(request.policies) do
@@ -108,6 +121,14 @@ for _, move in ipairs(request.moves) do
       end
       redis.call("DEL", hash .. from)
     end
+  end
+  local starts = own .. "rate:"
+  if redis.call("EXISTS", starts .. from) == 1 then
+    local ttl = math.max(redis.call("PTTL", starts .. from), redis.call("PTTL", starts .. to))
+    -- The largest max has the least score. A start has the same member and score in both, or is in one.
+    redis.call("ZUNIONSTORE", starts .. to, 2, starts .. to, starts .. from, "AGGREGATE", "MIN")
+    if ttl > 0 then redis.call("PEXPIRE", starts .. to, ttl) end
+    redis.call("DEL", starts .. from)
   end
 end
 if #request.set > 0 then version = next_version(KEYS[1], version) end

@@ -30,14 +30,16 @@ end
 
 /**
  * Writes a schedule. KEYS[1]: the schedules. ARGV: prefix of our own keys, id, its version or "" if there is none, when
- * it is due next or "", a token for this call, and the text without its version. The same call again does nothing.
+ * it is due next or "", a token for this call, the text without its version, and the text that is there and cannot be
+ * read, or "". The same call again does nothing.
  */
 export const WRITE_SCHEDULE_SCRIPT: string = `${SERVER_TIME}${READING}${SCHEDULES}
-local own, id, version, dueAt, token, text = unpack(ARGV)
+local own, id, version, dueAt, token, text, unreadable = unpack(ARGV)
 expect_schedules(own)
 local present = redis.call("HGET", KEYS[1], id) or ""
 if string.match(present, "^%d+ [%d-]+ (%S+)") == token then return 1 end
-if (string.match(present, "^%d+") or "") ~= version then return 0 end
+local is_replaced = unreadable ~= "" and present == unreadable
+if not is_replaced and (string.match(present, "^%d+") or "") ~= version then return 0 end
 write_schedule(own, id, text, tonumber(dueAt), server_now())
 return 1
 `;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Envelope, Settlement } from "@busbar/core/provider";
+import type { Scripts } from "../src/store/scripts.ts";
 import { ACK } from "./support/consumer.ts";
 import { eventually } from "./support/eventually.ts";
 import { envelope, subscription, type TestSession } from "./support/test-session.ts";
@@ -29,7 +30,11 @@ function createGates() {
   const held = new Map<string, (settlement: Settlement) => void>();
   return {
     hold: (id: string) => new Promise<Settlement>((resolve) => held.set(id, resolve)),
-    end: (id: string, settlement: Settlement = ACK) => held.get(id)?.(settlement),
+    /** Says whether it is held. */
+    end(id: string, settlement: Settlement = ACK): boolean {
+      held.get(id)?.(settlement);
+      return held.has(id);
+    },
   };
 }
 
@@ -164,6 +169,179 @@ describe("cancel", () => {
     expect(await cancel(session, "1")).toBe(1);
     const [again] = await session.publish(envelope("2", { deduplicationId }));
     expect(again).toEqual({ status: "accepted", subscriptions: 1 });
+  });
+
+  test.each(["cancel", "drain", "retire"])(
+    "%s finds a pack that has lost events to another cancel meanwhile",
+    async (how) => {
+      let another: (() => Promise<unknown>) | undefined;
+      const wrapScripts = (scripts: Scripts): Scripts => ({
+        ...scripts,
+        async retireJob(...args) {
+          const first = another;
+          another = undefined;
+          await first?.();
+          return scripts.retireJob(...args);
+        },
+      });
+      const session = await open({ wrapScripts });
+      await session.registry.declare([subscription("mail")]);
+      await session.publish(...["1", "2", "3", "4"].map((id) => envelope(id)));
+      another = async () => {
+        expect(await cancel(session, "2")).toBe(1);
+        expect(await cancel(session, "3")).toBe(1);
+      };
+      if (how === "cancel") {
+        expect(await cancel(session, "1")).toBe(1);
+        expect(await waitingIds(session)).toEqual(["4"]);
+      } else if (how === "drain") {
+        expect(await session.admin.drain?.("mail", { backlog: "discard" })).toBe(2);
+      } else {
+        expect(await session.registry.retire("mail", { backlog: "discard" })).toBe(2);
+      }
+    },
+  );
+
+  test("of many events of one pack at the same time takes all of them", async () => {
+    const session = await open({ options: { sharedQueues: { small: ["small-*"] } } });
+    const names = ["mail", "stock", "small-1", "small-2"];
+    await session.registry.declare(names.map((name) => subscription(name)));
+    const ids = Array.from({ length: 12 }, (_, index) => `${index}`);
+    const text = "x".repeat(4_000);
+    await session.publish(...ids.map((id) => envelope(id, { data: { text } })));
+    const cancelled = await Promise.all(ids.slice(1).map(async (id) => cancel(session, id)));
+    expect(cancelled).toEqual(ids.slice(1).map(() => names.length));
+    for (const name of names) expect(await waitingIds(session, name)).toEqual(["0"]);
+  });
+
+  test("takes an event of a pack that a worker begins while its queue is looked through", async () => {
+    let take: (() => Promise<void>) | undefined;
+    const wrapScripts = (scripts: Scripts): Scripts => ({
+      ...scripts,
+      async findJobs(place, args) {
+        const found = await scripts.findJobs(place, args);
+        const first = place.endsWith(":active") ? take : undefined;
+        if (first) take = undefined;
+        await first?.();
+        return found;
+      },
+    });
+    const session = await open({ wrapScripts });
+    await session.registry.declare([subscription("mail")]);
+    await session.publish(envelope("1"), envelope("2"), envelope("3"));
+    const gates = createGates();
+    const mail = { subscriptionId: "mail", concurrency: 1 };
+    take = async () => {
+      const seen = await consume(session, mail, ({ envelope: { id } }) => gates.hold(id));
+      await seen.has(1);
+    };
+    expect(await cancel(session, "3")).toBe(1);
+    gates.end("1");
+    await eventually(() => expect(gates.end("2")).toBe(true));
+  });
+
+  test("frees the deduplicationId of a delivery that waits for its retry", async () => {
+    const session = await open();
+    await consume(session, { subscriptionId: "mail" }, () => RETRY);
+    const publish = (id: string) => session.publish(envelope(id, { deduplicationId: "d" }));
+    const waits = eventually(async () => {
+      const [stats] = await session.admin.stats();
+      expect(stats).toMatchObject({ inFlight: 0, delayed: 1 });
+    });
+    await publish("1");
+    await waits;
+    expect(await cancel(session, "1")).toBe(1);
+    expect(await publish("2")).toMatchObject([{ status: "accepted" }]);
+  });
+
+  test("leaves a deduplicationId that another event has by now", async () => {
+    const session = await open();
+    const later = await open({ prefix: session.keys.prefix });
+    await session.registry.declare([subscription("mail")]);
+    const deduplicationId = "d";
+    await session.publish(envelope("1", { deduplicationId }));
+    // The window of the first ends.
+    await session.redis.del(await session.redis.keys(`${session.keys.own}de:*`));
+    const publish = async (id: string) =>
+      (await later.publish(envelope(id, { deduplicationId })))[0];
+    expect(await publish("2")).toMatchObject({ status: "accepted" });
+    expect(await cancel(session, "1")).toBe(1);
+    expect(await publish("3")).toMatchObject({ status: "duplicate" });
+    expect(await cancel(session, "2")).toBe(1);
+    expect(await publish("4")).toMatchObject({ status: "accepted" });
+  });
+
+  test.each([
+    ["the handovers", { progress: '{"handovers":3,"trusted":0}' }],
+    ["a stop", { stc: "1" }],
+  ])(
+    "does not charge the next of an ordered key with %s of one that was taken out",
+    async (_, fields) => {
+      const session = await open();
+      const inOrder = { ordering: "key", events: ["a", "b"] } as const;
+      await session.registry.declare([subscription("mail", inOrder)]);
+      const names = ["a", "a", "b"];
+      await session.publish(
+        ...names.map((name, index) => envelope(`${index}`, { name, orderingKey: "k" })),
+      );
+      const crash = async (): Promise<void> => {
+        const [turn] = await session.waiting("mail");
+        await session.redis.hset(`${session.keys.queue("mail")}${turn?.id}`, fields);
+      };
+      await crash();
+      expect(await cancel(session, "0")).toBe(1);
+      const [turn] = await session.waiting("mail");
+      const key = `${session.keys.queue("mail")}${turn?.id}`;
+      expect(await session.redis.hmget(key, "progress", "stc")).toEqual([null, null]);
+      await crash();
+      expect(await session.registry.retire("mail", { events: ["a"], backlog: "discard" })).toBe(1);
+      const seen = await consume(session, { subscriptionId: "mail", ...inOrder, events: ["b"] });
+      await seen.has(1);
+      expect(seen.deliveries).toMatchObject([{ envelope: { id: "2" }, crashes: 0 }]);
+      expect(seen.deliveries[0]).not.toHaveProperty("suspect");
+    },
+  );
+
+  test("finds the head of a long lane while others are added behind it, and taken out", async () => {
+    let change: (() => Promise<unknown>) | undefined;
+    const wrapScripts = (scripts: Scripts): Scripts => ({
+      ...scripts,
+      async findInLane(lane, args) {
+        const found = await scripts.findInLane(lane, args);
+        const first = change;
+        change = undefined;
+        await first?.();
+        return found;
+      },
+    });
+    const session = await open({ wrapScripts });
+    await session.registry.declare([subscription("mail", { ordering: "all" })]);
+    await session.publish(...Array.from({ length: 750 }, (_, index) => envelope(`${index}`)));
+    const lanes = await session.redis.keys(`${session.keys.own}lane:*`);
+    change = () => session.publish(...Array.from({ length: 5 }, (_, at) => envelope(`late-${at}`)));
+    expect(await cancel(session, "0")).toBe(1);
+    change = () => session.redis.rpop(lanes[0] as string, 100);
+    expect(await cancel(session, "248")).toBe(1);
+  });
+
+  test("looks at no more than 1 000 deliveries of many lanes in one step", async () => {
+    const looks: number[] = [];
+    const wrapScripts = (scripts: Scripts): Scripts => ({
+      ...scripts,
+      async findInLanes(...args) {
+        const answer = await scripts.findInLanes(...args);
+        looks.push(answer[2].length);
+        return answer;
+      },
+    });
+    const session = await open({ wrapScripts });
+    await session.registry.declare([subscription("mail", { ordering: "key" })]);
+    for (let key = 0; key < 5; key += 1) {
+      const ids = [...Array.from({ length: 299 }, (_, index) => `${key}-${index}`), "same"];
+      await session.publish(...ids.map((id) => envelope(id, { orderingKey: `k${key}` })));
+    }
+    expect(await cancel(session, "same")).toBe(5);
+    expect(looks).toEqual([2]);
   });
 
   test("looks through many jobs and long lanes in steps, while workers take from them", async () => {

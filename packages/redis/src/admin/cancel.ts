@@ -1,5 +1,5 @@
 import type { SubscriptionRecord } from "../registry/registry.ts";
-import { createRemover, PARTS_AFTER, type Remover } from "../registry/retirement.ts";
+import { createRemover, laterIdOf, PARTS_AFTER, type Remover } from "../registry/retirement.ts";
 import type { Session } from "../registry/session.ts";
 import { insistently } from "../store/insistently.ts";
 import { readData } from "../store/job-data.ts";
@@ -100,7 +100,7 @@ async function cancelInQueue(search: Search, name: string): Promise<void> {
   const { splitAfterMs } = options.batch;
   const until = context.clock.monotonic() + PARTS_AFTER * splitAfterMs;
   for (;;) {
-    const comesBack = await isOnItsWay(search, name);
+    const wasOnItsWay = await isOnItsWay(search, name);
     for (const [state, kind] of PLACES) {
       for (const id of await findJobs(search, name, state, kind)) {
         const record = await recordOfJob(search, name, id);
@@ -108,6 +108,8 @@ async function cancelInQueue(search: Search, name: string): Promise<void> {
       }
     }
     await cancelInLanes(search, name);
+    // A worker may have taken it before its place was looked at.
+    const comesBack = wasOnItsWay || (await isOnItsWay(search, name));
     if (!comesBack || context.clock.monotonic() >= until) return;
     await new Promise<void>((resolve) => {
       context.clock.setTimeout(resolve, splitAfterMs, { keepAlive: true });
@@ -153,7 +155,13 @@ async function findJobs(
 
 async function dataOfJob({ session }: Search, name: string, id: string) {
   const { keys, link } = session;
-  return readData((await link.client.hget(`${keys.queue(name)}${id}`, "data")) ?? "").data;
+  const queue = keys.queue(name);
+  let json: string | null = null;
+  for (let at: string | undefined = id; at !== undefined && !json;) {
+    json = await link.client.hget(`${queue}${at}`, "data");
+    if (!json) at = await laterIdOf(session, queue, at);
+  }
+  return readData(json ?? "").data;
 }
 
 async function recordOfJob(
@@ -180,13 +188,16 @@ async function cancelInLanes(search: Search, name: string): Promise<void> {
   } while (cursor !== "0");
 }
 
-/** From its end: what workers take from the head meanwhile does not move what is looked at. */
+/**
+ * From its end: what workers take from the head meanwhile does not move what is looked at. What is added at the end
+ * does, away from it, and what is taken out behind it, towards it: so each page looks at the page before again.
+ */
 async function cancelInLongLane(search: Search, name: string, key: string): Promise<void> {
   const { keys, link, scripts } = search.session;
   const lane = `${keys.own}lane:${keys.queue(name)}${key}`;
-  const length = await link.client.llen(lane);
-  for (let end = 0; end < length; end += LOOKED_AT_ONCE) {
-    const found = await scripts.findInLane(lane, [-end - LOOKED_AT_ONCE, -end - 1, search.needle]);
+  for (let end = 0; end < (await link.client.llen(lane)); end += LOOKED_AT_ONCE) {
+    const page = [-end - 2 * LOOKED_AT_ONCE, -end - 1];
+    const found = await scripts.findInLane(lane, [...page, search.needle]);
     for (const item of found) await cancelInLane(search, name, key, item);
   }
 }

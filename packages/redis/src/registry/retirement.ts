@@ -21,6 +21,8 @@ import type { SubscriptionRecord } from "./registry.ts";
 
 /** How many jobs are read, or changed, in one go. */
 const PAGE = 100;
+/** How many ids are asked for in one go. */
+const ASKED_AT_ONCE = 100;
 /** Deliveries of a lane that are looked at in one go. As many before them are looked at again. */
 const LANE_PAGE = 250;
 /** How many lanes are emptied at the same time. */
@@ -59,9 +61,30 @@ type Job = Pick<RetireJobRequest, "id" | "state">;
 export interface Remover {
   /** Dead letters have no room for more. */
   readonly isFull: boolean;
-  /** Takes them out of a job that waits. What was read of the job is read anew. */
+  /** Takes them out of a job that waits, also if another removal takes others out of it. What was read of it is read anew. */
   removeFromJob(queueName: string, job: Job): Promise<void>;
   removeFromLane(queueName: string, key: string): Promise<void>;
+}
+
+/**
+ * Resolves with the id that a pack has now if it has lost events to a removal: the same, with fewer events. Ends what
+ * follows it, as each has fewer events than the one before.
+ *
+ * @param queue Key prefix of the queue, with its last colon.
+ */
+export async function laterIdOf(
+  { link }: Parts,
+  queue: string,
+  id: string,
+): Promise<string | undefined> {
+  for (let left = eventsOf(id) - 1; left > 0; left -= ASKED_AT_ONCE) {
+    const count = Math.min(left, ASKED_AT_ONCE);
+    const later = Array.from({ length: count }, (_, at) => withEvents(id, left - at));
+    const there = await Promise.all(later.map((it) => link.client.exists(`${queue}${it}`)));
+    const found = later.find((_, at) => there[at] === 1);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** @param onRemoved Called with how many deliveries there were, bit by bit. */
@@ -127,12 +150,24 @@ export function createRemover(
 
   async function removeFromJob(name: string, { id, state }: Job): Promise<void> {
     const queue = keys.queue(name);
+    for (let at: string | undefined = id; at !== undefined;) {
+      if (await removeFromJobAsRead(queue, name, { id: at, state })) return;
+      at = await laterIdOf(parts, queue, at);
+    }
+  }
+
+  /** Resolves with false if the job is gone, or not as it was read any more. */
+  async function removeFromJobAsRead(
+    queue: string,
+    name: string,
+    { id, state }: Job,
+  ): Promise<boolean> {
     const fields = await client.hmget(`${queue}${id}`, "data", "progress", "priority");
     const [json, progress, priority] = fields;
-    if (!json) return;
+    if (!json) return false;
     const { data } = readData(json);
     const owner = data.subscription ?? ownerOf(name);
-    if (owner === undefined || !ids.has(owner)) return;
+    if (owner === undefined || !ids.has(owner)) return true;
     // Of what cannot be read the text is all that there is.
     const events = (await eventsOfJob(parts, data)) ?? [json as unknown as Envelope];
     const settled = new Set(settledIn(readProgress(progress) ?? {}));
@@ -141,7 +176,7 @@ export function createRemover(
     const keptAt = left.filter(isKept);
     const kept = keptAt.map((at) => events[at] as Envelope);
     const unwanted = left.filter((at) => !isKept(at)).map((at) => events[at] as Envelope);
-    if (unwanted.length === 0) return;
+    if (unwanted.length === 0) return true;
     const jobPriority = Number(priority) || NORMAL_PRIORITY;
     // A delivery that was retried is a job of its own, and has its errors with it.
     const letters = unwanted.map((envelope) => ({ envelope, state: data.state }));
@@ -163,6 +198,7 @@ export function createRemover(
     const keptData = kept.length > 0 ? JSON.stringify({ ...data, ...part }) : "";
     const done = await scripts.retireJob(`${queue}${id}`, request, [keptData, ...deadData]);
     removed(done, unwanted.length);
+    return done !== 0;
   }
 
   /**

@@ -4,8 +4,8 @@ import { TURNS } from "./turn-library.ts";
 /**
  * Takes one delivery out of the lane of an ordered key, unless a worker has it in hand. KEYS[1]: the queue's lanes.
  * ARGV: prefix of our own keys, key prefix of the queue, key of the lane, the delivery, and under which deduplication
- * remembers it, or "". Answers with 1, or 0 if it is not there, or in hand. The next of the key need not wait for the
- * retry of one that was taken out.
+ * remembers it, or "". Answers with 1, or 0 if it is not there, or in hand. The next of the key neither waits
+ * for the retry of one that was taken out, nor is charged with its crashes.
  */
 export const CANCEL_IN_LANE_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "LANES"],
@@ -30,7 +30,7 @@ local place = place_of_turn(queue, turn)
 redis.call("LSET", lane, position, "!" .. item)
 redis.call("LREM", lane, 1, "!" .. item)
 if redis.call("LLEN", lane) > 0 then
-  if position == 0 and place == "delayed" then begin_turn_now(queue, turn, now) end
+  if position == 0 and place then begin_turn_anew(queue, turn, place, now) end
 elseif place then
   if place == "wait" then
     redis.call("LREM", queue .. "wait", 1, turn)

@@ -32,25 +32,31 @@ end
 return { cursor, found, referring }
 `;
 
-/** How many deliveries of one lane are looked at in one step. */
+/** How many deliveries of all lanes are looked at in one step. */
+const MOST_OF_LANES = 1_000;
+/** How many deliveries of one lane are. */
 const MOST_OF_LANE = 500;
 
 /**
  * Finds deliveries in the lanes of ordered keys. KEYS[1]: the queue's lanes. ARGV: prefix of our own keys, key prefix of
  * the queue, cursor, how many lanes to look at, and the text. Answers with the next cursor ("0" at the end), pairs of
- * keys and deliveries, and the keys of lanes that are too long to be looked at in this step.
+ * keys and deliveries, and the keys of lanes that are too long to be looked at in this step, or too many.
  */
 export const FIND_IN_LANES_SCRIPT: string = `
 local own, queue, cursor, count, needle = unpack(ARGV)
 local page = redis.call("HSCAN", KEYS[1], cursor, "COUNT", count)
-local found, long = {}, {}
+local found, long, room = {}, {}, ${MOST_OF_LANES}
 for index = 1, #page[2], 2 do
   local key = page[2][index]
-  local items = redis.pcall("LRANGE", own .. "lane:" .. queue .. key, 0, ${MOST_OF_LANE})
-  if #items > ${MOST_OF_LANE} then
+  local lane = own .. "lane:" .. queue .. key
+  local length = redis.pcall("LLEN", lane)
+  -- What is no list holds nothing.
+  if type(length) ~= "number" then length = 0 end
+  if length > ${MOST_OF_LANE} or length > room then
     table.insert(long, key)
-  else
-    for _, item in ipairs(items) do
+  elseif length > 0 then
+    room = room - length
+    for _, item in ipairs(redis.call("LRANGE", lane, 0, -1)) do
       if string.find(item, needle, 1, true) then
         table.insert(found, key)
         table.insert(found, item)

@@ -49,6 +49,7 @@ if #request.dead > 0 then
 end
 if request.body then expect_body(own, request.body) end
 
+local isRetry = #request.forget > 0 and redis.call("HEXISTS", job, "deid") == 0
 -- Whoever has taken it meanwhile has taken it from its place.
 local kept = request.kept
 if request.state == "wait" then
@@ -80,7 +81,13 @@ redis.call("XADD", queue .. "events", "MAXLEN", "~", maxEvents, "*", "event", "r
 for index, dead in ipairs(request.dead) do
   add_dead(own, request.subscription, dead.id, ARGV[2 * index + 1], ARGV[2 * index + 2], now)
 end
-for _, scoped in ipairs(request.forget) do redis.call("DEL", own .. "de:" .. scoped) end
+for _, scoped in ipairs(request.forget) do
+  local holder = redis.call("GET", own .. "de:" .. scoped)
+  local isOurs = holder == id
+  -- A retry is another job than the one that was remembered, which is gone then.
+  if holder and isRetry then isOurs = redis.call("EXISTS", queue .. holder) == 0 end
+  if isOurs then redis.call("DEL", own .. "de:" .. scoped) end
+end
 return 1
 `,
 );
@@ -110,8 +117,8 @@ export interface RetireLaneRequest {
 
 /**
  * Takes deliveries out of a lane. KEYS[1]: the queue's lanes. Those that a turn has in hand stay, and those that dead
- * letters have no room for. If the first goes, the next need not wait for its retry. Answers with how many were taken
- * out, or -1 if there is no room at all.
+ * letters have no room for. If the first goes, the next neither waits for its retry, nor is charged with its crashes.
+ * Answers with how many were taken out, or -1 if there is no room at all.
  */
 export const RETIRE_LANE_SCRIPT: string = withLibrary(
   ["READING", "ADD_JOB", "LANES", "DEAD_LETTERS"],
@@ -164,8 +171,8 @@ if place and redis.call("EXISTS", lane) == 0 then
   end
   redis.call("DEL", queue .. turn)
   redis.call("HDEL", KEYS[1], key)
-elseif place == "delayed" and isHeadGone then
-  begin_turn_now(queue, turn, now)
+elseif place and isHeadGone then
+  begin_turn_anew(queue, turn, place, now)
 end
 
 for _, index in ipairs(removed) do

@@ -8,6 +8,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { OutboxView } from "../src/contract/api.ts";
 import { startBoard } from "./support/board.ts";
 import { signedIn, TOKEN } from "./support/client.ts";
+import { providerLike } from "./support/provider-like.ts";
 
 function openDatabase(): Database.Database {
   const database = new Database(":memory:");
@@ -18,14 +19,7 @@ function openDatabase(): Database.Database {
 /** A provider in memory that refuses some events for good. */
 function refusing(isRefused: (data: unknown) => boolean): EventProvider {
   const inner = localProvider();
-  return {
-    name: inner.name,
-    capabilities: inner.capabilities,
-    subscriptions: inner.subscriptions,
-    admin: inner.admin,
-    start: (context) => inner.start(context),
-    consume: (subscription, deliver) => inner.consume(subscription, deliver),
-    stop: (options) => inner.stop(options),
+  return providerLike(inner, {
     async publish(batch, options) {
       const results = batch.map(async (envelope) =>
         isRefused(envelope.data)
@@ -34,7 +28,7 @@ function refusing(isRefused: (data: unknown) => boolean): EventProvider {
       );
       return Promise.all(results);
     },
-  };
+  });
 }
 
 describe("the outbox", () => {

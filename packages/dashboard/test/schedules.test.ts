@@ -1,9 +1,9 @@
 import type { EventBus } from "@busbar/core";
-import type { EventProvider } from "@busbar/core/provider";
 import { localProvider } from "@busbar/local";
 import { describe, expect, test, vi } from "vitest";
 import type { ScheduleView } from "../src/contract/api.ts";
 import { startBoard } from "./support/board.ts";
+import { providerLike } from "./support/provider-like.ts";
 
 const nightly = {
   cron: "0 2 * * *",
@@ -120,22 +120,8 @@ describe("schedules", () => {
   });
 
   test("that the provider does not keep are answered with 409", async () => {
-    const { client } = await startBoard({ provider: keepingNoSchedules() });
+    const { client } = await startBoard({ provider: providerLike(localProvider()) });
     const { status, body } = await client.get("/api/schedules");
     expect([status, body.type]).toEqual([409, "urn:busbar:problem:unsupported"]);
   });
 });
-
-function keepingNoSchedules(): EventProvider {
-  const inner = localProvider();
-  return {
-    name: inner.name,
-    capabilities: inner.capabilities,
-    subscriptions: inner.subscriptions,
-    admin: inner.admin,
-    start: (context) => inner.start(context),
-    publish: (batch, options) => inner.publish(batch, options),
-    consume: (subscription, deliver) => inner.consume(subscription, deliver),
-    stop: (options) => inner.stop(options),
-  };
-}

@@ -4,6 +4,7 @@ import type { SqlStore } from "@busbar/sql";
 import {
   channelOf,
   checkStore,
+  CommitWatch,
   Housekeeping,
   Listener,
   NEEDS_STORE,
@@ -11,7 +12,6 @@ import {
   quoteText,
 } from "@busbar/sql/feature";
 import { cancelEvent } from "./cancel-event.ts";
-import { CommitWatch } from "./commit-watch.ts";
 import { type DrainedOptions, whenDrained } from "./drained.ts";
 import { type FailedEvents, failedEvents } from "./failed-events.ts";
 import { OutboxGroupStaging } from "./group-staging.ts";

@@ -1,3 +1,4 @@
+export { CommitWatch } from "./commit-watch.ts";
 export { deleteInParts } from "./delete-in-parts.ts";
 export { Housekeeping } from "./housekeeping.ts";
 export { Listener, type ListenerOptions } from "./listener.ts";

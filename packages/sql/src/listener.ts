@@ -1,5 +1,5 @@
 import type { Logger } from "@busbar/core";
-import { systemClock, type Timer } from "@busbar/core/provider";
+import { type Clock, systemClock, type Timer } from "@busbar/core/provider";
 import type { Listen } from "./store.ts";
 
 /** Milliseconds before a connection that was lost is made again; doubles up to the longest. */
@@ -22,8 +22,12 @@ export interface ListenerOptions {
   readonly channel: string;
   /** Gets a warning when the connection is lost, or hears nothing. */
   readonly logger: Logger;
-  /** There may be something new: a notification came, or may have been missed. */
-  readonly onNotify: () => void;
+  /**
+   * There may be something new: a notification came, or may have been missed.
+   *
+   * @param payload The payload of the notification. Absent if notifications may have been missed.
+   */
+  readonly onNotify: (payload?: string) => void;
   /** Sends a notification on the channel, to find out whether it arrives. */
   readonly notify: () => Promise<unknown>;
   /**
@@ -32,11 +36,14 @@ export interface ListenerOptions {
    * @default 5_000
    */
   readonly hearWithinMs?: number | undefined;
+  /** The source of time. The system's clock by default. */
+  readonly clock?: Clock | undefined;
 }
 
 /** Listens for commits, and listens again when the connection was lost. */
 export class Listener {
   readonly #options: ListenerOptions;
+  readonly #clock: Clock;
   #close: (() => Promise<void>) | undefined;
   #connecting: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
@@ -49,6 +56,7 @@ export class Listener {
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
   }
 
   /** Whether it hears of commits at the moment: it listens, and a notification has arrived. */
@@ -73,11 +81,11 @@ export class Listener {
 
   async #connect(): Promise<void> {
     const { listen, channel, onNotify } = this.#options;
-    const onHeard = (): void => {
+    const onHeard = (payload?: string): void => {
       this.#hasHeard = true;
       this.#saidDeaf = false;
       this.#proof?.cancel();
-      onNotify();
+      onNotify(payload);
     };
     try {
       this.#hasHeard = false;
@@ -96,7 +104,7 @@ export class Listener {
     notify().then(
       () => {
         if (this.#hasHeard || !this.#close || this.#isStopped) return;
-        this.#proof = systemClock.setTimeout(() => void this.#deaf(), hearWithinMs);
+        this.#proof = this.#clock.setTimeout(() => void this.#deaf(), hearWithinMs);
       },
       // A database that is away: the connection is lost as well, or has nothing to tell.
       () => {},
@@ -110,7 +118,7 @@ export class Listener {
     const { channel, feature, logger } = this.#options;
     if (!this.#saidDeaf) logger.warn({ channel }, `The ${feature} ${DEAF}`);
     this.#saidDeaf = true;
-    this.#timer = systemClock.setTimeout(() => this.start(), DEAF_RETRY_AFTER_MS);
+    this.#timer = this.#clock.setTimeout(() => this.start(), DEAF_RETRY_AFTER_MS);
     // It is of no use, and was taken from the pool.
     await close().catch(() => {});
   }
@@ -123,6 +131,6 @@ export class Listener {
     logger.warn({ err: cause }, `The ${feature} does not hear of commits at the moment, and polls`);
     const waitMs = Math.min(RETRY_AFTER_AT_MOST_MS, RETRY_AFTER_MS * 2 ** this.#failures);
     this.#failures += 1;
-    this.#timer = systemClock.setTimeout(() => this.start(), waitMs);
+    this.#timer = this.#clock.setTimeout(() => this.start(), waitMs);
   }
 }

@@ -7,7 +7,7 @@ import type { Dialect, SqlExecutor, SqlStore } from "./store.ts";
 export interface Migration {
   /** The versions of a feature count from 1. */
   readonly version: number;
-  /** Statements that each end with a semicolon at the end of a line. */
+  /** Statements that each end with a semicolon at the end of a line. The body of a function is between two `$$`. */
   readonly sql: string;
 }
 
@@ -188,7 +188,12 @@ function capitalized(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
+/** Splits SQL into statements. The body of a function, between two `$$`, is a part of its statement. */
 function statementsOf(sql: string): readonly string[] {
-  const statements = sql.replaceAll(/--.*$/gm, "").split(/;\s*$/m);
+  const statements = [""];
+  for (const [index, part] of sql.replaceAll(/--.*$/gm, "").split("$$").entries()) {
+    const [first = "", ...others] = index % 2 === 0 ? part.split(/;\s*$/m) : [`$$${part}$$`];
+    statements.push(`${statements.pop()}${first}`, ...others);
+  }
   return statements.map((each) => each.trim()).filter((each) => each !== "");
 }

@@ -38,12 +38,12 @@ export type Dialect = "postgres" | "sqlite";
 /**
  * Listens on a PostgreSQL channel, until the function that it resolves with is called.
  *
- * @param onNotify Called for each notification.
+ * @param onNotify Called for each notification, with its payload if the driver passes the payload on.
  * @param onLost Called once when the connection is lost: then listen again.
  */
 export type Listen = (
   channel: string,
-  onNotify: () => void,
+  onNotify: (payload?: string) => void,
   onLost: (cause: unknown) => void,
 ) => Promise<() => Promise<void>>;
 

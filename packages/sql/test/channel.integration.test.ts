@@ -1,6 +1,10 @@
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import postgres from "postgres";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { channelOf, quoteText, sqlOf } from "../src/feature.ts";
+import type { Listen } from "../src/store.ts";
+import { pgListen } from "../src/stores/pg-store.ts";
+import { postgresListen } from "../src/stores/postgres-store.ts";
 
 const url = process.env["DATABASE_URL"] ?? "";
 
@@ -39,4 +43,40 @@ describe("the channel of a table", () => {
       expect((await heard).channel).toBe(channel);
     },
   );
+});
+
+describe.each<[string, () => { readonly listen: Listen; end(): Promise<void> }]>([
+  [
+    "pg",
+    () => {
+      const pool = new pg.Pool({ connectionString: url });
+      return { listen: pgListen<pg.PoolClient>(pool), end: () => pool.end() };
+    },
+  ],
+  [
+    "postgres",
+    () => {
+      const sql = postgres(url);
+      return { listen: postgresListen(sql), end: () => sql.end() };
+    },
+  ],
+])("a listener by way of %s", (_, open) => {
+  test("hears the payload of a notification, and nothing before the first one", async () => {
+    const { listen, end } = open();
+    onTestFinished(end);
+    const channel = `busbar_${crypto.randomUUID()}`;
+    const heard: (string | undefined)[] = [];
+    const close = await listen(
+      channel,
+      (payload) => heard.push(payload),
+      () => {},
+    );
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    await client.query(`SELECT pg_notify($1, 'a 4,17')`, [channel]);
+    await client.end();
+    await vi.waitUntil(() => heard.length > 0);
+    await close();
+    expect(heard).toEqual(["a 4,17"]);
+  });
 });

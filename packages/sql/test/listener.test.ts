@@ -79,3 +79,18 @@ test("one that cannot send a notification waits for another's", async () => {
   await vi.waitUntil(() => listener.isConnected);
   expect(warnings).toEqual([]);
 });
+
+test("a listener passes the payload of a notification on, and calls back without one when it may have missed some", async () => {
+  const heard: (string | undefined)[] = [];
+  let hear = (_payload?: string): void => {};
+  start(false, {
+    onNotify: (payload) => heard.push(payload),
+    listen: async (_, onNotify) => {
+      hear = onNotify;
+      return async () => {};
+    },
+  });
+  await vi.waitUntil(() => heard.length === 1);
+  hear("a 4,17");
+  expect(heard).toEqual([undefined, "a 4,17"]);
+});

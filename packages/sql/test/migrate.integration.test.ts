@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { assertMigrated, migrate, type Migrations } from "../src/migrate.ts";
 import type { SqlStore } from "../src/store.ts";
 import { databases, type TestDatabase } from "./support/databases.ts";
@@ -87,4 +87,27 @@ describe.each(databases)("migrate() on %s", (_, createDatabase) => {
     await expect(store.execute(`SELECT * FROM ${database.prefix}half`)).rejects.toThrow();
     expect(await migrate(store, broken)).toEqual([1]);
   });
+});
+
+test("a version of PostgreSQL may make functions, whose bodies have statements of their own", async () => {
+  const createDatabase = databases.find(([name]) => name === "pg")?.[1];
+  const database = await createDatabase!();
+  onTestFinished(() => database.close());
+  const store = database.createStore();
+  const sql = `
+CREATE FUNCTION twice(it integer) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+  result integer := it;
+BEGIN
+  result := result * 2;
+  RETURN result;
+END $$;
+
+CREATE TABLE after_it (a integer);
+`;
+  const versions = [{ version: 1, sql }];
+  await migrate(store, { ...feature("shop", 0), versions: { postgres: versions, sqlite: [] } });
+  const [row] = await store.execute(`SELECT ${database.prefix}twice(21) AS it`);
+  expect(row).toEqual({ it: 42 });
+  expect(await store.execute(`SELECT a FROM ${database.prefix}after_it`)).toEqual([]);
 });

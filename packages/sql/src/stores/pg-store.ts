@@ -215,6 +215,8 @@ export function pgListen<Client extends PgClient>(
     });
     let open = true;
     let timer: Timer | undefined;
+    const onNotification = (message?: { readonly payload?: string }): void =>
+      onNotify(message?.payload);
     const checkLater = (): void => {
       if (!open) return;
       timer = systemClock.setTimeout(() => {
@@ -225,14 +227,14 @@ export function pgListen<Client extends PgClient>(
       if (!open) return;
       open = false;
       timer?.cancel();
-      client.removeListener("notification", onNotify);
+      client.removeListener("notification", onNotification);
       // The connection may be broken, and listens: not one for the pool.
       client.release(true);
       if (cause !== undefined) onLost(cause);
     };
     client.on("error", (error?: Error) => close(error ?? new Error("The connection failed")));
     client.on("end", () => close(new Error("The connection has ended")));
-    client.on("notification", onNotify);
+    client.on("notification", onNotification);
     try {
       await answered(client.query(`LISTEN ${quoteName(channel)}`), checkEveryMs);
     } catch (error) {

@@ -63,8 +63,13 @@ export function postgresStore<Tx extends PostgresTransaction>(
 /** Hears notifications by way of a client of `postgres`, which connects again by itself. */
 export function postgresListen<Tx extends PostgresTransaction>(sql: PostgresSql<Tx>): Listen {
   return async (channel, onNotify) => {
-    // Each time that it listens again it may have missed some.
-    const listening = await sql.listen(channel, onNotify, onNotify);
+    let hasListened = false;
+    // Each time that it listens again it may have missed some. The first time proves nothing: see Listener.
+    const onListen = (): void => {
+      if (hasListened) onNotify();
+      hasListened = true;
+    };
+    const listening = await sql.listen(channel, onNotify, onListen);
     return () => listening.unlisten();
   };
 }

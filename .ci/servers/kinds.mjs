@@ -50,6 +50,15 @@ const redis = {
 
 const persistent = { bind: "127.0.0.1", appendonly: "yes", appendfsync: "everysec", save: "" };
 
+const pooled = {
+  listen_addr: "127.0.0.1",
+  unix_socket_dir: "",
+  auth_type: "any",
+  pool_mode: "transaction",
+  max_client_conn: 500,
+  ignore_startup_parameters: "extra_float_digits",
+};
+
 /** @satisfies {Record<string, Program & Server>} */
 export const kinds = {
   redis,
@@ -101,6 +110,26 @@ export const kinds = {
     url: (port) => `postgres://busbar@127.0.0.1:${port}/postgres`,
     // Killed outright, it would leave processes and shared memory behind.
     signals: { end: "SIGINT", crash: "SIGQUIT" },
+  },
+  // A pooler before a PostgreSQL, whose transactions may each get another connection. Its setting `server` is the port.
+  pgbouncer: {
+    name: "PgBouncer",
+    program: "pgbouncer",
+    folder: "/usr/sbin",
+    debianPackage: "pgbouncer",
+    elsewhere: ["macOS:          brew install pgbouncer", docker],
+    refusesRoot: true,
+    args: (folder, port, { server, ...settings }) => {
+      const all = { ...pooled, ...settings, listen_port: port };
+      const lines = Object.entries(all).map(([key, value]) => `${key} = ${value}`);
+      const file = join(folder, "pgbouncer.ini");
+      const database = `[databases]\n* = host=127.0.0.1 port=${String(server)} user=busbar`;
+      writeFileSync(file, `${database}\n[pgbouncer]\n${lines.join("\n")}\n`);
+      return [file];
+    },
+    ready: /process up/,
+    url: (port) => `postgres://busbar@127.0.0.1:${port}/postgres`,
+    signals: { end: "SIGINT", crash: "SIGKILL" },
   },
   nats: {
     name: "NATS",

@@ -17,7 +17,14 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
-export type ServerKindName = "redis" | "valkey" | "sentinel" | "postgres" | "nats" | "rabbitmq";
+export type ServerKindName =
+  | "redis"
+  | "valkey"
+  | "sentinel"
+  | "postgres"
+  | "pgbouncer"
+  | "nats"
+  | "rabbitmq";
 
 export interface StartServerOptions {
   /** As in its configuration file. A list is several words. */

@@ -119,11 +119,11 @@ export const kinds = {
     debianPackage: "pgbouncer",
     elsewhere: ["macOS:          brew install pgbouncer", docker],
     refusesRoot: true,
-    args: (folder, port, { server, ...settings }) => {
+    args: (folder, port, { server, user = "busbar", ...settings }) => {
       const all = { ...pooled, ...settings, listen_port: port };
       const lines = Object.entries(all).map(([key, value]) => `${key} = ${value}`);
       const file = join(folder, "pgbouncer.ini");
-      const database = `[databases]\n* = host=127.0.0.1 port=${String(server)} user=busbar`;
+      const database = `[databases]\n* = host=127.0.0.1 port=${String(server)} user=${String(user)}`;
       writeFileSync(file, `${database}\n[pgbouncer]\n${lines.join("\n")}\n`);
       return [file];
     },

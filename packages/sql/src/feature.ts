@@ -7,6 +7,7 @@ export {
   migrate,
   type Migration,
   type Migrations,
+  plainMigrations,
   prepareTables,
 } from "./migrate.ts";
 export {

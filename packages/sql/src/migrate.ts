@@ -19,6 +19,18 @@ export interface Migrations {
   readonly module: string;
   /** The versions for each kind of database, oldest first. A released version never changes. */
   readonly versions: Readonly<Record<Dialect, readonly Migration[]>>;
+  /**
+   * Whether {@link migrate} makes the schema of the store, if there is none.
+   *
+   * @default false
+   */
+  readonly createsSchema?: boolean | undefined;
+  /**
+   * What brings the tables up to date, for errors.
+   *
+   * @default "call migrate(store)"
+   */
+  readonly remedy?: string | undefined;
 }
 
 /** The feature of rows from the time when there was only one, and the table had no column for it. */
@@ -60,7 +72,7 @@ const ADD_FEATURE: Readonly<Record<Dialect, readonly string[]>> = {
  */
 export async function migrate<Tx>(
   store: SqlStore<Tx>,
-  { feature, versions }: Migrations,
+  { feature, versions, createsSchema = false }: Migrations,
 ): Promise<readonly number[]> {
   const own = new OwnWork(store);
   const applied: number[] = [];
@@ -70,6 +82,7 @@ export async function migrate<Tx>(
         if (store.dialect === "postgres") {
           await executor.execute(`SELECT CAST(pg_advisory_xact_lock(${LOCK}) AS text) AS locked`);
           if (store.schema !== undefined) {
+            if (createsSchema) await createSchema(executor, store.schema);
             await executor.execute(`SET LOCAL search_path TO ${quoteName(store.schema)}`);
           }
         }
@@ -94,6 +107,40 @@ export async function migrate<Tx>(
   return applied;
 }
 
+/** Makes a schema, if there is none. Only then the role needs the right to. */
+async function createSchema(executor: SqlExecutor, schema: string): Promise<void> {
+  const [row] = await executor.execute(
+    `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = ${quoteText(schema)}) AS is_there`,
+  );
+  if (row?.["is_there"] === true) return;
+  await executor.execute(`CREATE SCHEMA ${quoteName(schema)}`);
+}
+
+/**
+ * Returns the versions of a feature after the version `from` as SQL for `psql` and other tools, in a schema.
+ * PostgreSQL only.
+ */
+export function plainMigrations(
+  { feature, versions, createsSchema = false }: Migrations,
+  schema: string,
+  from: number,
+): string {
+  const name = quoteName(schema);
+  const steps = versions.postgres
+    .filter(({ version }) => version > from)
+    .map(
+      ({ version, sql }) =>
+        `${sql.trim()}\n\nINSERT INTO busbar_migrations (feature, version) VALUES (${quoteText(feature)}, ${version});\n`,
+    );
+  if (steps.length === 0) return "";
+  const before = [
+    ...(createsSchema ? [`CREATE SCHEMA IF NOT EXISTS ${name};`] : []),
+    `SET search_path TO ${name};`,
+    `CREATE TABLE IF NOT EXISTS busbar_migrations ${COLUMNS};`,
+  ];
+  return [`${before.join("\n\n")}\n`, ...steps].join("\n");
+}
+
 /**
  * Prepares the tables of a plugin that starts.
  *
@@ -109,7 +156,10 @@ export async function prepareTables<Tx>(
   migrates: boolean,
 ): Promise<void> {
   try {
-    await (migrates ? migrate(store, migrations) : assertMigrated(store, migrations));
+    if (!migrates) return await assertMigrated(store, migrations);
+    // Tables that are up to date need no lock, and no right to make tables.
+    const { found, newest } = await compareVersions(store, migrations);
+    if (found < newest) await migrate(store, migrations);
   } catch (cause) {
     if (isBusbarError(cause)) throw cause;
     const where = store.server === undefined ? "" : ` at ${store.server}`;
@@ -146,27 +196,34 @@ async function hasFeatures(
  */
 export async function assertMigrated<Tx>(
   store: SqlStore<Tx>,
-  { feature, module, versions }: Migrations,
+  migrations: Migrations,
 ): Promise<void> {
-  const newest = versions[store.dialect].at(-1)?.version ?? 0;
-  const table = sqlOf(store).table("busbar_migrations");
-  const own = new OwnWork(store);
-  let found = 0;
-  let cause: unknown;
-  try {
-    found = await foundVersion(own, store.dialect, table, feature);
-  } catch (error) {
-    if (!/no such table|does not exist/.test((error as Error)?.message)) throw error;
-    cause = error;
-  }
+  const { feature, module, remedy = "call migrate(store)" } = migrations;
+  const { found, newest, cause } = await compareVersions(store, migrations);
   if (found >= newest) return;
-  const reason = `the tables have version ${found}, and ${newest} is needed: call migrate(store)`;
+  const reason = `the tables have version ${found}, and ${newest} is needed: ${remedy}`;
   throw new BusbarError(
     "BUSBAR_INVALID_CONFIG",
     `${capitalized(feature)}: ${reason}`,
     { module, issues: [{ path: "store", reason }] },
     { cause },
   );
+}
+
+/** Looks which version the tables of a feature have. `cause`: there are none. */
+async function compareVersions<Tx>(
+  store: SqlStore<Tx>,
+  { feature, versions }: Migrations,
+): Promise<{ readonly found: number; readonly newest: number; readonly cause?: unknown }> {
+  const newest = versions[store.dialect].at(-1)?.version ?? 0;
+  const table = sqlOf(store).table("busbar_migrations");
+  try {
+    const found = await foundVersion(new OwnWork(store), store.dialect, table, feature);
+    return { found, newest };
+  } catch (cause) {
+    if (!/no such table|does not exist/.test((cause as Error)?.message)) throw cause;
+    return { found: 0, newest, cause };
+  }
 }
 
 async function foundVersion(
@@ -191,8 +248,9 @@ function capitalized(text: string): string {
 /** Splits SQL into statements. The body of a function, between two `$$`, is a part of its statement. */
 function statementsOf(sql: string): readonly string[] {
   const statements = [""];
-  for (const [index, part] of sql.replaceAll(/--.*$/gm, "").split("$$").entries()) {
-    const [first = "", ...others] = index % 2 === 0 ? part.split(/;\s*$/m) : [`$$${part}$$`];
+  for (const [index, part] of sql.split("$$").entries()) {
+    const [first = "", ...others] =
+      index % 2 === 0 ? part.replaceAll(/--.*$/gm, "").split(/;\s*$/m) : [`$$${part}$$`];
     statements.push(`${statements.pop()}${first}`, ...others);
   }
   return statements.map((each) => each.trim()).filter((each) => each !== "");

@@ -32,11 +32,14 @@ export type TransactionSettings = Readonly<Record<string, string>>;
  */
 export class OwnWork<Tx> implements SqlExecutor {
   readonly #store: SqlStore<Tx>;
+  readonly #answerWithinMs: number;
   /** Whether single statements run at READ COMMITTED by default. Undefined until it is asked. */
   #isReadCommitted: boolean | undefined;
 
-  constructor(store: SqlStore<Tx>) {
+  /** @param answerWithinMs Milliseconds for which an answer of the database is waited for. */
+  constructor(store: SqlStore<Tx>, answerWithinMs: number = ANSWER_WITHIN_MS) {
     this.#store = store;
+    this.#answerWithinMs = answerWithinMs;
     this.#isReadCommitted = store.dialect === "sqlite" ? true : undefined;
   }
 
@@ -50,7 +53,7 @@ export class OwnWork<Tx> implements SqlExecutor {
       this.#isReadCommitted ??= await this.#readDefault();
       return this.#isReadCommitted
         ? this.#single(sql, parameters, isFrequent)
-        : this.#transaction((own) => own.execute(sql, parameters), {}, ANSWER_WITHIN_MS);
+        : this.#transaction((own) => own.execute(sql, parameters), {}, this.#answerWithinMs);
     });
   }
 
@@ -62,7 +65,7 @@ export class OwnWork<Tx> implements SqlExecutor {
   transaction<T>(
     work: (own: SqlExecutor) => Promise<T>,
     settings: TransactionSettings = {},
-    answerWithinMs: number = ANSWER_WITHIN_MS,
+    answerWithinMs: number = this.#answerWithinMs,
   ): Promise<T> {
     return repeated(() => this.#transaction(work, settings, answerWithinMs));
   }
@@ -72,8 +75,9 @@ export class OwnWork<Tx> implements SqlExecutor {
     parameters: readonly SqlValue[],
     isFrequent: boolean,
   ): Promise<readonly SqlRow[]> {
-    const options = { answerWithinMs: ANSWER_WITHIN_MS, isFrequent };
-    return answered(this.#store.execute(sql, parameters, options), ANSWER_WITHIN_MS);
+    const answerWithinMs = this.#answerWithinMs;
+    const answer = this.#store.execute(sql, parameters, { answerWithinMs, isFrequent });
+    return answered(answer, answerWithinMs);
   }
 
   #transaction<T>(

@@ -7,7 +7,7 @@ const CONFLICT = /^(40001|40P01|P2034)$/;
 const PASSING =
   /^(08\w{3}|53\w{3}|57P\w{2}|55P03|25P0[34]|25006|E[A-Z]{4,}|SQLITE_(BUSY|LOCKED)\w*|CONNECT\w+|P10(01|02|08|17)|P20(24|28))$/;
 const PASSING_MESSAGE =
-  /connection terminated|connection ended|timeout exceeded when trying to connect|database is locked/i;
+  /connection terminated|connection ended|timeout exceeded when trying to connect|database is locked|did not answer within|came too late/i;
 
 /**
  * Whether a transaction was rolled back because others got in its way, so that the same work may succeed

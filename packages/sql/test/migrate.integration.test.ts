@@ -1,7 +1,9 @@
+import pg from "pg";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { assertMigrated, migrate, type Migrations } from "../src/migrate.ts";
+import { assertMigrated, migrate, type Migrations, prepareTables } from "../src/migrate.ts";
 import type { SqlStore } from "../src/store.ts";
-import { databases, type TestDatabase } from "./support/databases.ts";
+import { pgStore } from "../src/stores/pg-store.ts";
+import { databases, databaseUrl, type TestDatabase } from "./support/databases.ts";
 
 /** A feature whose versions each make a table. */
 function feature(name: string, newest: number): Migrations {
@@ -110,4 +112,29 @@ CREATE TABLE after_it (a integer);
   const [row] = await store.execute(`SELECT ${database.prefix}twice(21) AS it`);
   expect(row).toEqual({ it: 42 });
   expect(await store.execute(`SELECT a FROM ${database.prefix}after_it`)).toEqual([]);
+});
+
+test("processes that start at the same time make the schema once, and need no right to after that", async () => {
+  const schema = `sql_${crypto.randomUUID().slice(0, 8)}`;
+  const role = `${schema}_role`;
+  const url = databaseUrl();
+  const admin = new pg.Pool({ connectionString: url });
+  const limited = new URL(url);
+  limited.username = role;
+  const pool = new pg.Pool({ connectionString: limited.href });
+  onTestFinished(async () => {
+    await pool.end();
+    await admin.query(`DROP SCHEMA ${schema} CASCADE`);
+    await admin.query(`DROP ROLE ${role}`);
+    await admin.end();
+  });
+  const own = { ...feature("shop", 2), createsSchema: true };
+  const store = pgStore<pg.PoolClient>({ pool: admin, schema });
+  const prepare = Array.from({ length: 10 }, () => prepareTables("shop", store, own, true));
+  await Promise.all(prepare);
+  await assertMigrated(store, own);
+  await admin.query(`CREATE ROLE ${role} LOGIN`);
+  await admin.query(`GRANT USAGE ON SCHEMA ${schema} TO ${role}`);
+  await admin.query(`GRANT SELECT ON ALL TABLES IN SCHEMA ${schema} TO ${role}`);
+  await prepareTables("shop", pgStore<pg.PoolClient>({ pool, schema }), own, true);
 });

@@ -1,0 +1,116 @@
+import {
+  defineProvider,
+  type EventProvider,
+  type OpenProvider,
+  type ProviderContext,
+} from "@busbar/core/provider";
+import { channelOf } from "@busbar/sql/feature";
+import { createAdmin } from "./admin/admin.ts";
+import { createBoard } from "./board/board.ts";
+import { openStore } from "./connection/open-store.ts";
+import { consume } from "./consume/consumer.ts";
+import { createDatabase } from "./database.ts";
+import { createGroups } from "./groups/groups.ts";
+import { type PostgresProviderOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
+import { createPublisher } from "./publish/publisher.ts";
+import { createRates } from "./rates/rates.ts";
+import { createRegistry } from "./registry/registry.ts";
+import { createSchedules } from "./schedules/schedules.ts";
+import { prepareSchema } from "./schema/prepare-schema.ts";
+import { schemaNameOf } from "./schema/schema-name.ts";
+import type { Session } from "./session.ts";
+import { startTidying } from "./tidy.ts";
+import { VERSION } from "./version.ts";
+import { createWakeUps } from "./wake/wake-ups.ts";
+
+/** What a claim and the end of a lease may be late by, in milliseconds. */
+const SLACK_MS = 1_000;
+
+/** The optional parts of a provider that PostgreSQL has. */
+type Part = "subscriptions" | "admin" | "groups" | "board" | "schedules" | "rates";
+
+/**
+ * Creates a provider that stores events in PostgreSQL, in a schema of its own.
+ *
+ * @throws TypeError when an option has an invalid value.
+ *
+ * @example
+ * ```ts
+ * const bus = createEventBus({
+ *   provider: postgresProvider({ connectionString: "postgres://127.0.0.1:5432/shop" }),
+ * });
+ * ```
+ */
+export function postgresProvider(options: PostgresProviderOptions): EventProvider {
+  const resolved = resolveOptions(options);
+  return defineProvider<Part>({
+    name: "postgres",
+    capabilities: {
+      durable: true,
+      payload: "fresh",
+      delay: true,
+      retryDelay: true,
+      priority: true,
+      deduplication: true,
+      targets: true,
+      redeliverAfterMs: resolved.leaseMs + resolved.pollEveryMs + SLACK_MS,
+      maxBatch: 1_000,
+      wholeBatches: true,
+    },
+    parts: ["subscriptions", "admin", "groups", "board", "schedules", "rates"],
+    optional: ["setPaused", "getDead"],
+    versions: () => ({ "@busbar/postgres": VERSION }),
+    open: (context) => openPostgres(resolved, context),
+  });
+}
+
+async function openPostgres(
+  options: ResolvedOptions,
+  context: ProviderContext,
+): Promise<OpenProvider<Part>> {
+  const schema = options.schema ?? schemaNameOf(context.namespace);
+  const store = await openStore(options, schema, context.logger);
+  try {
+    await prepareSchema(store, options.migrate);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  const database = createDatabase(store, context, options.answerWithinMs);
+  const wakeUps = createWakeUps({
+    context,
+    database,
+    listen: store.listen,
+    channel: channelOf(database.table("deliveries")),
+    pollEveryMs: options.pollEveryMs,
+  });
+  const registry = createRegistry(context, database);
+  const publisher = createPublisher(database, options.deduplicationWindowMs, registry, wakeUps);
+  const session: Session = { context, options, database, registry, publisher, wakeUps };
+  const tidying = startTidying(context, database);
+  return {
+    publish: (batch) => publisher.publish(batch),
+    consume: (spec, deliver) => consume(session, spec, deliver),
+    subscriptions: registry,
+    admin: createAdmin(session),
+    groups: createGroups(session),
+    board: createBoard(session),
+    schedules: createSchedules(session),
+    rates: createRates(session),
+    async serverTime() {
+      const [row] = await database.execute(
+        `SELECT CAST(${database.now} AS double precision) AS now`,
+      );
+      return row?.["now"] as number;
+    },
+    async probe() {
+      await database.ask();
+      return { ok: true };
+    },
+    async close() {
+      database.close();
+      await Promise.all([tidying.close(), wakeUps.close()]);
+      await store.close();
+    },
+  };
+}

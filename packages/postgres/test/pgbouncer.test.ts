@@ -1,0 +1,19 @@
+import { pgStore, type SqlStore } from "@busbar/sql";
+import pg from "pg";
+import { afterAll } from "vitest";
+// @boundaries-ignore servers of a test's own
+import { startServer } from "../../../.ci/servers/start-server.mjs";
+import { testPart } from "./support/part-of-the-suite.ts";
+
+const { port } = new URL(process.env["DATABASE_URL"] ?? "");
+const role = `pgbouncer_${crypto.randomUUID().slice(0, 8)}`;
+const pooler = await startServer("pgbouncer", { settings: { server: port, user: role } });
+afterAll(async () => {
+  await pooler.stop();
+});
+
+await testPart(role, () => {
+  const pool = new pg.Pool({ connectionString: pooler.url, max: 5 });
+  pool.on("error", () => {});
+  return { store: pgStore<pg.PoolClient>({ pool }) as SqlStore, close: () => pool.end() };
+});

@@ -1,0 +1,17 @@
+import type { ProviderRequest } from "@busbar/conformance";
+import type { EventProvider } from "@busbar/core/provider";
+import { postgresProvider } from "../../src/postgres-provider.ts";
+
+/** Says in the environment where the suite finds the database. */
+export const SUITE_URL = "BUSBAR_TEST_SUITE_URL";
+
+/** The suite calls it here, and in the processes that it kills. */
+export function createProvider({ deduplicationWindowMs }: ProviderRequest): EventProvider {
+  return postgresProvider({
+    connectionString: process.env[SUITE_URL],
+    leaseMs: 1_000,
+    pollEveryMs: 200,
+    answerWithinMs: 1_000,
+    deduplicationWindowMs,
+  });
+}

@@ -1,5 +1,6 @@
 import { BusbarError, isBusbarError } from "@busbar/core";
 import { OwnWork } from "./own-work.ts";
+import { isMissing } from "./sql-errors.ts";
 import { quoteName, quoteText, sqlOf } from "./sql.ts";
 import type { Dialect, SqlExecutor, SqlStore } from "./store.ts";
 
@@ -221,7 +222,7 @@ async function compareVersions<Tx>(
     const found = await foundVersion(new OwnWork(store), store.dialect, table, feature);
     return { found, newest };
   } catch (cause) {
-    if (!/no such table|does not exist/.test((cause as Error)?.message)) throw cause;
+    if (!isMissing(cause)) throw cause;
     return { found: 0, newest, cause };
   }
 }

@@ -28,6 +28,14 @@ export function isPassing(error: unknown): boolean {
   );
 }
 
+/** Whether an error says that a table or its schema does not exist. Prisma has the code of PostgreSQL in its message. */
+export function isMissing(error: unknown): boolean {
+  return layersOf(error).some(
+    ({ code, message }) =>
+      /^(42P01|3F000)$/.test(code) || /no such table|does not exist/.test(message),
+  );
+}
+
 /** An error, and those that it wraps. */
 function layersOf(error: unknown): readonly { readonly code: string; readonly message: string }[] {
   const layers: { code: string; message: string }[] = [];

@@ -28,6 +28,7 @@ const parts = {
   admin: "the provider stores backlogs and dead letters",
   groups: "the provider stages groups. Without this part, the bus stages groups in memory",
   schedules: "the provider keeps [schedules](../how-to/schedule-events.md)",
+  transactions: "`withTransaction` publishes in the transaction, without a plugin",
   rates: "the `rate` of a subscription counts the runs of all processes",
   board:
     "`inspect()` shows the instances of all processes, and `tail()` reads what happens in them",

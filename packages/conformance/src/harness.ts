@@ -84,6 +84,16 @@ export interface ConnectedFaults extends CommonFaults {
   heal(): Promise<void>;
 }
 
+/** A transaction of a caller, on the database of a provider with the part `transactions`. */
+export interface CallersTransaction {
+  /** What `withTransaction` gets. */
+  readonly transaction: unknown;
+  /** Commits. Resolves when the transaction is durable. */
+  commit(): Promise<void>;
+  /** Rolls back. */
+  rollback(): Promise<void>;
+}
+
 /** How the suite breaks what a durable provider must survive. */
 export type ProviderFaults = EmbeddedFaults | ConnectedFaults;
 
@@ -108,6 +118,11 @@ export interface ProviderHarness {
    * of that size must then be refused.
    */
   readonly refusesAboveBytes?: number | undefined;
+  /**
+   * Begins a transaction as a caller would. The suite ends each. Required when the provider has the part
+   * `transactions`.
+   */
+  beginTransaction?(): Promise<CallersTransaction>;
   /** How much the fault cases put on a durable provider, and for how long they break it. */
   readonly load?: FaultLoad | undefined;
   /** Removes what the provider keeps of a namespace. Called when its case is over. */

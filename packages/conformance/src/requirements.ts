@@ -45,6 +45,7 @@ export type OptionalPart =
   | "board"
   | "rates"
   | "schedules"
+  | "transactions"
   | "probe";
 
 /** A method of a part that the part may lack. */
@@ -62,6 +63,7 @@ const PARTS: readonly OptionalPart[] = [
   "board",
   "rates",
   "schedules",
+  "transactions",
   "probe",
 ];
 

@@ -85,6 +85,7 @@ const PARTS: ReadonlySet<string> = new Set([
   "board",
   "rates",
   "schedules",
+  "transactions",
 ]);
 
 function watchCalls<T extends object>(

@@ -38,6 +38,7 @@ import { settlement } from "./cases/settlement.ts";
 import { skew } from "./cases/skew.ts";
 import { named } from "./cases/targets.ts";
 import { delay, priority } from "./cases/timing.ts";
+import { transactions } from "./cases/transactions.ts";
 import type { ConformanceCase } from "./conformance-case.ts";
 
 /** Every case for a provider, in the order in which they run. */
@@ -65,6 +66,7 @@ export const providerCases: readonly ConformanceCase[] = [
   ...admin,
   ...operate,
   ...schedules,
+  ...transactions,
   ...cancel,
   ...named,
   ...groups,

@@ -51,6 +51,7 @@ const HARNESS: Checks<ProviderHarness> = {
   faults: checks.object,
   module: isFile,
   refusesAboveBytes: checks.wholeFrom(1),
+  beginTransaction: checks.function,
   load: checks.object,
   cleanup: checks.function,
   timing: optionsWithin<ConformanceTiming>({

@@ -8,6 +8,7 @@ import { numberMutants } from "./support/mutants-of-numbers.ts";
 import { atOnceMutants, declinedMutants } from "./support/mutants-of-shortcuts.ts";
 import { scheduleMutants } from "./support/mutants-of-schedules.ts";
 import { timingMutants } from "./support/mutants-of-timing.ts";
+import { transactionMutants } from "./support/mutants-of-transactions.ts";
 
 testBites(
   [
@@ -16,6 +17,7 @@ testBites(
     ...partMutants,
     ...operationMutants,
     ...scheduleMutants,
+    ...transactionMutants,
     ...addressingMutants,
     ...atOnceMutants,
     ...declinedMutants,

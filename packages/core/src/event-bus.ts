@@ -528,10 +528,11 @@ export interface EventBus<
   /**
    * Returns a bus whose `emit` writes events in the caller's transaction. The events are published if the transaction
    * commits. All other methods are the methods of this bus. `withTransaction` needs a plugin that stages events, such
-   * as the outbox. Await the emit before the transaction ends. The emit rejects with a `TypeError` if the plugin finds
-   * no open transaction, and with `BUSBAR_EMIT_TIMEOUT` if the database does not answer within `emitTimeoutMs`.
+   * as the outbox, or a provider in the same database, such as `@busbar/postgres`. Await the emit before the transaction
+   * ends. The emit rejects with a `TypeError` if no transaction is open, and with `BUSBAR_EMIT_TIMEOUT` if the database
+   * does not answer within `emitTimeoutMs`.
    *
-   * @throws BusbarError `BUSBAR_UNSUPPORTED` without such a plugin.
+   * @throws BusbarError `BUSBAR_UNSUPPORTED` without such a plugin or provider.
    * @throws TypeError when there is no transaction: `undefined` or `null`.
    *
    * @example

@@ -39,6 +39,7 @@ export type {
   SubscriptionRegistry,
   SubscriptionSpec,
   SubscriptionStats,
+  TransactionalPublishing,
   WaitingDelivery,
 } from "./contract/provider.ts";
 export type { OrderedFailure, Ordering } from "./contract/subscriber.ts";

@@ -354,6 +354,11 @@ export interface EventProvider {
    * subscription. In memory the bus counts by itself.
    */
   readonly rates?: SharedRates | undefined;
+  /**
+   * Publishes within transactions of the caller. For a provider whose queues are in a database of the application: without
+   * it `withTransaction` needs a plugin that stages events, such as the outbox.
+   */
+  readonly transactions?: TransactionalPublishing | undefined;
   /** Looks whether the provider works, and changes nothing. */
   probe?(): Promise<ProbeResult>;
   /** Returns the version of the provider's package, and of its driver, by name: `inspect()` shows them. */
@@ -372,6 +377,23 @@ export interface EventProvider {
   readonly clock?: Clock | undefined;
   /** As `clock`, for the jitter of such a bus. Returns numbers from 0 to below 1. */
   readonly random?: (() => number) | undefined;
+}
+
+/** Publishes within transactions of the caller, on a provider whose queues are in a database of the application. */
+export interface TransactionalPublishing {
+  /**
+   * Publishes as {@link EventProvider.publish} does, but within a transaction. Nothing is delivered before the transaction
+   * commits, and nothing at all if it rolls back. A delay counts from the publish.
+   *
+   * A provider with this part stages grouped events within the same transaction: `groups.stage` gets it in its options.
+   *
+   * @throws TypeError when the transaction is not open.
+   */
+  publish(
+    transaction: unknown,
+    batch: readonly Envelope[],
+    options: PublishOptions,
+  ): Promise<readonly PublishResult[]>;
 }
 
 /** A subscription as the provider knows it. */
@@ -625,7 +647,10 @@ export interface KnownGroups {
 export interface StageOptions {
   /** Milliseconds after which the group expires, counted from its last event. */
   readonly ttlMs?: number | undefined;
-  /** The caller's own transaction: only a plugin's staging that stages within transactions gets one. */
+  /**
+   * The caller's own transaction. Only the staging of a plugin that stages within transactions gets one, and that of a
+   * provider with {@link EventProvider.transactions}.
+   */
   readonly transaction?: unknown;
   /** Identifies the call: only a staging with {@link GroupStaging.known} gets one. The same call again does nothing. */
   readonly token?: string | undefined;

@@ -1,7 +1,6 @@
 import type { Clock } from "../contract/clock.ts";
 import type { EmitOptions, EventMessage } from "../contract/event.ts";
 import type { Envelope, GroupStaging, StagedEvent, StageOptions } from "../contract/provider.ts";
-import type { StagingPlugin } from "../contract/plugin.ts";
 import type { Interceptor } from "../contract/interceptor.ts";
 import { BusbarError, isBusbarError } from "../errors/errors.ts";
 import { currentRun, type CurrentRun } from "../causality/causality.ts";
@@ -20,6 +19,7 @@ import { assertAccepted, type Publisher } from "./publisher.ts";
 import { checkAll, checkData, type Schemas } from "./schema-checks.ts";
 import type { SendHooks } from "./send-hooks.ts";
 import { type Support, unsupported } from "./support.ts";
+import type { TransactionalStaging } from "./transactional-staging.ts";
 import { unavailable } from "../errors/safe-error.ts";
 
 /** What an {@link Emitter} needs. */
@@ -141,30 +141,31 @@ export class Emitter {
   async stageWithin(
     transaction: unknown,
     prepared: readonly OutgoingEnvelope[],
-    plugin: StagingPlugin,
+    target: TransactionalStaging,
     deadline: number,
   ): Promise<void> {
     const { hooks } = this.#options;
-    const send = (): Promise<void> => this.#stageWithin(transaction, prepared, plugin, deadline);
+    const send = (): Promise<void> => this.#stageWithin(transaction, prepared, target, deadline);
     await (hooks ? hooks.run({ kind: "stage", envelopes: prepared, deadline, send }) : send());
   }
 
   async #stageWithin(
     transaction: unknown,
     prepared: readonly OutgoingEnvelope[],
-    plugin: StagingPlugin,
+    target: TransactionalStaging,
     deadline: number,
   ): Promise<void> {
     const { providerName, staging } = this.#options;
     const grouped = prepared.filter(isGrouped).map(staged);
     const single = prepared.filter((envelope) => !isGrouped(envelope)).map(staged);
-    if (grouped.length > 0 && plugin.groups !== staging) {
+    if (grouped.length > 0 && target.groups !== staging) {
       throw unsupported(providerName, "eventGroupId", "groups within a transaction");
     }
     const kept = await this.interceptAtEmit(single, deadline);
     await this.#stage(grouped, { transaction });
     const envelopes = kept.map(({ envelope }) => envelope);
-    if (kept.length > 0) await plugin.stage?.(transaction, envelopes);
+    const inHandler = currentRun() !== undefined;
+    if (kept.length > 0) await target.stage(transaction, envelopes, { deadline, inHandler });
   }
 
   /** Validates messages of a group as an emit does, without staging them. */

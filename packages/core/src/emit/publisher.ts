@@ -226,6 +226,11 @@ export class Publisher {
     this.#onIdle = undefined;
   }
 
+  /** Counts what the provider has answered for envelopes that it published in a transaction of the caller. */
+  count(envelopes: readonly Envelope[], results: readonly PublishResult[]): void {
+    envelopes.forEach((envelope, index) => this.#count(envelope, results[index]));
+  }
+
   #count(envelope: Envelope, result: PublishResult | undefined): void {
     const { counters, notices } = this.#options;
     if (result?.status === "duplicate") counters.duplicates += 1;

@@ -6,7 +6,7 @@ import type {
 } from "../contract/event-bus-module.ts";
 import type { Interceptor } from "../contract/interceptor.ts";
 import type { Middleware } from "../contract/middleware.ts";
-import type { Plugin, StagingPlugin } from "../contract/plugin.ts";
+import type { Plugin } from "../contract/plugin.ts";
 import type { EventProvider, ProviderAdmin } from "../contract/provider.ts";
 import type { Subscriber } from "../contract/subscriber.ts";
 import { quoted } from "../errors/quoted.ts";
@@ -57,6 +57,7 @@ import { StartAndStop } from "./start-and-stop.ts";
 import { Support, unsupported } from "../emit/support.ts";
 import { assertOptions, checkBoolean } from "../values/arguments.ts";
 import type { Stager } from "../emit/transactional-bus.ts";
+import { transactionalStaging } from "../emit/transactional-staging.ts";
 
 /** The parts of a bus, and how they work together. */
 export class BusRuntime {
@@ -392,7 +393,7 @@ export class BusRuntime {
   }
 
   stager(transaction: unknown): Stager {
-    const staging = this.#plugins.map((plugin) => plugin.staging).find(canStage);
+    const staging = transactionalStaging(this.#plugins, this.#provider, this.#publisher);
     if (!staging) {
       throw unsupported(
         this.#provider.name,
@@ -498,10 +499,4 @@ export class BusRuntime {
     }
     return this.#consumers.whenDeclared;
   };
-}
-
-type Stages = StagingPlugin & Required<Pick<StagingPlugin, "stage">>;
-
-function canStage(staging: StagingPlugin | undefined): staging is Stages {
-  return staging !== undefined && "stage" in staging;
 }

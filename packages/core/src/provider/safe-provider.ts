@@ -9,7 +9,14 @@ import { safeMethods } from "../errors/safe-error.ts";
 import { delayMistake, withBothDelays } from "./both-delays.ts";
 
 /** A part that a provider may have or lack. */
-export type ProviderPart = "subscriptions" | "admin" | "groups" | "board" | "schedules" | "rates";
+export type ProviderPart =
+  | "subscriptions"
+  | "admin"
+  | "groups"
+  | "board"
+  | "schedules"
+  | "rates"
+  | "transactions";
 
 /** The methods of each part. */
 export const PART_METHODS: {
@@ -21,6 +28,7 @@ export const PART_METHODS: {
   board: ["post", "list", "remove", "watch", "show", "read"],
   schedules: ["list", "write", "remove", "due", "fire"],
   rates: ["reserve"],
+  transactions: ["publish"],
 };
 
 /** A method that a part may have or lack. */
@@ -51,7 +59,7 @@ export const OPTIONAL_METHODS: {
  */
 export function safeProvider(provider: EventProvider): EventProvider {
   const { name, capabilities, subscriptions, admin, groups, board, clock, random } = provider;
-  const { schedules, rates } = provider;
+  const { schedules, rates, transactions } = provider;
   const methods = safeMethods(provider, [
     "start",
     "consume",
@@ -84,6 +92,7 @@ export function safeProvider(provider: EventProvider): EventProvider {
     ...(board && { board: safeMethods(board, PART_METHODS.board) }),
     ...(schedules && { schedules: safeMethods(schedules, PART_METHODS.schedules) }),
     ...(rates && { rates: safeMethods(rates, PART_METHODS.rates) }),
+    ...(transactions && { transactions: safeMethods(transactions, PART_METHODS.transactions) }),
     clock,
     random,
   };

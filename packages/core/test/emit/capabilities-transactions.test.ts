@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
-import type { Envelope } from "../../src/contract/provider.ts";
-import { startTestBus } from "../support/test-bus.ts";
+import type {
+  Envelope,
+  EventProvider,
+  GroupStaging,
+  PublishResult,
+} from "../../src/contract/provider.ts";
+import { MemoryGroupStaging } from "../../src/groups/memory-group-staging.ts";
+import { memoryProvider, providerLike, startTestBus } from "../support/test-bus.ts";
 import { collect } from "../support/collect.ts";
 
 describe("withTransaction()", () => {
@@ -89,5 +95,76 @@ describe("withTransaction()", () => {
       plugins: [{ name: "outbox", staging: { stage: () => Promise.reject(error) } }],
     });
     await expect(bus.withTransaction({}).emit("a", 1)).rejects.toThrow(error.message);
+  });
+});
+
+describe("withTransaction() on a provider that publishes within transactions", () => {
+  /** Publishes into a transaction that is an array, and refuses what is for the subscription `nobody`. */
+  function transactional(groups?: EventProvider["groups"]): EventProvider {
+    return providerLike(memoryProvider(), {
+      groups,
+      transactions: {
+        async publish(transaction, batch) {
+          if (!Array.isArray(transaction)) throw new TypeError("The transaction is not open");
+          return batch.map((envelope): PublishResult => {
+            if (envelope.to) {
+              const [subscriptionId] = envelope.to;
+              const reason = "it is unknown";
+              return { status: "rejected", code: "unknown-subscription", reason, subscriptionId };
+            }
+            transaction.push(envelope);
+            return { status: "accepted", subscriptions: envelope.name === "lost" ? 0 : 1 };
+          });
+        },
+      },
+    });
+  }
+
+  test("publishes in the transaction, and counts and reports that", async () => {
+    const { bus } = await startTestBus({ provider: transactional() });
+    const unrouted: string[] = [];
+    bus.on("unrouted", ({ event }) => void unrouted.push(event.name));
+    const rows: Envelope[] = [];
+    const [id] = await bus.withTransaction(rows).emit("order.placed", { total: 1 });
+    await bus.withTransaction(rows).emit("lost", 2);
+    expect(rows).toMatchObject([{ id, data: { total: 1 } }, { name: "lost" }]);
+    expect(unrouted).toEqual(["lost"]);
+    expect((await bus.inspect()).counters).toMatchObject({ emitted: 2, unrouted: 1 });
+  });
+
+  test("rejects as an emit does, and with the TypeError of the provider", async () => {
+    const { bus } = await startTestBus({ provider: transactional() });
+    await expect(bus.withTransaction([]).emit("a", 1, { to: ["nobody"] })).rejects.toMatchObject({
+      code: "BUSBAR_NOT_FOUND",
+      details: { id: "nobody" },
+    });
+    await expect(bus.withTransaction({}).emit("a", 1)).rejects.toThrow(TypeError);
+  });
+
+  test("gives the transaction to the groups of the provider", async () => {
+    const stagings: unknown[] = [];
+    const stage: GroupStaging["stage"] = async (eventGroupId, events, { transaction }) =>
+      void stagings.push([eventGroupId, events.length, transaction]);
+    const groups = { ...new MemoryGroupStaging({} as never), stage } as unknown as GroupStaging;
+    const { bus } = await startTestBus({ provider: transactional(groups) });
+    const rows: Envelope[] = [];
+    const metadata = { eventGroupId: "order-1" };
+    await bus.withTransaction(rows).emit([
+      { name: "a", data: 1, metadata },
+      { name: "b", data: 2 },
+    ]);
+    expect(stagings).toEqual([["order-1", 1, rows]]);
+    expect(rows.map(({ name }) => name)).toEqual(["b"]);
+  });
+
+  test("a plugin that stages goes before the provider", async () => {
+    const staged: string[] = [];
+    const stage = async (_transaction: unknown, envelopes: readonly Envelope[]): Promise<void> =>
+      void staged.push(...envelopes.map(({ name }) => name));
+    const plugins = [{ name: "outbox", staging: { stage } }];
+    const { bus } = await startTestBus({ provider: transactional(), plugins });
+    const rows: Envelope[] = [];
+    await bus.withTransaction(rows).emit("a", 1);
+    expect([staged, rows]).toEqual([["a"], []]);
   });
 });

@@ -21,16 +21,18 @@ import { schemaNameOf } from "./schema/schema-name.ts";
 import type { Session } from "./session.ts";
 import { startTidying } from "./tidy.ts";
 import { VERSION } from "./version.ts";
+import { createTransactions } from "./transactions/transactional-publishing.ts";
 import { createWakeUps } from "./wake/wake-ups.ts";
 
 /** What a claim and the end of a lease may be late by, in milliseconds. */
 const SLACK_MS = 1_000;
 
 /** The optional parts of a provider that PostgreSQL has. */
-type Part = "subscriptions" | "admin" | "groups" | "board" | "schedules" | "rates";
+type Part = "subscriptions" | "admin" | "groups" | "board" | "schedules" | "rates" | "transactions";
 
 /**
- * Creates a provider that stores events in PostgreSQL, in a schema of its own.
+ * Creates a provider that stores events in PostgreSQL, in a schema of its own. `bus.withTransaction(tx).emit` puts events
+ * into the queues in a transaction of the application, without an outbox.
  *
  * @throws TypeError when an option has an invalid value.
  *
@@ -57,7 +59,7 @@ export function postgresProvider(options: PostgresProviderOptions): EventProvide
       maxBatch: 1_000,
       wholeBatches: true,
     },
-    parts: ["subscriptions", "admin", "groups", "board", "schedules", "rates"],
+    parts: ["subscriptions", "admin", "groups", "board", "schedules", "rates", "transactions"],
     optional: ["setPaused", "getDead"],
     versions: () => ({ "@busbar/postgres": VERSION }),
     open: (context) => openPostgres(resolved, context),
@@ -97,6 +99,7 @@ async function openPostgres(
     board: createBoard(session),
     schedules: createSchedules(session),
     rates: createRates(session),
+    transactions: createTransactions(session),
     async serverTime() {
       const [row] = await database.execute(
         `SELECT CAST(${database.now} AS double precision) AS now`,

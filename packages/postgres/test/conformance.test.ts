@@ -22,18 +22,35 @@ afterAll(async () => {
   await server.stop();
 });
 
-await testProvider(test, {
-  create: createProvider,
-  adjusts: ["deduplicationWindowMs"],
-  cleanup: async ({ namespace }) => {
-    await admin.query(`DROP SCHEMA IF EXISTS "${schemaNameOf(namespace)}" CASCADE`);
+await testProvider(
+  test,
+  {
+    create: createProvider,
+    adjusts: ["deduplicationWindowMs"],
+    beginTransaction: async () => {
+      const client = await admin.connect();
+      const end = async (how: "COMMIT" | "ROLLBACK"): Promise<void> => {
+        await client.query(how);
+        client.release();
+      };
+      await client.query("BEGIN");
+      return {
+        transaction: client,
+        commit: () => end("COMMIT"),
+        rollback: () => end("ROLLBACK"),
+      };
+    },
+    cleanup: async ({ namespace }) => {
+      await admin.query(`DROP SCHEMA IF EXISTS "${schemaNameOf(namespace)}" CASCADE`);
+    },
+    faults: {
+      connection: true,
+      ...(await bundledChild(new URL("support/create-provider.ts", import.meta.url))),
+      restart: () => server.restart(),
+      cut: proxy.cut,
+      halfOpen: proxy.halfOpen,
+      heal: proxy.heal,
+    },
   },
-  faults: {
-    connection: true,
-    ...(await bundledChild(new URL("support/create-provider.ts", import.meta.url))),
-    restart: () => server.restart(),
-    cut: proxy.cut,
-    halfOpen: proxy.halfOpen,
-    heal: proxy.heal,
-  },
-});
+  { scorecard: new URL("../conformance.json", import.meta.url) },
+);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { systemClock } from "../../src/contract/clock.ts";
 import type {
   Envelope,
   EventProvider,
@@ -141,11 +142,15 @@ describe("withTransaction() on a provider that publishes within transactions", (
     await expect(bus.withTransaction({}).emit("a", 1)).rejects.toThrow(TypeError);
   });
 
+  function staging(): GroupStaging {
+    return new MemoryGroupStaging({ clock: systemClock, publish: () => Promise.resolve([]) });
+  }
+
   test("gives the transaction to the groups of the provider", async () => {
     const stagings: unknown[] = [];
     const stage: GroupStaging["stage"] = async (eventGroupId, events, { transaction }) =>
       void stagings.push([eventGroupId, events.length, transaction]);
-    const groups = { ...new MemoryGroupStaging({} as never), stage } as unknown as GroupStaging;
+    const groups = Object.assign(staging(), { stage });
     const { bus } = await startTestBus({ provider: transactional(groups) });
     const rows: Envelope[] = [];
     const metadata = { eventGroupId: "order-1" };

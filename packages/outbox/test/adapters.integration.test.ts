@@ -4,8 +4,9 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import { watchSecrets } from "@busbar/conformance";
-import { createEventBus, type EventBus } from "@busbar/core";
+import { createEventBus, type EventBus, type Subscriber } from "@busbar/core";
 import { localProvider } from "@busbar/local";
+import { postgresProvider } from "@busbar/postgres";
 import { pgListen } from "@busbar/sql";
 import { MikroORM, type SqlEntityManager } from "@mikro-orm/postgresql";
 import { PrismaPg } from "@prisma/adapter-pg";
@@ -29,7 +30,7 @@ import {
   type PrismaTransaction,
 } from "../src/adapters/prisma.ts";
 import { typeormStore } from "../src/adapters/typeorm.ts";
-import { once } from "../src/inbox.ts";
+import { inbox, once } from "../src/inbox.ts";
 import { outbox } from "../src/outbox.ts";
 import { type OutboxStore, pgStore, postgresStore } from "../src/outbox-store.ts";
 import {
@@ -343,5 +344,92 @@ describe.each(all)("%s", (_name, open, createDatabase) => {
       // The connection of libsql may still have the snapshot of the statement that was aborted.
       expect.stringMatching(/busbar_outbox"? does not exist|no such table|database is locked/),
     ]);
+  });
+});
+
+describe.each(onPostgres)("%s, within the queues of the PostgreSQL provider", (_name, open) => {
+  let database: TestDatabase;
+  let schema: string;
+  let used: Library<never>;
+  let bus: EventBus;
+  const seen: unknown[] = [];
+
+  beforeEach(async () => {
+    database = await postgresDatabase();
+    await database.query("CREATE TABLE notes (text text)");
+    schema = `${database.connection.schema}_bus`;
+    used = await open(database);
+    seen.length = 0;
+    const { store } = used;
+    bus = createEventBus({
+      provider: postgresProvider({ store, schema }),
+      plugins: [inbox({ store })],
+    });
+    const note: Subscriber<string> = async ({ id, data }, { tx }) => {
+      await used.insert(tx as never, `handled ${id}`);
+      seen.push(data);
+    };
+    bus.subscribe("a", note, { subscriberId: "notes" });
+    await bus.start();
+  });
+
+  afterEach(async () => {
+    await bus.stop({ graceMs: 1_000 });
+    await used.close();
+    await database.query(`DROP SCHEMA ${schema} CASCADE`);
+    await database.close();
+  });
+
+  const notes = async (): Promise<readonly unknown[]> =>
+    (await database.query("SELECT text FROM notes ORDER BY text")).map(({ text }) => text);
+
+  test("delivers what a transaction emits once it commits, with one effect for each event", async () => {
+    const rolledBack = used.transaction(async (tx) => {
+      await used.insert(tx, "gone");
+      await bus.withTransaction(tx).emit("a", "gone");
+      throw new Error("rolled back");
+    });
+    await expect(rolledBack).rejects.toThrow("rolled back");
+    await used.transaction(async (tx) => {
+      await used.insert(tx, "kept");
+      await bus.withTransaction(tx).emit([
+        { name: "a", data: "it's", id: "1" },
+        { name: "a", data: "$1 ? é :name \\ \0", id: "2" },
+      ]);
+      expect(seen).toEqual([]);
+    });
+    await until(() => seen.length === 2, "both events");
+    await bus.emit({ name: "a", data: "again", id: "1" });
+    await bus.settled();
+    expect(new Set(seen)).toEqual(new Set(["it's", "$1 ? é :name \\ \0"]));
+    expect(await notes()).toEqual(["handled 1", "handled 2", "kept"]);
+  });
+
+  test("stages a group within a transaction", async () => {
+    const staged = (data: string) => ({ name: "a", data, metadata: { eventGroupId: "g" } });
+    const rolledBack = used.transaction(async (tx) => {
+      await bus.withTransaction(tx).emit(staged("gone"));
+      throw new Error("rolled back");
+    });
+    await expect(rolledBack).rejects.toThrow("rolled back");
+    await used.transaction(async (tx) => void (await bus.withTransaction(tx).emit(staged("kept"))));
+    await bus.releaseGroupedEvents("g");
+    await until(() => seen.length > 0, "the event of the group");
+    await bus.settled();
+    expect(seen).toEqual(["kept"]);
+  });
+
+  test("refuses what is no transaction, and a transaction that has ended", async () => {
+    let ended: unknown;
+    await used.transaction(async (tx) => void (ended = tx));
+    for (const given of [used.outside, ended]) {
+      const emitted = (async () => bus.withTransaction(given).emit("a", "lost"))();
+      await expect(emitted).rejects.toThrow();
+    }
+    await expect(
+      (async () => bus.withTransaction(used.outside).emit("a", "lost"))(),
+    ).rejects.toThrow(/withTransaction\(\) got a.*begin one/);
+    await bus.settled();
+    expect(seen).toEqual([]);
   });
 });

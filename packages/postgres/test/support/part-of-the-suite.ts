@@ -1,4 +1,4 @@
-import { type TestFunction, testProvider } from "@busbar/conformance";
+import { type ProviderHarness, type TestFunction, testProvider } from "@busbar/conformance";
 import { pgStore, type SqlStore } from "@busbar/sql";
 import pg from "pg";
 import { afterAll, test } from "vitest";
@@ -8,7 +8,7 @@ import { schemaNameOf } from "../../src/schema/schema-name.ts";
 import { documentedRights } from "./documented-rights.ts";
 
 /** The groups of cases in which the statements decide the most, and no process is killed. */
-const HERE = /^(deduplication|groups|operate|schedules): (?!.*\bprocess)/;
+const HERE = /^(deduplication|groups|operate|schedules|transactions): (?!.*\bprocess)/;
 
 /** A store of a role, and the way to close what it stands on. */
 export interface OpenedStore {
@@ -21,7 +21,11 @@ export interface OpenedStore {
  *
  * @param open Opens a store for the role.
  */
-export async function testPart(role: string, open: () => OpenedStore): Promise<void> {
+export async function testPart(
+  role: string,
+  open: () => OpenedStore,
+  beginTransaction: NonNullable<ProviderHarness["beginTransaction"]>,
+): Promise<void> {
   const admin = new pg.Pool({ connectionString: process.env["DATABASE_URL"] });
   await admin.query(`CREATE ROLE ${role} LOGIN`);
   afterAll(async () => {
@@ -52,6 +56,7 @@ export async function testPart(role: string, open: () => OpenedStore): Promise<v
     cleanup: async ({ namespace }) => {
       await admin.query(`DROP SCHEMA IF EXISTS "${schemaNameOf(namespace)}" CASCADE`);
     },
+    beginTransaction,
     // No case here breaks anything.
     faults: {
       connection: true,

@@ -554,7 +554,7 @@ describe("the bound on dead letters", () => {
     expect(logger.at("warn").filter(({ message }) => /dropped/.test(message))).toHaveLength(2);
   });
 
-  test("is 10 000 and 30 days by default", async () => {
+  test("is 10 000 and 30 days by default", { timeout: 30_000 }, async () => {
     const { bus, clock } = await startTestBus();
     breakable(bus, "mail");
     await bus.emit(Array.from({ length: 10_001 }, (_, data) => ({ name: "a", data })));

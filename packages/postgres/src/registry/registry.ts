@@ -172,13 +172,15 @@ export function createRegistry(context: ProviderContext, database: Database): Re
 
     retire: (subscriptionId, { events, backlog }) =>
       write(async (list, executor, queueOf) => {
+        // Nobody waits for a temporary one any more: its deliveries in flight would stay when they are released.
+        const isOver = list.get(subscriptionId)?.temporary && !events && backlog === "discard";
         const isWanted = list.retire(subscriptionId, events);
         if (backlog === "keep") return 0;
         const queue = await queueOf(subscriptionId);
         const waiting = await executor.execute(
           `SELECT CAST(waiting.id AS text) AS id, body FROM ${table("deliveries")} AS waiting
           JOIN ${table("events")} AS event ON event.id = waiting.event
-          WHERE queue = CAST($1 AS integer) AND leased_until <= ${now}
+          WHERE queue = CAST($1 AS integer) ${isOver ? "" : `AND leased_until <= ${now}`}
           ORDER BY waiting.id FOR UPDATE OF waiting`,
           [queue],
         );
@@ -190,6 +192,12 @@ export function createRegistry(context: ProviderContext, database: Database): Re
           .filter(({ envelope }) => !isWanted(envelope.name));
         if (backlog === "discard") {
           await discard(executor, database, queue, unwanted);
+          // A publish at the same moment may still write to the queue: without its number nobody sees that.
+          if (isOver) {
+            await executor.execute(`DELETE FROM ${queues} WHERE number = CAST($1 AS integer)`, [
+              queue,
+            ]);
+          }
           return unwanted.length;
         }
         // What there is no room for goes on waiting: nothing is lost.

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** @typedef {Readonly<Record<string, string | number | readonly string[]>>} Settings */
+/** @typedef {import("./start-server.mjs").Settings} Settings */
 
 /**
  * @typedef {object} Program
@@ -137,15 +137,15 @@ export const kinds = {
     variable: "NATS_URL",
     debianPackage: "nats-server",
     elsewhere: ["macOS:          brew install nats-server", docker],
-    // Events of 1 MiB have some members beside their data.
-    prepare: ({ folder }) => writeFileSync(join(folder, "nats.conf"), "max_payload: 8MB\n"),
-    args: (folder, port) => [
-      "--jetstream",
-      `--config=${join(folder, "nats.conf")}`,
-      `--store_dir=${folder}`,
-      "--addr=127.0.0.1",
-      `--port=${port}`,
-    ],
+    args: (folder, port, settings) => {
+      // Events of 1 MiB have some members besides their data.
+      const own = { max_payload: "8MB", jetstream: "enabled", store_dir: JSON.stringify(folder) };
+      const all = { ...own, ...settings, listen: `127.0.0.1:${port}` };
+      const lines = Object.entries(all).map(([key, value]) => `${key}: ${natsValue(value)}`);
+      const file = join(folder, "nats.conf");
+      writeFileSync(file, `${lines.join("\n")}\n`);
+      return [`--config=${file}`];
+    },
     ready: /Server is ready/,
     url: (port) => `nats://127.0.0.1:${port}`,
     signals: { end: "SIGTERM", crash: "SIGKILL" },
@@ -219,4 +219,9 @@ function flags(settings) {
     `--${key}`,
     ...(Array.isArray(value) ? value : [String(value)]),
   ]);
+}
+
+/** A value of a nats.conf. Text is taken as it is, because it may be a size such as `8MB` or a block. */
+function natsValue(value) {
+  return Array.isArray(value) ? JSON.stringify(value) : String(value);
 }

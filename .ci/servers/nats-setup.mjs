@@ -1,9 +1,8 @@
-import { ensureProgram } from "./programs.mjs";
+// A `globalSetup` of vitest: tests find NATS in `NATS_URL`.
+import { provideServer } from "./provide-server.mjs";
 
-export function setup() {
-  try {
-    ensureProgram("nats", { withinMs: 60_000 });
-  } catch (error) {
-    console.warn(`Tests on NATS are skipped. ${error.message}`);
-  }
+export async function setup() {
+  const { env, stop } = await provideServer("nats");
+  Object.assign(process.env, env);
+  return stop;
 }

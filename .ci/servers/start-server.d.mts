@@ -26,9 +26,11 @@ export type ServerKindName =
   | "nats"
   | "rabbitmq";
 
+/** As in the configuration file of the server. A list is several words. For NATS a block is its text: `{ … }`. */
+export type Settings = Readonly<Record<string, string | number | readonly string[]>>;
+
 export interface StartServerOptions {
-  /** As in its configuration file. A list is several words. */
-  readonly settings?: Readonly<Record<string, string | number | readonly string[]>>;
+  readonly settings?: Settings;
 }
 
 export function startServer(

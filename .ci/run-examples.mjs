@@ -24,7 +24,7 @@ for (const { folder, path, manifest } of workspace()) {
   }
   count += 1;
   // What is expected is what an example does by itself, without the servers of this machine.
-  const env = { REDIS_URL: "" };
+  const env = { REDIS_URL: "", BUSBAR_PROVIDER: "" };
   const result = await run("pnpm", ["--silent", "run", "start"], { cwd: path, timeoutMs, env });
   if (result.timedOut) {
     problems.push(`${folder} did not end within ${timeoutMs} ms\n${result.output}`);

@@ -1,4 +1,4 @@
-import { defineConfig } from "@busbar/core";
+import { defineConfig, type ModuleConfig } from "@busbar/core";
 import { asClass, asValue } from "@busbar/core/container";
 
 import { shopEvents } from "./src/events.ts";
@@ -7,14 +7,25 @@ import { MailServer } from "./src/services/mail-server.ts";
 import { PaymentGateway } from "./src/services/payment-gateway.ts";
 import { Stock } from "./src/services/stock.ts";
 
+const { BUSBAR_PROVIDER, REDIS_URL, DATABASE_URL } = process.env;
+
+/** The providers that the shop runs on. */
+const providers: Readonly<Record<string, ModuleConfig>> = {
+  local: { resolve: "@busbar/local", options: { maxPending: 10_000 } },
+  redis: { resolve: "@busbar/redis", options: { redisUrl: REDIS_URL } },
+  postgres: { resolve: "@busbar/postgres", options: { connectionString: DATABASE_URL } },
+};
+
+function chooseProvider(name: string): ModuleConfig {
+  const provider = providers[name];
+  if (provider !== undefined) return provider;
+  throw new TypeError(`BUSBAR_PROVIDER is ${name}: use ${Object.keys(providers).join(", ")}`);
+}
+
 export default defineConfig({
   name: "shop",
   // The provider: another package here, and nothing else in the shop changes.
-  modules: [
-    process.env["REDIS_URL"]
-      ? { resolve: "@busbar/redis", options: { redisUrl: process.env["REDIS_URL"] } }
-      : { resolve: "@busbar/local", options: { maxPending: 10_000 } },
-  ],
+  modules: [chooseProvider(BUSBAR_PROVIDER || "local")],
   subscribers: "./src/subscribers",
   events: shopEvents,
   services: {

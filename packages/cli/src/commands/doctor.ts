@@ -56,7 +56,9 @@ async function readConfiguration(
 async function checkServers(cli: Cli, { config }: ProjectConfig): Promise<readonly Finding[]> {
   const logged: Finding[] = [];
   const keep = (_: object, message: string): void => {
-    logged.push(warning("Server", message, "See Run Redis in production in the documentation"));
+    logged.push(
+      warning("Server", message, "See how to run the provider in production, in the documentation"),
+    );
   };
   const nothing = (): void => {};
   const logger: Logger = { debug: nothing, info: nothing, warn: keep, error: keep };
@@ -72,7 +74,13 @@ async function checkServers(cli: Cli, { config }: ProjectConfig): Promise<readon
           findings.push(ok("Permissions", "subscriptions, queues and dead letters can be read"));
         } else {
           const message = "events are kept in memory, and lost with the process";
-          findings.push(warning("Provider", message, "Use a durable one, such as @busbar/redis"));
+          findings.push(
+            warning(
+              "Provider",
+              message,
+              "Use a durable one, such as @busbar/redis or @busbar/postgres",
+            ),
+          );
         }
         if ((config.plugins ?? []).some(({ name }) => name === "outbox")) {
           findings.push(...(await checkOutbox(outbox(), systemClock.now())));

@@ -7,6 +7,7 @@ import { manifestOf, type Versions } from "./manifest.ts";
 import { codeNames, packageNameProblem } from "./names.ts";
 import { scriptCommand } from "./package-manager.ts";
 import type { ProjectPlan } from "./project-kinds.ts";
+import { PROVIDER_NEEDS } from "./provider-needs.ts";
 import { type ProjectFiles, readTemplate } from "./template.ts";
 
 const templates = fileURLToPath(new URL("../../templates", import.meta.url));
@@ -57,7 +58,7 @@ async function filesOf(plan: ProjectPlan): Promise<ProjectFiles> {
   }
   const text = await readFile(join(templates, "versions.json"), "utf8");
   files.set("package.json", manifestOf(plan, JSON.parse(text) as Versions));
-  if (kind === "app") addEnvironment(files, has);
+  if (kind === "app") addEnvironment(files, has, provider);
   files.set("README.md", withCommandsOf(packageManager, files.get("README.md")!));
   const settings = SETTINGS[packageManager];
   if (settings !== undefined) files.set(...settings);
@@ -89,11 +90,16 @@ function withCommandsOf(packageManager: ProjectPlan["packageManager"], text: str
 }
 
 /** Adds the environment of the application, and an example of it to commit: without secrets. */
-function addEnvironment(files: ProjectFiles, has: ReadonlySet<string>): void {
+function addEnvironment(
+  files: ProjectFiles,
+  has: ReadonlySet<string>,
+  provider: ProjectPlan["provider"],
+): void {
   const variables: [comment: string, name: string, value: string, example: string][] = [];
-  if (has.has("redis")) {
-    const url = "redis://127.0.0.1:6379";
-    variables.push(["Where the events are kept.", "REDIS_URL", url, url]);
+  const { address } = PROVIDER_NEEDS[provider];
+  if (address !== undefined) {
+    const { variable, url } = address;
+    variables.push(["Where the events are kept.", variable, url, url]);
   }
   if (has.has("webhooks")) {
     const key = `first:${randomBytes(32).toString("base64")}`;

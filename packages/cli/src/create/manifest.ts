@@ -1,4 +1,5 @@
 import type { ProjectPlan } from "./project-kinds.ts";
+import { PROVIDER_NEEDS } from "./provider-needs.ts";
 
 /** Versions of packages, by their names. */
 export type Versions = Readonly<Record<string, string>>;
@@ -41,7 +42,9 @@ function versionOf(name: string, versions: Versions): string {
 function membersOf({ kind, provider, features }: ProjectPlan): object {
   if (kind === "app") {
     const needsEnvironment =
-      provider === "redis" || features.includes("webhooks") || features.includes("dashboard");
+      PROVIDER_NEEDS[provider].address !== undefined ||
+      features.includes("webhooks") ||
+      features.includes("dashboard");
     return {
       private: true,
       type: "module",
@@ -79,7 +82,7 @@ function packagesOf({ kind, provider, features }: ProjectPlan): Packages {
     dependencies: [
       "@busbar/core",
       "zod",
-      ...(provider === "redis" ? ["@busbar/redis", "bullmq", "ioredis"] : ["@busbar/local"]),
+      ...PROVIDER_NEEDS[provider].packages,
       ...(features.includes("dashboard") ? ["@busbar/dashboard"] : []),
       ...(features.includes("outbox") ? ["@busbar/outbox", "libsql"] : []),
       ...(features.includes("webhooks")

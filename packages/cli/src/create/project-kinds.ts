@@ -5,7 +5,10 @@ export const PROJECT_KINDS = ["app", "provider", "notifier"] as const;
 export type ProjectKind = (typeof PROJECT_KINDS)[number];
 
 /** The providers that an application can begin with. */
-export const PROVIDERS = ["local", "redis"] as const;
+export const PROVIDERS = ["local", "redis", "postgres"] as const;
+
+/** One of {@link PROVIDERS}. */
+export type ProviderName = (typeof PROVIDERS)[number];
 
 /** Packages that an application can have besides its provider. */
 export const FEATURES = ["outbox", "webhooks", "dashboard"] as const;
@@ -26,7 +29,7 @@ export interface ProjectPlan {
   /** Who installs its packages. */
   readonly packageManager: PackageManager;
   /** The provider of an application. */
-  readonly provider: (typeof PROVIDERS)[number];
+  readonly provider: ProviderName;
   /** The features of an application. */
   readonly features: readonly (typeof FEATURES)[number][];
 }

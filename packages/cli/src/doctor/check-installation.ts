@@ -10,6 +10,7 @@ const PACKAGES = [
   "core",
   "local",
   "redis",
+  "postgres",
   "sql",
   "outbox",
   "webhooks",

@@ -25,6 +25,9 @@ export default defineConfig({
     // @if redis
     { resolve: "@busbar/redis", options: { redisUrl: process.env["REDIS_URL"] } },
     // @end
+    // @if postgres
+    { resolve: "@busbar/postgres", options: { connectionString: process.env["DATABASE_URL"] } },
+    // @end
   ],
   events,
   subscribers: "./src/subscribers",

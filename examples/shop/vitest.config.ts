@@ -1,0 +1,2 @@
+// @boundaries-ignore the settings every package shares
+export { default } from "../../.ci/vitest.base.ts";

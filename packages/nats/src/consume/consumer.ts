@@ -1,0 +1,169 @@
+import {
+  type ConsumeSpec,
+  createPushConsumer,
+  decodeEnvelope,
+  type Deliver,
+  type Delivery,
+  type OpenConsumer,
+  type PolledDelivery,
+  type PushChannel,
+  type PushLink,
+  type Settlement,
+} from "@busbar/core/provider";
+import type { Session } from "../session.ts";
+import { createHistories, type MessagePlace } from "./history.ts";
+import { acknowledge, extendLease, handBack, type QueueMessage } from "./message.ts";
+import { createSource, type Source } from "./source.ts";
+
+/** Proof that this process has a delivery. */
+interface Token {
+  readonly place: MessagePlace;
+  readonly message: QueueMessage;
+  readonly delivery: Delivery;
+}
+
+/** A consumer of NATS: a queue of the subscription in one partition. */
+interface PlacedSource {
+  readonly place: MessagePlace;
+  readonly source: Source;
+}
+
+/** Begins to deliver what a subscription has in its queues. */
+export async function consume(
+  session: Session,
+  spec: ConsumeSpec,
+  deliver: Deliver,
+): Promise<OpenConsumer> {
+  const { broker, connection: link, context, deadLetters, options, registry } = session;
+  const { connection, names } = broker;
+  const { clock, logger } = context;
+  const { subscriptionId, concurrency } = spec;
+  const { answerWithinMs, leaseMs } = options;
+  const histories = createHistories(broker);
+  await registry.queuesOf(subscriptionId);
+
+  async function settle(token: Token, settlement: Settlement): Promise<void> {
+    const { place, message, delivery } = token;
+    switch (settlement.type) {
+      case "dead":
+        await deadLetters.add(place, message, { ...delivery, ...settlement });
+        await acknowledge(connection, message, answerWithinMs);
+        await histories.forget(place, message);
+        return deadLetters.trim(place.queue, subscriptionId);
+      case "ack":
+        await acknowledge(connection, message, answerWithinMs);
+        return histories.forget(place, message);
+      case "retry":
+        await histories.write(place, message, { state: settlement.state, crashes: 0 });
+        return handBack(connection, message, settlement.delayMs);
+      case "release":
+        await histories.write(place, message, delivery);
+        return handBack(connection, message, settlement.delayMs);
+    }
+  }
+
+  async function read(place: MessagePlace, message: QueueMessage): Promise<PolledDelivery<Token>> {
+    const history = await histories.read(place, message);
+    const delivery = { envelope: decodeEnvelope(message.text), ...history };
+    return { token: { place, message, delivery }, delivery };
+  }
+
+  function createChannel(channel: PushLink<Token>): PushChannel<Token> {
+    const { signal } = channel;
+    const sources = new Map<string, PlacedSource>();
+    const stopListening = link.onLost(() => sources.forEach(({ source }) => source.forget()));
+    /** What is read before it is pushed. */
+    const reading = new Set<Promise<void>>();
+
+    /** Looks for queues that came by a rename, and for partitions that were added. */
+    async function find(): Promise<readonly PlacedSource[]> {
+      const { list, layout } = registry.cached() ?? (await registry.refresh());
+      const places = layout
+        .of(list.presentId(subscriptionId))
+        .flatMap(({ queue }) =>
+          Array.from({ length: layout.partitions }, (_, partition) => ({ queue, partition })),
+        );
+      return places.map((place) => {
+        const key = `${place.queue} ${place.partition}`;
+        let found = sources.get(key);
+        if (!found) {
+          const { clock: timers } = context;
+          const stream = names.stream(place.partition);
+          const source = createSource(connection, timers, stream, names.consumer(place.queue));
+          found = { place, source };
+          sources.set(key, found);
+        }
+        return found;
+      });
+    }
+
+    function receive(
+      place: MessagePlace,
+      message: QueueMessage,
+      push: (polled: PolledDelivery<Token>) => void,
+    ): void {
+      const work = read(place, message)
+        .then(push)
+        .catch((err: unknown) => logger.warn({ err }, "A message of NATS could not be read"));
+      reading.add(work);
+      void work.finally(() => reading.delete(work));
+    }
+
+    async function pull(
+      count: number,
+      { push }: { readonly push: (polled: PolledDelivery<Token>) => void },
+    ): Promise<void> {
+      await Promise.race([link.connected(), aborted(signal)]);
+      if (signal.aborted) return;
+      const found = await find();
+      const share = Math.ceil(count / found.length);
+      let isOver = false;
+      // With several sources, those that have nothing must not hold up the one that has.
+      const asked = found.length === 1 ? found : found.filter(({ source }) => source.waiting === 0);
+      const pulls = asked.map(({ place, source }) =>
+        source.pull(share, (message) =>
+          receive(place, message, (polled) => (isOver ? channel.push(polled) : push(polled))),
+        ),
+      );
+      await Promise.race([...pulls, aborted(signal)]);
+      await Promise.all(reading);
+      isOver = true;
+    }
+
+    return {
+      pull,
+      async stop() {
+        const all = [...sources.values()];
+        await Promise.all(all.map(({ source }) => source.close()));
+        await Promise.all(reading);
+        // NATS looks then which requests are over: it gives none of them what is handed back.
+        for (const { place } of all) await broker.lookAt(place);
+      },
+      async close() {
+        stopListening();
+        await Promise.all([...sources.values()].map(({ source }) => source.close()));
+      },
+    };
+  }
+
+  return createPushConsumer<Token>({
+    clock,
+    logger,
+    concurrency,
+    deliver,
+    open: async (opened) => createChannel(opened),
+    settle,
+    crash: async ({ message }) => handBack(connection, message, undefined),
+    extend: async (tokens) => {
+      for (const { message } of tokens) extendLease(connection, message);
+    },
+    extendEveryMs: leaseMs / 3,
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -33,10 +33,8 @@ export interface Contestant {
 export interface Comparison {
   readonly of: string;
   readonly to: string;
-  /** What the project wants to reach; shown, never enforced. */
+  /** What the project wants to reach, for every metric; shown, never enforced. */
   readonly atLeast?: number;
-  /** The id of the metric that has to reach it, if it is not for all of them. */
-  readonly metric?: string;
 }
 
 /** The most that a contestant should measure. */

@@ -58,7 +58,7 @@ export function writeResults(
 
 function ownVersions(): Readonly<Record<string, string>> {
   const require = createRequire(import.meta.url);
-  const names = ["core", "local", "outbox", "postgres", "redis"].map((name) => `@busbar/${name}`);
+  const names = ["@busbar/core", "@busbar/local", "@busbar/outbox", "@busbar/redis"];
   return Object.fromEntries(
     names.map((name) => {
       const manifest = readFileSync(require.resolve(`${name}/package.json`), "utf8");

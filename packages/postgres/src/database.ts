@@ -15,6 +15,8 @@ export interface Database extends SqlExecutor, Pick<Sql, "idIn" | "list" | "now"
    * @throws TypeError when it is evidently none.
    */
   within(transaction: unknown): SqlExecutor;
+  /** Resolves with the time of the database, in milliseconds since the epoch. */
+  time(): Promise<number>;
   /** Asks whether the database answers. */
   ask(): Promise<unknown>;
   /** Reports nothing any more. */
@@ -31,18 +33,21 @@ export function createDatabase(
   const { idIn, list, now, rows, table } = sqlOf(store);
   const ask = (): Promise<unknown> => own.execute("SELECT 1 AS one");
   const connection: ConnectionState = watchConnection(context, store.server, ask);
+  const execute = (
+    sql: string,
+    parameters?: readonly SqlValue[],
+    options?: AnswerOptions,
+  ): Promise<readonly SqlRow[]> => connection.watch(() => own.execute(sql, parameters, options));
   return {
     idIn,
     list,
     now,
     rows,
     table,
-    execute(
-      sql: string,
-      parameters?: readonly SqlValue[],
-      options?: AnswerOptions,
-    ): Promise<readonly SqlRow[]> {
-      return connection.watch(() => own.execute(sql, parameters, options));
+    execute,
+    async time() {
+      const [row] = await execute(`SELECT CAST(${now} AS double precision) AS now`);
+      return row?.["now"] as number;
     },
     transaction: (work) => connection.watch(() => own.transaction(work)),
     within: (transaction) => store.within(transaction),

@@ -9,6 +9,10 @@ import { createAdmin } from "./admin/admin.ts";
 import { createBoard } from "./board/board.ts";
 import { openStore } from "./connection/open-store.ts";
 import { consume } from "./consume/consumer.ts";
+import { createFinishedPacks } from "./consume/finished-packs.ts";
+import { createLonePlaces } from "./consume/lone-place.ts";
+import { createSettlements } from "./consume/settlements.ts";
+import { startTakeOver } from "./consume/take-over.ts";
 import { createDatabase } from "./database.ts";
 import { createGroups } from "./groups/groups.ts";
 import { type PostgresProviderOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
@@ -87,8 +91,15 @@ async function openPostgres(
     pollEveryMs: options.pollEveryMs,
   });
   const registry = createRegistry(context, database);
-  const publisher = createPublisher(database, options.deduplicationWindowMs, registry, wakeUps);
-  const session: Session = { context, options, database, registry, publisher, wakeUps };
+  const publisher = createPublisher({ context, options, database, registry, wakeUps });
+  const onWaiting = (queues: readonly number[]): void => wakeUps.committed(queues);
+  const finished = createFinishedPacks(context, database);
+  const onGone = (packs: readonly number[]): void => finished.add(packs);
+  const settlements = createSettlements({ context, database, onWaiting, onGone });
+  const places = createLonePlaces(context.clock);
+  const parts = { registry, publisher, wakeUps, settlements, places };
+  const session: Session = { context, options, database, ...parts };
+  const takeOver = startTakeOver(context, database, options.pollEveryMs, onWaiting);
   const tidying = startTidying(context, database);
   return {
     publish: (batch) => publisher.publish(batch),
@@ -100,19 +111,16 @@ async function openPostgres(
     schedules: createSchedules(session),
     rates: createRates(session),
     transactions: createTransactions(session),
-    async serverTime() {
-      const [row] = await database.execute(
-        `SELECT CAST(${database.now} AS double precision) AS now`,
-      );
-      return row?.["now"] as number;
-    },
+    serverTime: () => database.time(),
     async probe() {
       await database.ask();
       return { ok: true };
     },
     async close() {
+      settlements.close();
+      await finished.close();
       database.close();
-      await Promise.all([tidying.close(), wakeUps.close()]);
+      await Promise.all([takeOver.close(), tidying.close(), wakeUps.close()]);
       await store.close();
     },
   };

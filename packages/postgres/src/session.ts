@@ -1,4 +1,6 @@
 import type { ProviderContext } from "@busbar/core/provider";
+import type { LonePlaces } from "./consume/lone-place.ts";
+import type { Settlements } from "./consume/settlements.ts";
 import type { Database } from "./database.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Publisher } from "./publish/publisher.ts";
@@ -13,4 +15,6 @@ export interface Session {
   readonly registry: Registry;
   readonly publisher: Publisher;
   readonly wakeUps: WakeUps;
+  readonly settlements: Settlements;
+  readonly places: LonePlaces;
 }

@@ -8,6 +8,9 @@ const EVERY_MS = 30_000;
 /** Rows that one statement deletes at most: a longer one would keep others from their rows. */
 const AT_ONCE = 10_000;
 
+/** Packs that one round looks at: a crash leaves few, and nobody waits for their room. */
+const PACKS_AT_ONCE = 1_000;
+
 /** Deletes what nobody needs any more, from time to time. */
 export interface Tidying {
   /** Ends the rounds. Resolves when the round under way has ended. */
@@ -21,15 +24,19 @@ export function startTidying(
 ): Tidying {
   const { table, now } = database;
   const statements = [
-    // Envelopes that all their subscriptions are done with.
-    `DELETE FROM ${table("events")} WHERE id = ANY (ARRAY(SELECT id FROM ${table("events")} AS it
-      WHERE NOT EXISTS (SELECT FROM ${table("deliveries")} WHERE event = it.id) LIMIT ${AT_ONCE}
-      FOR UPDATE SKIP LOCKED)) RETURNING 1 AS one`,
     `DELETE FROM ${table("deduplications")} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${table("deduplications")}
       WHERE until <= ${now} LIMIT ${AT_ONCE} FOR UPDATE SKIP LOCKED)) RETURNING 1 AS one`,
     ...createGroupStatements(database).tidy,
     ...boardTidying(database),
   ];
+  // Packs whose last process ended between the settlement and the deletion.
+  const leftPacks = `
+    WITH some_packs AS MATERIALIZED (
+      SELECT id FROM ${table("packs")} WHERE id > CAST($1 AS bigint) ORDER BY id LIMIT ${PACKS_AT_ONCE}),
+    gone AS (DELETE FROM ${table("packs")} AS it WHERE id = ANY (ARRAY(SELECT id FROM some_packs))
+      AND NOT EXISTS (SELECT FROM ${table("deliveries")} WHERE pack = it.id))
+    SELECT CAST(max(id) AS text) AS last FROM some_packs`;
+  let lastPack = "0";
   let isClosed = false;
   let round = Promise.resolve();
   let timer: Timer | undefined;
@@ -40,6 +47,8 @@ export function startTidying(
         let found = AT_ONCE;
         while (found === AT_ONCE && !isClosed) found = (await database.execute(statement)).length;
       }
+      const [row] = await database.execute(leftPacks, [lastPack]);
+      lastPack = (row?.["last"] as string | null) ?? "0";
     } catch (err) {
       logger.debug({ err }, "Old rows could not be deleted yet");
     }

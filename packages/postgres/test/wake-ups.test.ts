@@ -100,12 +100,13 @@ test("an announcement within a transaction arrives at its commit, also in the pr
   const client = new pg.Client({ connectionString: process.env["DATABASE_URL"] });
   await client.connect();
   onTestFinished(() => client.end());
-  const announce = `SELECT ${one.wakeUps.announcement([4])} AS announced`;
+  const announce = `SELECT ${one.wakeUps.notification("$1")} AS announced`;
+  const values = [one.wakeUps.announcement([4])];
   await client.query("BEGIN");
-  await client.query(announce);
+  await client.query(announce, values);
   await client.query("ROLLBACK");
   await client.query("BEGIN");
-  await client.query(announce);
+  await client.query(announce, values);
   expect([one.woken, other.woken]).toEqual([[], []]);
   await client.query("COMMIT");
   await vi.waitUntil(() => one.woken.length + other.woken.length === 2);

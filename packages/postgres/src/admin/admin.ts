@@ -1,13 +1,13 @@
 import {
   type DeadDelivery,
-  decodeDeadDelivery,
-  decodeEnvelope,
   encodeEnvelope,
+  type JsonValue,
   type ProviderAdmin,
 } from "@busbar/core/provider";
 import type { SqlRow } from "@busbar/sql";
-import { fromColumn } from "@busbar/sql/feature";
+import { fromColumn, quoteText } from "@busbar/sql/feature";
 import type { Session } from "../session.ts";
+import { letterEnvelope, readEnvelope } from "../stored-envelope.ts";
 import { trimDeadLetters } from "./dead-letters.ts";
 
 /** Looks into queues, and deals with dead letters. */
@@ -33,11 +33,11 @@ export function createAdmin(session: Session): ProviderAdmin {
           CAST(sum(dead) AS double precision) AS dead,
           CAST(min(published_at) AS double precision) AS oldest_at
         FROM (
-          SELECT queue, CAST(waits AND due_at <= ${now} AS integer) AS ready,
-            CAST(waits AND due_at > ${now} AS integer) AS delayed,
-            CAST(NOT waits AS integer) AS in_flight, 0 AS dead,
+          SELECT queue, CASE WHEN waits AND due_at <= ${now} THEN size ELSE 0 END AS ready,
+            CASE WHEN waits AND due_at > ${now} THEN size ELSE 0 END AS delayed,
+            CASE WHEN waits THEN 0 ELSE size END AS in_flight, 0 AS dead,
             CASE WHEN waits THEN published_at END AS published_at
-          FROM (SELECT queue, due_at, published_at, leased_until <= ${now} AS waits
+          FROM (SELECT queue, due_at, published_at, lease IS NULL AS waits, cardinality(members) AS size
             FROM ${table("deliveries")}) AS pending
           UNION ALL SELECT queue, 0, 0, 0, 1, NULL FROM ${letters}) AS counted
         JOIN ${table("queues")} AS queues ON queues.number = counted.queue
@@ -81,27 +81,33 @@ export function createAdmin(session: Session): ProviderAdmin {
           ORDER BY ${letters}.id FOR UPDATE`,
           [queue, numbersOf(ids)],
         );
-        const replayed = found.map((row, position) => {
-          const envelope = decodeEnvelope(row["envelope"] as string);
+        // What cannot be read could only die again.
+        const readable = found.flatMap((row) => {
+          const envelope = readEnvelope(row["envelope"] as string);
+          return envelope ? [{ id: row["id"] as string, envelope }] : [];
+        });
+        const replayed = readable.map(({ envelope }, position) => {
           const { priority = 100 } = envelope;
           const body = encodeEnvelope(data === undefined ? envelope : { ...envelope, data });
           return { position, body, priority };
         });
         await executor.execute(
           `WITH replayed AS MATERIALIZED (
-            SELECT *, nextval(pg_get_serial_sequence(CAST($2 AS text), 'id')) AS event
+            SELECT *, nextval(pg_get_serial_sequence(CAST($2 AS text), 'id')) AS pack
             FROM ${database.rows("$3", { body: "text", priority: "bigint" })} AS it),
-          bodies AS (INSERT INTO ${table("events")} (id, body) OVERRIDING SYSTEM VALUE
-            SELECT event, body FROM replayed)
-          INSERT INTO ${table("deliveries")} (queue, event, priority, due_at, published_at)
-          SELECT CAST($1 AS integer), event, priority, ${now}, ${now} FROM replayed ORDER BY position`,
-          [queue, table("events"), JSON.stringify(replayed)],
+          bodies AS (INSERT INTO ${table("packs")} (id, body) OVERRIDING SYSTEM VALUE
+            SELECT pack, body FROM replayed)
+          INSERT INTO ${table("deliveries")}
+            (queue, pack, members, priority, position, due_at, published_at)
+          SELECT CAST($1 AS integer), pack, '{0}', priority,
+            nextval(${quoteText(table("positions"))}), 0, ${now} FROM replayed ORDER BY replayed.position`,
+          [queue, table("packs"), JSON.stringify(replayed)],
         );
-        const gone = found.map((row) => row["id"] as string);
+        const gone = readable.map(({ id }) => id);
         await executor.execute(`DELETE FROM ${letters} WHERE ${idIn("$1")}`, [
           JSON.stringify(gone),
         ]);
-        return found.length;
+        return readable.length;
       });
       wakeUps.committed([queue]);
       return count;
@@ -118,11 +124,13 @@ export function createAdmin(session: Session): ProviderAdmin {
 }
 
 function decodeRow(row: SqlRow): DeadDelivery {
-  return decodeDeadDelivery({
-    id: row["id"] as string,
-    envelope: row["envelope"] as string,
+  const id = row["id"] as string;
+  const diedAt = row["died_at"] as number;
+  return {
+    id,
+    envelope: letterEnvelope(row["envelope"] as string, id, diedAt),
     reason: fromColumn(row["reason"] as string),
-    state: row["state"] as string,
-    diedAt: row["died_at"] as number,
-  });
+    state: JSON.parse(row["state"] as string) as JsonValue,
+    diedAt,
+  };
 }

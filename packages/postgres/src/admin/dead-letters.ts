@@ -3,35 +3,48 @@ import type { SqlExecutor } from "@busbar/sql";
 import { toColumn } from "@busbar/sql/feature";
 import type { Database } from "../database.ts";
 
-/** Makes deliveries dead letters. Call it in a transaction that has them. */
-export async function bury(
-  executor: SqlExecutor,
-  { table, now, idIn }: Database,
-  ids: readonly string[],
-  { reason, state }: { readonly reason: string; readonly state: JsonValue },
-): Promise<void> {
-  await executor.execute(
-    `WITH gone AS (DELETE FROM ${table("deliveries")} WHERE ${idIn("$1")} RETURNING id, queue, event)
-    INSERT INTO ${table("dead_letters")} (queue, envelope, reason, state, died_at)
-    SELECT queue, body, CAST($2 AS text), CAST($3 AS text), ${now} FROM gone
-    JOIN ${table("events")} AS event ON event.id = gone.event ORDER BY gone.id`,
-    [JSON.stringify(ids), toColumn(reason), JSON.stringify(state)],
-  );
+/** A row of deliveries that a transaction has, and what it takes out of it. */
+export interface TakenLines {
+  readonly id: string;
+  /** The lines that stay. */
+  readonly left: readonly number[];
+  readonly taken: readonly { readonly member: number; readonly envelope: Envelope }[];
 }
 
-/** Deletes deliveries, and forgets their deduplication ids. Call it in a transaction that has them. */
+/** Makes lines dead letters. Call it in a transaction that has their rows. */
+export async function bury(
+  executor: SqlExecutor,
+  database: Database,
+  rows: readonly TakenLines[],
+  { reason, state }: { readonly reason: string; readonly state: JsonValue },
+): Promise<void> {
+  const { table, now } = database;
+  const lines = rows
+    .flatMap(({ id, taken }) => taken.map(({ member }) => ({ id, member })))
+    .map((it, position) => ({ position, ...it }));
+  await executor.execute(
+    `INSERT INTO ${table("dead_letters")} (queue, envelope, reason, state, died_at)
+    SELECT held.queue, split_part(body, E'\\n', CAST(it.member AS integer) + 1),
+      CAST($2 AS text), CAST($3 AS text), ${now}
+    FROM ${database.rows("$1", { id: "bigint", member: "bigint" })} AS it
+    JOIN ${table("deliveries")} AS held ON held.id = it.id JOIN ${table("packs")} AS pack ON pack.id = held.pack
+    ORDER BY it.position`,
+    [JSON.stringify(lines), toColumn(reason), JSON.stringify(state)],
+  );
+  await takeOut(executor, database, rows);
+}
+
+/** Deletes lines, and forgets their deduplication ids. Call it in a transaction that has their rows. */
 export async function discard(
   executor: SqlExecutor,
-  { table, idIn, rows }: Database,
+  database: Database,
   queue: number,
-  deliveries: readonly { readonly id: string; readonly envelope: Envelope }[],
+  taken: readonly TakenLines[],
 ): Promise<void> {
-  const ids = deliveries.map(({ id }) => id);
-  await executor.execute(`DELETE FROM ${table("deliveries")} WHERE ${idIn("$1")}`, [
-    JSON.stringify(ids),
-  ]);
-  const forgotten = deliveries
-    .map(({ envelope }) => envelope.deduplicationId)
+  const { table, rows } = database;
+  await takeOut(executor, database, taken);
+  const forgotten = taken
+    .flatMap((row) => row.taken.map(({ envelope }) => envelope.deduplicationId))
     .filter((id) => id !== undefined)
     .map((id, position) => ({ position, id: toColumn(id) }));
   if (forgotten.length === 0) return;
@@ -39,6 +52,25 @@ export async function discard(
     `DELETE FROM ${table("deduplications")} AS known USING ${rows("$2", { id: "text" })} AS gone
     WHERE known.queue = CAST($1 AS integer) AND known.id = gone.id`,
     [queue, JSON.stringify(forgotten)],
+  );
+}
+
+async function takeOut(
+  executor: SqlExecutor,
+  { table, idIn, rows }: Database,
+  taken: readonly TakenLines[],
+): Promise<void> {
+  const deliveries = table("deliveries");
+  const gone = taken.filter(({ left }) => left.length === 0).map(({ id }) => id);
+  await executor.execute(`DELETE FROM ${deliveries} WHERE ${idIn("$1")}`, [JSON.stringify(gone)]);
+  const kept = taken
+    .filter(({ left }) => left.length > 0)
+    .map(({ id, left }, position) => ({ position, id, members: `{${left.join()}}` }));
+  if (kept.length === 0) return;
+  await executor.execute(
+    `UPDATE ${deliveries} AS held SET members = CAST(it.members AS smallint[])
+    FROM ${rows("$1", { id: "bigint", members: "text" })} AS it WHERE held.id = it.id`,
+    [JSON.stringify(kept)],
   );
 }
 

@@ -1,25 +1,25 @@
 import {
+  type Clock,
   type ConsumeSpec,
   createPollingConsumer,
-  decodeEnvelope,
   type Deliver,
-  type JsonValue,
   type OpenConsumer,
   type PolledDelivery,
   type Settlement,
+  stateOfCorrupt,
 } from "@busbar/core/provider";
-import type { SqlRow } from "@busbar/sql";
-import { bury, trimDeadLetters } from "../admin/dead-letters.ts";
+import { trimDeadLetters } from "../admin/dead-letters.ts";
 import type { Session } from "../session.ts";
-import { createDeliveryStatements } from "./delivery-statements.ts";
+import { type Claim, type ClaimedLine, readClaim } from "./claim.ts";
+import { createClaimStatement } from "./claim-statement.ts";
+import { createFloors } from "./floors.ts";
+import { createLease } from "./lease.ts";
+import { type ClaimRequest, createPrefetch } from "./prefetch.ts";
+import type { Again, RowInHand } from "./row-in-hand.ts";
+import { createRowsInHand } from "./rows-in-hand.ts";
 
-/** Proof that this process has a delivery. */
-interface Token {
-  /** The row of the delivery. */
-  readonly id: string;
-  /** The lease under which it was claimed. */
-  readonly lease: string;
-}
+/** Milliseconds for which a closing consumer waits for a database that does not record what has ended. */
+const LAST_FLUSH_MS = 1_000;
 
 /** Begins to deliver what a subscription has in its queue. */
 export async function consume(
@@ -27,78 +27,179 @@ export async function consume(
   spec: ConsumeSpec,
   deliver: Deliver,
 ): Promise<OpenConsumer> {
-  const { context, database, options, registry, wakeUps } = session;
+  const { context, database, options, registry, wakeUps, settlements, places } = session;
   const { clock, logger } = context;
-  const { pollEveryMs, leaseMs } = options;
-  const statements = createDeliveryStatements(database, leaseMs);
   const { subscriptionId, concurrency } = spec;
+  const { pollEveryMs, leaseMs } = options;
+  const statement = createClaimStatement(database);
+  const trustStatement = `UPDATE ${database.table("deliveries")} SET is_alone = false WHERE id = CAST($1 AS bigint)`;
   const queue = await registry.queueOf(subscriptionId);
+  const lease = createLease(context, database, leaseMs);
+  const rows = createRowsInHand(database, lease, clock);
+  const floors = createFloors(clock, pollEveryMs / 2);
+  let wake = (): void => {};
 
-  async function fetch(limit: number): Promise<readonly PolledDelivery<Token>[]> {
-    const lease = crypto.randomUUID();
-    const claimed = await database.execute(statements.claim, [queue, lease, limit], {
-      isFrequent: true,
-    });
-    return claimed.map((row) => ({
-      token: { id: row["id"] as string, lease },
-      delivery: {
-        envelope: decodeEnvelope(row["body"] as string),
-        state: stateOf(row),
-        crashes: row["crashes"] as number,
-      },
-    }));
+  async function claim(request: ClaimRequest): Promise<Claim> {
+    const { events, takesSuspect, countsAlone, company = null } = request;
+    await rows.putBackUnknown();
+    const id = await lease.ensure();
+    const flags = [takesSuspect, countsAlone].map((flag) => (flag ? "true" : "false"));
+    const { ranges, isWhole } = floors.next();
+    const from = clock.monotonic();
+    try {
+      const values = [queue, id, events, ...flags, company, ranges];
+      const answer = await database.execute(statement, values, { isFrequent: true });
+      if (isWhole) floors.looked(clock.monotonic() - from);
+      for (const row of answer.slice(0, -1)) {
+        floors.claimed(row["priority"] as number, row["position"] as number);
+      }
+      return readClaim(answer, (row, members) => rows.hold(id, row, members));
+    } catch (error) {
+      rows.lostClaim();
+      throw error;
+    }
   }
 
-  async function die(
-    { id, lease }: Token,
-    death: Extract<Settlement, { type: "dead" }>,
+  /** A line that has begun, or was to begin, is in hand no more. */
+  function letGo(line: ClaimedLine): void {
+    places.inHand -= 1;
+    line.place?.free();
+  }
+
+  /** Lines go back as they were, those of a row together. */
+  async function giveBack(lines: readonly ClaimedLine[]): Promise<void> {
+    const its = new Map<RowInHand, ClaimedLine[]>();
+    for (const line of lines) {
+      letGo(line);
+      its.set(line.row, [...(its.get(line.row) ?? []), line]);
+    }
+    await Promise.all([...its].map(([row, some]) => waitAgain(row, some, {})));
+  }
+
+  function waitAgain(
+    row: RowInHand,
+    lines: readonly ClaimedLine[],
+    how: Omit<Again, "members">,
   ): Promise<void> {
-    await database.transaction(async (executor) => {
-      const own = await executor.execute(statements.lock, [id, lease]);
-      if (own.length > 0) await bury(executor, database, [id], death);
-    });
-    await trimDeadLetters(context, database, queue, subscriptionId);
+    const [first] = lines;
+    const { state, crashes = 0, suspicions = 0 } = first ?? {};
+    const old = { state: state === undefined ? null : JSON.stringify(state), crashes, suspicions };
+    // What is not delayed comes back in its old place.
+    if (how.delayMs === undefined) floors.lookAtAll();
+    row.waitAgain({ members: lines.map(({ member }) => member), ...old, ...how });
+    return settlements.record(row);
   }
 
-  const consumer = createPollingConsumer<Token>({
+  const trust = (row: string): Promise<unknown> => database.execute(trustStatement, [row]);
+  const prefetch = createPrefetch({
+    context,
+    places,
+    concurrency,
+    claim,
+    trust,
+    wake: () => wake(),
+    giveBack,
+  });
+
+  function begin(line: ClaimedLine): PolledDelivery<ClaimedLine> | undefined {
+    const { row, envelope, state, crashes, suspicions, place } = line;
+    // Its lease has ended while the process stood still: others have it.
+    if (row.lease !== lease.id) {
+      letGo(line);
+      return undefined;
+    }
+    if (suspicions > 0) {
+      place?.begun(suspicions, () => {
+        trust(row.id).catch((err: unknown) => {
+          logger.debug({ err }, "A suspect could not be trusted: a crash counts for it");
+        });
+      });
+    }
+    if (envelope) return { token: line, delivery: { envelope, state, crashes } };
+    letGo(line);
+    void buryCorrupt(line);
+    return undefined;
+  }
+
+  /** An event that cannot be read is dead, and nothing waits behind it. */
+  async function buryCorrupt({ row, member }: ClaimedLine): Promise<void> {
+    try {
+      const state = stateOfCorrupt("The stored event cannot be read", await database.time());
+      row.die({ member, reason: "corrupt", state: JSON.stringify(state) });
+      await settlements.record(row);
+    } catch (err) {
+      logger.warn({ err }, "An event that cannot be read is still in its queue");
+    }
+  }
+
+  async function settle(line: ClaimedLine, settlement: Settlement): Promise<void> {
+    const { row, member } = line;
+    prefetch.ended();
+    letGo(line);
+    if (settlement.type === "ack") {
+      row.acknowledge(member);
+      settlements.changed(row);
+    } else if (settlement.type === "retry") {
+      const { delayMs } = settlement;
+      const state = JSON.stringify(settlement.state);
+      await waitAgain(row, [line], { delayMs, state, crashes: 0, suspicions: 0 });
+    } else if (settlement.type === "release") {
+      // Without a delay it keeps its place.
+      const { delayMs } = settlement;
+      await waitAgain(row, [line], { ...(delayMs && { delayMs }) });
+    } else {
+      row.die({ member, reason: settlement.reason, state: JSON.stringify(settlement.state) });
+      await settlements.record(row);
+      await trimDeadLetters(context, database, queue, subscriptionId);
+    }
+  }
+
+  const consumer = createPollingConsumer<ClaimedLine>({
     clock,
     logger,
     concurrency,
     deliver,
-    fetch,
+    fetch: async (limit) => (await prefetch.take(limit)).flatMap((line) => begin(line) ?? []),
     pollEveryMs,
-    wake: (callback) => wakeUps.on(queue, callback),
-    /** Does as the bus says, unless another process has the delivery by now. */
-    async settle(token, settlement) {
-      const { id, lease } = token;
-      if (settlement.type === "dead") return die(token, settlement);
-      if (settlement.type === "ack") {
-        await database.execute(statements.remove, [id, lease], { isFrequent: true });
-      } else if (settlement.type === "retry") {
-        const delayMs = Math.ceil(settlement.delayMs);
-        const state = JSON.stringify(settlement.state);
-        await database.execute(statements.retry, [id, lease, delayMs, state]);
-      } else {
-        // Without a delay it keeps its place.
-        const delayMs = settlement.delayMs ? Math.ceil(settlement.delayMs) : null;
-        await database.execute(statements.release, [id, lease, delayMs]);
-      }
+    wake(callback) {
+      wake = callback;
+      const look = (): void => {
+        prefetch.look();
+        callback();
+      };
+      const ends = [wakeUps.on(queue, callback), places.on(look)];
+      return () => ends.forEach((end) => end());
     },
-    async extend(tokens) {
-      for (const lease of new Set(tokens.map((it) => it.lease))) {
-        const ids = tokens.filter((it) => it.lease === lease).map(({ id }) => id);
-        await database.execute(statements.extend, [JSON.stringify(ids), lease]);
-      }
+    settle,
+    async crash(line) {
+      letGo(line);
+      await waitAgain(line.row, [line], { crashes: line.crashes + 1 });
     },
-    extendEveryMs: leaseMs / 3,
+    release: giveBack,
   });
+
   // Without `wake`: a publish wakes the queues that it has filled, and no others.
   return {
-    close: (how) => consumer.close(how),
+    async close(how) {
+      await consumer.close(how);
+      await withLimit(clock, LAST_FLUSH_MS, async () => {
+        await prefetch.close();
+        await settlements.flush();
+      });
+      await lease.close().catch((err: unknown) => {
+        logger.debug({ err }, "A lease could not be ended: it ends by itself");
+      });
+    },
     whenIdle: () => consumer.whenIdle(),
   };
 }
 
-function stateOf({ state }: SqlRow): JsonValue | undefined {
-  return typeof state === "string" ? (JSON.parse(state) as JsonValue) : undefined;
+/** Resolves when the work has ended, or when its time is over. */
+async function withLimit(clock: Clock, ms: number, work: () => Promise<void>): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const timer = clock.setTimeout(resolve, ms);
+    work()
+      .then(resolve, reject)
+      .finally(() => timer.cancel());
+  });
 }

@@ -1,15 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { BusbarError } from "@busbar/core";
 import {
-  decodeEnvelope,
   encodeEnvelope,
-  type Envelope,
   type GroupClaim,
   type GroupStaging,
   type StagedEvent,
 } from "@busbar/core/provider";
 import type { SqlExecutor, SqlRow } from "@busbar/sql";
 import { fromColumn, toColumn } from "@busbar/sql/feature";
+import { readEnvelope } from "../stored-envelope.ts";
 import type { Session } from "../session.ts";
 import { assertOpen } from "../transactions/callers-transaction.ts";
 import { publishWhole } from "../transactions/publish-whole.ts";
@@ -154,14 +153,6 @@ function encodeToken(claim: Claim): string {
 
 function decodeToken(token: string): Claim {
   return JSON.parse(token) as Claim;
-}
-
-function readEnvelope(text: string): Envelope | undefined {
-  try {
-    return decodeEnvelope(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function claimEnded(eventGroupId: string): BusbarError {

@@ -1,18 +1,25 @@
+import { quoteText } from "@busbar/sql/feature";
 import type { Database } from "../database.ts";
+
+/** JSON has it only in an escaped form. To encode bodies as JSON once more would take longer than all the rest. */
+export const PACK_SEPARATOR = "\u001e";
 
 /**
  * Makes the statement that publishes. `$1` is the version of the list that the envelopes were routed by: if the list has
- * another one, nothing happens. `$2`, `$3` and `$4` are the bodies, the deliveries and the deduplication ids as JSON
- * arrays. Answers with the version of the list, and with the deduplication ids that were not remembered.
+ * another one, nothing happens. `$2` are the bodies of the packs, with a {@link PACK_SEPARATOR} between them. `$3` and `$4`
+ * are the deliveries and the deduplication ids as JSON arrays. `$5` is what to notify all processes of, or null. Answers with the version of the list, and with the deduplication ids that were not remembered.
  */
 export function createPublishStatement(
   { table, now, rows }: Database,
   deduplicationWindowMs: number,
+  notification: string,
 ): string {
-  const bodies = rows("$2", { body: "text" });
+  const packs = `unnest(string_to_array(CAST($2 AS text), ${quoteText(PACK_SEPARATOR)})) WITH ORDINALITY
+    AS it (body, position)`;
   const deliveries = rows("$3", {
     queue: "bigint",
-    body: "bigint",
+    pack: "bigint",
+    members: "text",
     priority: "bigint",
     delay_ms: "bigint",
     published_at: "bigint",
@@ -30,18 +37,22 @@ export function createPublishStatement(
       ON CONFLICT (queue, id) DO UPDATE SET until = excluded.until WHERE known.until <= ${now}
       RETURNING queue, id),
     added AS (
-      INSERT INTO ${table("events")} (body)
-      SELECT it.body FROM ${bodies} AS it, present ORDER BY it.position RETURNING id),
+      INSERT INTO ${table("packs")} (body)
+      SELECT it.body FROM present, ${packs} ORDER BY it.position RETURNING id),
     -- Ids are given in the order of the rows.
     numbered AS MATERIALIZED (SELECT id, row_number() OVER (ORDER BY id) - 1 AS position FROM added),
     queued AS (
-      INSERT INTO ${table("deliveries")} (queue, event, priority, due_at, published_at)
-      SELECT it.queue, numbered.id, it.priority, ${now} + it.delay_ms, it.published_at
-      FROM ${deliveries} AS it JOIN numbered ON numbered.position = it.body
+      INSERT INTO ${table("deliveries")}
+        (queue, pack, members, priority, position, due_at, published_at)
+      SELECT it.queue, numbered.id, CAST(it.members AS smallint[]), it.priority,
+        nextval(${quoteText(table("positions"))}),
+        CASE WHEN it.delay_ms > 0 THEN ${now} + it.delay_ms ELSE 0 END, it.published_at
+      FROM ${deliveries} AS it JOIN numbered ON numbered.position = it.pack
       WHERE it.deduplication IS NULL
         OR EXISTS (SELECT FROM fresh WHERE fresh.queue = it.queue AND fresh.id = it.deduplication)
       ORDER BY it.position)
     SELECT CAST(version AS double precision) AS version, CAST((
-      SELECT coalesce(json_agg(concat(queue, ' ', id)), '[]') FROM fresh) AS text) AS fresh
+      SELECT coalesce(json_agg(concat(queue, ' ', id)), '[]') FROM fresh) AS text) AS fresh,
+      CASE WHEN CAST($5 AS text) IS NOT NULL AND EXISTS (SELECT FROM present) THEN ${notification} END AS notified
     FROM registry`;
 }

@@ -1,15 +1,18 @@
 import {
   createSubscriptionList,
-  decodeEnvelope,
   type ProviderContext,
   type StoredSubscriptions,
   type SubscriptionList,
   type SubscriptionRegistry,
 } from "@busbar/core/provider";
-import type { SqlExecutor } from "@busbar/sql";
-import { toColumn } from "@busbar/sql/feature";
-import { bury, discard, room, trimDeadLetters } from "../admin/dead-letters.ts";
+import type { SqlExecutor, SqlRow } from "@busbar/sql";
+import { isPassing, toColumn } from "@busbar/sql/feature";
+import { bury, discard, room, type TakenLines, trimDeadLetters } from "../admin/dead-letters.ts";
+import { readEnvelope } from "../stored-envelope.ts";
 import type { Database } from "../database.ts";
+
+/** How often a declaration is tried while connections are lost. */
+const MOST_TRIES = 4;
 
 /** What a publish goes by. */
 export interface Routing {
@@ -22,10 +25,14 @@ export interface Routing {
 
 /** The subscriptions of a bus, and their queues. */
 export interface Registry extends SubscriptionRegistry {
-  /** Resolves with the copy of the list that this process has. */
-  routing(): Promise<Routing>;
+  /**
+   * Resolves with the copy of the list that this process has, or reads it.
+   *
+   * @param executor Reads it: in a transaction of a caller's, there may be no other free connection.
+   */
+  routing(executor?: SqlExecutor): Promise<Routing>;
   /** Reads the list again. */
-  refresh(): Promise<Routing>;
+  refresh(executor?: SqlExecutor): Promise<Routing>;
   /** Resolves with the queue of a subscription, also one that is not on the list. */
   queueOf(subscriptionId: string): Promise<number>;
   /** Counts events as withheld from the subscriptions that want these names and are orphaned. */
@@ -72,9 +79,11 @@ export function createRegistry(context: ProviderContext, database: Database): Re
     };
   }
 
-  async function refresh(): Promise<Routing> {
-    cached = await read(database);
-    return cached;
+  async function refresh(executor: SqlExecutor = database): Promise<Routing> {
+    const found = await read(executor);
+    // A transaction of a caller's may see an older list.
+    if (!cached || found.version >= cached.version) cached = found;
+    return found;
   }
 
   async function queueIn(executor: SqlExecutor, subscriptionId: string): Promise<number> {
@@ -130,7 +139,7 @@ export function createRegistry(context: ProviderContext, database: Database): Re
   }
 
   return {
-    routing: async () => cached ?? refresh(),
+    routing: async (executor) => cached ?? refresh(executor),
     refresh,
 
     async queueOf(subscriptionId) {
@@ -150,16 +159,18 @@ export function createRegistry(context: ProviderContext, database: Database): Re
     },
 
     async declare(specs) {
-      const declared = await write(async (list, executor, queueOf) => {
-        for (const { from, to } of list.declare(specs)) {
-          await rename(executor, await queueOf(from), await queueOf(to));
-        }
-        const found: [subscriptionId: string, queue: number][] = [];
-        for (const { subscriptionId } of list.list()) {
-          found.push([subscriptionId, await queueOf(subscriptionId)]);
-        }
-        return found;
-      });
+      const declared = await insistently(() =>
+        write(async (list, executor, queueOf) => {
+          for (const { from, to } of list.declare(specs)) {
+            await rename(executor, await queueOf(from), await queueOf(to));
+          }
+          const found: [subscriptionId: string, queue: number][] = [];
+          for (const { subscriptionId } of list.list()) {
+            found.push([subscriptionId, await queueOf(subscriptionId)]);
+          }
+          return found;
+        }),
+      );
       // The bus declares every minute: the time to look for what is too old.
       for (const [subscriptionId, queue] of declared) {
         await trimDeadLetters(context, database, queue, subscriptionId);
@@ -178,18 +189,15 @@ export function createRegistry(context: ProviderContext, database: Database): Re
         if (backlog === "keep") return 0;
         const queue = await queueOf(subscriptionId);
         const waiting = await executor.execute(
-          `SELECT CAST(waiting.id AS text) AS id, body FROM ${table("deliveries")} AS waiting
-          JOIN ${table("events")} AS event ON event.id = waiting.event
-          WHERE queue = CAST($1 AS integer) ${isOver ? "" : `AND leased_until <= ${now}`}
-          ORDER BY waiting.id FOR UPDATE OF waiting`,
+          `SELECT CAST(waiting.id AS text) AS id, CAST(array_to_json(members) AS text) AS members, body
+          FROM ${table("deliveries")} AS waiting JOIN ${table("packs")} AS pack ON pack.id = waiting.pack
+          WHERE queue = CAST($1 AS integer) ${isOver ? "" : "AND lease IS NULL"}
+          ORDER BY priority, waiting.position FOR UPDATE OF waiting`,
           [queue],
         );
         const unwanted = waiting
-          .map((row) => ({
-            id: row["id"] as string,
-            envelope: decodeEnvelope(row["body"] as string),
-          }))
-          .filter(({ envelope }) => !isWanted(envelope.name));
+          .map((row) => linesIn(row, isWanted))
+          .filter(({ taken }) => taken.length > 0);
         if (backlog === "discard") {
           await discard(executor, database, queue, unwanted);
           // A publish at the same moment may still write to the queue: without its number nobody sees that.
@@ -198,13 +206,50 @@ export function createRegistry(context: ProviderContext, database: Database): Re
               queue,
             ]);
           }
-          return unwanted.length;
+          return unwanted.flatMap(({ taken }) => taken).length;
         }
         // What there is no room for goes on waiting: nothing is lost.
         const most = await room(executor, database, queue, deadLetters.maxPerSubscription);
-        const ids = unwanted.slice(0, most).map(({ id }) => id);
-        await bury(executor, database, ids, { reason: "retired", state: null });
-        return ids.length;
+        const buried = firstLines(unwanted, most);
+        await bury(executor, database, buried, { reason: "retired", state: null });
+        return buried.flatMap(({ taken }) => taken).length;
       }),
   };
+}
+
+/** Runs work again that may run twice: the pool may hand out connections that were lost, one after the other. */
+async function insistently<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (tries === MOST_TRIES || !isPassing(error)) throw error;
+    }
+  }
+}
+
+/** The lines of a row that are not wanted any more. */
+function linesIn(row: SqlRow, isWanted: (name: string) => boolean): TakenLines {
+  const lines = (row["body"] as string).split("\n");
+  const members = JSON.parse(row["members"] as string) as readonly number[];
+  // What cannot be read stays: its delivery makes it a dead letter.
+  const read = members.flatMap((member) => {
+    const envelope = readEnvelope(lines[member] as string);
+    return envelope ? [{ member, envelope }] : [];
+  });
+  const taken = read.filter(({ envelope }) => !isWanted(envelope.name));
+  const left = members.filter((member) => !taken.some((it) => it.member === member));
+  return { id: row["id"] as string, left, taken };
+}
+
+/** The first of these lines. */
+function firstLines(rows: readonly TakenLines[], most: number): readonly TakenLines[] {
+  let room = most;
+  return rows.flatMap(({ id, left, taken }) => {
+    const first = taken.slice(0, room);
+    room -= first.length;
+    if (first.length === 0) return [];
+    const rest = taken.slice(first.length).map(({ member }) => member);
+    return [{ id, left: [...left, ...rest], taken: first }];
+  });
 }

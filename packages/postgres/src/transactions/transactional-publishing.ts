@@ -12,11 +12,8 @@ export function createTransactions({
     async publish(transaction, batch) {
       const executor = database.within(transaction);
       await assertOpen(executor);
-      const { results, queues } = await publisher.publishWithin(executor, batch);
-      if (queues.length > 0) {
-        await executor.execute(`SELECT ${wakeUps.announcement(queues)} AS notified`);
-        wakeUps.written(queues);
-      }
+      const { results, queues } = await publisher.publishWithin(executor, batch, true);
+      if (queues.length > 0) wakeUps.written(queues);
       return results;
     },
   };

@@ -24,7 +24,13 @@ export interface WakeUps {
   on(queue: number, callback: () => void): () => void;
   /** Deliveries of this process are committed: wakes consumers here at once, and those of others by `NOTIFY`. */
   committed(queues: readonly number[]): void;
-  /** An SQL expression that notifies all processes of the bus, this one included, when its transaction commits. */
+  /**
+   * An SQL expression that notifies all processes of the bus, this one included, when its transaction commits.
+   *
+   * @param payload The parameter with the announcement.
+   */
+  notification(payload: string): string;
+  /** What such a notification says of queues. */
   announcement(queues: readonly number[]): string;
   /** Deliveries were written in a transaction of the caller's, whose commit only a notification can tell. */
   written(queues: readonly number[]): void;
@@ -64,10 +70,10 @@ export function createWakeUps(options: WakeUpOptions): WakeUps {
   }
 
   const notify = (payload: string): Promise<readonly SqlRow[]> =>
-    database.execute(`SELECT ${notification(payload)} AS notified`);
+    database.execute(`SELECT ${notification("$1")} AS notified`, [payload]);
   const notification = (payload: string): string =>
     // As text: not every driver reads what has no type.
-    `CAST(concat('', pg_notify(${quoteText(channel)}, ${quoteText(payload)})) AS text)`;
+    `CAST(concat('', pg_notify(${quoteText(channel)}, CAST(${payload} AS text))) AS text)`;
 
   const announcer = createAnnouncer({
     clock,
@@ -114,7 +120,8 @@ export function createWakeUps(options: WakeUpOptions): WakeUps {
       announcer.add(queues);
     },
 
-    announcement: (queues) => notification(encodeAnnouncement("", queues)),
+    notification,
+    announcement: (queues) => encodeAnnouncement("", queues),
 
     written(queues) {
       if (listener?.isConnected || consumers.size === 0) return;

@@ -71,7 +71,11 @@ export async function consume(
   function createChannel(channel: PushLink<Token>): PushChannel<Token> {
     const { signal } = channel;
     const sources = new Map<string, PlacedSource>();
-    const stopListening = link.onLost(() => sources.forEach(({ source }) => source.forget()));
+    const forget = (): void => sources.forEach(({ source }) => source.forget());
+    const stopListening = link.onLost(forget);
+    signal.addEventListener("abort", forget, { once: true });
+    /** Requests that NATS has not answered in full. */
+    const requests = new Set<Promise<void>>();
     /** What is read before it is pushed. */
     const reading = new Set<Promise<void>>();
 
@@ -109,23 +113,27 @@ export async function consume(
       void work.finally(() => reading.delete(work));
     }
 
+    /** Asks NATS for messages. Of several sources, those that have nothing must not hold up the others. */
     async function pull(
       count: number,
       { push }: { readonly push: (polled: PolledDelivery<Token>) => void },
     ): Promise<void> {
-      await Promise.race([link.connected(), aborted(signal)]);
-      if (signal.aborted) return;
-      const found = await find();
-      const share = Math.ceil(count / found.length);
+      await link.connected();
       let isOver = false;
-      // With several sources, those that have nothing must not hold up the one that has.
-      const asked = found.length === 1 ? found : found.filter(({ source }) => source.waiting === 0);
-      const pulls = asked.map(({ place, source }) =>
-        source.pull(share, (message) =>
-          receive(place, message, (polled) => (isOver ? channel.push(polled) : push(polled))),
-        ),
-      );
-      await Promise.race([...pulls, aborted(signal)]);
+      while (!signal.aborted) {
+        const found = await find();
+        const isAlone = found.length === 1;
+        const asked = found.filter(({ source }) => isAlone || source.waiting === 0);
+        for (const { place, source } of asked) {
+          const work = source.pull(Math.ceil(count / found.length), (message) =>
+            receive(place, message, (polled) => (isOver ? channel.push(polled) : push(polled))),
+          );
+          const request = work.finally(() => requests.delete(request));
+          requests.add(request);
+        }
+        await Promise.race(requests);
+        if (asked.length > 0) break;
+      }
       await Promise.all(reading);
       isOver = true;
     }
@@ -158,12 +166,5 @@ export async function consume(
       for (const { message } of tokens) extendLease(connection, message);
     },
     extendEveryMs: leaseMs / 3,
-  });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
   });
 }

@@ -1,5 +1,6 @@
 // pnpm bench [part of a question's name ...] [--node version ...] [--rounds n] [--warm-up ms] [--measure ms]
 import { parseArgs } from "node:util";
+import { natsServerVersion } from "./nats-server.ts";
 import { installPeers } from "./peers.ts";
 import { postgresVersion } from "./postgres-server.ts";
 import type { NeededProgram } from "./question.ts";
@@ -37,6 +38,7 @@ const loaded = await Promise.all(
 const programs: Readonly<Record<NeededProgram, string | undefined>> = {
   "redis-server": redisServerVersion(),
   postgres: postgresVersion(),
+  "nats-server": natsServerVersion(),
 };
 const missing = loaded.flatMap(({ name, question: { needs = [] } }) =>
   needs

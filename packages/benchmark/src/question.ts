@@ -33,8 +33,10 @@ export interface Contestant {
 export interface Comparison {
   readonly of: string;
   readonly to: string;
-  /** What the project wants to reach, for every metric; shown, never enforced. */
+  /** What the project wants to reach; shown, never enforced. */
   readonly atLeast?: number;
+  /** The id of the metric that has to reach it, if it is not for all of them. */
+  readonly metric?: string;
 }
 
 /** The most that a contestant should measure. */
@@ -46,7 +48,7 @@ export interface Limit {
 }
 
 /** A program that has to be on the PATH: a question that misses one is left out. */
-export type NeededProgram = "redis-server" | "postgres";
+export type NeededProgram = "redis-server" | "postgres" | "nats-server";
 
 /** Packages of others, which are installed when they are needed; or a program. */
 export type Need = "peers" | NeededProgram;

@@ -1,5 +1,6 @@
 import { redisSides } from "./contestants/redis-contestants.ts";
-import { EMITTED, measureRedisEmits } from "./measure-redis-emits.ts";
+import { EMITTED } from "./measure-emits.ts";
+import { measureRedisEmits } from "./measure-redis-emits.ts";
 import { orderAt } from "./order.ts";
 import type { Question } from "./question.ts";
 

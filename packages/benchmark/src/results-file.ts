@@ -58,7 +58,9 @@ export function writeResults(
 
 function ownVersions(): Readonly<Record<string, string>> {
   const require = createRequire(import.meta.url);
-  const names = ["@busbar/core", "@busbar/local", "@busbar/outbox", "@busbar/redis"];
+  const names = ["core", "local", "nats", "outbox", "postgres", "redis"].map(
+    (name) => `@busbar/${name}`,
+  );
   return Object.fromEntries(
     names.map((name) => {
       const manifest = readFileSync(require.resolve(`${name}/package.json`), "utf8");

@@ -16,7 +16,7 @@ export interface Account {
 export interface ServerProgram {
   readonly program: string;
   readonly args: readonly string[];
-  /** Which of its outputs says that it is ready, in a line with `Ready to accept connections`. */
+  /** Which of its outputs says that it is ready, in a line with `Ready to accept connections` or `Server is ready`. */
   readonly output: "stdout" | "stderr";
   /** Ends it at once, whatever it is doing. */
   readonly endBy: "SIGKILL" | "SIGQUIT";
@@ -65,7 +65,7 @@ async function ready(
   const input = server[output];
   if (input === null) throw new Error(`${program} has no ${output}`);
   for await (const line of createInterface({ input })) {
-    if (!/ready to accept connections/i.test(line)) continue;
+    if (!/ready to accept connections|server is ready/i.test(line)) continue;
     // Nobody reads the rest, and it must not fill the pipe.
     input.resume();
     return;

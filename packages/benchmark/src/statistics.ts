@@ -24,7 +24,7 @@ export interface Ratio {
   readonly to: string;
   readonly atLeast?: number | undefined;
   readonly metrics: Spreads;
-  /** By metric, whether the median reaches `atLeast`. */
+  /** Whether the median reaches `atLeast`, by the metric that has to. */
   readonly met?: Readonly<Record<string, boolean>> | undefined;
 }
 
@@ -57,15 +57,18 @@ export function answer(name: string, question: Question, samples: Samples): Answ
   const measured = (contestant: string): Spreads =>
     byMetric((metric) => spread(numbers(contestant, metric)));
 
-  const ratios = (question.comparisons ?? []).map(({ of, to, atLeast }): Ratio => {
+  const ratios = (question.comparisons ?? []).map(({ of, to, atLeast, metric: limited }): Ratio => {
     const metrics = byMetric((metric) => {
       const own = numbers(of, metric);
       return spread(numbers(to, metric).map((other, round) => other / (own[round] ?? Number.NaN)));
     });
+    const wanted = limited === undefined ? ids : [limited];
     const met =
       atLeast === undefined
         ? undefined
-        : byMetric((metric) => (metrics[metric]?.median ?? 0) >= atLeast);
+        : Object.fromEntries(
+            wanted.map((metric) => [metric, (metrics[metric]?.median ?? 0) >= atLeast]),
+          );
     return { of, to, atLeast, metrics, met };
   });
   return {

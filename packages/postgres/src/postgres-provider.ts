@@ -99,7 +99,8 @@ async function openPostgres(
   const places = createLonePlaces(context.clock);
   const parts = { registry, publisher, wakeUps, settlements, places };
   const session: Session = { context, options, database, ...parts };
-  const takeOver = startTakeOver(context, database, options.pollEveryMs, onWaiting);
+  const moveStrays = (): Promise<readonly number[]> => registry.moveStrays();
+  const takeOver = startTakeOver(context, database, options.pollEveryMs, moveStrays, onWaiting);
   const tidying = startTidying(context, database);
   return {
     publish: (batch) => publisher.publish(batch),

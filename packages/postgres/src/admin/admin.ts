@@ -40,7 +40,7 @@ export function createAdmin(session: Session): ProviderAdmin {
           FROM (SELECT queue, due_at, published_at, lease IS NULL AS waits, cardinality(members) AS size
             FROM ${table("deliveries")}) AS pending
           UNION ALL SELECT queue, 0, 0, 0, 1, NULL FROM ${letters}) AS counted
-        JOIN ${table("queues")} AS queues ON queues.number = counted.queue
+        JOIN ${table("queues")} AS queues ON queues.number = counted.queue AND subscription_id IS NOT NULL
         GROUP BY subscription_id`,
       );
       return rows.map((row) => ({

@@ -1,6 +1,6 @@
 import type { Envelope, JsonValue, ProviderContext } from "@busbar/core/provider";
 import type { SqlExecutor } from "@busbar/sql";
-import { toColumn } from "@busbar/sql/feature";
+import { fromColumn, toColumn } from "@busbar/sql/feature";
 import type { Database } from "../database.ts";
 
 /** A row of deliveries that a transaction has, and what it takes out of it. */
@@ -111,4 +111,25 @@ export async function trimDeadLetters(
   );
   const count = dropped.length;
   if (count > 0) report({ type: "dead-letters-dropped", subscriptionId, count });
+}
+
+/** Drops the dead letters of all queues that are too old. */
+export async function dropOldLetters(
+  { deadLetters, report }: Pick<ProviderContext, "deadLetters" | "report">,
+  database: Database,
+): Promise<void> {
+  const { table, now } = database;
+  const maxAgeMs = Math.min(deadLetters.maxAgeMs, Number.MAX_SAFE_INTEGER);
+  const dropped = await database.execute(
+    `WITH dropped AS (
+      DELETE FROM ${table("dead_letters")} WHERE died_at <= ${now} - CAST($1 AS bigint) RETURNING queue)
+    SELECT subscription_id, CAST(count(*) AS double precision) AS dropped
+    FROM dropped JOIN ${table("queues")} AS queues ON queues.number = dropped.queue
+    WHERE subscription_id IS NOT NULL GROUP BY subscription_id`,
+    [maxAgeMs],
+  );
+  for (const row of dropped) {
+    const subscriptionId = fromColumn(row["subscription_id"] as string);
+    report({ type: "dead-letters-dropped", subscriptionId, count: row["dropped"] as number });
+  }
 }

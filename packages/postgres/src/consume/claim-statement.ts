@@ -12,9 +12,10 @@ const WHOLE_FROM = 100;
  * `$1`: the queue. `$2`: the lease, which must not have ended. `$3`: how many events are wanted. `$4`: whether to take a
  * delivery whose process has ended, and to begin it alone. `$5`: whether the process has nothing in hand, so that a crash
  * counts for a delivery that comes alone. `$6`: the row of such a delivery, which has company now, or null. `$7`: the parts of the queue to
- * look at, as a JSON array: see Floors.
+ * look at, as a JSON array: see Floors. `$8`: the id of the subscription.
  *
- * The last row of the answer has no id. It says in how many milliseconds the next delayed delivery is due.
+ * The last row of the answer has no id. It says in how many milliseconds the next delayed delivery is due, and which queue
+ * the subscription has by now: none if it was retired.
  */
 export function createClaimStatement({ table, now, rows }: Database): string {
   const deliveries = table("deliveries");
@@ -69,11 +70,13 @@ export function createClaimStatement({ table, now, rows }: Database): string {
       CAST(array_to_json(members) AS text) AS members, crashes, suspicions, is_alone, state,
       -- A line of a large pack need not bring the others.
       CASE WHEN cardinality(members) = 1 THEN split_part(body, E'\\n', members[1] + 1) ELSE body END AS body,
-      CAST(NULL AS double precision) AS due_in_ms, priority, CAST(position AS double precision) AS position
+      CAST(NULL AS double precision) AS due_in_ms, CAST(NULL AS integer) AS present_queue, priority, CAST(position AS double precision) AS position
     FROM claimed LEFT JOIN ${table("packs")} AS packs ON packs.id = claimed.pack
     UNION ALL
     SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, (
       SELECT CAST(min(due_at) - ${now} AS double precision) FROM ${deliveries}
-      WHERE ${waiting} AND due_at > 0 AND suspicions = 0), NULL, NULL
+      WHERE ${waiting} AND due_at > 0 AND suspicions = 0), (
+      SELECT coalesce(renamed_to, number) FROM ${table("queues")}
+      WHERE subscription_id = CAST($8 AS text)), NULL, NULL
     ORDER BY priority, position`;
 }

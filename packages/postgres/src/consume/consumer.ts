@@ -8,6 +8,7 @@ import {
   type Settlement,
   stateOfCorrupt,
 } from "@busbar/core/provider";
+import { toColumn } from "@busbar/sql/feature";
 import { trimDeadLetters } from "../admin/dead-letters.ts";
 import type { Session } from "../session.ts";
 import { type Claim, type ClaimedLine, readClaim } from "./claim.ts";
@@ -33,11 +34,13 @@ export async function consume(
   const { pollEveryMs, leaseMs } = options;
   const statement = createClaimStatement(database);
   const trustStatement = `UPDATE ${database.table("deliveries")} SET is_alone = false WHERE id = CAST($1 AS bigint)`;
-  const queue = await registry.queueOf(subscriptionId);
+  const column = toColumn(subscriptionId);
+  let queue = await registry.queueOf(subscriptionId);
   const lease = createLease(context, database, leaseMs);
   const rows = createRowsInHand(database, lease, clock);
   const floors = createFloors(clock, pollEveryMs / 2);
   let wake = (): void => {};
+  let endWakeUps = (): void => {};
 
   async function claim(request: ClaimRequest): Promise<Claim> {
     const { events, takesSuspect, countsAlone, company = null } = request;
@@ -47,17 +50,30 @@ export async function consume(
     const { ranges, isWhole } = floors.next();
     const from = clock.monotonic();
     try {
-      const values = [queue, id, events, ...flags, company, ranges];
+      const values = [queue, id, events, ...flags, company, ranges, column];
       const answer = await database.execute(statement, values, { isFrequent: true });
       if (isWhole) floors.looked(clock.monotonic() - from);
       for (const row of answer.slice(0, -1)) {
         floors.claimed(row["priority"] as number, row["position"] as number);
       }
+      await follow(answer.at(-1)?.["present_queue"] as number | null);
       return readClaim(answer, (row, members) => rows.hold(id, row, members));
     } catch (error) {
       rows.lostClaim();
       throw error;
     }
+  }
+
+  /** Another process has renamed the subscription, or retired and declared it again. */
+  async function follow(present: number | null): Promise<void> {
+    if (present === queue) return;
+    const found = await registry.queueOf(subscriptionId);
+    if (found === queue) return;
+    queue = found;
+    endWakeUps();
+    endWakeUps = wakeUps.on(queue, () => wake());
+    floors.lookAtAll();
+    wake();
   }
 
   /** A line that has begun, or was to begin, is in hand no more. */
@@ -167,8 +183,12 @@ export async function consume(
         prefetch.look();
         callback();
       };
-      const ends = [wakeUps.on(queue, callback), places.on(look)];
-      return () => ends.forEach((end) => end());
+      endWakeUps = wakeUps.on(queue, callback);
+      const endLooks = places.on(look);
+      return () => {
+        endWakeUps();
+        endLooks();
+      };
     },
     settle,
     async crash(line) {

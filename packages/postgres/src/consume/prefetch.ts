@@ -4,8 +4,8 @@ import type { LonePlace, LonePlaces } from "./lone-place.ts";
 
 /** Milliseconds after which what has not begun is given back: other processes may have free slots. */
 const GIVE_BACK_MS = 100;
-/** Milliseconds within which the events of a claim have to begin, so that the next claim asks for more. */
-const QUICK_MS = 50;
+/** Milliseconds that the events of a claim should last. */
+const LAST_MS = 50;
 /** Events that one claim asks for at most. */
 const MOST_EVENTS = 1_000;
 
@@ -63,8 +63,10 @@ export function createPrefetch(options: PrefetchOptions): Prefetch {
   /** Whether the last claim has brought all that there was. */
   let isLast = true;
   let lastCount = 0;
-  /** Whether a delivery has ended since the last claim: the handlers do not all take long. */
-  let hasEnded = false;
+  /** Deliveries that have ended since the last claim. */
+  let ended = 0;
+  /** Milliseconds that the last claim took. */
+  let tookMs = 0;
   /** When the first of the lines may have come. */
   let oldestAt = claimedAt;
   let looks = true;
@@ -75,6 +77,7 @@ export function createPrefetch(options: PrefetchOptions): Prefetch {
 
   async function claim(takesPlace: boolean): Promise<void> {
     const asked = events;
+    const from = clock.monotonic();
     const company = places.taken?.row;
     const place = takesPlace ? places.take() : undefined;
     let lone: ClaimedLine | undefined;
@@ -93,6 +96,7 @@ export function createPrefetch(options: PrefetchOptions): Prefetch {
       }
       if (claimed.lines.length > 0) await endLoneliness(place, company);
       places.inHand += claimed.lines.length;
+      tookMs = clock.monotonic() - from;
       accept(claimed, asked);
     } finally {
       if (!lone) place?.free();
@@ -115,7 +119,7 @@ export function createPrefetch(options: PrefetchOptions): Prefetch {
     isLast = found.length < asked;
     claimedAt = clock.monotonic();
     lastCount = found.length;
-    hasEnded = false;
+    ended = 0;
     if (lines.length === 0) oldestAt = claimedAt;
     const before = lines;
     lines = [];
@@ -163,10 +167,11 @@ export function createPrefetch(options: PrefetchOptions): Prefetch {
     }
   }
 
-  /** Sets how many events the next claim asks for. With slow handlers, no more than can begin. */
+  /** Sets how many events the next claim asks for: as many as can begin until the one after it. */
   function adapt(limit: number): void {
-    const isQuick = hasEnded && clock.monotonic() - claimedAt < QUICK_MS;
-    events = isQuick ? Math.min(Math.max(events, limit) * 2, MOST_EVENTS) : limit;
+    const perMs = ended / Math.max(1, clock.monotonic() - claimedAt);
+    const expected = Math.ceil(perMs * (LAST_MS + tookMs));
+    events = Math.max(limit, Math.min(expected, events * 2, MOST_EVENTS));
   }
 
   return {
@@ -180,7 +185,7 @@ export function createPrefetch(options: PrefetchOptions): Prefetch {
       const some = lines.splice(0, limit);
       // Those that are left came with the last claim.
       if (lines.length <= lastCount) oldestAt = claimedAt;
-      if (hasEnded && !isLast && lines.length <= events / 2 && !claiming && !isClosed) {
+      if (ended > 0 && !isLast && lines.length <= events / 2 && !claiming && !isClosed) {
         adapt(concurrency);
         void hold(ahead);
       }
@@ -192,7 +197,7 @@ export function createPrefetch(options: PrefetchOptions): Prefetch {
     },
 
     ended() {
-      hasEnded = true;
+      ended += 1;
     },
 
     async close() {

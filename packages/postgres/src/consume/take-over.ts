@@ -16,12 +16,14 @@ export interface TakeOver {
  * Looks from time to time for leases that have ended, and puts back what they had. Nobody knows which line of a row has
  * ended the process, so that each waits in a row of its own, as a suspect.
  *
+ * @param moveStrays Looks for what waits in queues that nobody consumes any more.
  * @param onWaiting Gets the queues in which deliveries wait again.
  */
 export function startTakeOver(
   { clock, logger }: Pick<ProviderContext, "clock" | "logger">,
   database: Database,
   everyMs: number,
+  moveStrays: () => Promise<readonly number[]>,
   onWaiting: (queues: readonly number[]) => void,
 ): TakeOver {
   const { table, now } = database;
@@ -53,7 +55,7 @@ export function startTakeOver(
     try {
       await database.execute(endLeases);
       const found = await database.execute(putBack);
-      const queues = found.map((row) => row["queue"] as number);
+      const queues = [...found.map((row) => row["queue"] as number), ...(await moveStrays())];
       if (queues.length > 0) onWaiting(queues);
     } catch (err) {
       logger.debug({ err }, "Ended leases could not be looked for");

@@ -54,8 +54,16 @@ export function createPublisher({
   ): Promise<Published> {
     let routing = await registry.routing(executor);
     let { version } = routing;
+    let isFresh = false;
     for (;;) {
       const targets = batch.map((envelope) => targetsOf(envelope, routing.list));
+      // Whoever declares again what it has declared before changes no version: it may not be orphaned any more.
+      if (routing.list.changed && !isFresh) {
+        isFresh = true;
+        routing = await registry.refresh(executor);
+        ({ version } = routing);
+        continue;
+      }
       if (targets.some(isRejection)) return { results: targets.map(rejectionOf), queues: [] };
       const wanted = targets as readonly (readonly string[])[];
       const { bodies, deliveries, deduplications, queues } = packEnvelopes(
@@ -80,6 +88,7 @@ export function createPublisher({
       // A transaction of a caller's may see an older list than this process has read: then that is new enough.
       if (present < routing.version) version = present;
       else {
+        isFresh = true;
         routing = await registry.refresh(executor);
         ({ version } = routing);
       }

@@ -5,14 +5,17 @@ import {
   type SubscriptionList,
   type SubscriptionRegistry,
 } from "@busbar/core/provider";
-import type { SqlExecutor, SqlRow } from "@busbar/sql";
+import type { SqlExecutor } from "@busbar/sql";
 import { isPassing, toColumn } from "@busbar/sql/feature";
-import { bury, discard, room, type TakenLines, trimDeadLetters } from "../admin/dead-letters.ts";
-import { readEnvelope } from "../stored-envelope.ts";
+import { bury, discard, dropOldLetters, room } from "../admin/dead-letters.ts";
+import { firstLines, unwantedLines } from "../admin/taken-lines.ts";
 import type { Database } from "../database.ts";
+import { createQueues } from "./queues.ts";
 
 /** How often a declaration is tried while connections are lost. */
 const MOST_TRIES = 4;
+/** Milliseconds without a declaration after which the process of a temporary subscription has ended. */
+const TEMPORARY_MS = 300_000;
 
 /** What a publish goes by. */
 export interface Routing {
@@ -21,6 +24,8 @@ export interface Routing {
   readonly list: SubscriptionList;
   /** Returns the queue of a subscription that is on the list. */
   readonly queueOf: (subscriptionId: string) => number;
+  /** The time of the database, in milliseconds since the epoch. */
+  readonly serverNow: () => number;
 }
 
 /** The subscriptions of a bus, and their queues. */
@@ -35,6 +40,8 @@ export interface Registry extends SubscriptionRegistry {
   refresh(executor?: SqlExecutor): Promise<Routing>;
   /** Resolves with the queue of a subscription, also one that is not on the list. */
   queueOf(subscriptionId: string): Promise<number>;
+  /** Brings what waits in queues of earlier ids to the present ones. Resolves with these. */
+  moveStrays(): Promise<readonly number[]>;
   /** Counts events as withheld from the subscriptions that want these names and are orphaned. */
   withheld(names: readonly string[]): Promise<void>;
 }
@@ -44,6 +51,7 @@ type Change<T> = (
   list: SubscriptionList,
   executor: SqlExecutor,
   queueOf: (subscriptionId: string) => Promise<number>,
+  serverNow: () => number,
 ) => Promise<T>;
 
 /**
@@ -54,7 +62,7 @@ export function createRegistry(context: ProviderContext, database: Database): Re
   const { clock, orphanedAfterMs, deadLetters } = context;
   const { now, table } = database;
   const registry = table("registry");
-  const queues = table("queues");
+  const queues = createQueues(database);
   let cached: Routing | undefined;
   let uncounted: string[] = [];
   let counting: Promise<void> | undefined;
@@ -63,7 +71,7 @@ export function createRegistry(context: ProviderContext, database: Database): Re
     const [row] = await executor.execute(
       `SELECT CAST(version AS double precision) AS version, list,
         CAST(${now} AS double precision) AS now, CAST((
-          SELECT coalesce(json_object_agg(subscription_id, number), '{}') FROM ${queues}
+          SELECT coalesce(json_object_agg(subscription_id, number), '{}') FROM ${table("queues")} WHERE subscription_id IS NOT NULL
         ) AS text) AS queues
       FROM ${registry} ${lock}`,
     );
@@ -71,11 +79,12 @@ export function createRegistry(context: ProviderContext, database: Database): Re
     const stored = JSON.parse(row?.["list"] as string) as StoredSubscriptions;
     // From here on the clock of the database goes on by that of the process which nobody sets.
     const ahead = (row?.["now"] as number) - clock.monotonic();
-    const serverClock = { now: () => clock.monotonic() + ahead };
+    const serverNow = (): number => clock.monotonic() + ahead;
     return {
       version: row?.["version"] as number,
-      list: createSubscriptionList({ clock: serverClock, orphanedAfterMs }, stored),
+      list: createSubscriptionList({ clock: { now: serverNow }, orphanedAfterMs }, stored),
       queueOf: (subscriptionId) => numbers[toColumn(subscriptionId)] as number,
+      serverNow,
     };
   }
 
@@ -86,24 +95,13 @@ export function createRegistry(context: ProviderContext, database: Database): Re
     return found;
   }
 
-  async function queueIn(executor: SqlExecutor, subscriptionId: string): Promise<number> {
-    const id = [toColumn(subscriptionId)];
-    const present = `SELECT number FROM ${queues} WHERE subscription_id = CAST($1 AS text)`;
-    const [known] = await executor.execute(present, id);
-    if (known) return known["number"] as number;
-    await executor.execute(
-      `INSERT INTO ${queues} (subscription_id) VALUES (CAST($1 AS text)) ON CONFLICT DO NOTHING`,
-      id,
-    );
-    const [added] = await executor.execute(present, id);
-    return added?.["number"] as number;
-  }
-
-  /** @param step What to add to the version: 0 if publishes need not know of the change. */
-  async function write<T>(change: Change<T>, step: 0 | 1 = 1): Promise<T> {
+  async function write<T>(change: Change<T>): Promise<T> {
     const result = await database.transaction(async (executor) => {
-      const { list } = await read(executor, "FOR UPDATE");
-      const changed = await change(list, executor, (id) => queueIn(executor, id));
+      const { list, serverNow } = await read(executor, "FOR UPDATE");
+      const before = routesOf(list);
+      const changed = await change(list, executor, (id) => queues.find(executor, id), serverNow);
+      // Most declarations change nothing that publishes go by.
+      const step = routesOf(list) === before ? 0 : 1;
       await executor.execute(
         `UPDATE ${registry} SET version = version + ${step}, list = CAST($1 AS text)`,
         [JSON.stringify(list)],
@@ -114,28 +112,10 @@ export function createRegistry(context: ProviderContext, database: Database): Re
     return result;
   }
 
-  /** Moves the pending deliveries, dead letters and deduplication ids of an earlier id to the present one. */
-  async function rename(executor: SqlExecutor, from: number, to: number): Promise<void> {
-    for (const name of ["deliveries", "dead_letters"]) {
-      await executor.execute(
-        `UPDATE ${table(name)} SET queue = CAST($2 AS integer) WHERE queue = CAST($1 AS integer)`,
-        [from, to],
-      );
-    }
-    await executor.execute(
-      `WITH gone AS (
-        DELETE FROM ${table("deduplications")} WHERE queue = CAST($1 AS integer) RETURNING id, until)
-      INSERT INTO ${table("deduplications")} AS known (queue, id, until)
-      SELECT CAST($2 AS integer), id, until FROM gone
-      ON CONFLICT (queue, id) DO UPDATE SET until = greatest(known.until, excluded.until)`,
-      [from, to],
-    );
-  }
-
   async function count(): Promise<void> {
     const names = uncounted;
     uncounted = [];
-    await write(async (list) => names.forEach((name) => list.match(name)), 0);
+    await write(async (list) => names.forEach((name) => list.match(name)));
   }
 
   return {
@@ -145,8 +125,10 @@ export function createRegistry(context: ProviderContext, database: Database): Re
     async queueOf(subscriptionId) {
       const { list, queueOf } = await refresh();
       const present = list.presentId(subscriptionId);
-      return queueOf(present) ?? queueIn(database, present);
+      return queueOf(present) ?? queues.find(database, present);
     },
+
+    moveStrays: () => queues.moveStrays(),
 
     async withheld(names) {
       uncounted.push(...names);
@@ -159,22 +141,24 @@ export function createRegistry(context: ProviderContext, database: Database): Re
     },
 
     async declare(specs) {
-      const declared = await insistently(() =>
-        write(async (list, executor, queueOf) => {
-          for (const { from, to } of list.declare(specs)) {
-            await rename(executor, await queueOf(from), await queueOf(to));
+      await insistently(() =>
+        write(async (list, executor, queueOf, serverNow) => {
+          const renamed = list.declare(specs);
+          await queues.ensure(
+            executor,
+            list.list().map(({ subscriptionId }) => subscriptionId),
+          );
+          for (const { from, to } of renamed) {
+            await queues.rename(executor, await queueOf(from), await queueOf(to));
           }
-          const found: [subscriptionId: string, queue: number][] = [];
-          for (const { subscriptionId } of list.list()) {
-            found.push([subscriptionId, await queueOf(subscriptionId)]);
+          for (const subscriptionId of endedIn(list, serverNow())) {
+            list.retire(subscriptionId);
+            await queues.forget(executor, await queueOf(subscriptionId));
           }
-          return found;
         }),
       );
       // The bus declares every minute: the time to look for what is too old.
-      for (const [subscriptionId, queue] of declared) {
-        await trimDeadLetters(context, database, queue, subscriptionId);
-      }
+      await dropOldLetters(context, database);
     },
 
     list: async () => (await refresh()).list.list(),
@@ -196,16 +180,12 @@ export function createRegistry(context: ProviderContext, database: Database): Re
           [queue],
         );
         const unwanted = waiting
-          .map((row) => linesIn(row, isWanted))
+          .map((row) => unwantedLines(row, isWanted))
           .filter(({ taken }) => taken.length > 0);
         if (backlog === "discard") {
           await discard(executor, database, queue, unwanted);
-          // A publish at the same moment may still write to the queue: without its number nobody sees that.
-          if (isOver) {
-            await executor.execute(`DELETE FROM ${queues} WHERE number = CAST($1 AS integer)`, [
-              queue,
-            ]);
-          }
+          // A publish at the same moment may still write to the queue: nobody sees that.
+          if (isOver) await queues.forget(executor, queue);
           return unwanted.flatMap(({ taken }) => taken).length;
         }
         // What there is no room for goes on waiting: nothing is lost.
@@ -228,28 +208,17 @@ async function insistently<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The lines of a row that are not wanted any more. */
-function linesIn(row: SqlRow, isWanted: (name: string) => boolean): TakenLines {
-  const lines = (row["body"] as string).split("\n");
-  const members = JSON.parse(row["members"] as string) as readonly number[];
-  // What cannot be read stays: its delivery makes it a dead letter.
-  const read = members.flatMap((member) => {
-    const envelope = readEnvelope(lines[member] as string);
-    return envelope ? [{ member, envelope }] : [];
-  });
-  const taken = read.filter(({ envelope }) => !isWanted(envelope.name));
-  const left = members.filter((member) => !taken.some((it) => it.member === member));
-  return { id: row["id"] as string, left, taken };
+/** Temporary subscriptions whose processes have ended. */
+function endedIn(list: SubscriptionList, serverNow: number): readonly string[] {
+  return list
+    .list()
+    .filter((it) => it.temporary && it.lastSeenAt <= serverNow - TEMPORARY_MS)
+    .map(({ subscriptionId }) => subscriptionId);
 }
 
-/** The first of these lines. */
-function firstLines(rows: readonly TakenLines[], most: number): readonly TakenLines[] {
-  let room = most;
-  return rows.flatMap(({ id, left, taken }) => {
-    const first = taken.slice(0, room);
-    room -= first.length;
-    if (first.length === 0) return [];
-    const rest = taken.slice(first.length).map(({ member }) => member);
-    return [{ id, left: [...left, ...rest], taken: first }];
-  });
+/** What publishes go by, as a text to compare. */
+function routesOf(list: SubscriptionList): string {
+  const { renamed } = list.toJSON();
+  const routes = list.list().map(({ lastSeenAt: _, withheld: __, ...rest }) => rest);
+  return JSON.stringify([renamed, routes]);
 }

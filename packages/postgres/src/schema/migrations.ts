@@ -9,10 +9,11 @@ CREATE TABLE registry (
   list text NOT NULL
 );
 
--- A short name for each subscription.
+-- A short name for each subscription. renamed_to: the queue of its present id. Without a subscription: it is retired.
 CREATE TABLE queues (
   number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  subscription_id text NOT NULL UNIQUE
+  subscription_id text UNIQUE,
+  renamed_to integer
 );
 
 -- Events that were published together, each once for all its subscriptions. body: an encoded envelope on each line.
@@ -79,6 +80,8 @@ CREATE TABLE dead_letters (
   state text NOT NULL,
   died_at bigint NOT NULL
 );
+
+CREATE INDEX dead_letters_ages ON dead_letters (died_at);
 
 CREATE INDEX dead_letters_pages ON dead_letters (queue, id);
 

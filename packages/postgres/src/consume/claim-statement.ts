@@ -6,11 +6,11 @@ const MOST_ROWS = 500;
 const WHOLE_FROM = 100;
 
 /**
- * Makes the statement that takes deliveries in hand, those of the highest priority first. If few are wanted, it takes only
+ * Makes the statement that takes deliveries, those of the highest priority first. If few are wanted, it takes only
  * as many lines of the last row.
  *
  * `$1`: the queue. `$2`: the lease, which must not have ended. `$3`: how many events are wanted. `$4`: whether to take a
- * delivery whose process has ended, and to begin it alone. `$5`: whether the process has nothing in hand, so that a crash
+ * delivery whose process has ended, and to begin it alone. `$5`: whether the process has nothing in flight, so that a crash
  * counts for a delivery that comes alone. `$6`: the row of such a delivery, which has company now, or null. `$7`: the parts of the queue to
  * look at, as a JSON array: see Floors. `$8`: the id of the subscription.
  *

@@ -1,12 +1,12 @@
 import type { Envelope, JsonValue } from "@busbar/core/provider";
 import type { SqlRow } from "@busbar/sql";
 import { readEnvelope } from "../stored-envelope.ts";
-import type { RowInHand } from "./row-in-hand.ts";
+import type { RowInFlight } from "./row-in-flight.ts";
 import type { LonePlace } from "./lone-place.ts";
 
-/** A line that this process has in hand and has not begun. */
+/** A line that this process has in flight and has not begun. */
 export interface ClaimedLine {
-  readonly row: RowInHand;
+  readonly row: RowInFlight;
   readonly member: number;
   /** Undefined: it cannot be read. */
   readonly envelope: Envelope | undefined;
@@ -33,7 +33,7 @@ export interface Claim {
  */
 export function readClaim(
   answer: readonly SqlRow[],
-  hold: (id: string, members: readonly number[]) => RowInHand,
+  hold: (id: string, members: readonly number[]) => RowInFlight,
 ): Claim {
   const last = answer.at(-1);
   const dueInMs = (last?.["due_in_ms"] as number | null | undefined) ?? undefined;
@@ -42,7 +42,7 @@ export function readClaim(
 
 function linesOf(
   answer: SqlRow,
-  hold: (id: string, members: readonly number[]) => RowInHand,
+  hold: (id: string, members: readonly number[]) => RowInFlight,
 ): readonly ClaimedLine[] {
   const members = JSON.parse(answer["members"] as string) as readonly number[];
   const state = answer["state"] as string | null;

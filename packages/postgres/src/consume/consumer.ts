@@ -16,8 +16,8 @@ import { createClaimStatement } from "./claim-statement.ts";
 import { createFloors } from "./floors.ts";
 import { createLease } from "./lease.ts";
 import { type ClaimRequest, createPrefetch } from "./prefetch.ts";
-import type { Again, RowInHand } from "./row-in-hand.ts";
-import { createRowsInHand } from "./rows-in-hand.ts";
+import type { Again, RowInFlight } from "./row-in-flight.ts";
+import { createRowsInFlight } from "./rows-in-flight.ts";
 
 /** Milliseconds for which a closing consumer waits for a database that does not record what has ended. */
 const LAST_FLUSH_MS = 1_000;
@@ -37,7 +37,7 @@ export async function consume(
   const column = toColumn(subscriptionId);
   let queue = await registry.queueOf(subscriptionId);
   const lease = createLease(context, database, leaseMs);
-  const rows = createRowsInHand(database, lease, clock);
+  const rows = createRowsInFlight(database, lease, clock);
   const floors = createFloors(clock, pollEveryMs / 2);
   let wake = (): void => {};
   let endWakeUps = (): void => {};
@@ -76,15 +76,15 @@ export async function consume(
     wake();
   }
 
-  /** A line that has begun, or was to begin, is in hand no more. */
+  /** A line that has begun, or was to begin, is in flight no more. */
   function letGo(line: ClaimedLine): void {
-    places.inHand -= 1;
+    places.inFlight -= 1;
     line.place?.free();
   }
 
   /** Lines go back as they were, those of a row together. */
   async function giveBack(lines: readonly ClaimedLine[]): Promise<void> {
-    const its = new Map<RowInHand, ClaimedLine[]>();
+    const its = new Map<RowInFlight, ClaimedLine[]>();
     for (const line of lines) {
       letGo(line);
       its.set(line.row, [...(its.get(line.row) ?? []), line]);
@@ -93,7 +93,7 @@ export async function consume(
   }
 
   function waitAgain(
-    row: RowInHand,
+    row: RowInFlight,
     lines: readonly ClaimedLine[],
     how: Omit<Again, "members">,
   ): Promise<void> {

@@ -15,8 +15,8 @@ export interface FinishedPacks {
 }
 
 /**
- * Makes the deletion of packs. It looks after the rows have gone: of two processes that are done with a pack at the same
- * moment, the later one sees that it was the last. What a crash leaves is for the tidying.
+ * Makes the deletion of packs. It looks when the rows have gone. If two processes finish a pack at the same moment, the
+ * later one sees that it was the last. What a crash leaves is for the tidying.
  */
 export function createFinishedPacks(
   { clock, logger }: Pick<ProviderContext, "clock" | "logger">,

@@ -32,8 +32,8 @@ export interface Floors {
 }
 
 /**
- * Makes the floors of a consumer. While a transaction stays open somewhere, PostgreSQL keeps what was claimed since in its
- * indexes, and a claim from the start would read all of it. So a claim begins where the claims of a second ago ended. Now and
+ * Makes the floors of a consumer. While a transaction stays open somewhere, the indexes keep all that was claimed since. A
+ * claim from the start would read all of it. So a claim begins where the claims of a second ago ended. Now and
  * then it looks at the whole queue, for what is back, and for what a late commit has put there.
  *
  * @param everyMs Milliseconds between two looks at the whole queue.

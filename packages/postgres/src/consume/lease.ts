@@ -1,15 +1,15 @@
 import type { ProviderContext, Timer } from "@busbar/core/provider";
 import type { Database } from "../database.ts";
 
-/** A consumer's right to what it has in hand: one row, renewed while the process lives. */
+/** A consumer's right to what it has in flight: one row, renewed while the process lives. */
 export interface Lease {
   /** Changes when the lease has ended without the process, for example because it stood still. */
   readonly id: string;
   /** Resolves with the lease to claim under, after making a new one if the last one has ended. */
   ensure(): Promise<string>;
-  /** The database has no such lease any more, and others have what was in hand. */
+  /** The database has no such lease any more, and others have what was in flight. */
   ended(id: string): void;
-  /** Renews no more, and deletes the lease. What is still in hand goes to others. */
+  /** Renews no more, and deletes the lease. What is still in flight goes to others. */
   close(): Promise<void>;
 }
 
@@ -82,7 +82,7 @@ export function createLease(
       isClosed = true;
       timer?.cancel();
       if (!begun) return;
-      // What is still in hand has not ended its process.
+      // What is still in flight has not ended its process.
       await database.execute(
         `WITH ended AS (DELETE FROM ${leases} WHERE id = CAST($1 AS text))
         UPDATE ${table("deliveries")} SET lease = NULL, is_alone = false WHERE lease = CAST($1 AS text)`,

@@ -9,7 +9,7 @@ const MOST_TIMES = 3;
 export interface LonePlace {
   /** The row of the delivery, once it is known. */
   row: string | undefined;
-  /** Whether its process has ended before. Otherwise a crash counts for it until the process has anything else in hand. */
+  /** Whether its process has ended before. Otherwise a crash counts for it until the process has anything else in flight. */
   isSuspect: boolean;
   /** A suspect has begun in it. Calls `trust` if it runs for long; the place is then free. */
   begun(suspicions: number, trust: () => void): void;
@@ -26,8 +26,8 @@ export interface LonePlaces {
   take(): LonePlace | undefined;
   /** Who has the place. */
   readonly taken: LonePlace | undefined;
-  /** How many lines the process has in hand. */
-  inHand: number;
+  /** How many lines the process has in flight. */
+  inFlight: number;
   /** Calls back when a suspect has left the place. Returns a function that ends that. */
   on(callback: () => void): () => void;
 }
@@ -68,7 +68,7 @@ export function createLonePlaces(clock: Clock): LonePlaces {
     get taken() {
       return taken;
     },
-    inHand: 0,
+    inFlight: 0,
     on(callback) {
       callbacks.add(callback);
       return () => void callbacks.delete(callback);

@@ -27,7 +27,7 @@ export interface PrefetchOptions {
   readonly places: LonePlaces;
   /** Deliveries at the same time. */
   readonly concurrency: number;
-  /** Takes deliveries in hand. */
+  /** Takes deliveries. */
   readonly claim: (request: ClaimRequest) => Promise<Claim>;
   /** A crash counts no more for this row. */
   readonly trust: (row: string) => Promise<unknown>;
@@ -37,7 +37,7 @@ export interface PrefetchOptions {
   readonly giveBack: (lines: readonly ClaimedLine[]) => Promise<unknown>;
 }
 
-/** The lines that a consumer has in hand before they begin. */
+/** The lines that a consumer has in flight before they begin. */
 export interface Prefetch {
   /** Takes up to `limit` lines, and claims more if there are none. */
   take(limit: number): Promise<readonly ClaimedLine[]>;
@@ -85,7 +85,7 @@ export function createPrefetch(options: PrefetchOptions): Prefetch {
       const claimed = await options.claim({
         events: asked,
         takesSuspect: place !== undefined,
-        countsAlone: place !== undefined && places.inHand === 0,
+        countsAlone: place !== undefined && places.inFlight === 0,
         company,
       });
       lone = claimed.lines.find(({ isAlone }) => isAlone);
@@ -95,7 +95,7 @@ export function createPrefetch(options: PrefetchOptions): Prefetch {
         lone.place = place;
       }
       if (claimed.lines.length > 0) await endLoneliness(place, company);
-      places.inHand += claimed.lines.length;
+      places.inFlight += claimed.lines.length;
       tookMs = clock.monotonic() - from;
       accept(claimed, asked);
     } finally {
@@ -108,7 +108,7 @@ export function createPrefetch(options: PrefetchOptions): Prefetch {
     own: LonePlace | undefined,
     told: string | undefined,
   ): Promise<void> {
-    const other = places.taken === own && places.inHand === 0 ? undefined : places.taken;
+    const other = places.taken === own && places.inFlight === 0 ? undefined : places.taken;
     if (!other?.row || other.isSuspect) return;
     const { row } = other;
     other.free();

@@ -1,13 +1,13 @@
 import { quoteText } from "@busbar/sql/feature";
 import type { Database } from "../database.ts";
 
-/** What becomes of the lines of one row that this process has in hand. */
+/** What becomes of the lines of one row that this process has in flight. */
 export interface RowSettlement {
   readonly id: string;
   readonly lease: string;
   /** The lines that the row had after its last settlement. Otherwise this settlement was done before. */
   readonly before: string;
-  /** The lines that it keeps. Null: none, and the row goes. */
+  /** The lines that it keeps. Null: none, and the row is deleted. */
   readonly left: string | null;
 }
 

@@ -1,7 +1,7 @@
 import type { ProviderContext, Timer } from "@busbar/core/provider";
 import { isConflict, isPassing, toColumn } from "@busbar/sql/feature";
 import type { Database } from "../database.ts";
-import type { RowInHand } from "./row-in-hand.ts";
+import type { RowInFlight } from "./row-in-flight.ts";
 import { createSettleStatement } from "./settle-statement.ts";
 
 /** Milliseconds for which acknowledgements wait for others of their row. */
@@ -15,16 +15,16 @@ const RETRY_AFTER_AT_MOST_MS = 2_000;
 /** Records what has become of deliveries, those of all consumers together. */
 export interface Settlements {
   /** Records what a row has to record: at once if it is more than some acknowledgements. */
-  changed(row: RowInHand): void;
+  changed(row: RowInFlight): void;
   /** Records what a row has to record at once, and resolves when that is done. */
-  record(row: RowInHand): Promise<void>;
+  record(row: RowInFlight): Promise<void>;
   /** Resolves once everything that rows have to record now is recorded. */
   flush(): Promise<void>;
   /** Ends the timer. */
   close(): void;
 }
 
-/** What {@link createSettlements} tells. */
+/** What {@link createSettlements} needs. */
 export interface SettlementsOptions {
   readonly context: Pick<ProviderContext, "clock" | "logger">;
   readonly database: Database;
@@ -34,7 +34,7 @@ export interface SettlementsOptions {
   readonly onGone: (packs: readonly number[]) => void;
 }
 
-type Batch = readonly RowInHand["settlement"][];
+type Batch = readonly RowInFlight["settlement"][];
 
 /** Makes the settlements of a provider. One statement at a time is under way, and takes what has come meanwhile. */
 export function createSettlements(options: SettlementsOptions): Settlements {
@@ -42,9 +42,9 @@ export function createSettlements(options: SettlementsOptions): Settlements {
   const { clock, logger } = context;
   const statement = createSettleStatement(database);
   /** Rows that are to be recorded now. */
-  const urgent = new Set<RowInHand>();
+  const urgent = new Set<RowInFlight>();
   /** Rows of which some lines are acknowledged: soon there will be more. */
-  const partial = new Set<RowInHand>();
+  const partial = new Set<RowInFlight>();
   let batchUnderWay: Promise<void> | undefined;
   let isWorking = false;
   let checkpoint: Timer | undefined;
@@ -126,7 +126,7 @@ export function createSettlements(options: SettlementsOptions): Settlements {
     start();
   }
 
-  function hurryUp(row: RowInHand): void {
+  function hurryUp(row: RowInFlight): void {
     partial.delete(row);
     urgent.add(row);
     start();

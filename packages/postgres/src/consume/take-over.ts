@@ -6,7 +6,7 @@ const MOST_ROWS = 1_000;
 /** How often a delivery can be suspected at most: more makes no difference. */
 const MOST_SUSPICIONS = 100;
 
-/** Gives what a dead process had in hand to others. */
+/** Gives what a dead process had in flight to others. */
 export interface TakeOver {
   /** Ends the rounds. Resolves when the round under way has ended. */
   close(): Promise<void>;
@@ -16,7 +16,7 @@ export interface TakeOver {
  * Looks from time to time for leases that have ended, and puts back what they had. Nobody knows which line of a row has
  * ended the process, so that each waits in a row of its own, as a suspect.
  *
- * @param moveStrays Looks for what waits in queues that nobody consumes any more.
+ * @param moveStrays Looks for deliveries in queues that nobody consumes any more.
  * @param onWaiting Gets the queues in which deliveries wait again.
  */
 export function startTakeOver(

@@ -57,7 +57,7 @@ export function createPublisher({
     let isFresh = false;
     for (;;) {
       const targets = batch.map((envelope) => targetsOf(envelope, routing.list));
-      // Whoever declares again what it has declared before changes no version: it may not be orphaned any more.
+      // A process that declares again what it has declared before changes no version: it may not be orphaned any more.
       if (routing.list.changed && !isFresh) {
         isFresh = true;
         routing = await registry.refresh(executor);

@@ -40,7 +40,7 @@ export interface Registry extends SubscriptionRegistry {
   refresh(executor?: SqlExecutor): Promise<Routing>;
   /** Resolves with the queue of a subscription, also one that is not on the list. */
   queueOf(subscriptionId: string): Promise<number>;
-  /** Brings what waits in queues of earlier ids to the present ones. Resolves with these. */
+  /** Moves deliveries from the queues of earlier ids to the present ones. Resolves with these. */
   moveStrays(): Promise<readonly number[]>;
   /** Counts events as withheld from the subscriptions that want these names and are orphaned. */
   withheld(names: readonly string[]): Promise<void>;
@@ -219,6 +219,6 @@ function endedIn(list: SubscriptionList, serverNow: number): readonly string[] {
 /** What publishes go by, as a text to compare. */
 function routesOf(list: SubscriptionList): string {
   const { renamed } = list.toJSON();
-  const routes = list.list().map(({ lastSeenAt: _, withheld: __, ...rest }) => rest);
+  const routes = list.list().map((it) => ({ ...it, lastSeenAt: undefined, withheld: undefined }));
   return JSON.stringify([renamed, routes]);
 }

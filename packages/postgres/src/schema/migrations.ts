@@ -29,7 +29,7 @@ EXCEPTION WHEN syntax_error OR feature_not_supported OR invalid_parameter_value 
   ALTER TABLE packs ALTER COLUMN body SET STORAGE EXTERNAL;
 END $$;
 
--- Each consumer has a lease on what it has in hand. until: milliseconds since the epoch, as all times.
+-- Each consumer has a lease on what it has in flight. until: milliseconds since the epoch, as all times.
 CREATE TABLE leases (
   id text PRIMARY KEY,
   until bigint NOT NULL
@@ -48,10 +48,10 @@ CREATE TABLE deliveries (
   -- 0: at once.
   due_at bigint NOT NULL,
   published_at bigint NOT NULL,
-  -- Whoever has it in hand.
+  -- The consumer that has it in flight.
   lease text,
   crashes integer NOT NULL DEFAULT 0,
-  -- How often its process ended while it was in hand. Such deliveries begin one at a time in each process.
+  -- How often its process ended while it was in flight. Such deliveries begin one at a time in each process.
   suspicions integer NOT NULL DEFAULT 0,
   -- Whether it is the only one of these that has begun, so that a crash of the process counts.
   is_alone boolean NOT NULL DEFAULT false,
@@ -68,7 +68,7 @@ CREATE INDEX deliveries_due ON deliveries (queue, due_at)
 
 CREATE INDEX deliveries_suspects ON deliveries (queue, position) WHERE lease IS NULL AND suspicions > 0;
 
-CREATE INDEX deliveries_in_hand ON deliveries (lease) WHERE lease IS NOT NULL;
+CREATE INDEX deliveries_in_flight ON deliveries (lease) WHERE lease IS NOT NULL;
 
 CREATE INDEX deliveries_packs ON deliveries (pack);
 

@@ -10,8 +10,8 @@ export interface Again {
   readonly state?: string | null | undefined;
 }
 
-/** A row that this process has in hand, and what is to be recorded of it. */
-export class RowInHand {
+/** A row that this process has in flight, and what is to be recorded of it. */
+export class RowInFlight {
   readonly id: string;
   readonly lease: string;
   readonly #onGone: () => void;

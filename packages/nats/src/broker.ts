@@ -66,13 +66,19 @@ export async function openBroker(
     return now;
   }
 
-  function configOf({ queue, slot }: QueuePlace, partition: number): Partial<ConsumerConfig> {
+  /** Nothing is published to a new queue before its consumer is there. An earlier queue may have had its slot. */
+  async function configOf(
+    { queue, slot }: QueuePlace,
+    partition: number,
+  ): Promise<Partial<ConsumerConfig>> {
+    const { state } = await manager.streams.info(names.stream(partition));
     return {
       durable_name: names.consumer(queue),
       filter_subject: names.filterOf(partition, slot),
       ack_policy: AckPolicy.Explicit,
       ack_wait: nanos(options.leaseMs),
-      deliver_policy: DeliverPolicy.New,
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: state.last_seq + 1,
       max_ack_pending: -1,
       max_deliver: -1,
     };
@@ -83,7 +89,7 @@ export async function openBroker(
       Array.from({ length: partitions }, async (_, partition) => {
         const stream = names.stream(partition);
         const present = await infoOf(manager, stream, names.consumer(place.queue));
-        if (!present) await manager.consumers.add(stream, configOf(place, partition));
+        if (!present) await manager.consumers.add(stream, await configOf(place, partition));
       }),
     );
   }

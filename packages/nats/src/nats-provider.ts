@@ -14,6 +14,7 @@ import { createPublisher } from "./publish/publisher.ts";
 import { createRegistry } from "./registry/registry.ts";
 import { createRetire } from "./registry/retire.ts";
 import type { Session } from "./session.ts";
+import { startSweeping } from "./streams/sweep.ts";
 import { VERSION } from "./version.ts";
 
 /** What the end of a lease may be late by, in milliseconds. */
@@ -81,6 +82,7 @@ async function openNats(
     publisher,
     deadLetters,
   };
+  const sweeping = startSweeping(context, broker, registry);
   return {
     publish: (batch, how) => publisher.publish(batch, how),
     consume: (spec, deliver) => consume(session, spec, deliver),
@@ -96,6 +98,9 @@ async function openNats(
       await broker.manager.getAccountInfo();
       return { ok: true };
     },
-    close: () => connection.close(),
+    close() {
+      sweeping.close();
+      return connection.close();
+    },
   };
 }

@@ -16,15 +16,19 @@ afterAll(async () => {
   await server.stop();
 });
 
-await testProvider(test, {
-  create: createProvider,
-  adjusts: ["deduplicationWindowMs"],
-  faults: {
-    connection: true,
-    ...(await bundledChild(new URL("support/create-provider.ts", import.meta.url))),
-    restart: () => server.restart(),
-    cut: proxy.cut,
-    halfOpen: proxy.halfOpen,
-    heal: proxy.heal,
+await testProvider(
+  test,
+  {
+    create: createProvider,
+    adjusts: ["deduplicationWindowMs"],
+    faults: {
+      connection: true,
+      ...(await bundledChild(new URL("support/create-provider.ts", import.meta.url))),
+      restart: () => server.restart(),
+      cut: proxy.cut,
+      halfOpen: proxy.halfOpen,
+      heal: proxy.heal,
+    },
   },
-});
+  { scorecard: new URL("../conformance.json", import.meta.url) },
+);

@@ -13,7 +13,7 @@ import {
 import type { Session } from "../session.ts";
 import { createHistories, type MessagePlace } from "./history.ts";
 import { acknowledge, extendLease, handBack, type QueueMessage } from "./message.ts";
-import { createSource, type Source } from "./source.ts";
+import { createSource, type Source, waitMsOf } from "./source.ts";
 
 /** Proof that this process has a delivery. */
 interface Token {
@@ -70,12 +70,13 @@ export async function consume(
 
   function createChannel(channel: PushLink<Token>): PushChannel<Token> {
     const { signal } = channel;
+    const aborted = new Promise<void>((resolve) => {
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    /** Sources that have not answered in full. */
+    const asked = new Map<PlacedSource, Promise<void>>();
     const sources = new Map<string, PlacedSource>();
-    const forget = (): void => sources.forEach(({ source }) => source.forget());
-    const stopListening = link.onLost(forget);
-    signal.addEventListener("abort", forget, { once: true });
-    /** Requests that NATS has not answered in full. */
-    const requests = new Set<Promise<void>>();
+    const stopListening = link.onLost(() => sources.forEach(({ source }) => source.forget()));
     /** What is read before it is pushed. */
     const reading = new Set<Promise<void>>();
 
@@ -91,9 +92,9 @@ export async function consume(
         const key = `${place.queue} ${place.partition}`;
         let found = sources.get(key);
         if (!found) {
-          const { clock: timers } = context;
           const stream = names.stream(place.partition);
-          const source = createSource(connection, timers, stream, names.consumer(place.queue));
+          const name = names.consumer(place.queue);
+          const source = createSource(connection, clock, stream, name, waitMsOf(leaseMs));
           found = { place, source };
           sources.set(key, found);
         }
@@ -113,27 +114,28 @@ export async function consume(
       void work.finally(() => reading.delete(work));
     }
 
-    /** Asks NATS for messages. Of several sources, those that have nothing must not hold up the others. */
     async function pull(
       count: number,
       { push }: { readonly push: (polled: PolledDelivery<Token>) => void },
     ): Promise<void> {
-      await link.connected();
+      await Promise.race([link.connected(), aborted]);
+      if (signal.aborted) return;
+      const found = await find();
+      const share = Math.ceil(count / found.length);
       let isOver = false;
-      while (!signal.aborted) {
-        const found = await find();
-        const isAlone = found.length === 1;
-        const asked = found.filter(({ source }) => isAlone || source.waiting === 0);
-        for (const { place, source } of asked) {
-          const work = source.pull(Math.ceil(count / found.length), (message) =>
-            receive(place, message, (polled) => (isOver ? channel.push(polled) : push(polled))),
-          );
-          const request = work.finally(() => requests.delete(request));
-          requests.add(request);
-        }
-        await Promise.race(requests);
-        if (asked.length > 0) break;
+      for (const placed of found) {
+        // With several sources, one that has nothing is asked once. It must not hold up those that have something.
+        if (found.length > 1 && asked.has(placed)) continue;
+        const answered = placed.source.pull(share, (message) =>
+          receive(placed.place, message, (polled) =>
+            isOver ? channel.push(polled) : push(polled),
+          ),
+        );
+        asked.set(placed, answered);
+        const forget = (): void => void (asked.get(placed) === answered && asked.delete(placed));
+        answered.then(forget, forget);
       }
+      await Promise.race([...found.flatMap((it) => asked.get(it) ?? []), aborted]);
       await Promise.all(reading);
       isOver = true;
     }

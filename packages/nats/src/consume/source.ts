@@ -8,7 +8,7 @@ import {
 import type { ProviderContext, Timer } from "@busbar/core/provider";
 import { type PullStatus, type QueueMessage, readMessage } from "./message.ts";
 
-/** Milliseconds that NATS holds a request for messages while there are none. */
+/** Milliseconds that NATS holds a request for messages while there are none, at most. */
 const WAIT_MS = 5_000;
 /** Milliseconds after that until NATS is not expected to answer any more. */
 const LATE_MS = 500;
@@ -18,8 +18,6 @@ const CONSUMER_IS_GONE = /deleted/i;
 
 /** A consumer of NATS, as this process asks it. */
 export interface Source {
-  /** Requests that NATS has not answered in full. */
-  readonly waiting: number;
   /**
    * Asks for messages, and waits for them for some milliseconds, 5 000 by default. Resolves when no more of them come.
    * Rejects if the consumer is gone.
@@ -46,6 +44,14 @@ interface Inbox {
 }
 
 /**
+ * The milliseconds that NATS may hold a request. Requests of a process that died have ended before its leases do: a server
+ * of 2.9 that finds only such requests for a message that it delivers again counts the deliveries of messages wrongly.
+ */
+export function waitMsOf(leaseMs: number): number {
+  return Math.min(WAIT_MS, leaseMs / 2);
+}
+
+/**
  * Makes a source. Its inboxes stay open, so that no message gets lost that comes after its request has ended. The client's
  * own `fetch` drops such messages, and they would come again only after the lease.
  */
@@ -54,6 +60,7 @@ export function createSource(
   clock: ProviderContext["clock"],
   stream: string,
   consumer: string,
+  waitMs: number,
 ): Source {
   const inboxes: Inbox[] = [];
   let pushLate: ((message: QueueMessage) => void) | undefined;
@@ -85,11 +92,7 @@ export function createSource(
   }
 
   return {
-    get waiting() {
-      return inboxes.filter(({ request }) => request).length;
-    },
-
-    pull(count, push, waitMs = WAIT_MS) {
+    pull(count, push) {
       pushLate = push;
       const inbox = inboxes.find(({ request }) => !request) ?? open();
       return new Promise((resolve, reject) => {

@@ -25,10 +25,11 @@ export function createRetire(session: Session): SubscriptionRegistry["retire"] {
   async function take(place: MessagePlace, count: number): Promise<readonly WaitingMessage[]> {
     if (count === 0) return [];
     const stream = names.stream(place.partition);
-    const source = createSource(connection, context.clock, stream, names.consumer(place.queue));
+    const name = names.consumer(place.queue);
+    const source = createSource(connection, context.clock, stream, name, TAKE_WITHIN_MS);
     const taken: WaitingMessage[] = [];
     try {
-      await source.pull(count, (message) => taken.push({ place, message }), TAKE_WITHIN_MS);
+      await source.pull(count, (message) => taken.push({ place, message }));
     } finally {
       await source.close();
       await broker.lookAt(place);

@@ -44,8 +44,9 @@ export async function ensureCommonStreams(
 }
 
 /**
- * Makes the stream of a partition, or checks it. An event leaves the stream when every queue that gets it has acknowledged
- * it. There is no limit of age: it would delete pending events.
+ * Makes the stream of a partition, or checks it. The provider itself deletes events that are done: with the retention
+ * "interest", a server of 2.9 that restarts deletes events that some consumers have not acknowledged. There is no limit of
+ * age: it would delete pending events.
  */
 export async function ensurePartition(
   manager: JetStreamManager,
@@ -56,7 +57,7 @@ export async function ensurePartition(
   await ensureStream(manager, {
     name: names.stream(partition),
     subjects: [names.subjectsOf(partition)],
-    retention: RetentionPolicy.Interest,
+    retention: RetentionPolicy.Limits,
     storage: StorageType.File,
     num_replicas: replicas,
     discard: DiscardPolicy.New,

@@ -1,4 +1,6 @@
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 // @boundaries-ignore the servers of all tests
 import { ensureProgram } from "../../../.ci/servers/programs.mjs";
@@ -6,10 +8,14 @@ import { ensureProgram } from "../../../.ci/servers/programs.mjs";
 import { startServer, type TestServer } from "../../../.ci/servers/start-server.mjs";
 import { eventually, folder, found, run, sections } from "./shop-process.ts";
 
-const ADDRESSES = { redis: "REDIS_URL", postgres: "DATABASE_URL" } as const;
+const ADDRESSES = { redis: "REDIS_URL", postgres: "DATABASE_URL", nats: "NATS_URL" } as const;
 
 let server: TestServer | undefined;
-afterEach(() => server?.stop());
+let database: string | undefined;
+afterEach(async () => {
+  await server?.stop();
+  if (database) await rm(database, { recursive: true, force: true });
+});
 
 /** The environment for a provider, with a server of its own. */
 async function startProvider(
@@ -17,10 +23,12 @@ async function startProvider(
 ): Promise<Readonly<Record<string, string>>> {
   ensureProgram(provider);
   server = await startServer(provider);
-  return { BUSBAR_PROVIDER: provider, [ADDRESSES[provider]]: server.url };
+  database = await mkdtemp(join(tmpdir(), "busbar-shop-"));
+  const SHOP_DATABASE = join(database, "shop.db");
+  return { SHOP_DATABASE, BUSBAR_PROVIDER: provider, [ADDRESSES[provider]]: server.url };
 }
 
-describe.for(["redis", "postgres"] as const)("the shop example on %s", (provider) => {
+describe.for(["redis", "postgres", "nats"] as const)("the shop example on %s", (provider) => {
   test("does in one process what it does on the local provider", { timeout: 60_000 }, async () => {
     const shop = run("main.ts", "shared", await startProvider(provider));
     expect(await shop.ended).toBe(0);

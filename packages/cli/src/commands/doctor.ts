@@ -78,7 +78,7 @@ async function checkServers(cli: Cli, { config }: ProjectConfig): Promise<readon
             warning(
               "Provider",
               message,
-              "Use a durable one, such as @busbar/redis or @busbar/postgres",
+              "Use a durable one, such as @busbar/redis, @busbar/postgres or @busbar/nats",
             ),
           );
         }

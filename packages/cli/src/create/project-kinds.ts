@@ -5,7 +5,7 @@ export const PROJECT_KINDS = ["app", "provider", "notifier"] as const;
 export type ProjectKind = (typeof PROJECT_KINDS)[number];
 
 /** The providers that an application can begin with. */
-export const PROVIDERS = ["local", "redis", "postgres"] as const;
+export const PROVIDERS = ["local", "redis", "postgres", "nats"] as const;
 
 /** One of {@link PROVIDERS}. */
 export type ProviderName = (typeof PROVIDERS)[number];

@@ -18,4 +18,8 @@ export const PROVIDER_NEEDS: Readonly<Record<ProviderName, ProviderNeeds>> = {
     packages: ["@busbar/postgres", "pg"],
     address: { variable: "DATABASE_URL", url: "postgres://127.0.0.1:5432/postgres" },
   },
+  nats: {
+    packages: ["@busbar/nats", "@nats-io/jetstream", "@nats-io/transport-node"],
+    address: { variable: "NATS_URL", url: "nats://127.0.0.1:4222" },
+  },
 };

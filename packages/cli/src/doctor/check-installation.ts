@@ -11,6 +11,7 @@ const PACKAGES = [
   "local",
   "redis",
   "postgres",
+  "nats",
   "sql",
   "outbox",
   "webhooks",

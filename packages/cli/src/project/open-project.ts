@@ -154,7 +154,7 @@ function inMemory(provider: string): CommandFailure {
   return new CommandFailure(
     ExitCode.unavailable,
     `Provider "${provider}" keeps events in the memory of your application, where this command cannot see them`,
-    "Use the bus in the application itself, add the dashboard to it, or choose a durable provider such as @busbar/redis or @busbar/postgres.",
+    "Use the bus in the application itself, add the dashboard to it, or choose a durable provider such as @busbar/redis, @busbar/postgres or @busbar/nats.",
   );
 }
 

@@ -28,6 +28,9 @@ export default defineConfig({
     // @if postgres
     { resolve: "@busbar/postgres", options: { connectionString: process.env["DATABASE_URL"] } },
     // @end
+    // @if nats
+    { resolve: "@busbar/nats", options: { servers: process.env["NATS_URL"] } },
+    // @end
   ],
   events,
   subscribers: "./src/subscribers",

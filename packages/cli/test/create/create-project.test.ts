@@ -121,7 +121,7 @@ test.for([
   [["app", "ü"], "The name"],
   [["app", "shop", "--name", "Big Shop"], "The name"],
   [["app", "shop", "--with", "outbox,queues"], 'There is no feature "queues"'],
-  [["app", "shop", "--provider", "kafka"], "local, redis, postgres"],
+  [["app", "shop", "--provider", "kafka"], "local, redis, postgres, nats"],
   [["plugin", "shop"], "error"],
 ] as const)("busbar create %j writes nothing", async ([words, message]) => {
   const folder = projectFolder();
@@ -175,7 +175,16 @@ test("the versions are those that this repository uses", () => {
   const { version } = readJson("packages/cli/package.json") as { version: string };
   const catalogue = readFileSync(join(repository, "pnpm-workspace.yaml"), "utf8");
   const used = new Map<string, string>();
-  for (const folder of ["cli", "redis", "postgres", "outbox", "webhooks", "core", "testing"]) {
+  for (const folder of [
+    "cli",
+    "redis",
+    "postgres",
+    "nats",
+    "outbox",
+    "webhooks",
+    "core",
+    "testing",
+  ]) {
     const manifest = readJson(`packages/${folder}/package.json`) as Record<string, object>;
     for (const [name, range] of Object.entries({
       ...manifest["dependencies"],

@@ -4,6 +4,7 @@ import {
   type OpenProvider,
   type ProviderContext,
 } from "@busbar/core/provider";
+import { errors } from "@nats-io/transport-node";
 import { createAdmin } from "./admin/admin.ts";
 import { createDeadLetters } from "./admin/dead-letters.ts";
 import { type Broker, openBroker } from "./broker.ts";
@@ -21,6 +22,8 @@ import { VERSION } from "./version.ts";
 const SLACK_MS = 2_000;
 /** Milliseconds that numbers of NATS may be late by. */
 const STATS_LAG_MS = 250;
+/** Milliseconds for which a start tries again while NATS does not answer. */
+const START_WITHIN_MS = 30_000;
 
 /** The optional parts of a provider that NATS has. */
 type Part = "subscriptions" | "admin";
@@ -58,6 +61,21 @@ export function natsProvider(options: NatsProviderOptions = {}): EventProvider {
   });
 }
 
+/** Tries again while NATS does not answer: a stream of a cluster has no leader for some seconds after it was made. */
+async function untilAnswered<T>(
+  open: () => Promise<T>,
+  { clock }: Pick<ProviderContext, "clock">,
+): Promise<T> {
+  const limit = clock.monotonic() + START_WITHIN_MS;
+  for (;;) {
+    try {
+      return await open();
+    } catch (error) {
+      if (!(error instanceof errors.TimeoutError) || clock.monotonic() > limit) throw error;
+    }
+  }
+}
+
 async function openNats(
   options: ResolvedOptions,
   context: ProviderContext,
@@ -65,7 +83,7 @@ async function openNats(
   const connection = await openConnection(options, context);
   let broker: Broker;
   try {
-    broker = await openBroker(connection, options, context);
+    broker = await untilAnswered(() => openBroker(connection, options, context), context);
   } catch (error) {
     await connection.close();
     throw error;

@@ -70,13 +70,13 @@ export async function consume(
 
   function createChannel(channel: PushLink<Token>): PushChannel<Token> {
     const { signal } = channel;
-    const aborted = new Promise<void>((resolve) => {
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
     /** Sources that have not answered in full. */
     const asked = new Map<PlacedSource, Promise<void>>();
     const sources = new Map<string, PlacedSource>();
-    const stopListening = link.onLost(() => sources.forEach(({ source }) => source.forget()));
+    // No promise of the end takes part in the races below: each race would leave something in its memory.
+    const forgetAll = (): void => sources.forEach(({ source }) => source.forget());
+    const stopListening = link.onLost(forgetAll);
+    signal.addEventListener("abort", forgetAll, { once: true });
     /** What is read before it is pushed. */
     const reading = new Set<Promise<void>>();
 
@@ -118,9 +118,10 @@ export async function consume(
       count: number,
       { push }: { readonly push: (polled: PolledDelivery<Token>) => void },
     ): Promise<void> {
-      await Promise.race([link.connected(), aborted]);
-      if (signal.aborted) return;
+      await link.connected();
       const found = await find();
+      // Without a queue, there is one again when the subscription is declared again.
+      if (signal.aborted || found.length === 0) return;
       const share = Math.ceil(count / found.length);
       let isOver = false;
       for (const placed of found) {
@@ -135,7 +136,7 @@ export async function consume(
         const forget = (): void => void (asked.get(placed) === answered && asked.delete(placed));
         answered.then(forget, forget);
       }
-      await Promise.race([...found.flatMap((it) => asked.get(it) ?? []), aborted]);
+      await Promise.race(found.flatMap((it) => asked.get(it) ?? []));
       await Promise.all(reading);
       isOver = true;
     }

@@ -49,7 +49,7 @@ export interface NatsProviderOptions {
    */
   readonly partitions?: number | undefined;
   /**
-   * Bytes of pending events that each partition keeps. Beyond the limit, NATS refuses new events, and `emit` rejects.
+   * Bytes of pending events that each partition keeps. Beyond the limit, NATS takes no new events, and `emit` rejects.
    *
    * @default no limit
    */

@@ -147,7 +147,7 @@ export async function consume(
         const all = [...sources.values()];
         await Promise.all(all.map(({ source }) => source.close()));
         await Promise.all(reading);
-        // NATS looks then which requests are over: it gives none of them what is handed back.
+        // NATS looks then which requests are over: it gives none of them what is released.
         for (const { place } of all) await broker.lookAt(place);
       },
       async close() {

@@ -17,7 +17,7 @@ export interface History {
   readonly after: number;
 }
 
-/** Keeps the histories of messages that were retried or handed back. */
+/** Keeps the histories of messages that were retried or released. */
 export interface Histories {
   /** Resolves with what a message brings along. */
   read(place: MessagePlace, message: QueueMessage): Promise<Omit<Delivery, "envelope">>;

@@ -44,8 +44,8 @@ interface Inbox {
 }
 
 /**
- * The milliseconds that NATS may hold a request. Requests of a process that died have ended before its leases do: a server
- * of 2.9 that finds only such requests for a message that it delivers again counts the deliveries of messages wrongly.
+ * The milliseconds that NATS may hold a request. Requests of a process that died end before its leases. Otherwise a server
+ * of 2.9 may find only such requests for a message that it delivers again, and count deliveries wrongly.
  */
 export function waitMsOf(leaseMs: number): number {
   return Math.min(WAIT_MS, leaseMs / 2);

@@ -5,7 +5,7 @@ import { createSource } from "../consume/source.ts";
 import { createRememberedIds } from "../publish/remembered-ids.ts";
 import type { Session } from "../session.ts";
 
-/** Milliseconds in which NATS sends what waits in a queue. */
+/** Milliseconds in which NATS sends the pending messages of a queue. */
 const TAKE_WITHIN_MS = 500;
 
 /** A message that waits in a queue of a subscription. */
@@ -21,7 +21,7 @@ export function createRetire(session: Session): SubscriptionRegistry["retire"] {
   const histories = createHistories(broker);
   const rememberedIds = createRememberedIds(broker);
 
-  /** Takes what waits in a queue. What NATS keeps for a delayed retry is not among it. */
+  /** Takes the pending messages of a queue. What NATS keeps for a delayed retry is not among it. */
   async function take(place: MessagePlace, count: number): Promise<readonly WaitingMessage[]> {
     if (count === 0) return [];
     const stream = names.stream(place.partition);
@@ -43,7 +43,7 @@ export function createRetire(session: Session): SubscriptionRegistry["retire"] {
     for (const place of layout.of(list.presentId(subscriptionId))) {
       const infos = await broker.consumersOf(place, layout.partitions);
       for (const [partition, { num_pending, num_ack_pending }] of infos.entries()) {
-        // NATS counts what was handed back like what is in flight, and gives only the former.
+        // NATS counts what was released like what is in flight, and gives only the former.
         const most = num_pending + num_ack_pending;
         found.push(...(await take({ queue: place.queue, partition }, most)));
       }

@@ -44,8 +44,8 @@ export async function ensureCommonStreams(
 }
 
 /**
- * Makes the stream of a partition, or checks it. The provider itself deletes events that are done: with the retention
- * "interest", a server of 2.9 that restarts deletes events that some consumers have not acknowledged. There is no limit of
+ * Makes the stream of a partition, or checks it. The provider itself deletes events that are done. With the retention
+ * "interest", a server of 2.9 that restarts deletes events before all consumers have acknowledged them. There is no limit of
  * age: it would delete pending events.
  */
 export async function ensurePartition(

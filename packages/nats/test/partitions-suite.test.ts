@@ -19,7 +19,7 @@ const nothing = async (): Promise<void> => {};
 
 await testProvider(here, {
   create: ({ deduplicationWindowMs }) =>
-    natsProvider({ servers: server.url, partitions: 3, leaseMs: 1_000, deduplicationWindowMs }),
+    natsProvider({ servers: server.url, partitions: 3, leaseMs: 5_000, deduplicationWindowMs }),
   adjusts: ["deduplicationWindowMs"],
   // No case here breaks anything.
   faults: {

@@ -69,6 +69,28 @@ test("a transaction that was open during the renaming loses none of its events",
   await vi.waitFor(() => expect(seen).toEqual([1]), 5_000);
 });
 
+test("suspects and dead letters in the queue of an earlier id move to the present one", async () => {
+  dropAtEnd();
+  const seen: unknown[] = [];
+  const bus = makeBus();
+  const handler = ({ data }: { readonly data: unknown }): void => void seen.push(data);
+  bus.subscribe("e", handler, { subscriberId: "new", aliases: ["old"] });
+  await bus.start();
+  await bus.pause("new");
+  await bus.emit("e", 1);
+  // As a process of the older release leaves them that claims during the renaming, and dies.
+  const old = "(SELECT number FROM its.queues WHERE subscription_id = 'old')";
+  await sql(`INSERT INTO its.dead_letters (queue, envelope, reason, state, died_at)
+    SELECT ${old}, body, 'failed', 'null', published_at FROM its.deliveries JOIN its.packs ON packs.id = pack`);
+  await sql(`UPDATE its.deliveries SET queue = ${old}, suspicions = 1`);
+  await bus.resume("new");
+  await vi.waitFor(async () => {
+    expect(seen).toEqual([1]);
+    const { items } = await bus.deadLetters.list({ subscriberId: "new" });
+    expect(items).toHaveLength(1);
+  }, 5_000);
+});
+
 test("declaring again what is known changes nothing that publishes go by", async () => {
   dropAtEnd();
   const version = (): Promise<unknown> => sql("SELECT version FROM its.registry");

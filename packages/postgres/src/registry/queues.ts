@@ -2,6 +2,11 @@ import type { SqlExecutor } from "@busbar/sql";
 import { toColumn } from "@busbar/sql/feature";
 import type { Database } from "../database.ts";
 
+/** The deliveries that are not in flight: each of these has an index by queue. */
+const READY = "lease IS NULL AND suspicions = 0 AND due_at = 0";
+const DUE = "lease IS NULL AND suspicions = 0 AND due_at > 0";
+const SUSPECT = "lease IS NULL AND suspicions > 0";
+
 /** The queues of subscriptions: a short number for each. */
 export interface Queues {
   /** Makes the queues that are missing. */
@@ -25,14 +30,13 @@ export function createQueues(database: Database): Queues {
   const queues = table("queues");
   const deliveries = table("deliveries");
   const letters = table("dead_letters");
-  const strays = (due: string): string => `
+  const strays = (waiting: string): string => `
     UPDATE ${deliveries} AS stray SET queue = queues.renamed_to FROM ${queues} AS queues
-    WHERE queues.renamed_to IS NOT NULL AND stray.queue = queues.number
-      AND lease IS NULL AND suspicions = 0 AND ${due} RETURNING stray.queue`;
-  const gone = (due: string): string => `
+    WHERE queues.renamed_to IS NOT NULL AND stray.queue = queues.number AND ${waiting}
+    RETURNING stray.queue`;
+  const gone = (waiting: string): string => `
     DELETE FROM ${deliveries} AS stray USING ${queues} AS queues
-    WHERE queues.subscription_id IS NULL AND stray.queue = queues.number
-      AND lease IS NULL AND suspicions = 0 AND ${due}`;
+    WHERE queues.subscription_id IS NULL AND stray.queue = queues.number AND ${waiting}`;
 
   async function ensure(executor: SqlExecutor, subscriptionIds: readonly string[]): Promise<void> {
     const ids = JSON.stringify(subscriptionIds.map(toColumn));
@@ -95,9 +99,15 @@ export function createQueues(database: Database): Queues {
 
     async moveStrays() {
       const found = await database.execute(
-        `WITH ready AS (${strays("due_at = 0")}), due AS (${strays("due_at > 0")}),
-        gone_ready AS (${gone("due_at = 0")}), gone_due AS (${gone("due_at > 0")})
-        SELECT queue FROM ready UNION SELECT queue FROM due`,
+        `WITH ready AS (${strays(READY)}), due AS (${strays(DUE)}), suspects AS (${strays(SUSPECT)}),
+        gone_ready AS (${gone(READY)}), gone_due AS (${gone(DUE)}), gone_suspects AS (${gone(SUSPECT)}),
+        letters AS (
+          UPDATE ${letters} AS stray SET queue = queues.renamed_to FROM ${queues} AS queues
+          WHERE queues.renamed_to IS NOT NULL AND stray.queue = queues.number),
+        gone_letters AS (
+          DELETE FROM ${letters} AS stray USING ${queues} AS queues
+          WHERE queues.subscription_id IS NULL AND stray.queue = queues.number)
+        SELECT queue FROM ready UNION SELECT queue FROM due UNION SELECT queue FROM suspects`,
       );
       return found.map((row) => row["queue"] as number);
     },

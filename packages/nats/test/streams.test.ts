@@ -5,6 +5,7 @@ import { afterAll, afterEach, expect, test, vi } from "vitest";
 // @boundaries-ignore servers of a test's own
 import { startServer } from "../../../.ci/servers/start-server.mjs";
 import { natsProvider, type NatsProviderOptions } from "../src/index.ts";
+import { createNames } from "../src/streams/names.ts";
 
 const server = await startServer("nats");
 const connection = await connect({ servers: server.url });
@@ -44,6 +45,19 @@ test("adds partitions to a bus that runs, and leaves nothing in those it had", a
   const streams: string[] = [];
   for await (const stream of manager.streams.names("busbar-grows.e.>")) streams.push(stream);
   expect(streams.toSorted()).toEqual([0, 1, 2, 3].map((it) => `busbar-grows-${it}`));
+});
+
+test("a message that cannot be read is a dead letter, and holds up no other", async () => {
+  const handled: unknown[] = [];
+  const bus = await startBus("unreadable", {}, (data) => void handled.push(data));
+  connection.publish(createNames("busbar-unreadable").eventSubject(0, [0]), "{");
+  await connection.flush();
+  await bus.emit("order.placed", "good");
+  await vi.waitFor(async () => {
+    const { items } = await bus.deadLetters.list({ subscriberId: "mail" });
+    expect(items).toMatchObject([{ reason: "corrupt", event: { data: "{" } }]);
+  }, 10_000);
+  expect(handled).toEqual(["good"]);
 });
 
 test("deletes an event once all its subscriptions are done, and not before", async () => {

@@ -2,6 +2,7 @@ import {
   type ConsumeSpec,
   createPushConsumer,
   decodeEnvelope,
+  type Envelope,
   type Deliver,
   type Delivery,
   type OpenConsumer,
@@ -9,6 +10,7 @@ import {
   type PushChannel,
   type PushLink,
   type Settlement,
+  stateOfCorrupt,
 } from "@busbar/core/provider";
 import type { Session } from "../session.ts";
 import { createHistories, type MessagePlace } from "./history.ts";
@@ -62,10 +64,31 @@ export async function consume(
     }
   }
 
-  async function read(place: MessagePlace, message: QueueMessage): Promise<PolledDelivery<Token>> {
+  /** Resolves with undefined if the message cannot be read: it is a dead letter then. */
+  async function read(
+    place: MessagePlace,
+    message: QueueMessage,
+  ): Promise<PolledDelivery<Token> | undefined> {
+    const envelope = readEnvelope(message.text);
+    if (!envelope) {
+      await buryUnreadable(place, message);
+      return undefined;
+    }
     const history = await histories.read(place, message);
-    const delivery = { envelope: decodeEnvelope(message.text), ...history };
+    const delivery = { envelope, ...history };
     return { token: { place, message, delivery }, delivery };
+  }
+
+  async function buryUnreadable(place: MessagePlace, message: QueueMessage): Promise<void> {
+    const now = broker.now();
+    const id = String(message.sequence);
+    const metadata = { created_at: now, published_at: now, correlationId: id };
+    await deadLetters.add(place, message, {
+      envelope: { id, name: "unreadable", data: message.text, metadata },
+      reason: "corrupt",
+      state: stateOfCorrupt("The stored event cannot be read", now),
+    });
+    await acknowledge(connection, message, answerWithinMs);
   }
 
   function createChannel(channel: PushLink<Token>): PushChannel<Token> {
@@ -108,7 +131,7 @@ export async function consume(
       push: (polled: PolledDelivery<Token>) => void,
     ): void {
       const work = read(place, message)
-        .then(push)
+        .then((polled) => polled && push(polled))
         .catch((err: unknown) => logger.warn({ err }, "A message of NATS could not be read"));
       reading.add(work);
       void work.finally(() => reading.delete(work));
@@ -170,4 +193,12 @@ export async function consume(
     },
     extendEveryMs: leaseMs / 3,
   });
+}
+
+function readEnvelope(text: string): Envelope | undefined {
+  try {
+    return decodeEnvelope(text);
+  } catch {
+    return undefined;
+  }
 }
